@@ -1,0 +1,76 @@
+//! The layout of the BPF maps: what the kernel program and user space agree on, byte for byte.
+//!
+//! Addresses and MACs are byte arrays in network order, so that neither side can get the order wrong. Interface indices,
+//! times and counts are native integers: that is what the kernel hands out, and `bpftool map dump` prints them as numbers.
+//! Any change of a size, an offset or a meaning needs a new [`LAYOUT_VERSION`], which is the name of the pin directory.
+
+mod client;
+mod event;
+mod key;
+mod outcome;
+#[cfg(feature = "aya")]
+mod pod;
+mod sighting;
+mod stats;
+mod vip;
+
+pub use client::{Client, ClientKey};
+pub use event::{Event, EventKind};
+pub use key::{Key4, Key6};
+pub use outcome::{Disposition, Outcome};
+pub use sighting::{Sighting, SightingKind};
+pub use stats::Stats;
+pub use vip::{ALL_BUCKETS, Action, BUCKETS, Flags, Vip, bucket};
+
+/// Version of everything in this module; the pin directory is named `v<LAYOUT_VERSION>`.
+pub const LAYOUT_VERSION: u32 = 1;
+
+/// Name of the directory below the pin directory in which this layout lives.
+pub const LAYOUT_DIRECTORY: &str = "v1";
+
+/// Names of the maps. The BPF program declares statics with exactly these names; a test compares the two.
+pub mod names {
+    /// Hash: [`Key4`](super::Key4) → [`Vip`](super::Vip).
+    pub const VIPS4: &str = "VIPS4";
+    /// Hash: [`Key6`](super::Key6) → [`Vip`](super::Vip).
+    pub const VIPS6: &str = "VIPS6";
+    /// Per-CPU array: slot of an entry → [`Stats`](super::Stats).
+    pub const STATS: &str = "STATS";
+    /// Per-CPU array: [`Outcome`](super::Outcome) → number of frames.
+    pub const OUTCOMES: &str = "OUTCOMES";
+    /// LRU hash: [`Key6`](super::Key6) → [`Sighting`](super::Sighting).
+    pub const SIGHTINGS: &str = "SIGHTINGS";
+    /// LRU hash: [`ClientKey`](super::ClientKey) → [`Client`](super::Client).
+    pub const CLIENTS: &str = "CLIENTS";
+    /// Array of one: monotonic nanoseconds until which answering is allowed.
+    pub const LEASE: &str = "LEASE";
+    /// Ring buffer of [`Event`](super::Event).
+    pub const EVENTS: &str = "EVENTS";
+
+    /// Every map of the layout, in the order in which they are pinned.
+    pub const ALL: [&str; 8] = [VIPS4, VIPS6, STATS, OUTCOMES, SIGHTINGS, CLIENTS, LEASE, EVENTS];
+
+    /// XDP entry for kernels that know multi-buffer frames (5.18 and later).
+    pub const XDP_FRAGS_PROGRAM: &str = "arpeggio_xdp_frags";
+    /// XDP entry for older kernels.
+    pub const XDP_PROGRAM: &str = "arpeggio_xdp";
+    /// tc entry, attached at the tcx ingress hook (6.6 and later).
+    pub const TC_PROGRAM: &str = "arpeggio_tc";
+
+    /// Every program of the object.
+    pub const PROGRAMS: [&str; 3] = [XDP_FRAGS_PROGRAM, XDP_PROGRAM, TC_PROGRAM];
+}
+
+/// Entries in [`names::VIPS4`] and in [`names::VIPS6`], and slots in [`names::STATS`], unless the agent asks for more.
+pub const DEFAULT_CAPACITY: u32 = 16_384;
+/// Entries in [`names::SIGHTINGS`].
+pub const SIGHTINGS_CAPACITY: u32 = 16_384;
+/// Entries in [`names::CLIENTS`].
+pub const CLIENTS_CAPACITY: u32 = 65_536;
+/// Bytes in [`names::EVENTS`]; a power of two and a multiple of every page size in use.
+pub const EVENTS_BYTES: u32 = 256 * 1024;
+
+/// How long a client that was remembered is not written to [`names::CLIENTS`] again, in nanoseconds.
+pub const CLIENT_REFRESH_NS: u64 = 1_000_000_000;
+/// At most one conflict event per address, interface and rival in this time, in nanoseconds.
+pub const EVENT_INTERVAL_NS: u64 = 1_000_000_000;

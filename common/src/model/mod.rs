@@ -1,0 +1,7 @@
+//! Validated types: what decisions are made of. Nothing here knows where a value came from.
+
+mod announcement;
+mod name;
+
+pub use announcement::{Announcement, AnnouncementError, Mode};
+pub use name::{InterfaceName, NameError, NodeName};

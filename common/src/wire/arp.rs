@@ -1,0 +1,211 @@
+//! ARP for IPv4 over Ethernet (RFC 826): 14 bytes of Ethernet header, 28 of message.
+
+use super::{ETHERNET_HEADER, EtherType, Mac, put, take};
+
+/// Length of an Ethernet frame with an ARP message, without padding.
+pub const ARP_FRAME: usize = ETHERNET_HEADER + 28;
+
+/// What an ARP message wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArpOperation {
+    /// Who has the target address?
+    Request,
+    /// The sender has the sender address.
+    Reply,
+}
+
+/// A view on the first 42 bytes of a frame whose EtherType is ARP.
+#[derive(Debug)]
+pub struct Arp<'a>(pub &'a mut [u8; ARP_FRAME]);
+
+/// Hardware type Ethernet, protocol type IPv4, lengths 6 and 4; then the operation.
+const REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
+const REPLY: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 2];
+
+impl Arp<'_> {
+    /// Whether the message is about IPv4 addresses over Ethernet.
+    #[inline(always)]
+    pub const fn is_ethernet_ipv4(&self) -> bool {
+        let fixed = u64::from_be_bytes(take(self.0, 14));
+        fixed & !0xffff == u64::from_be_bytes(REQUEST) & !0xffff
+    }
+
+    /// What it wants; `None` for RARP and the rest.
+    #[inline(always)]
+    pub const fn operation(&self) -> Option<ArpOperation> {
+        match u16::from_be_bytes(take(self.0, 20)) {
+            1 => Some(ArpOperation::Request),
+            2 => Some(ArpOperation::Reply),
+            _ => None,
+        }
+    }
+
+    /// Ethernet destination.
+    #[inline(always)]
+    pub const fn destination(&self) -> Mac {
+        Mac(take(self.0, 0))
+    }
+
+    /// MAC of the sender, as the message says.
+    #[inline(always)]
+    pub const fn sender_mac(&self) -> Mac {
+        Mac(take(self.0, 22))
+    }
+
+    /// IPv4 address of the sender; all zeros in a probe.
+    #[inline(always)]
+    pub const fn sender(&self) -> [u8; 4] {
+        take(self.0, 28)
+    }
+
+    /// IPv4 address that is asked for, or that of the receiver in a reply.
+    #[inline(always)]
+    pub const fn target(&self) -> [u8; 4] {
+        take(self.0, 38)
+    }
+
+    /// Turns the request into the answer that `mac` has the target address: to the sender's MAC, as Linux does.
+    #[inline(always)]
+    pub const fn answer(&mut self, mac: Mac) {
+        let (asker, sender, target) = (self.sender_mac().0, self.sender(), self.target());
+        put(self.0, 0, asker);
+        put(self.0, 6, mac.0);
+        put(self.0, 14, REPLY);
+        put(self.0, 22, mac.0);
+        put(self.0, 28, target);
+        put(self.0, 32, asker);
+        put(self.0, 38, sender);
+    }
+
+    const fn build(addresses: (Mac, Mac), fixed: [u8; 8], sender: (Mac, [u8; 4]), target: (Mac, [u8; 4])) -> [u8; ARP_FRAME] {
+        let (destination, source) = addresses;
+        let mut frame = [0; ARP_FRAME];
+        put(&mut frame, 0, destination.0);
+        put(&mut frame, 6, source.0);
+        put(&mut frame, 12, EtherType::ARP.0.to_be_bytes());
+        put(&mut frame, 14, fixed);
+        put(&mut frame, 22, sender.0.0);
+        put(&mut frame, 28, sender.1);
+        put(&mut frame, 32, target.0.0);
+        put(&mut frame, 38, target.1);
+        frame
+    }
+
+    /// Who has `target`? Asked by `source`, who has the address `sender`, of `destination` (usually broadcast).
+    pub const fn request(destination: Mac, source: Mac, sender: [u8; 4], target: [u8; 4]) -> [u8; ARP_FRAME] {
+        Self::build((destination, source), REQUEST, (source, sender), (Mac::ZERO, target))
+    }
+
+    /// A probe for `target` (RFC 5227 section 1.1): the sender address is all zeros, so nobody's cache changes. Sent to
+    /// everybody it looks for users of an address, sent to one MAC it is the heartbeat of a standby.
+    pub const fn probe(destination: Mac, source: Mac, target: [u8; 4]) -> [u8; ARP_FRAME] {
+        Self::request(destination, source, [0; 4], target)
+    }
+
+    /// `mac` tells `to` that it has `address`: a claim in reply form when `to` is broadcast, a correction of one cache else.
+    /// `receiver` is the address of the one that is told; in a claim it is `address` itself (RFC 5944 section 4.6).
+    pub const fn reply(to: Mac, mac: Mac, address: [u8; 4], receiver: [u8; 4]) -> [u8; ARP_FRAME] {
+        Self::build((to, mac), REPLY, (mac, address), (to, receiver))
+    }
+
+    /// `mac` announces `address` in request form (RFC 5227 section 3).
+    pub const fn announcement(mac: Mac, address: [u8; 4]) -> [u8; ARP_FRAME] {
+        Self::request(Mac::BROADCAST, mac, address, address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use etherparse::{ArpOperation as Oracle, ArpPacket, EtherType as OracleType, LaxSlicedPacket, NetSlice, SlicedPacket};
+    use proptest::prelude::*;
+    use smoltcp::wire::{ArpOperation as Smol, ArpPacket as SmolPacket, ArpRepr, EthernetAddress, EthernetFrame};
+
+    use super::*;
+
+    fn oracle(frame: &[u8]) -> ArpPacket {
+        let packet = SlicedPacket::from_ethernet(frame).unwrap();
+        assert_eq!(packet.payload_ether_type(), None, "an ARP message has no payload");
+        match packet.net {
+            Some(NetSlice::Arp(arp)) => arp.to_packet(),
+            other => panic!("not ARP: {other:?}"),
+        }
+    }
+
+    fn smoltcp(frame: &[u8]) -> (EthernetAddress, EthernetAddress, ArpRepr) {
+        let ethernet = EthernetFrame::new_checked(frame).unwrap();
+        let arp = SmolPacket::new_checked(ethernet.payload()).unwrap();
+        (ethernet.dst_addr(), ethernet.src_addr(), ArpRepr::parse(&arp).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn built_requests_read_the_same_everywhere(to: [u8; 6], from: [u8; 6], sender: [u8; 4], target: [u8; 4]) {
+            let mut frame = Arp::request(Mac(to), Mac(from), sender, target);
+            let (dst, src, repr) = smoltcp(&frame);
+            prop_assert_eq!((dst.0, src.0), (to, from));
+            let expected = ArpRepr::EthernetIpv4 {
+                operation: Smol::Request,
+                source_hardware_addr: EthernetAddress(from),
+                source_protocol_addr: sender.into(),
+                target_hardware_addr: EthernetAddress([0; 6]),
+                target_protocol_addr: target.into(),
+            };
+            prop_assert_eq!(repr, expected);
+            let packet = oracle(&frame);
+            prop_assert_eq!(packet.operation, Oracle::REQUEST);
+            prop_assert_eq!(packet.proto_addr_type, OracleType::IPV4);
+            let ours = Arp(&mut frame);
+            prop_assert!(ours.is_ethernet_ipv4());
+            prop_assert_eq!(ours.operation(), Some(ArpOperation::Request));
+            prop_assert_eq!((ours.destination(), ours.sender_mac()), (Mac(to), Mac(from)));
+            prop_assert_eq!((ours.sender(), ours.target()), (sender, target));
+        }
+
+        #[test]
+        fn an_answer_swaps_the_parties(to: [u8; 6], from: [u8; 6], mac: [u8; 6], sender: [u8; 4], target: [u8; 4]) {
+            let mut frame = Arp::request(Mac(to), Mac(from), sender, target);
+            Arp(&mut frame).answer(Mac(mac));
+            let (dst, src, repr) = smoltcp(&frame);
+            prop_assert_eq!((dst.0, src.0), (from, mac));
+            let expected = ArpRepr::EthernetIpv4 {
+                operation: Smol::Reply,
+                source_hardware_addr: EthernetAddress(mac),
+                source_protocol_addr: target.into(),
+                target_hardware_addr: EthernetAddress(from),
+                target_protocol_addr: sender.into(),
+            };
+            prop_assert_eq!(repr, expected);
+        }
+
+        #[test]
+        fn any_bytes_are_read_as_the_oracle_reads_them(bytes in prop::collection::vec(any::<u8>(), ARP_FRAME)) {
+            let mut frame: [u8; ARP_FRAME] = bytes.try_into().unwrap();
+            put(&mut frame, 12, [8, 6]);
+            let theirs = LaxSlicedPacket::from_ethernet(&frame).ok().and_then(|packet| match packet.net {
+                Some(etherparse::LaxNetSlice::Arp(arp)) => Some(arp.to_packet()),
+                _ => None,
+            });
+            let ours = Arp(&mut frame);
+            if ours.is_ethernet_ipv4() {
+                let theirs = theirs.unwrap();
+                prop_assert_eq!(ours.operation() == Some(ArpOperation::Request), theirs.operation == Oracle::REQUEST);
+                prop_assert_eq!(ours.operation() == Some(ArpOperation::Reply), theirs.operation == Oracle::REPLY);
+                prop_assert_eq!(&ours.sender_mac().0[..], theirs.sender_hw_addr());
+                prop_assert_eq!(&ours.target()[..], theirs.target_protocol_addr());
+            }
+        }
+    }
+
+    #[test]
+    fn claims_have_both_forms() {
+        let mac = Mac([2, 0, 0, 0, 0, 1]);
+        let (dst, _, request) = smoltcp(&Arp::announcement(mac, [192, 0, 2, 1]));
+        assert_eq!(dst, EthernetAddress::BROADCAST);
+        assert!(matches!(request, ArpRepr::EthernetIpv4 { operation: Smol::Request, source_protocol_addr, target_protocol_addr, .. }
+            if source_protocol_addr == target_protocol_addr));
+        let (dst, _, reply) = smoltcp(&Arp::reply(Mac::BROADCAST, mac, [192, 0, 2, 1], [192, 0, 2, 1]));
+        assert_eq!(dst, EthernetAddress::BROADCAST);
+        assert!(matches!(reply, ArpRepr::EthernetIpv4 { operation: Smol::Reply, source_hardware_addr, .. }
+            if source_hardware_addr.0 == mac.0));
+    }
+}

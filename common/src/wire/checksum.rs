@@ -1,0 +1,23 @@
+//! The Internet checksum (RFC 1071) over words in native order: the sum does not depend on the byte order of the machine.
+
+/// Adds the 32-bit words of `bytes`, whose length is a multiple of four.
+#[inline(always)]
+pub(super) const fn add<const N: usize>(mut sum: u64, bytes: &[u8; N]) -> u64 {
+    let mut offset = 0;
+    while offset < N {
+        sum += u32::from_ne_bytes(super::take(bytes, offset)) as u64;
+        offset += 4;
+    }
+    sum
+}
+
+/// Folds the sum to 16 bits, in native order. 0xffff after adding a message with its checksum means that it is right.
+#[inline(always)]
+pub(super) const fn fold(sum: u64) -> u16 {
+    // Three foldings: 64 bits make at most 33, then 18, then 16 bits and a carry that the last addition takes in.
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    ((sum >> 16) + (sum & 0xffff)) as u16
+}

@@ -1,0 +1,397 @@
+//! Neighbour solicitations and advertisements (RFC 4861 sections 4.3 and 4.4): 14 bytes of Ethernet header, 40 of IPv6
+//! header, 24 of message, then options in units of 8 bytes.
+
+use super::{ETHERNET_HEADER, EtherType, Mac, checksum, put, take};
+
+/// Length of an Ethernet frame with a solicitation or advertisement without options.
+pub const ND_FRAME: usize = ETHERNET_HEADER + 40 + 24;
+/// Length of an option in units of its own length field: a link-layer address is one such block.
+pub const ND_OPTION: usize = 8;
+/// The same with one option: what an answer looks like.
+pub const OPTIONED_FRAME: usize = ND_FRAME + ND_OPTION;
+/// The same with two options: a heartbeat and its answer.
+pub const HEARTBEAT_FRAME: usize = ND_FRAME + 2 * ND_OPTION;
+
+/// Type of the source link-layer address option.
+pub const OPTION_SOURCE_LINK: u8 = 1;
+/// Type of the target link-layer address option.
+pub const OPTION_TARGET_LINK: u8 = 2;
+
+/// The option that tells a heartbeat from a client's solicitation: a nonce (RFC 3971 section 5.3.2), which every receiver
+/// that does not know it ignores (RFC 4861 section 9). The answer repeats it, so that it is known as well.
+pub const HEARTBEAT_NONCE: [u8; ND_OPTION] = [14, 1, b'A', b'R', b'P', b'G', b'I', b'O'];
+
+/// ff02::1, the group of all nodes on the link.
+pub const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
+const NEXT_HEADER_ICMPV6: u8 = 58;
+const SOLICITATION: u8 = 135;
+const ADVERTISEMENT: u8 = 136;
+const FLAG_SOLICITED: u8 = 0x40;
+const FLAG_OVERRIDE: u8 = 0x20;
+
+const PAYLOAD_LENGTH: usize = 18;
+const NEXT_HEADER: usize = 20;
+const SOURCE: usize = 22;
+const DESTINATION: usize = 38;
+const MESSAGE: usize = 54;
+const FLAGS: usize = 58;
+const TARGET: usize = 62;
+
+/// Length of the message without options.
+const MESSAGE_LENGTH: usize = 24;
+
+/// The solicited-node group of an address (RFC 4291 section 2.7.1).
+#[inline(always)]
+pub const fn solicited_node_group(address: [u8; 16]) -> [u8; 16] {
+    [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, address[13], address[14], address[15]]
+}
+
+/// Which of the two messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeighborKind {
+    /// Who has the target address?
+    Solicitation,
+    /// The sender speaks for the target address.
+    Advertisement,
+}
+
+/// A view on the first 78 bytes of a frame whose EtherType is IPv6.
+#[derive(Debug)]
+pub struct Neighbor<'a>(pub &'a mut [u8; ND_FRAME]);
+
+impl Neighbor<'_> {
+    /// Which message a frame holds, seen from its first 58 bytes; `None` for all other traffic, extension headers and
+    /// fragments included (RFC 6980: neighbour discovery is never fragmented).
+    #[inline(always)]
+    pub const fn kind(head: &[u8; MESSAGE + 4]) -> Option<NeighborKind> {
+        match (head[NEXT_HEADER], head[MESSAGE]) {
+            (NEXT_HEADER_ICMPV6, SOLICITATION) => Some(NeighborKind::Solicitation),
+            (NEXT_HEADER_ICMPV6, ADVERTISEMENT) => Some(NeighborKind::Advertisement),
+            _ => None,
+        }
+    }
+
+    /// Hop limit; only 255 proves that the message comes from this link.
+    #[inline(always)]
+    pub const fn hop_limit(&self) -> u8 {
+        self.0[21]
+    }
+
+    /// ICMPv6 code.
+    #[inline(always)]
+    pub const fn code(&self) -> u8 {
+        self.0[MESSAGE + 1]
+    }
+
+    /// Number of 8-byte blocks of options, or `None` when the length is impossible.
+    #[inline(always)]
+    pub const fn option_blocks(&self) -> Option<usize> {
+        let length = u16::from_be_bytes(take(self.0, PAYLOAD_LENGTH)) as usize;
+        if length < MESSAGE_LENGTH || !length.is_multiple_of(ND_OPTION) { None } else { Some((length - MESSAGE_LENGTH) / ND_OPTION) }
+    }
+
+    /// Ethernet destination.
+    #[inline(always)]
+    pub const fn ethernet_destination(&self) -> Mac {
+        Mac(take(self.0, 0))
+    }
+
+    /// Ethernet source.
+    #[inline(always)]
+    pub const fn ethernet_source(&self) -> Mac {
+        Mac(take(self.0, 6))
+    }
+
+    /// IPv6 source; all zeros in duplicate address detection.
+    #[inline(always)]
+    pub const fn source(&self) -> [u8; 16] {
+        take(self.0, SOURCE)
+    }
+
+    /// IPv6 destination.
+    #[inline(always)]
+    pub const fn destination(&self) -> [u8; 16] {
+        take(self.0, DESTINATION)
+    }
+
+    /// The address in question.
+    #[inline(always)]
+    pub const fn target(&self) -> [u8; 16] {
+        take(self.0, TARGET)
+    }
+
+    /// In an advertisement: whether it answers somebody.
+    #[inline(always)]
+    pub const fn is_solicited(&self) -> bool {
+        self.0[FLAGS] & FLAG_SOLICITED != 0
+    }
+
+    /// The sum over pseudo-header and message, to which the options are added with [`Self::add_option`].
+    #[inline(always)]
+    pub const fn sum(&self) -> u64 {
+        let header: [u8; 4] = [0, NEXT_HEADER_ICMPV6, self.0[PAYLOAD_LENGTH], self.0[PAYLOAD_LENGTH + 1]];
+        let sum = checksum::add::<4>(0, &header);
+        let sum = checksum::add::<32>(sum, &take(self.0, SOURCE));
+        checksum::add::<24>(sum, &take(self.0, MESSAGE))
+    }
+
+    /// Adds one block of options to a [`sum`](Self::sum).
+    #[inline(always)]
+    pub const fn add_option(sum: u64, block: &[u8; ND_OPTION]) -> u64 {
+        checksum::add(sum, block)
+    }
+
+    /// Whether the sum over the whole message says that it arrived as it was sent.
+    #[inline(always)]
+    pub const fn is_intact(sum: u64) -> bool {
+        checksum::fold(sum) == 0xffff
+    }
+
+    /// Turns the solicitation into the answer that `mac` has the target address (RFC 4861 section 7.2.4): to the asker with
+    /// S=1, or to all nodes with S=0 when the asker has no address yet (RFC 4862 section 5.4.3); O=1.
+    ///
+    /// `options` are the blocks that follow; the first of them becomes the target link-layer option, the others are kept
+    /// as they are. Without any, the answer has none either.
+    #[inline(always)]
+    pub fn answer(&mut self, mac: Mac, options: &mut [[u8; ND_OPTION]]) {
+        let (asker, source, target) = (self.ethernet_source(), self.source(), self.target());
+        let nameless = source == [0; 16];
+        put(self.0, 0, if nameless { Mac::ALL_NODES.0 } else { asker.0 });
+        put(self.0, 6, mac.0);
+        if let [first, ..] = options {
+            *first = link_option(OPTION_TARGET_LINK, mac);
+        }
+        self.write(target, if nameless { ALL_NODES } else { source });
+        put(self.0, MESSAGE, [ADVERTISEMENT, 0, 0, 0, if nameless { FLAG_OVERRIDE } else { FLAG_OVERRIDE | FLAG_SOLICITED }, 0, 0, 0]);
+        self.seal(options);
+    }
+
+    /// Writes a fresh IPv6 header up to and including the addresses, but for the length.
+    #[inline(always)]
+    const fn write(&mut self, source: [u8; 16], destination: [u8; 16]) {
+        put(self.0, ETHERNET_HEADER, [0x60, 0, 0, 0, 0, 0, NEXT_HEADER_ICMPV6, 255]);
+        put(self.0, SOURCE, source);
+        put(self.0, DESTINATION, destination);
+    }
+
+    /// Sets length and checksum.
+    #[inline(always)]
+    fn seal(&mut self, options: &[[u8; ND_OPTION]]) {
+        let length = MESSAGE_LENGTH + ND_OPTION * options.len();
+        // At most a few blocks: no truncation.
+        let [.., high, low] = length.to_be_bytes();
+        put(self.0, PAYLOAD_LENGTH, [high, low]);
+        put(self.0, MESSAGE + 2, [0, 0]);
+        let mut sum = self.sum();
+        for block in options {
+            sum = Self::add_option(sum, block);
+        }
+        put(self.0, MESSAGE + 2, (!checksum::fold(sum)).to_ne_bytes());
+    }
+}
+
+/// A link-layer address option.
+#[inline(always)]
+const fn link_option(kind: u8, mac: Mac) -> [u8; ND_OPTION] {
+    let [a, b, c, d, e, f] = mac.0;
+    [kind, 1, a, b, c, d, e, f]
+}
+
+/// Frames that user space sends.
+impl Neighbor<'_> {
+    fn build<const FRAME: usize, const BLOCKS: usize>(
+        (to, from): (Mac, Mac),
+        (source, destination): ([u8; 16], [u8; 16]),
+        message: (u8, u8, [u8; 16]),
+        options: [[u8; ND_OPTION]; BLOCKS],
+    ) -> [u8; FRAME] {
+        const { assert!(FRAME == ND_FRAME + BLOCKS * ND_OPTION) };
+        let (kind, flags, target) = message;
+        let mut head = [0; ND_FRAME];
+        put(&mut head, 0, to.0);
+        put(&mut head, 6, from.0);
+        put(&mut head, 12, EtherType::IPV6.0.to_be_bytes());
+        put(&mut head, MESSAGE, [kind, 0, 0, 0, flags, 0, 0, 0]);
+        put(&mut head, TARGET, target);
+        let mut view = Neighbor(&mut head);
+        view.write(source, destination);
+        view.seal(&options);
+        let mut frame = [0; FRAME];
+        put(&mut frame, 0, head);
+        for (index, block) in options.into_iter().enumerate() {
+            put(&mut frame, ND_FRAME + index * ND_OPTION, block);
+        }
+        frame
+    }
+
+    /// Who has `target`? Asked by `mac`, who has the address `source`, of the solicited-node group.
+    pub fn solicitation(mac: Mac, source: [u8; 16], target: [u8; 16]) -> [u8; OPTIONED_FRAME] {
+        let group = solicited_node_group(target);
+        Self::build(
+            (Mac::of_group(group), mac),
+            (source, group),
+            (SOLICITATION, 0, target),
+            [link_option(OPTION_SOURCE_LINK, mac)],
+        )
+    }
+
+    /// A probe for users of `target` (RFC 4862 section 5.4.2): the source is `::`, so nobody's cache changes.
+    pub fn probe(mac: Mac, target: [u8; 16]) -> [u8; ND_FRAME] {
+        let group = solicited_node_group(target);
+        Self::build((Mac::of_group(group), mac), ([0; 16], group), (SOLICITATION, 0, target), [])
+    }
+
+    /// The heartbeat of a standby: asks `owner` alone, and carries [`HEARTBEAT_NONCE`].
+    pub fn heartbeat(owner: Mac, mac: Mac, source: [u8; 16], target: [u8; 16]) -> [u8; HEARTBEAT_FRAME] {
+        Self::build(
+            (owner, mac),
+            (source, target),
+            (SOLICITATION, 0, target),
+            [link_option(OPTION_SOURCE_LINK, mac), HEARTBEAT_NONCE],
+        )
+    }
+
+    /// `mac` announces `address` to everybody (RFC 4861 section 7.2.6): S=0, O=1.
+    pub fn announcement(mac: Mac, address: [u8; 16]) -> [u8; OPTIONED_FRAME] {
+        Self::advertisement(Mac::ALL_NODES, mac, address, ALL_NODES)
+    }
+
+    /// `mac` tells the one node at `to`, `receiver`, that it has `address`: corrects one cache. S=0, O=1.
+    pub fn advertisement(to: Mac, mac: Mac, address: [u8; 16], receiver: [u8; 16]) -> [u8; OPTIONED_FRAME] {
+        Self::build(
+            (to, mac),
+            (address, receiver),
+            (ADVERTISEMENT, FLAG_OVERRIDE, address),
+            [link_option(OPTION_TARGET_LINK, mac)],
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use smoltcp::{
+        phy::ChecksumCapabilities,
+        wire::{
+            EthernetFrame, Icmpv6Packet, Icmpv6Repr, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr, RawHardwareAddress,
+        },
+    };
+
+    use super::*;
+
+    /// What smoltcp makes of a frame; it verifies the checksum on the way.
+    fn smoltcp(frame: &[u8]) -> (Mac, Mac, Ipv6Repr, NdiscRepr<'_>) {
+        let ethernet = EthernetFrame::new_checked(frame).unwrap();
+        let (dst, src) = (Mac(ethernet.dst_addr().0), Mac(ethernet.src_addr().0));
+        let ip = Ipv6Packet::new_checked(&frame[ETHERNET_HEADER..]).unwrap();
+        let ip_repr = Ipv6Repr::parse(&ip).unwrap();
+        let icmp = Icmpv6Packet::new_checked(&frame[MESSAGE..][..ip_repr.payload_len]).unwrap();
+        let caps = ChecksumCapabilities::default();
+        match Icmpv6Repr::parse(&ip_repr.src_addr, &ip_repr.dst_addr, &icmp, &caps).unwrap() {
+            Icmpv6Repr::Ndisc(ndisc) => (dst, src, ip_repr, ndisc),
+            other => panic!("not neighbour discovery: {other:?}"),
+        }
+    }
+
+    fn hardware(mac: [u8; 6]) -> Option<RawHardwareAddress> {
+        Some(RawHardwareAddress::from_bytes(&mac))
+    }
+
+    /// etherparse computes the checksum on its own: a second opinion.
+    fn etherparse_checksum(frame: &[u8]) -> u16 {
+        let packet = etherparse::SlicedPacket::from_ethernet(frame).unwrap();
+        let Some(etherparse::NetSlice::Ipv6(ip)) = packet.net else { panic!("not IPv6") };
+        let Some(etherparse::TransportSlice::Icmpv6(icmp)) = packet.transport else { panic!("not ICMPv6") };
+        icmp.header()
+            .icmp_type
+            .calc_checksum(ip.header().source(), ip.header().destination(), icmp.payload())
+            .unwrap()
+    }
+
+    fn unicast() -> impl Strategy<Value = [u8; 16]> {
+        any::<[u8; 16]>().prop_map(|mut address| {
+            address[0] = 0x20;
+            address
+        })
+    }
+
+    fn station() -> impl Strategy<Value = [u8; 6]> {
+        any::<[u8; 6]>().prop_map(|mut mac| {
+            mac[0] &= 0xfe;
+            mac
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn built_solicitations_read_the_same_elsewhere(mac in station(), source in unicast(), target in unicast()) {
+            let frame = Neighbor::solicitation(Mac(mac), source, target);
+            let (dst, src, ip, ndisc) = smoltcp(&frame);
+            prop_assert_eq!((dst, src), (Mac::of_group(solicited_node_group(target)), Mac(mac)));
+            prop_assert_eq!((ip.src_addr.octets(), ip.dst_addr.octets(), ip.hop_limit), (source, solicited_node_group(target), 255));
+            prop_assert_eq!(ndisc, NdiscRepr::NeighborSolicit { target_addr: target.into(), lladdr: hardware(mac) });
+            prop_assert_eq!(etherparse_checksum(&frame), u16::from_be_bytes([frame[56], frame[57]]));
+        }
+
+        #[test]
+        fn built_advertisements_read_the_same_elsewhere(mac in station(), address in unicast()) {
+            let frame = Neighbor::announcement(Mac(mac), address);
+            let (dst, _, ip, ndisc) = smoltcp(&frame);
+            prop_assert_eq!((dst, ip.dst_addr.octets()), (Mac::ALL_NODES, ALL_NODES));
+            let expected = NdiscRepr::NeighborAdvert { flags: NdiscNeighborFlags::OVERRIDE, target_addr: address.into(), lladdr: hardware(mac) };
+            prop_assert_eq!(ndisc, expected);
+            prop_assert_eq!(etherparse_checksum(&frame), u16::from_be_bytes([frame[56], frame[57]]));
+        }
+
+        #[test]
+        fn an_answer_with_room_carries_our_mac(asker in station(), mac in station(), source in unicast(), target in unicast()) {
+            let frame = Neighbor::solicitation(Mac(asker), source, target);
+            let (mut head, mut option): ([u8; ND_FRAME], [u8; ND_OPTION]) = (take(&frame, 0), take(&frame, ND_FRAME));
+            Neighbor(&mut head).answer(Mac(mac), core::slice::from_mut(&mut option));
+            let answer = [&head[..], &option[..]].concat();
+            let (dst, src, ip, ndisc) = smoltcp(&answer);
+            prop_assert_eq!((dst, src), (Mac(asker), Mac(mac)));
+            prop_assert_eq!((ip.src_addr.octets(), ip.dst_addr.octets(), ip.hop_limit), (target, source, 255));
+            let flags = NdiscNeighborFlags::OVERRIDE | NdiscNeighborFlags::SOLICITED;
+            prop_assert_eq!(ndisc, NdiscRepr::NeighborAdvert { flags, target_addr: target.into(), lladdr: hardware(mac) });
+        }
+
+        #[test]
+        fn duplicate_address_detection_is_answered_to_all(asker in station(), mac in station(), target in unicast()) {
+            let mut frame = Neighbor::probe(Mac(asker), target);
+            Neighbor(&mut frame).answer(Mac(mac), &mut []);
+            let (dst, _, ip, ndisc) = smoltcp(&frame);
+            prop_assert_eq!((dst, ip.dst_addr.octets()), (Mac::ALL_NODES, ALL_NODES));
+            let expected = NdiscRepr::NeighborAdvert { flags: NdiscNeighborFlags::OVERRIDE, target_addr: target.into(), lladdr: None };
+            prop_assert_eq!(ndisc, expected);
+        }
+
+        #[test]
+        fn one_wrong_bit_is_noticed(mac in station(), source in unicast(), target in unicast(), at in 22usize..OPTIONED_FRAME, bit in 0u8..8) {
+            let mut frame = Neighbor::solicitation(Mac(mac), source, target);
+            frame[at] ^= 1 << bit;
+            let (mut head, option): ([u8; ND_FRAME], [u8; ND_OPTION]) = (take(&frame, 0), take(&frame, ND_FRAME));
+            let sum = Neighbor::add_option(Neighbor(&mut head).sum(), &option);
+            prop_assert!(!Neighbor::is_intact(sum));
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_is_an_ordinary_solicitation_to_others() {
+        let frame = Neighbor::heartbeat(Mac([2; 6]), Mac([4; 6]), [0xfe; 16], [0x20; 16]);
+        let (dst, _, ip, ndisc) = smoltcp(&frame);
+        assert_eq!((dst, ip.dst_addr.octets()), (Mac([2; 6]), [0x20; 16]));
+        assert_eq!(ndisc, NdiscRepr::NeighborSolicit { target_addr: [0x20; 16].into(), lladdr: hardware([4; 6]) });
+        assert_eq!(etherparse_checksum(&frame), u16::from_be_bytes([frame[56], frame[57]]));
+    }
+
+    #[test]
+    fn lengths_that_cannot_be_are_refused() {
+        let mut head: [u8; ND_FRAME] = take(&Neighbor::solicitation(Mac([2; 6]), [0x20; 16], [0x21; 16]), 0);
+        for (length, blocks) in [(23u16, None), (24, Some(0)), (25, None), (31, None), (32, Some(1)), (40, Some(2)), (0, None)] {
+            put(&mut head, PAYLOAD_LENGTH, length.to_be_bytes());
+            assert_eq!(Neighbor(&mut head).option_blocks(), blocks, "{length}");
+        }
+    }
+}

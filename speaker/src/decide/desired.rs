@@ -1,0 +1,88 @@
+//! What should be on this node.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv6Addr},
+};
+
+use arpeggio_common::{
+    abi::{Action, Flags},
+    wire::Mac,
+};
+
+/// Where the decision function runs for one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttachMode {
+    /// XDP in the driver.
+    Native,
+    /// tcx ingress (Linux 6.6).
+    Tcx,
+    /// XDP on the socket buffer, after the driver.
+    Generic,
+    /// A raw socket of the agent: no BPF at all.
+    User,
+}
+
+impl AttachMode {
+    /// The ladder from the best to the last resort.
+    pub const LADDER: [Self; 4] = [Self::Native, Self::Tcx, Self::Generic, Self::User];
+}
+
+/// What the administrator wants for an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttachPolicy {
+    /// The best that works, step by step down the ladder.
+    #[default]
+    Auto,
+    /// Only this mode; a failure is reported, not stepped over.
+    Native,
+    /// Only this mode.
+    Tcx,
+    /// Only this mode.
+    Generic,
+    /// Only this mode.
+    User,
+}
+
+/// An interface that should carry the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredInterface {
+    /// Its present name.
+    pub name: String,
+    /// Its present MAC.
+    pub mac: Mac,
+    /// One end of a veth pair: native XDP is not chosen by itself, see the attach ladder.
+    pub veth: bool,
+    /// Carrier present.
+    pub carrier: bool,
+    /// What the administrator wants.
+    pub policy: AttachPolicy,
+}
+
+/// One address on one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DesiredVip {
+    /// MAC of the interface.
+    pub mac: Mac,
+    /// What to do with requests.
+    pub action: Action,
+    /// Modifiers.
+    pub flags: Flags,
+    /// The shares of clients this node answers; all ones for an exclusive owner, 0 where it does not answer.
+    pub buckets: u64,
+}
+
+/// Everything that should be, and the generation of the world it was decided from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// Counts the worlds.
+    pub generation: u64,
+    /// Interfaces that carry the program, by index.
+    pub interfaces: BTreeMap<u32, DesiredInterface>,
+    /// Entries of the address maps, by interface index and address.
+    pub vips: BTreeMap<(u32, IpAddr), DesiredVip>,
+    /// Solicited-node groups to be joined, by interface index.
+    pub groups: BTreeSet<(u32, Ipv6Addr)>,
+}

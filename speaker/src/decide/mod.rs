@@ -1,0 +1,5 @@
+//! Pure: what this node should do, given its configuration, its interfaces and what it owns.
+
+mod desired;
+
+pub use desired::{AttachMode, AttachPolicy, Desired, DesiredInterface, DesiredVip};

@@ -1,0 +1,13 @@
+//! The node agent of Arpeggio: loads and feeds the kernel fast path, follows interfaces, keeps the lease.
+//!
+//! One direction of flow: [`world`] reads the configuration and the kernel's interfaces, [`ownership`] says which addresses
+//! are ours, [`decide`] turns both into what should be, [`dataplane`] and [`frames`] make it so, [`status`] tells.
+
+#![deny(unsafe_code)]
+
+pub mod dataplane;
+pub mod decide;
+pub mod frames;
+pub mod ownership;
+pub mod status;
+pub mod world;
