@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod args;
 pub mod dataplane;
 pub mod decide;
 pub mod frames;

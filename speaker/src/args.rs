@@ -1,0 +1,315 @@
+//! What can be typed: subcommands and flags, as plain data. Nothing is looked up or decided here.
+//!
+//! Every flag has an environment variable `ARPEGGIO_<FLAG>`; the flag wins. Exit codes: 0 success, 1 the answer is "no" or
+//! something failed, 2 the command line is wrong.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use arpeggio_common::{
+    abi::DEFAULT_CAPACITY,
+    model::{InterfaceName, NodeName},
+};
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::decide::AttachPolicy;
+
+/// The node agent of Arpeggio: answers ARP requests and IPv6 neighbour solicitations for service addresses in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "speaker", version, max_term_width = 100, arg_required_else_help = true, subcommand_required = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Run the agent in the foreground until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+    Run(RunArgs),
+    /// Show what this node announces: agent, lease, interfaces, addresses and their counters.
+    ///
+    /// Asks the running agent. Without one, shows what stands in the pinned maps and says so. Exit code 0 when the agent
+    /// runs and its lease is valid, 1 otherwise.
+    Status(StatusArgs),
+    /// Look whether this machine can run the agent, and how well; changes nothing.
+    ///
+    /// Exit code 0 when nothing stands in the way (warnings included), 1 when something does.
+    Check(CheckArgs),
+    /// Remove every program, link and map that the agent pinned, and nothing else.
+    ///
+    /// Refuses while an agent is running. Without --yes only lists what would be removed.
+    Cleanup(CleanupArgs),
+    /// Print version, layout of the maps and the target this was built for.
+    Version,
+}
+
+/// Where the agent keeps what outlives it.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Places {
+    /// Directory on a bpffs below which programs, links and maps are pinned.
+    #[arg(long, env = "ARPEGGIO_PIN_DIR", value_name = "DIR", default_value = "/sys/fs/bpf/arpeggio")]
+    pub pin_dir: PathBuf,
+    /// Directory of the control socket and of the last good configuration.
+    #[arg(long, env = "ARPEGGIO_RUN_DIR", value_name = "DIR", default_value = "/run/arpeggio")]
+    pub run_dir: PathBuf,
+}
+
+/// Which interfaces take part and how the program is attached to them.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct Attachment {
+    /// How to attach to interfaces for which the configuration says nothing else.
+    #[arg(long, env = "ARPEGGIO_ATTACH", value_enum, default_value_t = Attach::Auto)]
+    pub attach: Attach,
+    /// MetalLB's list of interfaces to leave alone (`announcedInterfacesToExclude`); no file means none is left alone.
+    #[arg(long, env = "ARPEGGIO_EXCLUDE_INTERFACES", value_name = "FILE", default_value = "/etc/metallb/excludel2.yaml")]
+    pub exclude_interfaces: PathBuf,
+}
+
+/// `speaker run`.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct RunArgs {
+    /// YAML file with the addresses, their candidates and interfaces; read again when it changes.
+    #[arg(long, env = "ARPEGGIO_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Name of this node among the candidates [default: the one in the configuration, else the host name]
+    #[arg(long, env = "ARPEGGIO_NODE_NAME", value_name = "NAME", value_parser = node_name)]
+    pub node_name: Option<NodeName>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub places: Places,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub attachment: Attachment,
+    /// Addresses per family (counted once per interface) that the maps have room for.
+    #[arg(long, env = "ARPEGGIO_CAPACITY", value_name = "N", default_value_t = DEFAULT_CAPACITY,
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub capacity: u32,
+    /// How long the kernel goes on answering after the agent stopped renewing its permission.
+    #[arg(long, env = "ARPEGGIO_LEASE", value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub lease: Duration,
+    /// How often the agent renews that permission.
+    #[arg(long, env = "ARPEGGIO_LEASE_RENEW", value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub lease_renew: Duration,
+    /// What stays in the kernel when the agent is stopped.
+    #[arg(long, env = "ARPEGGIO_ON_EXIT", value_enum, default_value_t = OnExit::Keep)]
+    pub on_exit: OnExit,
+    /// error, warn, info, debug, trace, or a filter such as `info,arpeggio_speaker::world=debug`.
+    #[arg(long, env = "ARPEGGIO_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+    pub log_level: String,
+    /// How log lines are written.
+    #[arg(long, env = "ARPEGGIO_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Whether the kernel program explains rare verdicts in the log; decided when it is loaded.
+    #[arg(long, env = "ARPEGGIO_PROGRAM_LOG", value_enum, default_value_t = ProgramLog::Off)]
+    pub program_log: ProgramLog,
+}
+
+/// `speaker status`.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct StatusArgs {
+    /// Show these addresses only.
+    #[arg(value_name = "ADDRESS")]
+    pub addresses: Vec<IpAddr>,
+    /// Show these interfaces only; may be repeated.
+    #[arg(long = "interface", short, value_name = "NAME", value_parser = interface_name)]
+    pub interfaces: Vec<InterfaceName>,
+    /// How to write it.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub places: Places,
+}
+
+/// `speaker check`.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct CheckArgs {
+    /// Look at these interfaces only; may be repeated [default: all]
+    #[arg(long = "interface", short, value_name = "NAME", value_parser = interface_name)]
+    pub interfaces: Vec<InterfaceName>,
+    /// How to write it.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub places: Places,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub attachment: Attachment,
+}
+
+/// `speaker cleanup`.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct CleanupArgs {
+    /// Remove; without it, only list.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Remove although an agent is running; it will put everything back.
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub places: Places,
+}
+
+/// How to attach to an interface; see [`AttachPolicy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Attach {
+    /// The best that works: native, then tcx, then generic, then user.
+    Auto,
+    /// XDP in the driver or not at all.
+    Native,
+    /// tcx ingress (Linux 6.6) or not at all.
+    Tcx,
+    /// XDP after the driver or not at all.
+    Generic,
+    /// A raw socket of the agent, without BPF.
+    User,
+}
+
+impl From<Attach> for AttachPolicy {
+    fn from(attach: Attach) -> Self {
+        match attach {
+            Attach::Auto => Self::Auto,
+            Attach::Native => Self::Native,
+            Attach::Tcx => Self::Tcx,
+            Attach::Generic => Self::Generic,
+            Attach::User => Self::User,
+        }
+    }
+}
+
+/// What stays in the kernel when the agent is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnExit {
+    /// Everything: answers go on until the lease ends, the next agent takes over without a gap.
+    Keep,
+    /// Nothing: answers stop at once.
+    Withdraw,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Whether the kernel program explains itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgramLog {
+    /// The verifier removes every call.
+    Off,
+    /// Rare verdicts are explained; an answered request never is.
+    Debug,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+fn node_name(text: &str) -> Result<NodeName, String> {
+    NodeName::try_from(text).map_err(|error| error.to_string())
+}
+
+fn interface_name(text: &str) -> Result<InterfaceName, String> {
+    InterfaceName::try_from(text).map_err(|error| error.to_string())
+}
+
+/// A time with its unit, at least a millisecond: `500ms`, `10s`, `1m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
+        Ok(_) => Err("must be at least 1ms".to_owned()),
+        Err(error) => Err(format!("{error}; write a number with its unit, like 500ms or 10s")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        Args::try_parse_from(line.split_whitespace()).map(|args| args.command).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn run_needs_only_a_configuration() {
+        let Ok(Command::Run(run)) = parse("speaker run --config /etc/arpeggio.yaml") else { panic!("not run") };
+        assert_eq!(run.config, Path::new("/etc/arpeggio.yaml"));
+        assert_eq!(run.places.pin_dir, Path::new("/sys/fs/bpf/arpeggio"));
+        assert_eq!(run.places.run_dir, Path::new("/run/arpeggio"));
+        assert_eq!(run.attachment.exclude_interfaces, Path::new("/etc/metallb/excludel2.yaml"));
+        assert_eq!((run.lease, run.lease_renew), (Duration::from_secs(10), Duration::from_secs(1)));
+        assert_eq!((run.capacity, run.on_exit, run.node_name), (16_384, OnExit::Keep, None));
+        assert_eq!(AttachPolicy::from(run.attachment.attach), AttachPolicy::Auto);
+        assert_eq!((run.log_level.as_str(), run.log_format, run.program_log), ("info", LogFormat::Text, ProgramLog::Off));
+        assert!(parse("speaker run").unwrap_err().contains("--config"));
+    }
+
+    #[test]
+    fn everything_can_be_said() {
+        let line = "speaker run --config c --node-name node-a --pin-dir /p --run-dir /r --attach tcx --exclude-interfaces /x \
+                    --capacity 10 --lease 500ms --lease-renew 100ms --on-exit withdraw --log-level debug --log-format json \
+                    --program-log debug";
+        let Ok(Command::Run(run)) = parse(line) else { panic!("not run") };
+        assert_eq!(run.node_name, Some(NodeName::try_from("node-a").unwrap()));
+        assert_eq!((run.places.pin_dir.as_path(), run.places.run_dir.as_path()), (Path::new("/p"), Path::new("/r")));
+        assert_eq!((run.attachment.attach, run.capacity, run.on_exit), (Attach::Tcx, 10, OnExit::Withdraw));
+        assert_eq!((run.lease, run.lease_renew), (Duration::from_millis(500), Duration::from_millis(100)));
+        assert_eq!((run.log_format, run.program_log), (LogFormat::Json, ProgramLog::Debug));
+
+        let Ok(Command::Status(status)) = parse("speaker status 192.0.2.1 2001:db8::1 -i eth0 -i eth1 -o yaml") else {
+            panic!("not status")
+        };
+        assert_eq!((status.addresses.len(), status.interfaces.len(), status.output), (2, 2, Output::Yaml));
+        let Ok(Command::Cleanup(cleanup)) = parse("speaker cleanup --yes --force") else { panic!("not cleanup") };
+        assert!(cleanup.yes && cleanup.force);
+        assert_eq!(parse("speaker version"), Ok(Command::Version));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_a_remedy() {
+        for (line, remedy) in [
+            ("speaker run --config c --lease 10", "like 500ms or 10s"),
+            ("speaker run --config c --lease 0s", "at least 1ms"),
+            ("speaker run --config c --capacity 0", "1..=1048576"),
+            ("speaker run --config c --node-name A_b", "lower-case"),
+            ("speaker run --config c --attach fast", "native"),
+            ("speaker status -i a/b", "without '/'"),
+            ("speaker status 192.0.2.300", "ADDRESS"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(remedy), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_flag_of_run_has_its_variable() {
+        let command = Args::command();
+        let run = command.find_subcommand("run").unwrap();
+        for argument in run.get_arguments().filter(|argument| argument.get_long().is_some_and(|long| long != "help")) {
+            let expected = format!("ARPEGGIO_{}", argument.get_long().unwrap().replace('-', "_").to_uppercase());
+            assert_eq!(argument.get_env(), Some(std::ffi::OsStr::new(&expected)));
+        }
+    }
+}
