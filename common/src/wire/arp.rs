@@ -25,15 +25,15 @@ const REPLY: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 2];
 impl Arp<'_> {
     /// Whether the message is about IPv4 addresses over Ethernet.
     #[inline(always)]
-    pub const fn is_ethernet_ipv4(&self) -> bool {
-        let fixed = u64::from_be_bytes(take(self.0, 14));
+    pub fn is_ethernet_ipv4(&self) -> bool {
+        let fixed = u64::from_be_bytes(take::<14, _, _>(self.0));
         fixed & !0xffff == u64::from_be_bytes(REQUEST) & !0xffff
     }
 
     /// What it wants; `None` for RARP and the rest.
     #[inline(always)]
-    pub const fn operation(&self) -> Option<ArpOperation> {
-        match u16::from_be_bytes(take(self.0, 20)) {
+    pub fn operation(&self) -> Option<ArpOperation> {
+        match u16::from_be_bytes(take::<20, _, _>(self.0)) {
             1 => Some(ArpOperation::Request),
             2 => Some(ArpOperation::Reply),
             _ => None,
@@ -42,74 +42,74 @@ impl Arp<'_> {
 
     /// Ethernet destination.
     #[inline(always)]
-    pub const fn destination(&self) -> Mac {
-        Mac(take(self.0, 0))
+    pub fn destination(&self) -> Mac {
+        Mac(take::<0, _, _>(self.0))
     }
 
     /// MAC of the sender, as the message says.
     #[inline(always)]
-    pub const fn sender_mac(&self) -> Mac {
-        Mac(take(self.0, 22))
+    pub fn sender_mac(&self) -> Mac {
+        Mac(take::<22, _, _>(self.0))
     }
 
     /// IPv4 address of the sender; all zeros in a probe.
     #[inline(always)]
-    pub const fn sender(&self) -> [u8; 4] {
-        take(self.0, 28)
+    pub fn sender(&self) -> [u8; 4] {
+        take::<28, _, _>(self.0)
     }
 
     /// IPv4 address that is asked for, or that of the receiver in a reply.
     #[inline(always)]
-    pub const fn target(&self) -> [u8; 4] {
-        take(self.0, 38)
+    pub fn target(&self) -> [u8; 4] {
+        take::<38, _, _>(self.0)
     }
 
     /// Turns the request into the answer that `mac` has the target address: to the sender's MAC, as Linux does.
     #[inline(always)]
-    pub const fn answer(&mut self, mac: Mac) {
+    pub fn answer(&mut self, mac: Mac) {
         let (asker, sender, target) = (self.sender_mac().0, self.sender(), self.target());
-        put(self.0, 0, asker);
-        put(self.0, 6, mac.0);
-        put(self.0, 14, REPLY);
-        put(self.0, 22, mac.0);
-        put(self.0, 28, target);
-        put(self.0, 32, asker);
-        put(self.0, 38, sender);
+        put::<0, _, _>(self.0, asker);
+        put::<6, _, _>(self.0, mac.0);
+        put::<14, _, _>(self.0, REPLY);
+        put::<22, _, _>(self.0, mac.0);
+        put::<28, _, _>(self.0, target);
+        put::<32, _, _>(self.0, asker);
+        put::<38, _, _>(self.0, sender);
     }
 
-    const fn build(addresses: (Mac, Mac), fixed: [u8; 8], sender: (Mac, [u8; 4]), target: (Mac, [u8; 4])) -> [u8; ARP_FRAME] {
+    fn build(addresses: (Mac, Mac), fixed: [u8; 8], sender: (Mac, [u8; 4]), target: (Mac, [u8; 4])) -> [u8; ARP_FRAME] {
         let (destination, source) = addresses;
         let mut frame = [0; ARP_FRAME];
-        put(&mut frame, 0, destination.0);
-        put(&mut frame, 6, source.0);
-        put(&mut frame, 12, EtherType::ARP.0.to_be_bytes());
-        put(&mut frame, 14, fixed);
-        put(&mut frame, 22, sender.0.0);
-        put(&mut frame, 28, sender.1);
-        put(&mut frame, 32, target.0.0);
-        put(&mut frame, 38, target.1);
+        put::<0, _, _>(&mut frame, destination.0);
+        put::<6, _, _>(&mut frame, source.0);
+        put::<12, _, _>(&mut frame, EtherType::ARP.0.to_be_bytes());
+        put::<14, _, _>(&mut frame, fixed);
+        put::<22, _, _>(&mut frame, sender.0.0);
+        put::<28, _, _>(&mut frame, sender.1);
+        put::<32, _, _>(&mut frame, target.0.0);
+        put::<38, _, _>(&mut frame, target.1);
         frame
     }
 
     /// Who has `target`? Asked by `source`, who has the address `sender`, of `destination` (usually broadcast).
-    pub const fn request(destination: Mac, source: Mac, sender: [u8; 4], target: [u8; 4]) -> [u8; ARP_FRAME] {
+    pub fn request(destination: Mac, source: Mac, sender: [u8; 4], target: [u8; 4]) -> [u8; ARP_FRAME] {
         Self::build((destination, source), REQUEST, (source, sender), (Mac::ZERO, target))
     }
 
     /// A probe for `target` (RFC 5227 section 1.1): the sender address is all zeros, so nobody's cache changes. Sent to
     /// everybody it looks for users of an address, sent to one MAC it is the heartbeat of a standby.
-    pub const fn probe(destination: Mac, source: Mac, target: [u8; 4]) -> [u8; ARP_FRAME] {
+    pub fn probe(destination: Mac, source: Mac, target: [u8; 4]) -> [u8; ARP_FRAME] {
         Self::request(destination, source, [0; 4], target)
     }
 
     /// `mac` tells `to` that it has `address`: a claim in reply form when `to` is broadcast, a correction of one cache else.
     /// `receiver` is the address of the one that is told; in a claim it is `address` itself (RFC 5944 section 4.6).
-    pub const fn reply(to: Mac, mac: Mac, address: [u8; 4], receiver: [u8; 4]) -> [u8; ARP_FRAME] {
+    pub fn reply(to: Mac, mac: Mac, address: [u8; 4], receiver: [u8; 4]) -> [u8; ARP_FRAME] {
         Self::build((to, mac), REPLY, (mac, address), (to, receiver))
     }
 
     /// `mac` announces `address` in request form (RFC 5227 section 3).
-    pub const fn announcement(mac: Mac, address: [u8; 4]) -> [u8; ARP_FRAME] {
+    pub fn announcement(mac: Mac, address: [u8; 4]) -> [u8; ARP_FRAME] {
         Self::request(Mac::BROADCAST, mac, address, address)
     }
 }
@@ -180,7 +180,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_as_the_oracle_reads_them(bytes in prop::collection::vec(any::<u8>(), ARP_FRAME)) {
             let mut frame: [u8; ARP_FRAME] = bytes.try_into().unwrap();
-            put(&mut frame, 12, [8, 6]);
+            put::<12, _, _>(&mut frame, [8, 6]);
             let theirs = LaxSlicedPacket::from_ethernet(&frame).ok().and_then(|packet| match packet.net {
                 Some(etherparse::LaxNetSlice::Arp(arp)) => Some(arp.to_packet()),
                 _ => None,

@@ -2,13 +2,8 @@
 
 /// Adds the 32-bit words of `bytes`, whose length is a multiple of four.
 #[inline(always)]
-pub(super) const fn add<const N: usize>(mut sum: u64, bytes: &[u8; N]) -> u64 {
-    let mut offset = 0;
-    while offset < N {
-        sum += u32::from_ne_bytes(super::take(bytes, offset)) as u64;
-        offset += 4;
-    }
-    sum
+pub(super) fn add(sum: u64, bytes: &[u8]) -> u64 {
+    bytes.as_chunks::<4>().0.iter().fold(sum, |sum, word| sum + u64::from(u32::from_ne_bytes(*word)))
 }
 
 /// Folds the sum to 16 bits, in native order. 0xffff after adding a message with its checksum means that it is right.

@@ -43,7 +43,7 @@ const MESSAGE_LENGTH: usize = 24;
 
 /// The solicited-node group of an address (RFC 4291 section 2.7.1).
 #[inline(always)]
-pub const fn solicited_node_group(address: [u8; 16]) -> [u8; 16] {
+pub fn solicited_node_group(address: [u8; 16]) -> [u8; 16] {
     [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, address[13], address[14], address[15]]
 }
 
@@ -64,7 +64,7 @@ impl Neighbor<'_> {
     /// Which message a frame holds, seen from its first 58 bytes; `None` for all other traffic, extension headers and
     /// fragments included (RFC 6980: neighbour discovery is never fragmented).
     #[inline(always)]
-    pub const fn kind(head: &[u8; MESSAGE + 4]) -> Option<NeighborKind> {
+    pub fn kind(head: &[u8; MESSAGE + 4]) -> Option<NeighborKind> {
         match (head[NEXT_HEADER], head[MESSAGE]) {
             (NEXT_HEADER_ICMPV6, SOLICITATION) => Some(NeighborKind::Solicitation),
             (NEXT_HEADER_ICMPV6, ADVERTISEMENT) => Some(NeighborKind::Advertisement),
@@ -74,77 +74,77 @@ impl Neighbor<'_> {
 
     /// Hop limit; only 255 proves that the message comes from this link.
     #[inline(always)]
-    pub const fn hop_limit(&self) -> u8 {
+    pub fn hop_limit(&self) -> u8 {
         self.0[21]
     }
 
     /// ICMPv6 code.
     #[inline(always)]
-    pub const fn code(&self) -> u8 {
+    pub fn code(&self) -> u8 {
         self.0[MESSAGE + 1]
     }
 
     /// Number of 8-byte blocks of options, or `None` when the length is impossible.
     #[inline(always)]
-    pub const fn option_blocks(&self) -> Option<usize> {
-        let length = u16::from_be_bytes(take(self.0, PAYLOAD_LENGTH)) as usize;
+    pub fn option_blocks(&self) -> Option<usize> {
+        let length = u16::from_be_bytes(take::<PAYLOAD_LENGTH, _, _>(self.0)) as usize;
         if length < MESSAGE_LENGTH || !length.is_multiple_of(ND_OPTION) { None } else { Some((length - MESSAGE_LENGTH) / ND_OPTION) }
     }
 
     /// Ethernet destination.
     #[inline(always)]
-    pub const fn ethernet_destination(&self) -> Mac {
-        Mac(take(self.0, 0))
+    pub fn ethernet_destination(&self) -> Mac {
+        Mac(take::<0, _, _>(self.0))
     }
 
     /// Ethernet source.
     #[inline(always)]
-    pub const fn ethernet_source(&self) -> Mac {
-        Mac(take(self.0, 6))
+    pub fn ethernet_source(&self) -> Mac {
+        Mac(take::<6, _, _>(self.0))
     }
 
     /// IPv6 source; all zeros in duplicate address detection.
     #[inline(always)]
-    pub const fn source(&self) -> [u8; 16] {
-        take(self.0, SOURCE)
+    pub fn source(&self) -> [u8; 16] {
+        take::<SOURCE, _, _>(self.0)
     }
 
     /// IPv6 destination.
     #[inline(always)]
-    pub const fn destination(&self) -> [u8; 16] {
-        take(self.0, DESTINATION)
+    pub fn destination(&self) -> [u8; 16] {
+        take::<DESTINATION, _, _>(self.0)
     }
 
     /// The address in question.
     #[inline(always)]
-    pub const fn target(&self) -> [u8; 16] {
-        take(self.0, TARGET)
+    pub fn target(&self) -> [u8; 16] {
+        take::<TARGET, _, _>(self.0)
     }
 
     /// In an advertisement: whether it answers somebody.
     #[inline(always)]
-    pub const fn is_solicited(&self) -> bool {
+    pub fn is_solicited(&self) -> bool {
         self.0[FLAGS] & FLAG_SOLICITED != 0
     }
 
     /// The sum over pseudo-header and message, to which the options are added with [`Self::add_option`].
     #[inline(always)]
-    pub const fn sum(&self) -> u64 {
+    pub fn sum(&self) -> u64 {
         let header: [u8; 4] = [0, NEXT_HEADER_ICMPV6, self.0[PAYLOAD_LENGTH], self.0[PAYLOAD_LENGTH + 1]];
-        let sum = checksum::add::<4>(0, &header);
-        let sum = checksum::add::<32>(sum, &take(self.0, SOURCE));
-        checksum::add::<24>(sum, &take(self.0, MESSAGE))
+        let sum = checksum::add(0, &header);
+        let sum = checksum::add(sum, &self.0[SOURCE..MESSAGE]);
+        checksum::add(sum, &self.0[MESSAGE..])
     }
 
     /// Adds one block of options to a [`sum`](Self::sum).
     #[inline(always)]
-    pub const fn add_option(sum: u64, block: &[u8; ND_OPTION]) -> u64 {
+    pub fn add_option(sum: u64, block: &[u8; ND_OPTION]) -> u64 {
         checksum::add(sum, block)
     }
 
     /// Whether the sum over the whole message says that it arrived as it was sent.
     #[inline(always)]
-    pub const fn is_intact(sum: u64) -> bool {
+    pub fn is_intact(sum: u64) -> bool {
         checksum::fold(sum) == 0xffff
     }
 
@@ -157,22 +157,22 @@ impl Neighbor<'_> {
     pub fn answer(&mut self, mac: Mac, options: &mut [[u8; ND_OPTION]]) {
         let (asker, source, target) = (self.ethernet_source(), self.source(), self.target());
         let nameless = source == [0; 16];
-        put(self.0, 0, if nameless { Mac::ALL_NODES.0 } else { asker.0 });
-        put(self.0, 6, mac.0);
+        put::<0, _, _>(self.0, if nameless { Mac::ALL_NODES.0 } else { asker.0 });
+        put::<6, _, _>(self.0, mac.0);
         if let [first, ..] = options {
             *first = link_option(OPTION_TARGET_LINK, mac);
         }
         self.write(target, if nameless { ALL_NODES } else { source });
-        put(self.0, MESSAGE, [ADVERTISEMENT, 0, 0, 0, if nameless { FLAG_OVERRIDE } else { FLAG_OVERRIDE | FLAG_SOLICITED }, 0, 0, 0]);
+        put::<MESSAGE, _, _>(self.0, [ADVERTISEMENT, 0, 0, 0, if nameless { FLAG_OVERRIDE } else { FLAG_OVERRIDE | FLAG_SOLICITED }, 0, 0, 0]);
         self.seal(options);
     }
 
     /// Writes a fresh IPv6 header up to and including the addresses, but for the length.
     #[inline(always)]
-    const fn write(&mut self, source: [u8; 16], destination: [u8; 16]) {
-        put(self.0, ETHERNET_HEADER, [0x60, 0, 0, 0, 0, 0, NEXT_HEADER_ICMPV6, 255]);
-        put(self.0, SOURCE, source);
-        put(self.0, DESTINATION, destination);
+    fn write(&mut self, source: [u8; 16], destination: [u8; 16]) {
+        put::<ETHERNET_HEADER, _, _>(self.0, [0x60, 0, 0, 0, 0, 0, NEXT_HEADER_ICMPV6, 255]);
+        put::<SOURCE, _, _>(self.0, source);
+        put::<DESTINATION, _, _>(self.0, destination);
     }
 
     /// Sets length and checksum.
@@ -181,13 +181,13 @@ impl Neighbor<'_> {
         let length = MESSAGE_LENGTH + ND_OPTION * options.len();
         // At most a few blocks: no truncation.
         let [.., high, low] = length.to_be_bytes();
-        put(self.0, PAYLOAD_LENGTH, [high, low]);
-        put(self.0, MESSAGE + 2, [0, 0]);
+        put::<PAYLOAD_LENGTH, _, _>(self.0, [high, low]);
+        put::<{ MESSAGE + 2 }, _, _>(self.0, [0, 0]);
         let mut sum = self.sum();
         for block in options {
             sum = Self::add_option(sum, block);
         }
-        put(self.0, MESSAGE + 2, (!checksum::fold(sum)).to_ne_bytes());
+        put::<{ MESSAGE + 2 }, _, _>(self.0, (!checksum::fold(sum)).to_ne_bytes());
     }
 }
 
@@ -209,18 +209,18 @@ impl Neighbor<'_> {
         const { assert!(FRAME == ND_FRAME + BLOCKS * ND_OPTION) };
         let (kind, flags, target) = message;
         let mut head = [0; ND_FRAME];
-        put(&mut head, 0, to.0);
-        put(&mut head, 6, from.0);
-        put(&mut head, 12, EtherType::IPV6.0.to_be_bytes());
-        put(&mut head, MESSAGE, [kind, 0, 0, 0, flags, 0, 0, 0]);
-        put(&mut head, TARGET, target);
+        put::<0, _, _>(&mut head, to.0);
+        put::<6, _, _>(&mut head, from.0);
+        put::<12, _, _>(&mut head, EtherType::IPV6.0.to_be_bytes());
+        put::<MESSAGE, _, _>(&mut head, [kind, 0, 0, 0, flags, 0, 0, 0]);
+        put::<TARGET, _, _>(&mut head, target);
         let mut view = Neighbor(&mut head);
         view.write(source, destination);
         view.seal(&options);
         let mut frame = [0; FRAME];
-        put(&mut frame, 0, head);
+        frame[..ND_FRAME].copy_from_slice(&head);
         for (index, block) in options.into_iter().enumerate() {
-            put(&mut frame, ND_FRAME + index * ND_OPTION, block);
+            frame[ND_FRAME + index * ND_OPTION..][..ND_OPTION].copy_from_slice(&block);
         }
         frame
     }
@@ -347,7 +347,7 @@ mod tests {
         #[test]
         fn an_answer_with_room_carries_our_mac(asker in station(), mac in station(), source in unicast(), target in unicast()) {
             let frame = Neighbor::solicitation(Mac(asker), source, target);
-            let (mut head, mut option): ([u8; ND_FRAME], [u8; ND_OPTION]) = (take(&frame, 0), take(&frame, ND_FRAME));
+            let (mut head, mut option): ([u8; ND_FRAME], [u8; ND_OPTION]) = (take::<0, _, _>(&frame), take::<ND_FRAME, _, _>(&frame));
             Neighbor(&mut head).answer(Mac(mac), core::slice::from_mut(&mut option));
             let answer = [&head[..], &option[..]].concat();
             let (dst, src, ip, ndisc) = smoltcp(&answer);
@@ -371,7 +371,7 @@ mod tests {
         fn one_wrong_bit_is_noticed(mac in station(), source in unicast(), target in unicast(), at in 22usize..OPTIONED_FRAME, bit in 0u8..8) {
             let mut frame = Neighbor::solicitation(Mac(mac), source, target);
             frame[at] ^= 1 << bit;
-            let (mut head, option): ([u8; ND_FRAME], [u8; ND_OPTION]) = (take(&frame, 0), take(&frame, ND_FRAME));
+            let (mut head, option): ([u8; ND_FRAME], [u8; ND_OPTION]) = (take::<0, _, _>(&frame), take::<ND_FRAME, _, _>(&frame));
             let sum = Neighbor::add_option(Neighbor(&mut head).sum(), &option);
             prop_assert!(!Neighbor::is_intact(sum));
         }
@@ -388,9 +388,9 @@ mod tests {
 
     #[test]
     fn lengths_that_cannot_be_are_refused() {
-        let mut head: [u8; ND_FRAME] = take(&Neighbor::solicitation(Mac([2; 6]), [0x20; 16], [0x21; 16]), 0);
+        let mut head: [u8; ND_FRAME] = take::<0, _, _>(&Neighbor::solicitation(Mac([2; 6]), [0x20; 16], [0x21; 16]));
         for (length, blocks) in [(23u16, None), (24, Some(0)), (25, None), (31, None), (32, Some(1)), (40, Some(2)), (0, None)] {
-            put(&mut head, PAYLOAD_LENGTH, length.to_be_bytes());
+            put::<PAYLOAD_LENGTH, _, _>(&mut head, length.to_be_bytes());
             assert_eq!(Neighbor(&mut head).option_blocks(), blocks, "{length}");
         }
     }

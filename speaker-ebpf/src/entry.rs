@@ -1,0 +1,85 @@
+//! The entry points: each finds the packet, calls the one decision, and translates its outcome for its hook.
+
+use arpeggio_common::{
+    abi::Disposition,
+    wire::{ARP_FRAME, HEARTBEAT_FRAME},
+};
+use arpeggio_speaker_ebpf::{Frame, decide};
+use aya_ebpf::{
+    bindings::{TC_ACT_OK, TC_ACT_SHOT, xdp_action},
+    helpers::bpf_redirect,
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+
+use crate::{maps::Maps, verdict::finish};
+
+/// For kernels that know multi-buffer frames (5.18): such a device may carry large frames as well.
+#[xdp(frags)]
+pub(crate) fn arpeggio_xdp_frags(context: XdpContext) -> u32 {
+    xdp_entry(&context)
+}
+
+/// For older kernels, which refuse the flag.
+#[xdp]
+pub(crate) fn arpeggio_xdp(context: XdpContext) -> u32 {
+    xdp_entry(&context)
+}
+
+#[inline(always)]
+fn xdp_entry(context: &XdpContext) -> u32 {
+    // SAFETY: data to data_end is the linear part of the packet, writable in XDP; this is the only view on it.
+    let mut frame = unsafe { Frame::between(context.data(), context.data_end()) };
+    // An interface index fits the key: the kernel's field has 32 bits.
+    let outcome = decide(&mut frame, &Maps, context.ingress_ifindex() as u32);
+    match finish(context, outcome) {
+        Disposition::Pass => xdp_action::XDP_PASS,
+        Disposition::Drop => xdp_action::XDP_DROP,
+        Disposition::Transmit => xdp_action::XDP_TX,
+    }
+}
+
+/// For devices without native XDP: tcx ingress, the answer leaves by redirection to the same device.
+#[classifier]
+pub(crate) fn arpeggio_tc(context: TcContext) -> i32 {
+    let skb = context.skb.skb;
+    // SAFETY: the context is valid while the program runs; the field is readable for tc programs.
+    let tagged = unsafe { (*skb).vlan_present } != 0;
+    if tagged {
+        // The tag was taken out of the frame: the message belongs to another segment.
+        return TC_ACT_OK;
+    }
+    pull(&context);
+    // SAFETY: as above.
+    let ifindex = unsafe { (*skb).ifindex };
+    // SAFETY: data to data_end is the linear part of the packet, writable for classifiers; this is the only view on it.
+    let mut frame = unsafe { Frame::between(context.data(), context.data_end()) };
+    let outcome = decide(&mut frame, &Maps, ifindex);
+    match finish(&context, outcome) {
+        Disposition::Pass => TC_ACT_OK,
+        Disposition::Drop => TC_ACT_SHOT,
+        // SAFETY: the helper takes plain numbers; flags 0 means egress.
+        Disposition::Transmit => unsafe { bpf_redirect(ifindex, 0) as i32 },
+    }
+}
+
+/// Brings the message into the linear part where a driver left it in fragments. Frames that are longer than any message
+/// with a usual number of options are left alone: ordinary traffic is not to be copied.
+#[inline(always)]
+fn pull(context: &TcContext) {
+    let linear = context.data_end() - context.data();
+    let length = context.len();
+    if linear < HEARTBEAT_FRAME && linear < length as usize && length <= 128 && length >= ARP_FRAME as u32 {
+        // A failure leaves the frame as it is; the decision finds it too short and passes it.
+        let _ = context.pull_data(length);
+    }
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

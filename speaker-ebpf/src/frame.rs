@@ -1,0 +1,69 @@
+//! The one door to packet bytes.
+
+#![expect(unsafe_code, reason = "packet memory is reached by pointer arithmetic; nothing else in this library is unsafe")]
+
+/// A frame between two addresses: the linear part of a packet in the kernel, a buffer anywhere else.
+///
+/// The addresses are kept as integers because the verifier tracks them as packet pointers only from the context's fields
+/// through plain additions and comparisons.
+#[derive(Debug)]
+pub struct Frame {
+    start: usize,
+    end: usize,
+}
+
+impl Frame {
+    /// # Safety
+    /// The bytes from `start` to `end` must be readable and writable, and nothing else may reach them, for as long as this
+    /// value lives.
+    #[inline(always)]
+    pub const unsafe fn between(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// Runs `decide` on a buffer.
+    pub fn over<R>(buffer: &mut [u8], decide: impl FnOnce(&mut Self) -> R) -> R {
+        let range = buffer.as_mut_ptr_range();
+        let mut frame = Self { start: range.start.expose_provenance(), end: range.end.expose_provenance() };
+        decide(&mut frame)
+    }
+
+    /// The `N` bytes from `offset`, or `None` when the frame ends before them.
+    #[inline(always)]
+    pub fn part<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        let start = self.start + offset;
+        if start + N > self.end {
+            return None;
+        }
+        let pointer = core::ptr::with_exposed_provenance_mut::<[u8; N]>(start);
+        // SAFETY: `start` to `start + N` lies between the two addresses, by the comparison above and because `offset` is not
+        // negative; whoever made this value promised that those bytes are ours alone; an array of bytes has no alignment
+        // and no invalid values; the result borrows `self` mutably, so no two parts exist at a time.
+        Some(unsafe { &mut *pointer })
+    }
+
+    /// The first `N` bytes.
+    #[inline(always)]
+    pub fn head<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        self.part(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_where_the_frame_ends() {
+        let mut buffer = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+        Frame::over(&mut buffer, |frame| {
+            assert_eq!(frame.head::<2>(), Some(&mut [0, 1]));
+            assert_eq!(frame.part::<4>(6), Some(&mut [6, 7, 8, 9]));
+            assert_eq!(frame.part::<4>(7), None);
+            assert_eq!(frame.part::<1>(10), None);
+            assert_eq!(frame.head::<11>(), None);
+            *frame.part::<1>(9).unwrap() = [42];
+        });
+        assert_eq!(buffer[9], 42);
+    }
+}

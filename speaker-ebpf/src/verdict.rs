@@ -1,0 +1,50 @@
+//! The table: how the program finished with a frame → what the kernel is told, what is counted, what is explained.
+
+use arpeggio_common::abi::{Disposition, Outcome};
+use aya_ebpf::EbpfContext;
+use aya_log_ebpf::debug;
+
+use crate::maps::Maps;
+
+/// Counts the outcome, explains rare ones at debug level, and says what happens to the frame.
+#[inline(always)]
+pub(crate) fn finish(context: &impl EbpfContext, outcome: Outcome) -> Disposition {
+    Maps::count_outcome(outcome);
+    explain(context, outcome);
+    outcome.disposition()
+}
+
+/// Says why a frame was left alone although it looked like one of ours. The level is a read-only global that is frozen at
+/// load time, so with logging off the verifier removes every call: nothing of this runs, and never on the answered path.
+#[inline(always)]
+fn explain(context: &impl EbpfContext, outcome: Outcome) {
+    match outcome {
+        Outcome::Conflict => debug!(context, "another MAC speaks for an address that this node answers for"),
+        Outcome::UnknownAction => debug!(context, "an entry holds an action that this program does not know"),
+        Outcome::BadSender => debug!(context, "asked by a group MAC: not answered"),
+        Outcome::BadHopLimit => debug!(context, "neighbour discovery from beyond a router: not answered"),
+        Outcome::BadChecksum => debug!(context, "wrong ICMPv6 checksum: not answered"),
+        Outcome::BadOption => debug!(context, "impossible length in neighbour discovery: not answered"),
+        Outcome::TooManyOptions => debug!(context, "more options than are read: not answered"),
+        Outcome::Ordinary
+        | Outcome::Answered
+        | Outcome::HeartbeatAnswered
+        | Outcome::Suppressed
+        | Outcome::OtherBucket
+        | Outcome::HeartbeatRefused
+        | Outcome::HeartbeatHeard
+        | Outcome::Observed
+        | Outcome::Claimed
+        | Outcome::OwnEcho
+        | Outcome::ForeignTarget
+        | Outcome::OtherMac
+        | Outcome::LeaseOver
+        | Outcome::Truncated
+        | Outcome::ForeignHardware
+        | Outcome::ForeignOperation
+        | Outcome::BadCode
+        | Outcome::BadTarget
+        | Outcome::BadDestination
+        | Outcome::BadProbe => {}
+    }
+}
