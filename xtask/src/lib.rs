@@ -1,0 +1,9 @@
+//! The project's tooling as a library, so that the network tests use the same lab as the demo and the benchmarks.
+
+#![forbid(unsafe_code)]
+
+pub mod lab;
+pub mod paths;
+pub mod setup;
+pub mod sh;
+pub mod ui;

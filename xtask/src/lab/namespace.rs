@@ -1,0 +1,108 @@
+//! A network namespace that is deleted with its guard.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Result;
+
+use super::undo::Undo;
+use crate::{sh, ui};
+
+/// A named network namespace.
+pub struct Namespace {
+    name: String,
+    _undo: Undo,
+}
+
+impl Namespace {
+    /// Makes the namespace and brings its loopback interface up.
+    ///
+    /// # Errors
+    /// If `ip` fails, for example without root.
+    pub fn new(name: String) -> Result<Self> {
+        sh::run(ip(["netns", "add", name.as_str()]))?;
+        let undo = Undo::new({
+            let name = name.clone();
+            move || {
+                if let Err(error) = sh::run(ip(["netns", "del", name.as_str()])) {
+                    ui::warn(error);
+                }
+            }
+        })?;
+        let namespace = Self { name, _undo: undo };
+        namespace.ip("link set lo up")?;
+        Ok(namespace)
+    }
+
+    /// Its name, as `ip netns list` shows it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that names it.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        Path::new("/run/netns").join(&self.name)
+    }
+
+    /// A command that will run inside. Only the network is another one: file systems are the machine's own
+    /// (`ip netns exec` would hide every bpffs).
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", self.path().display())).arg("--").arg(program);
+        command
+    }
+
+    /// `ip -n NAME …`; the arguments are separated by blanks.
+    ///
+    /// # Errors
+    /// If `ip` fails.
+    pub fn ip(&self, arguments: &str) -> Result<String> {
+        sh::read(ip(["-n", self.name.as_str()].into_iter().chain(arguments.split_whitespace())))
+    }
+
+    /// Sets a variable of the namespace's own network stack, for example `net.ipv4.conf.all.arp_ignore`.
+    ///
+    /// # Errors
+    /// If the kernel has no such variable or refuses the value.
+    pub fn sysctl(&self, variable: &str, value: &str) -> Result<()> {
+        let mut command = self.command("sysctl");
+        command.args(["-qw", &format!("{variable}={value}")]);
+        sh::run(command)
+    }
+
+    /// Lets frames that an XDP program on the other end of this veth sends back (`XDP_TX`) come in: the kernel takes them
+    /// only where NAPI runs, and GRO switches it on. Without it they vanish silently.
+    ///
+    /// # Errors
+    /// If `ethtool` fails.
+    pub fn accept_xdp_tx(&self, interface: &str) -> Result<()> {
+        let mut command = self.command("ethtool");
+        command.args(["-K", interface, "gro", "on"]);
+        sh::run(command)
+    }
+
+    /// The MAC of an interface inside, in lower case.
+    ///
+    /// # Errors
+    /// If there is no such interface.
+    pub fn mac(&self, interface: &str) -> Result<String> {
+        let text = self.ip(&format!("-json link show dev {interface}"))?;
+        let links: serde_json::Value = serde_json::from_str(&text)?;
+        links[0]["address"]
+            .as_str()
+            .map(str::to_lowercase)
+            .ok_or_else(|| anyhow::anyhow!("{interface} has no MAC: {text}"))
+    }
+}
+
+fn ip<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new("ip");
+    command.args(arguments);
+    command
+}
