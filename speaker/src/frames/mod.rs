@@ -1,1 +1,11 @@
-//! Written next.
+//! Raw frames: what the agent sends by itself, the groups it joins, and the responder of last resort.
+//!
+//! Decisions ([`Gratuitous`]) are values in, values out; sockets live in thin drivers ([`FrameSocket`]).
+
+mod frame;
+mod gratuitous;
+mod socket;
+
+pub use frame::Frame;
+pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};
+pub use socket::{FrameSocket, SendError, SendReport};
