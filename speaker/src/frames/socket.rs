@@ -19,7 +19,9 @@ pub enum SendError {
     #[error("cannot open a raw packet socket; run the agent with CAP_NET_RAW")]
     Open(#[source] io::Error),
     /// The queue of the interface or of the socket is full.
-    #[error("cannot send a frame on interface {ifindex}: its transmit queue is full; the next round of claims repeats it")]
+    #[error(
+        "cannot send a frame on interface {ifindex}: its transmit queue is full; the next round of claims repeats it"
+    )]
     Full {
         /// Index of the interface.
         ifindex: u32,
@@ -175,7 +177,8 @@ mod tests {
 
     #[test]
     fn reports_add_up_and_keep_the_last_error() {
-        let mut sum = SendReport { sent: 2, full: 1, failed: 0, errors: BTreeMap::from([(1, SendError::Full { ifindex: 1 })]) };
+        let mut sum =
+            SendReport { sent: 2, full: 1, failed: 0, errors: BTreeMap::from([(1, SendError::Full { ifindex: 1 })]) };
         let gone = classify(1, 42, io::Error::from_raw_os_error(libc::ENXIO));
         sum.merge(SendReport { sent: 3, full: 0, failed: 4, errors: BTreeMap::from([(1, gone)]) });
         assert_eq!((sum.sent, sum.full, sum.failed), (5, 1, 4));

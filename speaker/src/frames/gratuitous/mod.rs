@@ -139,7 +139,9 @@ impl Gratuitous {
         let mut frames = Vec::new();
         let mut open = true;
         for round in 0..CLAIM_ROUNDS_NS.len() {
-            while open && let Some((due_ns, key)) = self.rounds[round].first().copied().filter(|(due, _)| *due <= now_ns) {
+            while open
+                && let Some((due_ns, key)) = self.rounds[round].first().copied().filter(|(due, _)| *due <= now_ns)
+            {
                 open = self.bucket.take(frames_of_round(key), now_ns);
                 if open {
                     self.rounds[round].remove(&(due_ns, key));
