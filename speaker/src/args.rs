@@ -62,7 +62,12 @@ pub struct Attachment {
     #[arg(long, env = "ARPEGGIO_ATTACH", value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
     /// MetalLB's list of interfaces to leave alone (`announcedInterfacesToExclude`); no file means none is left alone.
-    #[arg(long, env = "ARPEGGIO_EXCLUDE_INTERFACES", value_name = "FILE", default_value = "/etc/metallb/excludel2.yaml")]
+    #[arg(
+        long,
+        env = "ARPEGGIO_EXCLUDE_INTERFACES",
+        value_name = "FILE",
+        default_value = "/etc/metallb/excludel2.yaml"
+    )]
     pub exclude_interfaces: PathBuf,
 }
 
@@ -262,7 +267,10 @@ mod tests {
         assert_eq!((run.lease, run.lease_renew), (Duration::from_secs(10), Duration::from_secs(1)));
         assert_eq!((run.capacity, run.on_exit, run.node_name), (16_384, OnExit::Keep, None));
         assert_eq!(AttachPolicy::from(run.attachment.attach), AttachPolicy::Auto);
-        assert_eq!((run.log_level.as_str(), run.log_format, run.program_log), ("info", LogFormat::Text, ProgramLog::Off));
+        assert_eq!(
+            (run.log_level.as_str(), run.log_format, run.program_log),
+            ("info", LogFormat::Text, ProgramLog::Off)
+        );
         assert!(parse("speaker run").unwrap_err().contains("--config"));
     }
 

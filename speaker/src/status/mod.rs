@@ -1,1 +1,26 @@
-//! Written next.
+//! What the agent tells about itself: a report made of plain facts, its text form, and the local socket it is asked over.
+
+mod build;
+mod client;
+mod facts;
+mod protocol;
+mod render;
+mod report;
+mod server;
+mod text;
+
+pub use client::{ClientError, ask};
+pub use facts::{AgentFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, GratuitousFacts};
+pub use protocol::{Nothing, Request, Response, SOCKET_NAME};
+pub use render::render;
+pub use report::{
+    AddressReport, AgentReport, ConfigReport, Counters, ErrorReport, Filter, GratuitousReport, GroupReport,
+    InterfaceReport, LastRequest, LeaseReport, Role, Seen, SeenKind, StatusReport, StepDown,
+};
+pub use server::{Call, ControlError, ControlSocket};
+pub use text::attach_mode_name;
+
+#[cfg(test)]
+mod report_tests;
+#[cfg(test)]
+mod socket_tests;

@@ -1,0 +1,108 @@
+//! What a report is made of: plain values, gathered by whoever has them. All times are `CLOCK_MONOTONIC` nanoseconds, the
+//! clock of the kernel program.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv6Addr},
+    path::PathBuf,
+};
+
+use arpeggio_common::{
+    abi::{Outcome, Sighting, Stats, Vip},
+    model::NodeName,
+};
+
+use crate::{
+    decide::{AttachMode, Desired},
+    world::Links,
+};
+
+/// Everything a [`StatusReport`](super::StatusReport) is made of. Addresses are never IPv4-mapped.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The present.
+    pub now_ns: u64,
+    /// Name of this node, if it is known.
+    pub node: Option<NodeName>,
+    /// The running agent; `None` when the facts come from the pinned maps alone.
+    pub agent: Option<AgentFacts>,
+    /// The configuration in force.
+    pub config: Option<ConfigFacts>,
+    /// The content of the lease map; `None` when there is no such map, 0 when it was never granted.
+    pub lease_until_ns: Option<u64>,
+    /// The interfaces of this network namespace.
+    pub links: Links,
+    /// Why an interface is not used, by index; those that are not listed are eligible.
+    pub ineligible: BTreeMap<u32, String>,
+    /// What should be; `None` without an agent.
+    pub desired: Option<Desired>,
+    /// How the program is attached, by interface index.
+    pub attachments: BTreeMap<u32, AttachmentFacts>,
+    /// What stands in the address maps (or in the user-space responder), by interface index and address.
+    pub entries: BTreeMap<(u32, IpAddr), EntryFacts>,
+    /// Who else was seen with an address, by interface index and address.
+    pub sightings: BTreeMap<(u32, IpAddr), Sighting>,
+    /// How often the program finished in which way.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Why a wanted entry could not be installed, by interface index and address.
+    pub failures: BTreeMap<(u32, IpAddr), String>,
+    /// Configured addresses that no interface carries, and why.
+    pub unplaced: BTreeMap<IpAddr, String>,
+    /// Solicited-node groups that are joined, by interface index.
+    pub groups: BTreeSet<(u32, Ipv6Addr)>,
+    /// Gratuitous frames sent.
+    pub gratuitous: GratuitousFacts,
+    /// The last errors, with their time.
+    pub errors: Vec<(u64, String)>,
+}
+
+/// The running agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentFacts {
+    /// Its process id, as its own PID namespace numbers it.
+    pub pid: u32,
+    /// When it started.
+    pub started_ns: u64,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFacts {
+    /// Where it came from.
+    pub file: PathBuf,
+    /// Counts the configurations that were taken.
+    pub generation: u64,
+    /// When it was taken.
+    pub loaded_ns: u64,
+    /// Why the newest file is not in force, if it is not.
+    pub refused: Option<String>,
+}
+
+/// How the program is attached to an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttachmentFacts {
+    /// The mode; `None` when nothing worked.
+    pub mode: Option<AttachMode>,
+    /// The better modes that were tried, and why each was not possible.
+    pub steps_down: Vec<(AttachMode, String)>,
+}
+
+/// One entry of the address maps and its counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryFacts {
+    /// The entry.
+    pub vip: Vip,
+    /// Summed over all CPUs.
+    pub stats: Stats,
+}
+
+/// Gratuitous ARP frames and unsolicited neighbour advertisements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GratuitousFacts {
+    /// How many were sent.
+    pub frames: u64,
+    /// How many could not be sent.
+    pub failed: u64,
+    /// When the last was sent.
+    pub last_ns: Option<u64>,
+}

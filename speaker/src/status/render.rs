@@ -1,0 +1,248 @@
+//! Pure: the report as text for people, 80 to 120 columns wide. Quiet: a column in which every line is zero is left out, and
+//! so is a section with nothing in it.
+
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+
+use super::{
+    report::{AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, Role, Seen, SeenKind, StatusReport},
+    text::{attach_mode_name, count, span},
+};
+
+/// Unused interfaces that are named one by one; a node with hundreds of pods has hundreds of them.
+const NAMED_UNUSED: usize = 8;
+
+/// The text of a report, with a final line break. Where single addresses are asked for, each is shown in full; one that the
+/// report does not hold is said to be unknown.
+pub fn render(report: &StatusReport, filter: &Filter) -> String {
+    let mut sections = vec![head(report)];
+    sections.extend(errors(report));
+    let report = report.clone().filtered(filter);
+    if filter.addresses.is_empty() {
+        sections.extend(interfaces(&report));
+        sections.extend(addresses(&report));
+        sections.extend(notes(&report));
+        sections.extend(outcomes(&report));
+    } else {
+        sections.extend(report.addresses.iter().map(in_full));
+        sections.extend(
+            filter
+                .addresses
+                .iter()
+                .filter(|wanted| report.addresses.iter().all(|address| address.address != **wanted))
+                .map(|unknown| format!("{unknown}: not known on this node\n")),
+        );
+    }
+    sections.join("\n")
+}
+
+/// Node, agent, configuration, lease, groups, gratuitous frames: one line each.
+fn head(report: &StatusReport) -> String {
+    let mut lines = vec![("node", report.node.clone().unwrap_or_else(|| "unknown".to_owned()))];
+    lines.push(("version", report.version.clone()));
+    lines.push((
+        "agent",
+        match &report.agent {
+            AgentReport::Running { pid, for_ms } => format!("running for {} (pid {pid})", span(*for_ms)),
+            AgentReport::NotRunning => "not running; what follows stands in the pinned maps".to_owned(),
+        },
+    ));
+    if let Some(config) = &report.config {
+        let (file, age) = (config.file.display(), span(config.loaded_ago_ms));
+        lines.push(("config", format!("{file}, generation {}, loaded {age} ago", config.generation)));
+        if let Some(error) = &config.refused {
+            lines.push(("", format!("the newest file is refused: {error}")));
+        }
+    }
+    lines.push((
+        "lease",
+        match report.lease {
+            LeaseReport::Valid { left_ms } => format!("valid, {} left", span(left_ms)),
+            LeaseReport::Lapsed { ago_ms } => format!("lapsed {} ago: nothing is answered", span(ago_ms)),
+            LeaseReport::Missing => "none: nothing is answered".to_owned(),
+        },
+    ));
+    if !report.groups.is_empty() {
+        lines.push(("groups", count(report.groups.len() as u64, "solicited-node group") + " joined"));
+    }
+    let gratuitous = &report.gratuitous;
+    if gratuitous.frames + gratuitous.failed > 0 {
+        let last = gratuitous.last_ago_ms.map(|ms| format!(", the last {} ago", span(ms))).unwrap_or_default();
+        let failed = if gratuitous.failed > 0 { format!(", {} failed", gratuitous.failed) } else { String::new() };
+        lines.push(("sent", count(gratuitous.frames, "gratuitous frame") + &last + &failed));
+    }
+    lines.iter().map(|(name, text)| format!("{name:<9}{text}\n")).collect()
+}
+
+fn errors(report: &StatusReport) -> Option<String> {
+    let lines = report.errors.iter().map(|error| format!("  {} ago  {}\n", span(error.ago_ms), error.text));
+    (!report.errors.is_empty()).then(|| "LAST ERRORS\n".to_owned() + &lines.collect::<String>())
+}
+
+/// A table without lines: two spaces between the columns, none around.
+fn table(header: &[&str], numbers: &[usize], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).force_no_tty().set_header(header.iter().copied()).add_rows(rows);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if numbers.contains(&index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt() + "\n"
+}
+
+fn interfaces(report: &StatusReport) -> Option<String> {
+    let (used, unused): (Vec<_>, Vec<_>) = report.interfaces.iter().partition(|interface| interface.eligible);
+    let mut text = String::new();
+    if !used.is_empty() {
+        let rows = used.iter().map(|interface| {
+            vec![
+                interface.name.clone(),
+                interface.index.to_string(),
+                interface.mac.clone().unwrap_or_else(|| "-".to_owned()),
+                interface.attach.map_or("nothing", attach_mode_name).to_owned(),
+                if interface.carrier { "yes" } else { "no" }.to_owned(),
+                interface.mtu.to_string(),
+            ]
+        });
+        text += &table(&["INTERFACE", "INDEX", "MAC", "ATTACHED", "CARRIER", "MTU"], &[1, 5], rows);
+        for interface in used {
+            for step in &interface.steps_down {
+                text += &format!("  {}: not {}: {}\n", interface.name, attach_mode_name(step.mode), step.reason);
+            }
+        }
+    }
+    text += &unused_line(&unused);
+    (!text.is_empty()).then_some(text)
+}
+
+fn unused_line(unused: &[&InterfaceReport]) -> String {
+    let named: Vec<_> = unused
+        .iter()
+        .take(NAMED_UNUSED)
+        .map(|interface| format!("{} ({})", interface.name, interface.reason.as_deref().unwrap_or("unknown")))
+        .collect();
+    match (named.is_empty(), unused.len().saturating_sub(NAMED_UNUSED)) {
+        (true, _) => String::new(),
+        (false, 0) => format!("Not used: {}\n", named.join(", ")),
+        (false, more) => format!("Not used: {} and {more} more\n", named.join(", ")),
+    }
+}
+
+/// A counter of the address table: its heading and how to read it.
+type CounterColumn = (&'static str, fn(&AddressReport) -> u64);
+
+const COUNTERS: [CounterColumn; 5] = [
+    ("REQUESTS", |address| address.counters.requests),
+    ("REPLIES", |address| address.counters.replies),
+    ("SUPPRESSED", |address| address.counters.suppressed),
+    ("HEARTBEATS", |address| address.counters.heartbeats),
+    ("CLAIMS", |address| address.counters.claims),
+];
+
+fn addresses(report: &StatusReport) -> Option<String> {
+    if report.addresses.is_empty() {
+        return None;
+    }
+    let counters: Vec<_> =
+        COUNTERS.into_iter().filter(|(_, read)| report.addresses.iter().any(|address| read(address) > 0)).collect();
+    let mut header = vec!["ADDRESS", "INTERFACE", "ROLE"];
+    header.extend(counters.iter().map(|(name, _)| *name));
+    header.push("LAST REQUEST");
+    let numbers: Vec<_> = (3..3 + counters.len()).collect();
+    let rows = report.addresses.iter().map(|address| {
+        let interface = address.interface.clone().unwrap_or_else(|| "-".to_owned());
+        let mut row = vec![address.address.to_string(), interface, role(address)];
+        row.extend(counters.iter().map(|(_, read)| read(address).to_string()));
+        row.push(last_request(address));
+        row
+    });
+    Some(table(&header, &numbers, rows))
+}
+
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "owner",
+        Role::Suppressed => "suppressed",
+        Role::Observed => "observed",
+        Role::NotInstalled => "not installed",
+    }
+}
+
+fn role(address: &AddressReport) -> String {
+    let share = match (address.role, address.shares) {
+        (Role::Owner, shares @ 0..64) => format!(" {shares}/64"),
+        (_, _) => String::new(),
+    };
+    let evacuating = if address.evacuating { ", leaving" } else { "" };
+    format!("{}{share}{evacuating}", role_name(address.role))
+}
+
+fn last_request(address: &AddressReport) -> String {
+    match &address.last_request {
+        None => "-".to_owned(),
+        Some(last) => {
+            let client = last.client.map(|client| format!(", {client}")).unwrap_or_default();
+            format!("{} ago{client}", span(last.ago_ms))
+        }
+    }
+}
+
+/// What is not as it should be, and who else was seen: one line for each address that it is true of.
+fn notes(report: &StatusReport) -> Option<String> {
+    let mut text = String::new();
+    for address in &report.addresses {
+        let place = place(address);
+        if let Some(note) = &address.note {
+            text += &format!("  {place}: {note}\n");
+        }
+        if let Some(seen) = &address.seen {
+            text += &format!("  {place}: {}\n", sighting(seen));
+        }
+    }
+    (!text.is_empty()).then(|| "NOTES\n".to_owned() + &text)
+}
+
+fn place(address: &AddressReport) -> String {
+    match &address.interface {
+        Some(interface) => format!("{} on {interface}", address.address),
+        None => address.address.to_string(),
+    }
+}
+
+fn sighting(seen: &Seen) -> String {
+    let did = match seen.kind {
+        SeenKind::Claim => "claimed it",
+        SeenKind::Reply => "answered for it",
+        SeenKind::Heartbeat => "answered our heartbeat",
+        SeenKind::Unknown => "was seen with it",
+    };
+    format!("{} {did} {} ago ({})", seen.mac, span(seen.ago_ms), count(seen.count, "sighting"))
+}
+
+/// One address on one interface, everything that is known.
+fn in_full(address: &AddressReport) -> String {
+    let mut lines = Vec::new();
+    if let Some(note) = &address.note {
+        lines.push(("note".to_owned(), note.clone()));
+    }
+    if let Some(mac) = &address.mac {
+        lines.push(("MAC".to_owned(), mac.clone()));
+        lines.extend(COUNTERS.iter().map(|(name, read)| (name.to_lowercase(), read(address).to_string())));
+    }
+    if let Some(last) = &address.last_request {
+        let mac = last.mac.as_ref().map(|mac| format!(" ({mac})")).unwrap_or_default();
+        let client = last.client.map(|client| format!(", last answered: {client}{mac}")).unwrap_or_default();
+        lines.push(("last request".to_owned(), format!("{} ago{client}", span(last.ago_ms))));
+    }
+    if let Some(seen) = &address.seen {
+        lines.push(("elsewhere".to_owned(), sighting(seen)));
+    }
+    let lines = lines.iter().map(|(name, text)| format!("  {name:<14}{text}\n"));
+    format!("{}: {}\n", place(address), role(address)) + &lines.collect::<String>()
+}
+
+fn outcomes(report: &StatusReport) -> Option<String> {
+    let rows = report.outcomes.iter().map(|(name, frames)| vec![name.clone(), frames.to_string()]);
+    (!report.outcomes.is_empty()).then(|| table(&["OUTCOME", "FRAMES"], &[1], rows))
+}
