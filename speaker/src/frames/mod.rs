@@ -4,8 +4,10 @@
 
 mod frame;
 mod gratuitous;
+mod groups;
 mod socket;
 
 pub use frame::Frame;
 pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};
+pub use groups::{CHANGES_PER_CALL, GROUPS_PER_SOCKET, GroupError, GroupReport, Groups, Membership};
 pub use socket::{FrameSocket, SendError, SendReport};

@@ -1,0 +1,91 @@
+//! Network namespaces without names: they vanish with their last file descriptor, also when a test fails or is killed.
+
+use std::{
+    fs::File,
+    os::fd::AsRawFd,
+    panic::resume_unwind,
+    process::{self, Command},
+    thread,
+};
+
+use nix::sched::{CloneFlags, setns, unshare};
+
+/// A network namespace of our own.
+#[derive(Debug)]
+pub(crate) struct Namespace(File);
+
+impl Namespace {
+    pub(crate) fn new() -> Self {
+        let file = thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace needs root or CAP_SYS_ADMIN");
+            File::open("/proc/thread-self/ns/net").unwrap()
+        });
+        let namespace = Self(file.join().unwrap());
+        namespace.ip("link set lo up");
+        namespace
+    }
+
+    /// Runs `body` on a thread inside the namespace; processes it starts are inside as well.
+    pub(crate) fn enter<R: Send>(&self, body: impl FnOnce() -> R + Send) -> R {
+        thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                setns(&self.0, CloneFlags::CLONE_NEWNET).unwrap();
+                body()
+            });
+            inside.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    /// `ip ARGUMENTS` inside.
+    pub(crate) fn ip(&self, arguments: &str) {
+        self.run("ip", arguments);
+    }
+
+    /// Runs a command to its end and returns what it printed.
+    pub(crate) fn run(&self, program: &str, arguments: &str) -> String {
+        let output = self.enter(|| Command::new(program).args(arguments.split_ascii_whitespace()).output().unwrap());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{program} {arguments}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Where other processes find the namespace.
+    fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
+    }
+
+    /// Index of an interface inside.
+    pub(crate) fn ifindex(&self, name: &str) -> u32 {
+        self.enter(|| nix::net::if_::if_nametoindex(name).unwrap())
+    }
+}
+
+/// Two hosts on one wire: `near` holds the interface `near0`, `far` the interface `far0`.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) near: Namespace,
+    pub(crate) far: Namespace,
+}
+
+pub(crate) const NEAR_MAC: &str = "02:00:00:00:0a:01";
+pub(crate) const FAR_MAC: &str = "02:00:00:00:0a:02";
+
+impl Wire {
+    pub(crate) fn new() -> Self {
+        let wire = Self { near: Namespace::new(), far: Namespace::new() };
+        wire.plug();
+        wire
+    }
+
+    /// Makes the pair of interfaces, without duplicate address detection so that link-local addresses work at once.
+    pub(crate) fn plug(&self) {
+        self.near.ip(&format!(
+            "link add near0 address {NEAR_MAC} type veth peer name far0 address {FAR_MAC} netns {}",
+            self.far.path()
+        ));
+        for (namespace, interface) in [(&self.near, "near0"), (&self.far, "far0")] {
+            namespace.run("sysctl", &format!("-qw net.ipv6.conf.{interface}.accept_dad=0"));
+            namespace.ip(&format!("link set {interface} up"));
+        }
+    }
+}
