@@ -2,8 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod kernels;
 pub mod lab;
 pub mod paths;
 pub mod setup;
 pub mod sh;
+pub mod test;
 pub mod ui;

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{setup, ui};
+use xtask::{kernels, setup, test, ui};
 
 /// The tasks of the project.
 #[derive(Parser)]
@@ -19,11 +19,18 @@ struct Args {
 enum Verb {
     /// Install what the other verbs need, or say how to.
     Setup(setup::Args),
+    /// Run tiers of tests; the last line says how many passed and failed.
+    Test(test::Args),
+    /// Run a command inside one of Debian's kernels, under QEMU.
+    Kernel(kernels::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Args::parse().verb {
         Verb::Setup(args) => setup::run(&args),
+        // Its last line is its result: nothing may be printed after it.
+        Verb::Test(args) => return test::run(&args),
+        Verb::Kernel(args) => kernels::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

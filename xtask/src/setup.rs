@@ -82,6 +82,8 @@ const KERNELS: &[Tool] = &[
     tool("depmod", "kmod"),
     tool("script", "bsdutils"),
     tool("dpkg-deb", "dpkg"),
+    // The booting tool reads the version out of an image with it.
+    tool("file", "file"),
     tool("ipvsadm", "ipvsadm"),
 ];
 

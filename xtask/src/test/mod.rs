@@ -1,0 +1,125 @@
+//! `cargo xtask test`: runs tiers of tests, streams what they print and counts.
+//!
+//! A tier that was asked for and cannot run, or runs no test, fails: nothing is skipped silently. The last line is always
+//! `N passed, N failed`.
+
+mod run;
+mod tally;
+mod tier;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+pub(crate) use self::run::build_agent;
+pub use self::{
+    run::{BuiltTest, built_tests},
+    tally::{Counter, Tally},
+    tier::{TestProgram, Tier},
+};
+use crate::ui;
+
+/// `cargo xtask test`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Which tiers to run.
+    #[arg(value_enum, default_value = "all")]
+    tiers: Vec<Choice>,
+    /// Only tests whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Tests of the netns tier that run at the same time [default: the number of processors].
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+/// A tier or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    Unit,
+    Program,
+    Netns,
+    Kernels,
+    All,
+}
+
+impl Choice {
+    fn tiers(self) -> &'static [Tier] {
+        match self {
+            Self::Unit => &[Tier::Unit],
+            Self::Program => &[Tier::Program],
+            Self::Netns => &[Tier::Netns],
+            Self::Kernels => &[Tier::Kernels],
+            Self::All => &Tier::ALL,
+        }
+    }
+}
+
+/// What the tiers have in common.
+pub struct Options {
+    /// Only tests whose name contains this.
+    pub filter: Option<String>,
+    /// Tests of the netns tier that run at the same time.
+    pub threads: Option<usize>,
+}
+
+/// Runs the verb. The exit code says whether everything passed; so does the last line.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    let options = Options { filter: args.filter.clone(), threads: args.threads };
+    let mut tiers: Vec<Tier> = args.tiers.iter().flat_map(|choice| choice.tiers()).copied().collect();
+    tiers.sort();
+    tiers.dedup();
+    let outcomes: Vec<(Tier, Tally)> = tiers.into_iter().map(|tier| (tier, one_tier(tier, &options))).collect();
+
+    ui::heading("tests");
+    let mut total = Tally::default();
+    for (tier, tally) in outcomes {
+        ui::say(format_args!("{:>8}: {tally}", tier.name()));
+        total += tally;
+    }
+    ui::say(total);
+    if total.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn one_tier(tier: Tier, options: &Options) -> Tally {
+    ui::heading(format_args!("{} tests", tier.name()));
+    judged(tier, run::tier(tier, options))
+}
+
+/// Turns "could not run" and "ran nothing" into failures.
+fn judged(tier: Tier, outcome: Result<Tally>) -> Tally {
+    match outcome {
+        Ok(tally) if tally == Tally::default() => {
+            ui::warn(format_args!("the {} tier ran no test; that counts as a failure", tier.name()));
+            Tally::FAILURE
+        }
+        Ok(tally) => tally,
+        Err(error) => {
+            ui::failure(&error.context(format!("the {} tier could not run", tier.name())));
+            Tally::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_that_ran_nothing_or_could_not_run_fails() {
+        assert_eq!(judged(Tier::Unit, Ok(Tally::default())), Tally::FAILURE);
+        assert_eq!(judged(Tier::Netns, Err(anyhow::anyhow!("no root"))), Tally::FAILURE);
+        let good = Tally { passed: 3, failed: 0 };
+        assert_eq!(judged(Tier::Unit, Ok(good)), good);
+    }
+
+    #[test]
+    fn all_means_every_tier() {
+        assert_eq!(Choice::All.tiers(), Tier::ALL);
+        for tier in Tier::ALL {
+            assert_eq!(Choice::from_str(tier.name(), false).map(Choice::tiers), Ok(&[tier][..]));
+        }
+    }
+}

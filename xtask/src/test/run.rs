@@ -1,0 +1,200 @@
+//! Running the tiers: what each needs first, and the cargo command that runs it.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use super::{
+    Counter, Options, Tally, Tier,
+    tier::{TestProgram, programs},
+};
+use crate::{
+    kernels, paths,
+    setup::{self, Purpose},
+    sh, ui,
+};
+
+/// Runs one tier.
+///
+/// # Errors
+/// If something it needs is missing or a command cannot be started. Tests that fail are in the tally.
+pub(super) fn tier(tier: Tier, options: &Options) -> Result<Tally> {
+    match tier {
+        Tier::Unit => unit(options),
+        Tier::Program => {
+            need_root()?;
+            cargo_tests(Tier::Program, options, &[])
+        }
+        Tier::Netns => netns(options),
+        Tier::Kernels => {
+            need_root()?;
+            kernels::tier(options)
+        }
+    }
+}
+
+fn need_root() -> Result<()> {
+    if nix::unistd::geteuid().is_root() { Ok(()) } else { bail!("it needs root; run `cargo xtask test` as root") }
+}
+
+fn unit(options: &Options) -> Result<Tally> {
+    let mut command = cargo("test");
+    command.args(["--workspace", "--lib", "--bins"]);
+    for program in programs()?.iter().filter(|program| program.tier() == Tier::Unit) {
+        command.args(["--test", &program.name]);
+    }
+    let mut tally = count(filtered(command, options, &[]))?;
+    let mut documentation = cargo("test");
+    documentation.args(["--workspace", "--doc"]);
+    tally += count(filtered(documentation, options, &[]))?;
+    Ok(tally)
+}
+
+fn netns(options: &Options) -> Result<Tally> {
+    need_root()?;
+    setup::ensure(&[Purpose::Lab])?;
+    build_agent()?;
+    let threads = options.threads.map_or_else(processors, |threads| threads.to_string());
+    cargo_tests(Tier::Netns, options, &["--test-threads", &threads])
+}
+
+fn processors() -> String {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
+}
+
+/// Builds the speaker and its example programs, which tests start.
+///
+/// # Errors
+/// If it does not compile; the compiler has said why.
+pub(crate) fn build_agent() -> Result<()> {
+    let mut command = cargo("build");
+    command.args(["--quiet", "--package", "arpeggio-speaker", "--bins", "--examples"]);
+    sh::stream(command)
+}
+
+/// Runs every test program of a tier.
+fn cargo_tests(tier: Tier, options: &Options, arguments: &[&str]) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for TestProgram { package, name } in programs()?.into_iter().filter(|program| program.tier() == tier) {
+        let mut command = cargo("test");
+        command.args(["--package", &package, "--test", &name]);
+        tally += count(filtered(command, options, arguments))?;
+    }
+    Ok(tally)
+}
+
+fn cargo(verb: &str) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(paths::root()).arg(verb);
+    if verb == "test" {
+        command.arg("--no-fail-fast");
+    }
+    command
+}
+
+fn filtered(mut command: Command, options: &Options, arguments: &[&str]) -> Command {
+    command.arg("--").args(arguments).args(&options.filter);
+    command
+}
+
+/// Runs a command that prints test results: passes its output on and counts.
+fn count(mut command: Command) -> Result<Tally> {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| sh::not_started(&command))?;
+    let mut counter = Counter::new()?;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.with_context(|| format!("read the output of `{}`", sh::display(&command)))?;
+            let line = String::from_utf8_lossy(&line);
+            counter.line(&line);
+            ui::say(line);
+        }
+    }
+    let status = child.wait().with_context(|| format!("wait for `{}`", sh::display(&command)))?;
+    Ok(counter.finish(status.success()))
+}
+
+/// A test program that was compiled.
+pub struct BuiltTest {
+    /// Its name.
+    pub name: String,
+    /// The file to run.
+    pub executable: PathBuf,
+    /// Folder of its crate: the working directory cargo would give it.
+    pub directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    manifest_path: Option<PathBuf>,
+    target: Option<ArtifactTarget>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct ArtifactTarget {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// Compiles test programs without running them.
+///
+/// # Errors
+/// If they do not compile; the compiler has said why.
+pub fn built_tests(programs: &[TestProgram]) -> Result<Vec<BuiltTest>> {
+    let mut built = Vec::new();
+    for TestProgram { package, name } in programs {
+        let mut command = cargo("test");
+        command.args(["--no-run", "--message-format", "json-render-diagnostics", "--package", package, "--test", name]);
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| sh::not_started(&command))?;
+        if !output.status.success() {
+            bail!("`{}` failed", sh::display(&command));
+        }
+        built.push(find_artifact(&String::from_utf8_lossy(&output.stdout), name)?);
+    }
+    Ok(built)
+}
+
+fn find_artifact(messages: &str, name: &str) -> Result<BuiltTest> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
+        .find_map(|artifact| {
+            let target = artifact.target.filter(|target| target.name == name && target.kind == ["test"])?;
+            let directory = artifact.manifest_path?.parent()?.to_owned();
+            Some(BuiltTest { name: target.name, executable: artifact.executable?, directory })
+        })
+        .with_context(|| format!("cargo did not say where it put the test program {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_counted_whatever_its_end() {
+        let script = "echo 'test result: ok. 4 passed; 0 failed; 0 ignored'; exit $0";
+        for (code, expected) in [("0", Tally { passed: 4, failed: 0 }), ("1", Tally { passed: 4, failed: 1 })] {
+            let mut command = Command::new("sh");
+            command.args(["-c", script, code]);
+            assert_eq!(count(command).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_executable_is_found_among_the_messages() {
+        let messages = r#"{"reason":"build-script-executed"}
+{"reason":"compiler-artifact","manifest_path":"/src/a/Cargo.toml","target":{"name":"guest","kind":["lib"]},"executable":null}
+{"reason":"compiler-artifact","manifest_path":"/src/a/Cargo.toml","target":{"name":"guest","kind":["test"]},"executable":"/t/guest-1"}
+{"reason":"build-finished","success":true}"#;
+        let found = find_artifact(messages, "guest").unwrap();
+        assert_eq!((found.executable, found.directory), (PathBuf::from("/t/guest-1"), PathBuf::from("/src/a")));
+        assert!(find_artifact(messages, "netns").is_err());
+    }
+}
