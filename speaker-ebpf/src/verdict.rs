@@ -10,13 +10,16 @@ use crate::maps::Maps;
 #[inline(always)]
 pub(crate) fn finish(context: &impl EbpfContext, outcome: Outcome) -> Disposition {
     Maps::count_outcome(outcome);
-    explain(context, outcome);
+    if outcome.counter().is_some() {
+        explain(context, outcome);
+    }
     outcome.disposition()
 }
 
 /// Says why a frame was left alone although it looked like one of ours. The level is a read-only global that is frozen at
 /// load time, so with logging off the verifier removes every call: nothing of this runs, and never on the answered path.
-#[inline(always)]
+/// Not inlined: it would double the size of every entry.
+#[inline(never)]
 fn explain(context: &impl EbpfContext, outcome: Outcome) {
     match outcome {
         Outcome::Conflict => debug!(context, "another MAC speaks for an address that this node answers for"),

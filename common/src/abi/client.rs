@@ -1,19 +1,20 @@
 //! Who asked for an address: exactly the caches that a new owner has to correct.
 
-/// Key of [`CLIENTS`](super::names::CLIENTS). 36 bytes. Both addresses as in [`Key6`](super::Key6).
-#[repr(C)]
+/// Key of [`CLIENTS`](super::names::CLIENTS). 40 bytes. Both addresses as in [`Key6`](super::Key6).
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKey {
-    ifindex: u32,
     vip: [u8; 16],
     client: [u8; 16],
+    ifindex: u32,
+    reserved: u32,
 }
 
 impl ClientKey {
     /// `client` asked for the address of `vip` on its interface.
     #[inline(always)]
     pub const fn new(vip: super::Key6, client: [u8; 16]) -> Self {
-        Self { ifindex: vip.ifindex(), vip: vip.address(), client }
+        Self { vip: vip.address(), client, ifindex: vip.ifindex(), reserved: 0 }
     }
 
     /// The address that was asked for, and where.
@@ -62,8 +63,8 @@ mod tests {
 
     #[test]
     fn layout_is_pinned() {
-        assert_eq!(size_of::<ClientKey>(), 36);
-        assert_eq!((offset_of!(ClientKey, vip), offset_of!(ClientKey, client)), (4, 20));
+        assert_eq!(size_of::<ClientKey>(), 40);
+        assert_eq!((offset_of!(ClientKey, client), offset_of!(ClientKey, ifindex)), (16, 32));
         assert_eq!((size_of::<Client>(), offset_of!(Client, last_seen_ns)), (16, 8));
     }
 

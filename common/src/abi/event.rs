@@ -30,17 +30,18 @@ impl EventKind {
 pub struct Event {
     at_ns: u64,
     address: [u8; 16],
-    ifindex: u32,
     mac: [u8; 6],
     kind: u8,
-    reserved: [u8; 5],
+    reserved: u8,
+    ifindex: u32,
+    reserved2: u32,
 }
 
 impl Event {
     /// `at_ns` is monotonic, `mac` that of the other side.
     #[inline(always)]
     pub const fn new(kind: EventKind, key: super::Key6, mac: [u8; 6], at_ns: u64) -> Self {
-        Self { at_ns, address: key.address(), ifindex: key.ifindex(), mac, kind: kind as u8, reserved: [0; 5] }
+        Self { at_ns, address: key.address(), mac, kind: kind as u8, reserved: 0, ifindex: key.ifindex(), reserved2: 0 }
     }
 
     /// When, monotonic nanoseconds.
@@ -73,8 +74,8 @@ mod tests {
     #[test]
     fn layout_is_pinned() {
         assert_eq!(size_of::<Event>(), 40);
-        assert_eq!((offset_of!(Event, address), offset_of!(Event, ifindex)), (8, 24));
-        assert_eq!((offset_of!(Event, mac), offset_of!(Event, kind)), (28, 34));
+        assert_eq!((offset_of!(Event, address), offset_of!(Event, ifindex)), (8, 32));
+        assert_eq!((offset_of!(Event, mac), offset_of!(Event, kind)), (24, 30));
     }
 
     #[test]

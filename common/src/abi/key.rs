@@ -1,11 +1,14 @@
 //! Keys of the address maps.
+//!
+//! Every type that the program builds on its stack is aligned to 8 bytes and has its longer fields at multiples of 8: the
+//! verifier refuses stack accesses that are not aligned, and the program is compiled for whole-word copies.
 
 /// Key of [`VIPS4`](super::names::VIPS4): an IPv4 address as seen on one interface. 8 bytes.
-#[repr(C)]
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key4 {
-    ifindex: u32,
     address: [u8; 4],
+    ifindex: u32,
 }
 
 impl Key4 {
@@ -36,19 +39,20 @@ impl Key4 {
 }
 
 /// Key of [`VIPS6`](super::names::VIPS6) and of [`SIGHTINGS`](super::names::SIGHTINGS): an address as seen on one
-/// interface. 20 bytes. Where both families share a map, IPv4 is written as `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2).
-#[repr(C)]
+/// interface. 24 bytes. Where both families share a map, IPv4 is written as `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2).
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key6 {
-    ifindex: u32,
     address: [u8; 16],
+    ifindex: u32,
+    reserved: u32,
 }
 
 impl Key6 {
     /// `address` in network order.
     #[inline(always)]
     pub const fn new(ifindex: u32, address: [u8; 16]) -> Self {
-        Self { ifindex, address }
+        Self { address, ifindex, reserved: 0 }
     }
 
     /// Index of the interface, as the kernel numbers it.
@@ -72,8 +76,8 @@ mod tests {
 
     #[test]
     fn layout_is_pinned() {
-        assert_eq!((size_of::<Key4>(), offset_of!(Key4, ifindex), offset_of!(Key4, address)), (8, 0, 4));
-        assert_eq!((size_of::<Key6>(), offset_of!(Key6, ifindex), offset_of!(Key6, address)), (20, 0, 4));
+        assert_eq!((size_of::<Key4>(), offset_of!(Key4, address), offset_of!(Key4, ifindex)), (8, 0, 4));
+        assert_eq!((size_of::<Key6>(), offset_of!(Key6, address), offset_of!(Key6, ifindex)), (24, 0, 16));
     }
 
     #[test]

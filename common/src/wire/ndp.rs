@@ -162,32 +162,36 @@ impl Neighbor<'_> {
         if let [first, ..] = options {
             *first = link_option(OPTION_TARGET_LINK, mac);
         }
-        self.write(target, if nameless { ALL_NODES } else { source });
-        put::<MESSAGE, _, _>(self.0, [ADVERTISEMENT, 0, 0, 0, if nameless { FLAG_OVERRIDE } else { FLAG_OVERRIDE | FLAG_SOLICITED }, 0, 0, 0]);
-        self.seal(options);
+        let flags = if nameless { FLAG_OVERRIDE } else { FLAG_OVERRIDE | FLAG_SOLICITED };
+        self.write((target, if nameless { ALL_NODES } else { source }), (ADVERTISEMENT, flags, target), options);
     }
 
-    /// Writes a fresh IPv6 header up to and including the addresses, but for the length.
+    /// Writes IPv6 header and message, but for the Ethernet header and the options, which are only added up.
+    ///
+    /// The checksum is computed from the values, not from the frame: reading back what was just written in other sizes
+    /// would wait for the stores.
     #[inline(always)]
-    fn write(&mut self, source: [u8; 16], destination: [u8; 16]) {
-        put::<ETHERNET_HEADER, _, _>(self.0, [0x60, 0, 0, 0, 0, 0, NEXT_HEADER_ICMPV6, 255]);
-        put::<SOURCE, _, _>(self.0, source);
-        put::<DESTINATION, _, _>(self.0, destination);
-    }
-
-    /// Sets length and checksum.
-    #[inline(always)]
-    fn seal(&mut self, options: &[[u8; ND_OPTION]]) {
-        let length = MESSAGE_LENGTH + ND_OPTION * options.len();
+    fn write(
+        &mut self,
+        (source, destination): ([u8; 16], [u8; 16]),
+        (kind, flags, target): (u8, u8, [u8; 16]),
+        options: &[[u8; ND_OPTION]],
+    ) {
         // At most a few blocks: no truncation.
-        let [.., high, low] = length.to_be_bytes();
-        put::<PAYLOAD_LENGTH, _, _>(self.0, [high, low]);
-        put::<{ MESSAGE + 2 }, _, _>(self.0, [0, 0]);
-        let mut sum = self.sum();
+        let [.., high, low] = (MESSAGE_LENGTH + ND_OPTION * options.len()).to_be_bytes();
+        let mut sum = checksum::add(0, &[0, NEXT_HEADER_ICMPV6, high, low, kind, 0, 0, 0, flags, 0, 0, 0]);
+        for part in [&source, &destination, &target] {
+            sum = checksum::add(sum, part);
+        }
         for block in options {
             sum = Self::add_option(sum, block);
         }
-        put::<{ MESSAGE + 2 }, _, _>(self.0, (!checksum::fold(sum)).to_ne_bytes());
+        let [c, d] = (!checksum::fold(sum)).to_ne_bytes();
+        put::<ETHERNET_HEADER, _, _>(self.0, [0x60, 0, 0, 0, high, low, NEXT_HEADER_ICMPV6, 255]);
+        put::<SOURCE, _, _>(self.0, source);
+        put::<DESTINATION, _, _>(self.0, destination);
+        put::<MESSAGE, _, _>(self.0, [kind, 0, c, d, flags, 0, 0, 0]);
+        put::<TARGET, _, _>(self.0, target);
     }
 }
 
@@ -202,21 +206,16 @@ const fn link_option(kind: u8, mac: Mac) -> [u8; ND_OPTION] {
 impl Neighbor<'_> {
     fn build<const FRAME: usize, const BLOCKS: usize>(
         (to, from): (Mac, Mac),
-        (source, destination): ([u8; 16], [u8; 16]),
+        addresses: ([u8; 16], [u8; 16]),
         message: (u8, u8, [u8; 16]),
         options: [[u8; ND_OPTION]; BLOCKS],
     ) -> [u8; FRAME] {
         const { assert!(FRAME == ND_FRAME + BLOCKS * ND_OPTION) };
-        let (kind, flags, target) = message;
         let mut head = [0; ND_FRAME];
         put::<0, _, _>(&mut head, to.0);
         put::<6, _, _>(&mut head, from.0);
         put::<12, _, _>(&mut head, EtherType::IPV6.0.to_be_bytes());
-        put::<MESSAGE, _, _>(&mut head, [kind, 0, 0, 0, flags, 0, 0, 0]);
-        put::<TARGET, _, _>(&mut head, target);
-        let mut view = Neighbor(&mut head);
-        view.write(source, destination);
-        view.seal(&options);
+        Neighbor(&mut head).write(addresses, message, &options);
         let mut frame = [0; FRAME];
         frame[..ND_FRAME].copy_from_slice(&head);
         for (index, block) in options.into_iter().enumerate() {

@@ -108,28 +108,46 @@ fn read_options(frame: &mut Frame) -> Result<Options, Outcome> {
     if blocks > MOST_BLOCKS {
         return Err(Outcome::TooManyOptions);
     }
-    let mut options = Options { blocks, sum: message.sum(), names_source: false, heartbeat: false };
-    // Blocks that still belong to the option that is being walked over.
-    let mut rest = 0u8;
-    let mut index = 0;
-    while index < MOST_BLOCKS {
-        if index == blocks {
-            break;
-        }
-        let Some(block) = frame.part::<ND_OPTION>(ND_FRAME + index * ND_OPTION) else { return Err(Outcome::Truncated) };
-        options.sum = Neighbor::add_option(options.sum, block);
-        if rest == 0 {
+    let mut walk = Walk { options: Options { blocks, sum: message.sum(), names_source: false, heartbeat: false }, rest: 0 };
+    // Unrolled by hand: in a loop LLVM computes with the packet pointer in ways that the verifier does not follow.
+    macro_rules! blocks {
+        ($($index:literal)*) => {
+            'walk: {$(
+                if blocks == $index {
+                    break 'walk;
+                }
+                walk.block::<$index>(frame)?;
+            )*}
+        };
+    }
+    blocks!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    if walk.rest == 0 { Ok(walk.options) } else { Err(Outcome::BadOption) }
+}
+
+/// The state of a walk over the options.
+struct Walk {
+    options: Options,
+    /// Blocks that still belong to the option that is being walked over.
+    rest: u8,
+}
+
+impl Walk {
+    #[inline(always)]
+    fn block<const INDEX: usize>(&mut self, frame: &mut Frame) -> Result<(), Outcome> {
+        const { assert!(INDEX < MOST_BLOCKS) };
+        let Some(block) = frame.part::<ND_OPTION>(ND_FRAME + INDEX * ND_OPTION) else { return Err(Outcome::Truncated) };
+        self.options.sum = Neighbor::add_option(self.options.sum, block);
+        if self.rest == 0 {
             if block[1] == 0 {
                 return Err(Outcome::BadOption);
             }
-            rest = block[1];
-            options.names_source |= block[0] == OPTION_SOURCE_LINK;
-            options.heartbeat = index == 1 && blocks == 2 && *block == HEARTBEAT_NONCE;
+            self.rest = block[1];
+            self.options.names_source |= block[0] == OPTION_SOURCE_LINK;
+            self.options.heartbeat = INDEX == 1 && self.options.blocks == 2 && *block == HEARTBEAT_NONCE;
         }
-        rest -= 1;
-        index += 1;
+        self.rest -= 1;
+        Ok(())
     }
-    if rest == 0 { Ok(options) } else { Err(Outcome::BadOption) }
 }
 
 /// Rewrites the solicitation into the answer, with `blocks` of its options: 0, 1 or 2.
