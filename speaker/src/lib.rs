@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod args;
+pub mod cli;
 pub mod dataplane;
 pub mod decide;
 pub mod frames;

@@ -1,0 +1,81 @@
+//! `speaker check`: looks before the agent leaps, and changes nothing. Drivers gather plain facts, pure functions judge them.
+
+mod devices;
+mod ethtool;
+mod facts;
+mod finding;
+mod gather;
+mod interface;
+mod judge;
+mod machine;
+mod netlink;
+mod render;
+mod sysctl;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+pub use finding::{Area, CheckReport, Finding, Verdict};
+pub use render::render;
+
+use crate::{decide::AttachPolicy, world::Links};
+
+/// The device on which kube-proxy in IPVS mode keeps service addresses.
+const IPVS_DEVICE: &str = "kube-ipvs0";
+
+/// What is to be looked at, and what is known about it already.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// Where things are to be pinned.
+    pub pin_dir: PathBuf,
+    /// How to attach to interfaces.
+    pub policy: AttachPolicy,
+    /// Names of the interfaces to look at; empty means all.
+    pub interfaces: BTreeSet<String>,
+    /// The interfaces of this network namespace, or why they cannot be listed.
+    pub links: Result<Links, String>,
+    /// Why an interface is not used, by index; those that are not listed are.
+    pub ineligible: BTreeMap<u32, String>,
+    /// Why the exclude file cannot be used, if it cannot.
+    pub exclude_error: Option<String>,
+    /// Interfaces on which an XDP program of ours is pinned, by index.
+    pub ours: BTreeSet<u32>,
+}
+
+/// Gathers the facts about this machine and judges them. Blocks for some milliseconds.
+pub fn check(scope: Scope) -> CheckReport {
+    judge::judge(&gather_facts(scope))
+}
+
+fn gather_facts(scope: Scope) -> facts::Facts {
+    let Scope { pin_dir, policy, interfaces: wanted, links, mut ineligible, exclude_error, ours } = scope;
+    let names: BTreeSet<_> = links.iter().flat_map(|links| links.0.values()).map(|link| link.name.clone()).collect();
+    let devices = gather::Devices::ask();
+    let interfaces = links.map(|links| {
+        links
+            .0
+            .into_values()
+            .filter(|link| wanted.is_empty() || wanted.contains(&link.name))
+            .map(|link| {
+                let (reason, asked_for) = (ineligible.remove(&link.index), wanted.contains(&link.name));
+                let ours = ours.contains(&link.index);
+                devices.interface(link, reason, asked_for, ours)
+            })
+            .collect()
+    });
+    facts::Facts {
+        kernel: gather::kernel(),
+        pins: gather::pins(&pin_dir),
+        privileges: gather::privileges(),
+        sysctls: gather::sysctls("all"),
+        absent: if interfaces.is_ok() { wanted.difference(&names).cloned().collect() } else { Vec::new() },
+        ipvs_device: names.contains(IPVS_DEVICE),
+        interfaces,
+        policy,
+        exclude_error,
+    }
+}

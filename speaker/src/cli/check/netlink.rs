@@ -1,0 +1,204 @@
+//! One question and its answers over netlink, blocking: all that a check needs, and no task to keep alive.
+
+use std::{io, time::Duration};
+
+use netlink_packet_core::{
+    DecodeError, DefaultNla, Emitable, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage,
+    NetlinkPayload, NetlinkSerializable, NlasIterator, ParseableParametrized,
+};
+use netlink_packet_generic::{
+    GenlFamily, GenlHeader, GenlMessage,
+    ctrl::{GenlCtrl, GenlCtrlCmd, nlas::GenlCtrlAttrs},
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
+use nix::sys::{
+    socket::{setsockopt, sockopt::ReceiveTimeout},
+    time::{TimeVal, TimeValLike},
+};
+
+/// The kernel answers at once; this only keeps a check from hanging for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A netlink socket in the network namespace it was opened in.
+pub(super) struct Netlink {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Netlink {
+    /// `protocol`: `NETLINK_ROUTE` or `NETLINK_GENERIC`.
+    ///
+    /// # Errors
+    /// Out of descriptors, or the kernel lacks the protocol.
+    pub(super) fn open(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        let timeout = i64::try_from(PATIENCE.as_secs()).unwrap_or(5);
+        setsockopt(&socket, ReceiveTimeout, &TimeVal::seconds(timeout))?;
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// Sends one request with `flags` besides `NLM_F_REQUEST`; hands back every message of the answer.
+    ///
+    /// # Errors
+    /// The error of the kernel, or a message that cannot be read.
+    pub(super) fn ask<M>(&mut self, message: M, flags: u16) -> io::Result<Vec<M>>
+    where
+        M: NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<M>>,
+    {
+        self.sequence += 1;
+        let mut request = NetlinkMessage::from(message);
+        request.header.flags = NLM_F_REQUEST | flags;
+        request.header.sequence_number = self.sequence;
+        request.finalize();
+        let mut bytes = vec![0; request.buffer_len()];
+        request.serialize(&mut bytes);
+        self.socket.send(&bytes, 0)?;
+        let mut answers = Vec::new();
+        loop {
+            let (datagram, _) = self.socket.recv_from_full()?;
+            if self.read(&datagram, &mut answers)? {
+                return Ok(answers);
+            }
+        }
+    }
+
+    /// Reads one datagram; whether it ends the answer.
+    fn read<M: NetlinkDeserializable>(&self, datagram: &[u8], answers: &mut Vec<M>) -> io::Result<bool> {
+        let mut rest = datagram;
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<M>::deserialize(rest).map_err(invalid)?;
+            let length = usize::try_from(message.header.length).map_err(invalid)?.next_multiple_of(4);
+            rest = rest.get(length.max(4)..).unwrap_or_default();
+            if message.header.sequence_number != self.sequence {
+                continue;
+            }
+            let more = message.header.flags & netlink_packet_core::NLM_F_MULTIPART != 0;
+            match message.payload {
+                NetlinkPayload::InnerMessage(answer) => {
+                    answers.push(answer);
+                    if !more {
+                        return Ok(true);
+                    }
+                }
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(true),
+                NetlinkPayload::Overrun(_) => return Err(io::Error::from_raw_os_error(libc::ENOBUFS)),
+                NetlinkPayload::Noop | _ => {}
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// A message of a generic netlink family that the libraries have no types for: its attributes as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Raw {
+    command: u8,
+    attributes: Vec<u8>,
+}
+
+impl GenlFamily for Raw {
+    /// Not used: the family is resolved by whoever sends it.
+    fn family_name() -> &'static str {
+        ""
+    }
+
+    fn command(&self) -> u8 {
+        self.command
+    }
+
+    fn version(&self) -> u8 {
+        1
+    }
+}
+
+impl Emitable for Raw {
+    fn buffer_len(&self) -> usize {
+        self.attributes.len()
+    }
+
+    fn emit(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(&self.attributes);
+    }
+}
+
+impl ParseableParametrized<[u8], GenlHeader> for Raw {
+    fn parse_with_param(buffer: &[u8], header: GenlHeader) -> Result<Self, DecodeError> {
+        Ok(Self { command: header.cmd, attributes: buffer.to_vec() })
+    }
+}
+
+/// Asks a generic netlink family about all devices: the attributes of each answer. `None` when the kernel has no such family
+/// or command.
+///
+/// # Errors
+/// Any other error of the kernel.
+pub(super) fn dump(family: &str, command: u8, attributes: &[DefaultNla]) -> io::Result<Option<Vec<Vec<u8>>>> {
+    let mut netlink = Netlink::open(NETLINK_GENERIC)?;
+    let Some(id) = resolve(&mut netlink, family)? else { return Ok(None) };
+    let mut bytes = vec![0; attributes.buffer_len()];
+    attributes.emit(&mut bytes);
+    let mut message = GenlMessage::from_payload(Raw { command, attributes: bytes });
+    message.set_resolved_family_id(id);
+    match netlink.ask(message, NLM_F_DUMP) {
+        Ok(answers) => Ok(Some(answers.into_iter().map(|answer| answer.payload.attributes).collect())),
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The number of a generic netlink family; `None` when the kernel has none of that name.
+fn resolve(netlink: &mut Netlink, family: &str) -> io::Result<Option<u16>> {
+    let nlas = vec![GenlCtrlAttrs::FamilyName(family.to_owned())];
+    let answers = match netlink.ask(GenlMessage::from_payload(GenlCtrl { cmd: GenlCtrlCmd::GetFamily, nlas }), 0) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
+        answers => answers?,
+    };
+    let attributes = answers.iter().flat_map(|answer| &answer.payload.nlas);
+    Ok(attributes
+        .filter_map(|attribute| if let GenlCtrlAttrs::FamilyId(id) = attribute { Some(*id) } else { None })
+        .next())
+}
+
+/// The values of the attributes of this kind, in their order. What is cut off is left out.
+pub(super) fn values(attributes: &[u8], kind: u16) -> impl Iterator<Item = &[u8]> {
+    NlasIterator::new(attributes).flatten().filter(move |nla| nla.kind() == kind).filter_map(|nla| {
+        let range = 4..usize::from(nla.length());
+        nla.into_inner().get(range)
+    })
+}
+
+/// The value of the first attribute of this kind.
+pub(super) fn value(attributes: &[u8], kind: u16) -> Option<&[u8]> {
+    values(attributes, kind).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_that_does_not_exist_is_no_error() {
+        assert_eq!(dump("arpeggio-none", 1, &[]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_command_that_does_not_exist_is_no_error() {
+        // `nlctrl` is always there and cannot dump its command 200.
+        assert_eq!(dump("nlctrl", 200, &[]).unwrap(), None);
+    }
+
+    #[test]
+    fn attributes_are_found_and_cut_ones_are_left_out() {
+        let bytes = [5, 0, 1, 0, 7, 0, 0, 0, 8, 0, 2, 0, 1, 2, 3, 4, 8, 0, 2, 0, 9];
+        assert_eq!(value(&bytes, 1), Some(&[7][..]));
+        assert_eq!(values(&bytes, 2).collect::<Vec<_>>(), [&[1, 2, 3, 4][..]]);
+        assert_eq!(value(&bytes, 3), None);
+    }
+}
