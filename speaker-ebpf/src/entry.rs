@@ -32,7 +32,7 @@ fn xdp_entry(context: &XdpContext) -> u32 {
     let mut frame = unsafe { Frame::between(context.data(), context.data_end()) };
     // An interface index fits the key: the kernel's field has 32 bits.
     let outcome = decide(&mut frame, &Maps, context.ingress_ifindex() as u32);
-    match finish(context, outcome) {
+    match finish(outcome) {
         Disposition::Pass => xdp_action::XDP_PASS,
         Disposition::Drop => xdp_action::XDP_DROP,
         Disposition::Transmit => xdp_action::XDP_TX,
@@ -55,7 +55,7 @@ pub(crate) fn arpeggio_tc(context: TcContext) -> i32 {
     // SAFETY: data to data_end is the linear part of the packet, writable for classifiers; this is the only view on it.
     let mut frame = unsafe { Frame::between(context.data(), context.data_end()) };
     let outcome = decide(&mut frame, &Maps, ifindex);
-    match finish(&context, outcome) {
+    match finish(outcome) {
         Disposition::Pass => TC_ACT_OK,
         Disposition::Drop => TC_ACT_SHOT,
         // SAFETY: the helper takes plain numbers; flags 0 means egress.

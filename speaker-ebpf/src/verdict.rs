@@ -1,17 +1,26 @@
 //! The table: how the program finished with a frame → what the kernel is told, what is counted, what is explained.
 
 use arpeggio_common::abi::{Disposition, Outcome};
-use aya_ebpf::EbpfContext;
+use aya_ebpf::{EbpfContext, cty::c_void};
 use aya_log_ebpf::debug;
 
 use crate::maps::Maps;
 
+/// Logging writes to a ring buffer and has no use for the context; one type for all hooks keeps one copy of the calls.
+struct AnyHook;
+
+impl EbpfContext for AnyHook {
+    fn as_ptr(&self) -> *mut c_void {
+        core::ptr::null_mut()
+    }
+}
+
 /// Counts the outcome, explains rare ones at debug level, and says what happens to the frame.
 #[inline(always)]
-pub(crate) fn finish(context: &impl EbpfContext, outcome: Outcome) -> Disposition {
+pub(crate) fn finish(outcome: Outcome) -> Disposition {
     Maps::count_outcome(outcome);
     if outcome.counter().is_some() {
-        explain(context, outcome);
+        explain(outcome);
     }
     outcome.disposition()
 }
@@ -20,15 +29,15 @@ pub(crate) fn finish(context: &impl EbpfContext, outcome: Outcome) -> Dispositio
 /// load time, so with logging off the verifier removes every call: nothing of this runs, and never on the answered path.
 /// Not inlined: it would double the size of every entry.
 #[inline(never)]
-fn explain(context: &impl EbpfContext, outcome: Outcome) {
+fn explain(outcome: Outcome) {
     match outcome {
-        Outcome::Conflict => debug!(context, "another MAC speaks for an address that this node answers for"),
-        Outcome::UnknownAction => debug!(context, "an entry holds an action that this program does not know"),
-        Outcome::BadSender => debug!(context, "asked by a group MAC: not answered"),
-        Outcome::BadHopLimit => debug!(context, "neighbour discovery from beyond a router: not answered"),
-        Outcome::BadChecksum => debug!(context, "wrong ICMPv6 checksum: not answered"),
-        Outcome::BadOption => debug!(context, "impossible length in neighbour discovery: not answered"),
-        Outcome::TooManyOptions => debug!(context, "more options than are read: not answered"),
+        Outcome::Conflict => debug!(&AnyHook, "another MAC speaks for an address that this node answers for"),
+        Outcome::UnknownAction => debug!(&AnyHook, "an entry holds an action that this program does not know"),
+        Outcome::BadSender => debug!(&AnyHook, "asked by a group MAC: not answered"),
+        Outcome::BadHopLimit => debug!(&AnyHook, "neighbour discovery from beyond a router: not answered"),
+        Outcome::BadChecksum => debug!(&AnyHook, "wrong ICMPv6 checksum: not answered"),
+        Outcome::BadOption => debug!(&AnyHook, "impossible length in neighbour discovery: not answered"),
+        Outcome::TooManyOptions => debug!(&AnyHook, "more options than are read: not answered"),
         Outcome::Ordinary
         | Outcome::Answered
         | Outcome::HeartbeatAnswered

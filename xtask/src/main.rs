@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{kernels, setup, test, ui};
+use xtask::{ebpf, kernels, setup, test, ui};
 
 /// The tasks of the project.
 #[derive(Parser)]
@@ -17,6 +17,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Compile the BPF programs; installs a compiler and the linker where it may.
+    BuildEbpf(ebpf::Args),
     /// Install what the other verbs need, or say how to.
     Setup(setup::Args),
     /// Run tiers of tests; the last line says how many passed and failed.
@@ -27,6 +29,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let result = match Args::parse().verb {
+        Verb::BuildEbpf(args) => ebpf::run(&args),
         Verb::Setup(args) => setup::run(&args),
         // Its last line is its result: nothing may be printed after it.
         Verb::Test(args) => return test::run(&args),
