@@ -1,5 +1,14 @@
 //! The inputs: the configuration file and the interfaces of this network namespace, as plain values.
 
+pub mod config;
+mod eligible;
+mod exclude;
 mod link;
+mod problem;
+mod yaml;
 
+pub use config::{Config, LeaseTimes};
+pub use eligible::{Eligible, Ineligible, eligible};
+pub use exclude::{DEFAULT_PATTERNS, Exclude};
 pub use link::{Link, LinkKind, Links};
+pub use problem::{FileError, Problem};
