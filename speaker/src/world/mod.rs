@@ -4,11 +4,14 @@ pub mod config;
 mod eligible;
 mod exclude;
 mod link;
+mod netlink;
 mod problem;
+mod task;
 mod yaml;
 
 pub use config::{Config, LeaseTimes};
 pub use eligible::{Eligible, Ineligible, eligible};
 pub use exclude::{DEFAULT_PATTERNS, Exclude};
 pub use link::{Link, LinkKind, Links};
+pub use netlink::{LinkWatch, NetlinkError};
 pub use problem::{FileError, Problem};
