@@ -9,7 +9,7 @@ mod problem;
 mod task;
 mod yaml;
 
-pub use config::{Config, LeaseTimes};
+pub use config::{Config, Defaults, LeaseFault, LeaseTimes};
 pub use eligible::{Eligible, Ineligible, eligible};
 pub use exclude::{DEFAULT_PATTERNS, Exclude};
 pub use link::{Link, LinkKind, Links};

@@ -1,7 +1,7 @@
 //! The configuration file of static mode: announcements, interface policies and times.
 //!
 //! ```yaml
-//! node: node-a                 # optional; else the name the agent was started with
+//! node: node-a                 # optional; --node-name beats it, the host name stands in for it
 //! announcements:
 //!   - address: 192.0.2.10
 //!     pool: home               # optional, shown in the status
@@ -19,6 +19,7 @@
 //!   duration: 10s
 //! ```
 
+mod lease;
 mod print;
 mod raw;
 mod validate;
@@ -27,25 +28,22 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
 
 use arpeggio_common::model::{Announcement, InterfaceName, NodeName};
 
+pub use self::lease::{LeaseFault, LeaseTimes};
 use super::{
     problem::{FileError, Problem},
     yaml,
 };
 use crate::decide::AttachPolicy;
 
-/// How long the kernel program may answer without a sign of life from the agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseTimes {
-    /// Time between two renewals.
-    pub renew: Duration,
-    /// Time from a renewal to the end of the lease; at least twice `renew`.
-    pub duration: Duration,
-}
-
-impl Default for LeaseTimes {
-    fn default() -> Self {
-        Self { renew: Duration::from_secs(1), duration: Duration::from_secs(10) }
-    }
+/// What the command line and the machine say, for what the file leaves open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// The node name given on the command line. It beats the file, so that one file can serve many nodes.
+    pub node_flag: Option<NodeName>,
+    /// The host name, if it can be a node name; used when neither flag nor file names the node.
+    pub host_name: Option<NodeName>,
+    /// The lease, field by field, where the file does not give it.
+    pub lease: LeaseTimes,
 }
 
 /// A configuration that was found good.
@@ -66,27 +64,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// No announcement, everything else at its default.
-    pub fn empty(node: NodeName) -> Self {
-        Self {
-            node,
-            announcements: BTreeMap::new(),
-            pools: BTreeMap::new(),
-            policies: BTreeMap::new(),
-            refresh: None,
-            lease: LeaseTimes::default(),
-        }
-    }
-
-    /// Reads the text of a configuration file. `file` only serves the messages; `node` is the name of this node unless the
-    /// text gives one.
+    /// Reads the text of a configuration file. `file` only serves the messages.
     ///
     /// # Errors
     /// All values that break a rule; or the first place that is not YAML, has an unknown field or a value of the wrong shape.
-    pub fn parse(text: &str, file: &Path, node: &NodeName) -> Result<Self, FileError> {
+    pub fn parse(text: &str, file: &Path, defaults: &Defaults) -> Result<Self, FileError> {
         let refuse = |problems| FileError { file: file.to_owned(), problems };
         match yaml::parse(text) {
-            Ok(Some(raw)) => validate::validate(raw, node).map_err(refuse),
+            Ok(Some(raw)) => validate::validate(raw, defaults).map_err(refuse),
             // Editors truncate before they write: an empty file must not withdraw every address.
             Ok(None) => {
                 let text = "the file holds no configuration; write \"announcements: []\" if nothing is to be announced";

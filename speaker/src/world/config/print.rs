@@ -41,8 +41,8 @@ impl From<&Config> for RawConfig {
             gratuitous: refresh
                 .map(|refresh| RawGratuitous { refresh: Some(text(humantime::format_duration(refresh))) }),
             lease: Some(RawLease {
-                renew: Some(text(humantime::format_duration(lease.renew))),
-                duration: Some(text(humantime::format_duration(lease.duration))),
+                renew: Some(text(humantime::format_duration(lease.renew()))),
+                duration: Some(text(humantime::format_duration(lease.duration()))),
             }),
         }
     }

@@ -37,7 +37,15 @@ fn node(name: &str) -> NodeName {
 }
 
 fn parse(text: &str) -> Result<Config, FileError> {
-    Config::parse(text, Path::new("/etc/a.yaml"), &node("here"))
+    Config::parse(text, Path::new("/etc/a.yaml"), &defaults())
+}
+
+fn defaults() -> Defaults {
+    Defaults { host_name: Some(node("here")), ..Defaults::default() }
+}
+
+fn lease(renew_ms: u64, duration_ms: u64) -> LeaseTimes {
+    LeaseTimes::new(Duration::from_millis(renew_ms), Duration::from_millis(duration_ms)).unwrap()
 }
 
 fn address(text: &str) -> IpAddr {
@@ -61,7 +69,7 @@ fn the_whole_file_is_understood() {
     let policy = |name| config.policies[&InterfaceName::try_from(name).unwrap()];
     assert_eq!((policy("eth0"), policy("eth1")), (AttachPolicy::Native, AttachPolicy::Auto));
     assert_eq!(config.refresh, Some(Duration::from_secs(60)));
-    assert_eq!(config.lease, LeaseTimes { renew: Duration::from_millis(500), duration: Duration::from_secs(4) });
+    assert_eq!(config.lease, lease(500, 4000));
 }
 
 #[rstest]
@@ -71,7 +79,41 @@ fn the_whole_file_is_understood() {
 #[case("interfaces: []\nlease: null\ngratuitous: {}\n")]
 #[case("\u{feff}announcements: []\r\n")]
 fn what_is_left_out_has_its_default(#[case] text: &str) {
-    assert_eq!(parse(text), Ok(Config::empty(node("here"))));
+    let nothing = Config {
+        node: node("here"),
+        announcements: BTreeMap::new(),
+        pools: BTreeMap::new(),
+        policies: BTreeMap::new(),
+        refresh: None,
+        lease: lease(1000, 10_000),
+    };
+    assert_eq!(parse(text), Ok(nothing));
+}
+
+#[test]
+fn the_flag_beats_the_file_and_the_file_beats_the_host_name() {
+    let name = |text, flag, host| {
+        let defaults = Defaults { node_flag: flag, host_name: host, ..Defaults::default() };
+        Config::parse(text, Path::new("a"), &defaults)
+            .map(|config| config.node.to_string())
+            .map_err(|error| error.to_string())
+    };
+    let [flag, host] = ["flag", "host"].map(|name| Some(node(name)));
+    assert_eq!(name("node: file", flag.clone(), host.clone()), Ok("flag".to_owned()));
+    assert_eq!(name("node: file", None, host.clone()), Ok("file".to_owned()));
+    assert_eq!(name("announcements: []", None, host), Ok("host".to_owned()));
+    assert!(name("node: F", flag, None).unwrap_err().starts_with("a:1: node: "), "a wrong name is wrong at any rate");
+    assert!(name("announcements: []", None, None).unwrap_err().contains("or start with --node-name"));
+}
+
+#[test]
+fn the_lease_of_the_command_line_is_the_default() {
+    let defaults = Defaults { lease: lease(200, 1000), ..defaults() };
+    let config = |text| Config::parse(text, Path::new("a"), &defaults);
+    assert_eq!(config("node: a").unwrap().lease, lease(200, 1000));
+    assert_eq!(config("lease: {duration: 3s}").unwrap().lease, lease(200, 3000));
+    let error = config("lease: {renew: 600ms}").unwrap_err().to_string();
+    assert!(error.starts_with("a:1: lease.renew: the lease of 1s must be at least twice"), "{error}");
 }
 
 #[rstest]
@@ -287,7 +329,7 @@ prop_compose! {
             announcements: announcements.into_iter().map(|(announcement, _)| (announcement.address(), announcement)).collect(),
             policies,
             refresh: refresh.map(Duration::from_millis),
-            lease: LeaseTimes { renew: Duration::from_millis(renew), duration: Duration::from_millis(duration) },
+            lease: lease(renew, duration),
         }
     }
 }

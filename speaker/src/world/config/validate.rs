@@ -15,37 +15,32 @@ use serde::{
 use serde_saphyr::Spanned;
 
 use super::{
-    Config, LeaseTimes,
+    Config, Defaults, LeaseFault, LeaseTimes,
     raw::{RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, Text},
 };
-use crate::world::problem::Problem;
+use crate::{decide::AttachPolicy, world::problem::Problem};
 
-/// The agent measures in milliseconds; anything faster only burns a processor.
-const SHORTEST_RENEWAL: Duration = Duration::from_millis(10);
-/// A forgotten agent must not answer for longer.
-const LONGEST_LEASE: Duration = Duration::from_secs(3600);
 /// Every owned address costs a frame each time.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 /// Keeps sums with the clock far from its end.
 const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3600);
 
-/// Judges every value; `node` stands in for a name the file does not give.
-pub(super) fn validate(raw: RawConfig, node: &NodeName) -> Result<Config, Vec<Problem>> {
-    let RawConfig { node: own, announcements, interfaces, gratuitous, lease } = raw;
+/// Judges every value; `defaults` stand in for what the file does not give.
+pub(super) fn validate(raw: RawConfig, defaults: &Defaults) -> Result<Config, Vec<Problem>> {
+    let RawConfig { node, announcements, interfaces, gratuitous, lease } = raw;
     let mut judge = Judge::default();
-    let mut config = Config::empty(node.clone());
-    if let Some(name) = own.as_ref().and_then(|own| judge.read(own, || "node".to_owned())) {
-        config.node = name;
+    let node = judge.node(node.as_ref(), defaults);
+    let (announcements, pools) = judge.announcements(&announcements.unwrap_or_default());
+    let policies = judge.policies(&interfaces.unwrap_or_default());
+    let refresh = gratuitous.and_then(|gratuitous| gratuitous.refresh).and_then(|refresh| judge.refresh(&refresh));
+    let lease = lease.map_or(Some(defaults.lease), |lease| judge.lease(&lease, defaults.lease));
+    match (node, lease) {
+        (Some(node), Some(lease)) if judge.problems.is_empty() => {
+            Ok(Config { node, announcements, pools, policies, refresh, lease })
+        }
+        // A value is only missing where a problem was found.
+        _ => Err(judge.problems),
     }
-    judge.announcements(announcements.unwrap_or_default(), &mut config);
-    judge.interfaces(interfaces.unwrap_or_default(), &mut config);
-    if let Some(refresh) = gratuitous.and_then(|gratuitous| gratuitous.refresh) {
-        config.refresh = judge.refresh(&refresh);
-    }
-    if let Some(lease) = lease {
-        config.lease = judge.lease(&lease);
-    }
-    if judge.problems.is_empty() { Ok(config) } else { Err(judge.problems) }
 }
 
 /// Collects what is wrong and goes on.
@@ -84,7 +79,26 @@ impl Judge {
         parsed.map_err(refuse).ok()
     }
 
-    fn announcements(&mut self, raw: Vec<Spanned<RawAnnouncement>>, config: &mut Config) {
+    /// By the flag, the file or the host name, in this order. A name in the file is judged even when the flag beats it.
+    fn node(&mut self, text: Option<&Text>, defaults: &Defaults) -> Option<NodeName> {
+        let own = match text {
+            Some(text) => Some(self.read(text, || "node".to_owned())?),
+            None => None,
+        };
+        let node = defaults.node_flag.clone().or(own).or_else(|| defaults.host_name.clone());
+        if node.is_none() {
+            let text =
+                "nobody names this node and its host name cannot be a node name; write one, or start with --node-name";
+            self.problems.push(Problem::new(0, "node", text));
+        }
+        node
+    }
+
+    fn announcements(
+        &mut self,
+        raw: &[Spanned<RawAnnouncement>],
+    ) -> (BTreeMap<IpAddr, Announcement>, BTreeMap<IpAddr, String>) {
+        let (mut announcements, mut pools) = (BTreeMap::new(), BTreeMap::new());
         let mut seen = BTreeMap::new();
         for (index, entry) in raw.iter().enumerate() {
             let Some(address) = self.address(entry, index) else { continue };
@@ -98,12 +112,13 @@ impl Judge {
                 }
             }
             if let Some(pool) = pool {
-                config.pools.insert(address, pool.value.clone());
+                pools.insert(address, pool.value.clone());
             }
             if let Some(announcement) = l2.as_ref().and_then(|l2| self.l2(address, l2, index, line)) {
-                config.announcements.insert(address, announcement);
+                announcements.insert(address, announcement);
             }
         }
+        (announcements, pools)
     }
 
     /// The canonical address: an IPv4-mapped one is the same address to clients.
@@ -163,13 +178,14 @@ impl Judge {
         order
     }
 
-    fn interfaces(&mut self, raw: Vec<Spanned<RawInterface>>, config: &mut Config) {
+    fn policies(&mut self, raw: &[Spanned<RawInterface>]) -> BTreeMap<InterfaceName, AttachPolicy> {
+        let mut policies = BTreeMap::new();
         let mut seen = BTreeMap::new();
         for (index, entry) in raw.iter().enumerate() {
             let RawInterface { name, attach } = &entry.value;
             let policy = match attach {
                 Some(attach) => self.word(attach, || format!("interfaces[{index}].attach")),
-                None => Some(crate::decide::AttachPolicy::default()),
+                None => Some(AttachPolicy::default()),
             };
             let field = || format!("interfaces[{index}].name");
             let Some(text) = name else {
@@ -182,9 +198,10 @@ impl Judge {
                 self.refuse(text, field(), text_of);
             }
             if let Some(policy) = policy {
-                config.policies.insert(name, policy);
+                policies.insert(name, policy);
             }
         }
+        policies
     }
 
     fn refresh(&mut self, text: &Text) -> Option<Duration> {
@@ -199,45 +216,30 @@ impl Judge {
         None
     }
 
-    fn lease(&mut self, raw: &RawLease) -> LeaseTimes {
+    /// What the file leaves open is taken from `default`.
+    fn lease(&mut self, raw: &RawLease, default: LeaseTimes) -> Option<LeaseTimes> {
         let RawLease { renew, duration } = raw;
-        let mut lease = LeaseTimes::default();
-        let faults = self.problems.len();
-        if let Some(text) = renew
-            && let Some(renew) = self.duration(text, "lease.renew")
-        {
-            lease.renew = renew;
-            if renew < SHORTEST_RENEWAL {
-                let text_of = format!("{:?} is shorter than 10ms; renew less often", text.value);
-                self.refuse(text, "lease.renew".to_owned(), text_of);
+        let [renew_field, duration_field] = ["lease.renew", "lease.duration"];
+        let read = |text: &Option<Text>, field, default, judge: &mut Self| match text {
+            Some(text) => judge.duration(text, field),
+            None => Some(default),
+        };
+        // Both are read before either can fail.
+        let (renewal, length) =
+            (read(renew, renew_field, default.renew(), self), read(duration, duration_field, default.duration(), self));
+        let faults = LeaseTimes::new(renewal?, length?);
+        let line = |text: &Option<Text>| text.as_ref().map(|text| text.referenced.line());
+        let refuse = |fault: &LeaseFault| {
+            let by_length = line(duration).map(|line| (line, duration_field));
+            let by_renewal = line(renew).map(|line| (line, renew_field));
+            let (line, field) = match fault {
+                LeaseFault::Renewal(_) => by_renewal,
+                LeaseFault::Long(_) => by_length,
+                LeaseFault::Short { .. } => by_length.or(by_renewal),
             }
-        }
-        if let Some(text) = duration
-            && let Some(duration) = self.duration(text, "lease.duration")
-        {
-            lease.duration = duration;
-            if duration > LONGEST_LEASE {
-                let text_of = format!(
-                    "{:?} is longer than 1h; a dead agent would answer until then, make it shorter",
-                    text.value
-                );
-                self.refuse(text, "lease.duration".to_owned(), text_of);
-            }
-        }
-        let named = duration
-            .as_ref()
-            .map(|text| (text, "lease.duration"))
-            .or_else(|| renew.as_ref().map(|text| (text, "lease.renew")));
-        if let Some((text, field)) = named
-            && self.problems.len() == faults
-            && lease.duration < lease.renew.saturating_mul(2)
-        {
-            let (duration, renew) =
-                (humantime::format_duration(lease.duration), humantime::format_duration(lease.renew));
-            let rule = "must be at least twice the time between renewals, so that one may be late";
-            let text_of = format!("the lease of {duration} {rule} ({renew}); lengthen the lease or renew more often");
-            self.refuse(text, field.to_owned(), text_of);
-        }
-        lease
+            .unwrap_or((0, "lease"));
+            self.problems.push(Problem::new(line, field, fault.to_string()));
+        };
+        faults.map_err(|faults| faults.iter().for_each(refuse)).ok()
     }
 }
