@@ -1,33 +1,15 @@
 //! The driver against the kernel, in a network namespace of the test's own thread.
 
-use std::process::Command;
-
 use arpeggio_common::wire::Mac;
-use nix::sched::{CloneFlags, unshare};
 use tokio::time::timeout;
 
 use super::*;
-use crate::world::{Link, LinkKind};
+use crate::world::{
+    Link, LinkKind,
+    testing::{in_namespace, ip},
+};
 
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Runs in a thread of its own, in a network namespace of its own that ends with the thread.
-fn in_namespace(test: impl AsyncFnOnce() + Send + 'static) {
-    let thread = std::thread::spawn(move || {
-        unshare(CloneFlags::CLONE_NEWNET).expect("network tests need CAP_SYS_ADMIN");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(test());
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-/// `ip` inherits the namespace of this thread.
-fn ip(arguments: &str) {
-    let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-}
 
 struct Eye(LinkWatch, watch::Receiver<Arc<Links>>);
 
