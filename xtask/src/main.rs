@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{ebpf, kernels, setup, test, ui};
+use xtask::{demo, ebpf, kernels, setup, test, ui};
 
 /// The tasks of the project.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Verb {
     BuildEbpf(ebpf::Args),
     /// Install what the other verbs need, or say how to.
     Setup(setup::Args),
+    /// Show the fast path at work between namespaces of this machine.
+    Demo(demo::Args),
     /// Run tiers of tests; the last line says how many passed and failed.
     Test(test::Args),
     /// Run a command inside one of Debian's kernels, under QEMU.
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().verb {
         Verb::BuildEbpf(args) => ebpf::run(&args),
         Verb::Setup(args) => setup::run(&args),
+        Verb::Demo(args) => demo::run(&args),
         // Its last line is its result: nothing may be printed after it.
         Verb::Test(args) => return test::run(&args),
         Verb::Kernel(args) => kernels::run(&args),

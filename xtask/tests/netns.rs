@@ -2,7 +2,25 @@
 //!
 //! `cargo xtask test netns` builds what these tests start (the speaker, its examples, the BPF objects) and runs them.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "netns/capabilities.rs"]
+mod capabilities;
+#[path = "netns/cleanup.rs"]
+mod cleanup;
+#[path = "netns/config.rs"]
+mod config;
+#[path = "netns/continuity.rs"]
+mod continuity;
+#[path = "netns/foreign.rs"]
+mod foreign;
+#[path = "netns/harness.rs"]
+mod harness;
 #[path = "netns/lab.rs"]
 mod lab;
+#[path = "netns/links.rs"]
+mod links;
+#[path = "netns/modes.rs"]
+mod modes;
+#[path = "netns/suppression.rs"]
+mod suppression;

@@ -25,7 +25,9 @@ pub(super) fn programs(bytes: &[u8]) -> Result<Vec<Program>> {
     let mut programs = Vec::new();
     let mut functions = 0;
     for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
-        let Some(section) = symbol.section_index().and_then(|index| file.section_by_index(index).ok()) else { continue };
+        let Some(section) = symbol.section_index().and_then(|index| file.section_by_index(index).ok()) else {
+            continue;
+        };
         if section.kind() != SectionKind::Text {
             continue;
         }

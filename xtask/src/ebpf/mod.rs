@@ -12,7 +12,7 @@ use crate::{paths, sh, ui};
 use toolchain::Toolchain;
 
 /// `cargo xtask build-ebpf`.
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Args {
     /// Build once more from a copy of the sources in another folder and compare, byte for byte.
     #[arg(long)]
@@ -99,7 +99,13 @@ fn verify(toolchain: &Toolchain) -> Result<()> {
 
 fn report() -> Result<()> {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(["object", "program", "instructions", "with calls", "budget"]);
+    table.load_style(comfy_table::presets::NOTHING).set_header([
+        "object",
+        "program",
+        "instructions",
+        "with calls",
+        "budget",
+    ]);
     let mut over = Vec::new();
     for name in OBJECTS {
         let path = paths::bpf_object(name);

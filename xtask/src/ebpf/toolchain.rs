@@ -145,8 +145,9 @@ fn examine(rustc: PathBuf, forms: &[Core]) -> Option<Toolchain> {
     let sysroot = PathBuf::from(ask(&["--print", "sysroot"])?);
     let prebuilt = || {
         let folder = sysroot.join("lib/rustlib").join(TARGET).join("lib");
-        std::fs::read_dir(folder)
-            .is_ok_and(|mut files| files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libcore-"))))
+        std::fs::read_dir(folder).is_ok_and(|mut files| {
+            files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libcore-")))
+        })
     };
     let sources = || sysroot.join("lib/rustlib/src/rust/library/core/Cargo.toml").exists();
     let core = *forms.iter().find(|form| match form {
@@ -180,7 +181,16 @@ fn linker(toolchain: &Toolchain) -> Result<()> {
     let step = ui::Step::begin(format!("installing {LINKER} {LINKER_VERSION} (about a minute)"));
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["install", LINKER, "--version", LINKER_VERSION, "--locked", "--no-default-features", "--features", &feature])
+        .args([
+            "install",
+            LINKER,
+            "--version",
+            LINKER_VERSION,
+            "--locked",
+            "--no-default-features",
+            "--features",
+            &feature,
+        ])
         .env("LLVM_PREFIX", format!("/usr/lib/{feature}"));
     sh::run(cargo).context(by_hand)?;
     step.done("done");

@@ -4,13 +4,18 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::{Context as _, Result};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
 
 use super::fetch::{self, Kernel};
-use crate::{paths, sh};
+use crate::{lab::undo::Undo, paths, sh};
 
 /// Two network cards of the machine, joined by a wire, for tests of a real driver. They do not reach the outside.
 const CARDS: &str = "-netdev hubport,id=wire0,hubid=0 -device virtio-net-pci,netdev=wire0,mac=02:00:00:00:01:01 \
@@ -60,10 +65,16 @@ impl Guest<'_> {
             .stderr(Stdio::inherit())
             .spawn()
             .with_context(|| sh::not_started(&command))?;
+        let output = child.stdout.take();
+        let child = Arc::new(Mutex::new(child));
+        let _undo = Undo::new({
+            let child = Arc::clone(&child);
+            move || end(&child)
+        })?;
         let console = place.join("console.log");
         let mut log = fs::File::create(&console).with_context(|| format!("create {}", console.display()))?;
         let mut reader = Reader::default();
-        if let Some(output) = child.stdout.take() {
+        if let Some(output) = output {
             for bytes in BufReader::new(output).split(b'\n') {
                 let bytes = bytes.context("read the guest's console")?;
                 log.write_all(&bytes)?;
@@ -73,7 +84,7 @@ impl Guest<'_> {
                 }
             }
         }
-        let status = child.wait().context("wait for the guest")?;
+        let status = child.lock().unwrap_or_else(PoisonError::into_inner).wait().context("wait for the guest")?;
         Ok(Ended { status, out, console })
     }
 
@@ -98,6 +109,16 @@ impl Guest<'_> {
         }
         command.current_dir(paths::root());
         command
+    }
+}
+
+/// Ends a guest that still runs. SIGTERM, not SIGKILL: `timeout` passes it on, so that the emulator ends too.
+fn end(child: &Mutex<Child>) {
+    let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+    if let (Ok(None), Ok(pid)) = (child.try_wait(), i32::try_from(child.id())) {
+        // Fails only for a process that has just ended, which is what is wanted.
+        let _ = signal::kill(Pid::from_raw(pid), Signal::SIGTERM);
+        let _ = child.wait();
     }
 }
 

@@ -4,6 +4,7 @@
 //! meet. Every interface is born inside a namespace: the machine's own interfaces are not touched. Whatever is made is
 //! undone when its guard is dropped, after a panic too, and on Ctrl-C (see [`undo`]).
 
+mod asker;
 pub mod clients;
 mod leftovers;
 mod namespace;
@@ -23,6 +24,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 pub use self::{
+    asker::{Account, Asker},
     leftovers::{abandoned, leftovers, remove_abandoned},
     namespace::Namespace,
     process::Running,

@@ -18,7 +18,7 @@ pub use self::{
     tally::{Counter, Tally},
     tier::{TestProgram, Tier},
 };
-use crate::ui;
+use crate::{ebpf, ui};
 
 /// `cargo xtask test`.
 #[derive(clap::Args)]
@@ -71,6 +71,13 @@ pub fn run(args: &Args) -> ExitCode {
     let mut tiers: Vec<Tier> = args.tiers.iter().flat_map(|choice| choice.tiers()).copied().collect();
     tiers.sort();
     tiers.dedup();
+    // Every crate that is tested embeds or loads the BPF objects.
+    ui::heading("BPF programs");
+    if let Err(error) = ebpf::run(&ebpf::Args::default()) {
+        ui::failure(&error);
+        ui::say(Tally::FAILURE);
+        return ExitCode::FAILURE;
+    }
     let outcomes: Vec<(Tier, Tally)> = tiers.into_iter().map(|tier| (tier, one_tier(tier, &options))).collect();
 
     ui::heading("tests");

@@ -1,0 +1,65 @@
+//! What the tests of the agent have in common.
+
+use std::{net::IpAddr, time::Duration};
+
+use serde_json::Value;
+use xtask::lab::{Node, Segment, SpeakerOptions, SpeakerProcess, eventually, static_config};
+
+/// Limit for things that take milliseconds, with room for a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// The IPv4 address that is announced.
+pub(crate) fn v4() -> IpAddr {
+    IpAddr::from([192, 0, 2, 10])
+}
+
+/// The IPv6 address that is announced.
+pub(crate) fn v6() -> IpAddr {
+    "2001:db8::10".parse().unwrap()
+}
+
+/// Both.
+pub(crate) fn both() -> [IpAddr; 2] {
+    [v4(), v6()]
+}
+
+/// A configuration in which the first candidate owns both addresses on `eth0`.
+pub(crate) fn owned_by(candidates: &[&str], attach: &str) -> String {
+    static_config(&both(), candidates, attach)
+}
+
+/// Starts the speaker of a node and waits until it is ready.
+pub(crate) fn start(segment: &Segment, node: &Node, config: &str, flags: &[&str]) -> SpeakerProcess {
+    SpeakerProcess::start(&segment.lab, node, config, &SpeakerOptions::flags(flags)).unwrap()
+}
+
+/// A segment whose `node-a` runs a speaker that owns both addresses.
+pub(crate) fn one_owner(attach: &str, flags: &[&str]) -> (SpeakerProcess, Segment) {
+    let segment = Segment::new(1).unwrap();
+    let speaker = start(&segment, &segment.nodes[0], &owned_by(&["node-a"], attach), flags);
+    (speaker, segment)
+}
+
+/// What the status says about an interface.
+pub(crate) fn interface(status: &Value, name: &str) -> Value {
+    find(&status["interfaces"], "name", name)
+}
+
+/// What the status says about an address.
+pub(crate) fn address(status: &Value, address: IpAddr) -> Value {
+    find(&status["addresses"], "address", &address.to_string())
+}
+
+fn find(list: &Value, key: &str, value: &str) -> Value {
+    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().find(|item| item[key] == value).cloned().unwrap_or_else(|| panic!("no {key} {value} in {list:#}"))
+}
+
+/// Waits until the status satisfies a condition and returns it.
+pub(crate) fn wait_status(speaker: &SpeakerProcess, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+    let seen = eventually(SOON, what, || {
+        let status = speaker.status()?;
+        if condition(&status) { Ok(status) } else { Err(anyhow::anyhow!("the status is {status:#}")) }
+    });
+    seen.unwrap()
+}
