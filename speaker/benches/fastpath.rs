@@ -31,7 +31,10 @@ fn object(name: &str) -> Result<Ebpf> {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")), PathBuf::from);
     let path = target.join("bpf").join(name);
-    aya::EbpfLoader::new().verifier_log_level(aya::VerifierLogLevel::VERBOSE | aya::VerifierLogLevel::STATS).load_file(&path).with_context(|| format!("load {}; run cargo xtask build-ebpf", path.display()))
+    aya::EbpfLoader::new()
+        .verifier_log_level(aya::VerifierLogLevel::VERBOSE | aya::VerifierLogLevel::STATS)
+        .load_file(&path)
+        .with_context(|| format!("load {}; run cargo xtask build-ebpf", path.display()))
 }
 
 fn program<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
@@ -96,7 +99,12 @@ fn fill(ours: &mut Ebpf) -> Result<()> {
 }
 
 /// Nanoseconds of one run of `restore` with `contender` as its target.
-fn measure(restore: &Xdp, target: &mut ProgramArray<aya::maps::MapData>, template: &mut Array<aya::maps::MapData, [u8; 96]>, contender: &Contender) -> Result<f64> {
+fn measure(
+    restore: &Xdp,
+    target: &mut ProgramArray<aya::maps::MapData>,
+    template: &mut Array<aya::maps::MapData, [u8; 96]>,
+    contender: &Contender,
+) -> Result<f64> {
     let mut padded = [0; 96];
     padded[..contender.frame.len()].copy_from_slice(&contender.frame);
     template.set(0, padded, 0)?;
@@ -105,7 +113,13 @@ fn measure(restore: &Xdp, target: &mut ProgramArray<aya::maps::MapData>, templat
     for _ in 0..ROUNDS {
         let options = TestRunOptions { data_in: Some(&contender.frame), repeat: REPEAT, ..TestRunOptions::default() };
         let result = restore.test_run(options)?;
-        anyhow::ensure!(result.return_value == contender.verdict, "{}: verdict {} instead of {}", contender.name, result.return_value, contender.verdict);
+        anyhow::ensure!(
+            result.return_value == contender.verdict,
+            "{}: verdict {} instead of {}",
+            contender.name,
+            result.return_value,
+            contender.verdict
+        );
         best = best.min(result.duration);
     }
     Ok(best.as_nanos() as f64)
@@ -125,7 +139,16 @@ fn main() -> Result<()> {
     for name in ["empty", "bounce"] {
         let p = program(&mut yard, name)?;
         let mut best = Duration::MAX;
-        for _ in 0..ROUNDS { best = best.min(p.test_run(TestRunOptions { data_in: Some(&list[0].frame), repeat: REPEAT, ..TestRunOptions::default() })?.duration); }
+        for _ in 0..ROUNDS {
+            best = best.min(
+                p.test_run(TestRunOptions {
+                    data_in: Some(&list[0].frame),
+                    repeat: REPEAT,
+                    ..TestRunOptions::default()
+                })?
+                .duration,
+            );
+        }
         println!("raw_{name} {}", best.as_nanos());
     }
     let restore = program(&mut yard, "restore")?;

@@ -53,7 +53,10 @@ pub struct Link {
 impl Link {
     /// The first link-local IPv6 address: where our own solicitations come from.
     pub fn link_local(&self) -> Option<IpAddr> {
-        self.addresses.iter().map(IpNet::addr).find(|address| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()))
+        self.addresses
+            .iter()
+            .map(IpNet::addr)
+            .find(|address| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()))
     }
 }
 

@@ -1,5 +1,23 @@
 //! The inputs: the configuration file and the interfaces of this network namespace, as plain values.
 
+pub mod config;
+mod eligible;
+mod exclude;
+mod file;
 mod link;
+mod netlink;
+mod problem;
+mod sources;
+mod task;
+#[cfg(test)]
+mod testing;
+mod yaml;
 
+pub use config::{Config, Defaults, LeaseFault, LeaseTimes};
+pub use eligible::{Eligible, Ineligible, eligible};
+pub use exclude::{DEFAULT_PATTERNS, Exclude};
+pub use file::{Loaded, Refused};
 pub use link::{Link, LinkKind, Links};
+pub use netlink::{LinkWatch, NetlinkError};
+pub use problem::{FileError, Problem};
+pub use sources::{SourceGone, SourcePaths, Sources, StartError, World};

@@ -1,0 +1,86 @@
+//! The configuration file of static mode: announcements, interface policies and times.
+//!
+//! ```yaml
+//! node: node-a                 # optional; --node-name beats it, the host name stands in for it
+//! announcements:
+//!   - address: 192.0.2.10
+//!     pool: home               # optional, shown in the status
+//!     l2:                      # absent: nothing to do at layer 2
+//!       candidates: [node-a, node-b]
+//!       interfaces: [eth0]     # optional; none named: all eligible ones
+//!       mode: Exclusive        # or Shared
+//! interfaces:                  # optional: how the program is attached
+//!   - name: eth0
+//!     attach: native           # auto, native, tcx, generic, user
+//! gratuitous:
+//!   refresh: 60s               # optional: announce owned addresses again and again
+//! lease:                       # optional
+//!   renew: 1s
+//!   duration: 10s
+//! ```
+
+mod lease;
+mod print;
+mod raw;
+mod validate;
+
+use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
+
+use arpeggio_common::model::{Announcement, InterfaceName, NodeName};
+
+pub use self::lease::{LeaseFault, LeaseTimes};
+use super::{
+    problem::{FileError, Problem},
+    yaml,
+};
+use crate::decide::AttachPolicy;
+
+/// What the command line and the machine say, for what the file leaves open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    /// The node name given on the command line. It beats the file, so that one file can serve many nodes.
+    pub node_flag: Option<NodeName>,
+    /// The host name, if it can be a node name; used when neither flag nor file names the node.
+    pub host_name: Option<NodeName>,
+    /// The lease, field by field, where the file does not give it.
+    pub lease: LeaseTimes,
+}
+
+/// A configuration that was found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Which node this is.
+    pub node: NodeName,
+    /// What is announced at layer 2, by address; the key is the announcement's own address.
+    pub announcements: BTreeMap<IpAddr, Announcement>,
+    /// The pool an address was taken from, where the file says so; told in the status, decides nothing.
+    pub pools: BTreeMap<IpAddr, String>,
+    /// How the program is attached; interfaces that are not named here have [`AttachPolicy::Auto`].
+    pub policies: BTreeMap<InterfaceName, AttachPolicy>,
+    /// Time between two unasked announcements of every owned address; `None`: only on changes.
+    pub refresh: Option<Duration>,
+    /// The lease of the kernel program.
+    pub lease: LeaseTimes,
+}
+
+impl Config {
+    /// Reads the text of a configuration file. `file` only serves the messages.
+    ///
+    /// # Errors
+    /// All values that break a rule; or the first place that is not YAML, has an unknown field or a value of the wrong shape.
+    pub fn parse(text: &str, file: &Path, defaults: &Defaults) -> Result<Self, FileError> {
+        let refuse = |problems| FileError { file: file.to_owned(), problems };
+        match yaml::parse(text) {
+            Ok(Some(raw)) => validate::validate(raw, defaults).map_err(refuse),
+            // Editors truncate before they write: an empty file must not withdraw every address.
+            Ok(None) => {
+                let text = "the file holds no configuration; write \"announcements: []\" if nothing is to be announced";
+                Err(refuse(vec![Problem::new(0, "", text)]))
+            }
+            Err(problem) => Err(refuse(vec![problem])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

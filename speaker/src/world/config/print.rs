@@ -1,0 +1,79 @@
+//! A configuration as the text it could have been read from.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use arpeggio_common::model::{Announcement, Mode};
+use serde_saphyr::{Location, Spanned};
+
+use super::{
+    Config,
+    raw::{RawAnnouncement, RawConfig, RawGratuitous, RawInterface, RawL2, RawLease, Text},
+};
+use crate::decide::AttachPolicy;
+
+impl Config {
+    /// The configuration as YAML; [`Config::parse`] reads the same configuration from it.
+    ///
+    /// # Errors
+    /// None that is known: the serializer writes into memory.
+    pub fn to_yaml(&self) -> Result<String, serde_saphyr::ser::Error> {
+        serde_saphyr::to_string(&RawConfig::from(self))
+    }
+}
+
+impl From<&Config> for RawConfig {
+    fn from(config: &Config) -> Self {
+        let Config { node, announcements, pools, policies, refresh, lease } = config;
+        let addresses: BTreeSet<&IpAddr> = announcements.keys().chain(pools.keys()).collect();
+        let announcement = |address: &IpAddr| RawAnnouncement {
+            address: Some(text(address)),
+            pool: pools.get(address).map(text),
+            l2: announcements.get(address).map(l2),
+        };
+        let interface = |(name, policy): (_, &AttachPolicy)| RawInterface {
+            name: Some(text(name)),
+            attach: Some(text(attach(*policy))),
+        };
+        Self {
+            node: Some(text(node)),
+            announcements: Some(addresses.into_iter().map(|address| spanned(announcement(address))).collect()),
+            interfaces: Some(policies.iter().map(|entry| spanned(interface(entry))).collect()),
+            gratuitous: refresh
+                .map(|refresh| RawGratuitous { refresh: Some(text(humantime::format_duration(refresh))) }),
+            lease: Some(RawLease {
+                renew: Some(text(humantime::format_duration(lease.renew()))),
+                duration: Some(text(humantime::format_duration(lease.duration()))),
+            }),
+        }
+    }
+}
+
+fn l2(announcement: &Announcement) -> RawL2 {
+    let mode = match announcement.mode() {
+        Mode::Exclusive => "Exclusive",
+        Mode::Shared => "Shared",
+    };
+    RawL2 {
+        candidates: Some(announcement.candidates().iter().map(text).collect()),
+        interfaces: Some(announcement.interfaces().iter().map(text).collect()),
+        mode: Some(text(mode)),
+    }
+}
+
+const fn attach(policy: AttachPolicy) -> &'static str {
+    match policy {
+        AttachPolicy::Auto => "auto",
+        AttachPolicy::Native => "native",
+        AttachPolicy::Tcx => "tcx",
+        AttachPolicy::Generic => "generic",
+        AttachPolicy::User => "user",
+    }
+}
+
+fn text(value: impl ToString) -> Text {
+    spanned(value.to_string())
+}
+
+const fn spanned<T>(value: T) -> Spanned<T> {
+    Spanned::new(value, Location::UNKNOWN, Location::UNKNOWN)
+}

@@ -1,0 +1,64 @@
+//! What was typed: the configuration file word by word, nothing judged but the names of the fields.
+//!
+//! Every value is text with its line, so that one pass of [`super::validate`] can report all wrong ones. Optional lists
+//! may be `null`, as in MetalLB's objects.
+
+use serde::{Deserialize, Serialize};
+use serde_saphyr::Spanned;
+
+/// A value and where it stands.
+pub(super) type Text = Spanned<String>;
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) node: Option<Text>,
+    pub(super) announcements: Option<Vec<Spanned<RawAnnouncement>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) interfaces: Option<Vec<Spanned<RawInterface>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gratuitous: Option<RawGratuitous>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lease: Option<RawLease>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAnnouncement {
+    pub(super) address: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pool: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) l2: Option<RawL2>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawL2 {
+    pub(super) candidates: Option<Vec<Text>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) interfaces: Option<Vec<Text>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mode: Option<Text>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawInterface {
+    pub(super) name: Option<Text>,
+    pub(super) attach: Option<Text>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawGratuitous {
+    pub(super) refresh: Option<Text>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLease {
+    pub(super) renew: Option<Text>,
+    pub(super) duration: Option<Text>,
+}

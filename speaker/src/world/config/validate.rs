@@ -1,0 +1,245 @@
+//! From what was typed to what we run with: the only place where values of the configuration file are judged.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
+    fmt::Display,
+    net::IpAddr,
+    time::Duration,
+};
+
+use arpeggio_common::model::{Announcement, InterfaceName, NodeName};
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer, value},
+};
+use serde_saphyr::Spanned;
+
+use super::{
+    Config, Defaults, LeaseFault, LeaseTimes,
+    raw::{RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, Text},
+};
+use crate::{decide::AttachPolicy, world::problem::Problem};
+
+/// Every owned address costs a frame each time.
+const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
+/// Keeps sums with the clock far from its end.
+const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3600);
+
+/// Judges every value; `defaults` stand in for what the file does not give.
+pub(super) fn validate(raw: RawConfig, defaults: &Defaults) -> Result<Config, Vec<Problem>> {
+    let RawConfig { node, announcements, interfaces, gratuitous, lease } = raw;
+    let mut judge = Judge::default();
+    let node = judge.node(node.as_ref(), defaults);
+    let (announcements, pools) = judge.announcements(&announcements.unwrap_or_default());
+    let policies = judge.policies(&interfaces.unwrap_or_default());
+    let refresh = gratuitous.and_then(|gratuitous| gratuitous.refresh).and_then(|refresh| judge.refresh(&refresh));
+    let lease = lease.map_or(Some(defaults.lease), |lease| judge.lease(&lease, defaults.lease));
+    match (node, lease) {
+        (Some(node), Some(lease)) if judge.problems.is_empty() => {
+            Ok(Config { node, announcements, pools, policies, refresh, lease })
+        }
+        // A value is only missing where a problem was found.
+        _ => Err(judge.problems),
+    }
+}
+
+/// Collects what is wrong and goes on.
+#[derive(Default)]
+struct Judge {
+    problems: Vec<Problem>,
+}
+
+impl Judge {
+    fn refuse<T>(&mut self, at: &Spanned<T>, field: String, text: impl Into<String>) {
+        self.problems.push(Problem::new(at.referenced.line(), field, text));
+    }
+
+    /// A value whose type knows its own rule. The path is only built for a fault: there may be a hundred thousand values.
+    fn read<'t, T>(&mut self, text: &'t Text, field: impl FnOnce() -> String) -> Option<T>
+    where
+        T: TryFrom<&'t str>,
+        T::Error: Display,
+    {
+        T::try_from(&text.value).map_err(|error| self.refuse(text, field(), error.to_string())).ok()
+    }
+
+    /// One of the words of an enumeration.
+    fn word<'t, T: Deserialize<'t>>(&mut self, text: &'t Text, field: impl FnOnce() -> String) -> Option<T> {
+        let word: Result<T, value::Error> = T::deserialize(text.value.as_str().into_deserializer());
+        word.map_err(|error| self.refuse(text, field(), format!("{error}; write one of them"))).ok()
+    }
+
+    fn duration(&mut self, text: &Text, field: &str) -> Option<Duration> {
+        let parsed = humantime::parse_duration(&text.value);
+        let refuse = |error| {
+            let text_of =
+                format!("{:?} is not a time ({error}); write a number and a unit, like 500ms, 10s or 2m", text.value);
+            self.refuse(text, field.to_owned(), text_of);
+        };
+        parsed.map_err(refuse).ok()
+    }
+
+    /// By the flag, the file or the host name, in this order. A name in the file is judged even when the flag beats it.
+    fn node(&mut self, text: Option<&Text>, defaults: &Defaults) -> Option<NodeName> {
+        let own = match text {
+            Some(text) => Some(self.read(text, || "node".to_owned())?),
+            None => None,
+        };
+        let node = defaults.node_flag.clone().or(own).or_else(|| defaults.host_name.clone());
+        if node.is_none() {
+            let text =
+                "nobody names this node and its host name cannot be a node name; write one, or start with --node-name";
+            self.problems.push(Problem::new(0, "node", text));
+        }
+        node
+    }
+
+    fn announcements(
+        &mut self,
+        raw: &[Spanned<RawAnnouncement>],
+    ) -> (BTreeMap<IpAddr, Announcement>, BTreeMap<IpAddr, String>) {
+        let (mut announcements, mut pools) = (BTreeMap::new(), BTreeMap::new());
+        let mut seen = BTreeMap::new();
+        for (index, entry) in raw.iter().enumerate() {
+            let Some(address) = self.address(entry, index) else { continue };
+            let RawAnnouncement { address: text, pool, l2 } = &entry.value;
+            let line = text.as_ref().map_or_else(|| entry.referenced.line(), |text| text.referenced.line());
+            match seen.entry(address) {
+                Entry::Vacant(vacant) => _ = vacant.insert(line),
+                Entry::Occupied(first) => {
+                    let text = format!("{address} is announced already on line {}; keep one of them", first.get());
+                    self.problems.push(Problem::new(line, format!("announcements[{index}].address"), text));
+                }
+            }
+            if let Some(pool) = pool {
+                pools.insert(address, pool.value.clone());
+            }
+            if let Some(announcement) = l2.as_ref().and_then(|l2| self.l2(address, l2, index, line)) {
+                announcements.insert(address, announcement);
+            }
+        }
+        (announcements, pools)
+    }
+
+    /// The canonical address: an IPv4-mapped one is the same address to clients.
+    fn address(&mut self, entry: &Spanned<RawAnnouncement>, index: usize) -> Option<IpAddr> {
+        let field = || format!("announcements[{index}].address");
+        let Some(text) = &entry.value.address else {
+            self.refuse(entry, field(), "there is no address; every announcement needs one");
+            return None;
+        };
+        match text.value.parse::<IpAddr>() {
+            Ok(address) => Some(address.to_canonical()),
+            Err(_no_more_said) => {
+                let text_of =
+                    format!("{:?} is not an IP address; write one without prefix length, like 192.0.2.10", text.value);
+                self.refuse(text, field(), text_of);
+                None
+            }
+        }
+    }
+
+    fn l2(&mut self, address: IpAddr, l2: &RawL2, index: usize, line: u64) -> Option<Announcement> {
+        let RawL2 { candidates, interfaces, mode } = l2;
+        let faults = self.problems.len();
+        let candidates = self.candidates(candidates.as_deref().unwrap_or_default(), index);
+        let interfaces: BTreeSet<InterfaceName> = (interfaces.iter().flatten().enumerate())
+            .filter_map(|(nth, name)| self.read(name, || format!("announcements[{index}].l2.interfaces[{nth}]")))
+            .collect();
+        let mode = mode.as_ref().and_then(|mode| self.word(mode, || format!("announcements[{index}].l2.mode")));
+        match Announcement::new(address, candidates, interfaces, mode.unwrap_or_default()) {
+            Ok(announcement) => (self.problems.len() == faults).then_some(announcement),
+            Err(error) => {
+                let field = format!("announcements[{index}].address");
+                self.problems.push(Problem::new(line, field, error.to_string()));
+                None
+            }
+        }
+    }
+
+    fn candidates(&mut self, raw: &[Text], index: usize) -> Vec<NodeName> {
+        let mut seen: BTreeMap<NodeName, u64> = BTreeMap::new();
+        let mut order = Vec::with_capacity(raw.len());
+        for (nth, text) in raw.iter().enumerate() {
+            let field = || format!("announcements[{index}].l2.candidates[{nth}]");
+            let Some(name) = self.read::<NodeName>(text, field) else { continue };
+            match seen.entry(name.clone()) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(text.referenced.line());
+                    order.push(name);
+                }
+                Entry::Occupied(first) => {
+                    let text_of =
+                        format!("candidate {name} is listed already on line {}; name each node once", first.get());
+                    self.refuse(text, field(), text_of);
+                }
+            }
+        }
+        order
+    }
+
+    fn policies(&mut self, raw: &[Spanned<RawInterface>]) -> BTreeMap<InterfaceName, AttachPolicy> {
+        let mut policies = BTreeMap::new();
+        let mut seen = BTreeMap::new();
+        for (index, entry) in raw.iter().enumerate() {
+            let RawInterface { name, attach } = &entry.value;
+            let policy = match attach {
+                Some(attach) => self.word(attach, || format!("interfaces[{index}].attach")),
+                None => Some(AttachPolicy::default()),
+            };
+            let field = || format!("interfaces[{index}].name");
+            let Some(text) = name else {
+                self.refuse(entry, field(), "there is no name; every entry names an interface");
+                continue;
+            };
+            let Some(name) = self.read::<InterfaceName>(text, field) else { continue };
+            if let Some(first) = seen.insert(name.clone(), text.referenced.line()) {
+                let text_of = format!("interface {name} has a policy already on line {first}; keep one of them");
+                self.refuse(text, field(), text_of);
+            }
+            if let Some(policy) = policy {
+                policies.insert(name, policy);
+            }
+        }
+        policies
+    }
+
+    fn refresh(&mut self, text: &Text) -> Option<Duration> {
+        let field = "gratuitous.refresh";
+        let refresh = self.duration(text, field)?;
+        if (SHORTEST_REFRESH..=LONGEST_REFRESH).contains(&refresh) {
+            return Some(refresh);
+        }
+        let rule =
+            "is not between 1s and 24h; choose a time in between, or leave the field out to switch the refresh off";
+        self.refuse(text, field.to_owned(), format!("{:?} {rule}", text.value));
+        None
+    }
+
+    /// What the file leaves open is taken from `default`.
+    fn lease(&mut self, raw: &RawLease, default: LeaseTimes) -> Option<LeaseTimes> {
+        let RawLease { renew, duration } = raw;
+        let [renew_field, duration_field] = ["lease.renew", "lease.duration"];
+        let read = |text: &Option<Text>, field, default, judge: &mut Self| match text {
+            Some(text) => judge.duration(text, field),
+            None => Some(default),
+        };
+        // Both are read before either can fail.
+        let (renewal, length) =
+            (read(renew, renew_field, default.renew(), self), read(duration, duration_field, default.duration(), self));
+        let faults = LeaseTimes::new(renewal?, length?);
+        let line = |text: &Option<Text>| text.as_ref().map(|text| text.referenced.line());
+        let refuse = |fault: &LeaseFault| {
+            let by_length = line(duration).map(|line| (line, duration_field));
+            let by_renewal = line(renew).map(|line| (line, renew_field));
+            let (line, field) = match fault {
+                LeaseFault::Renewal(_) => by_renewal,
+                LeaseFault::Long(_) => by_length,
+                LeaseFault::Short { .. } => by_length.or(by_renewal),
+            }
+            .unwrap_or((0, "lease"));
+            self.problems.push(Problem::new(line, field, fault.to_string()));
+        };
+        faults.map_err(|faults| faults.iter().for_each(refuse)).ok()
+    }
+}
