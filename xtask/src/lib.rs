@@ -10,4 +10,5 @@ pub mod paths;
 pub mod setup;
 pub mod sh;
 pub mod test;
+pub mod tidy;
 pub mod ui;
