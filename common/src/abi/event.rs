@@ -1,5 +1,7 @@
 //! Rare facts that the agent should hear of at once.
 
+use core::mem::offset_of;
+
 /// What happened.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +46,19 @@ impl Event {
         Self { at_ns, address: key.address(), mac, kind: kind as u8, reserved: 0, ifindex: key.ifindex(), reserved2: 0 }
     }
 
+    /// Reads a record as the program wrote it. `None` when it is too short or tells something that this version does not
+    /// know.
+    pub fn from_record(record: &[u8]) -> Option<Self> {
+        fn field<const N: usize>(record: &[u8], offset: usize) -> Option<[u8; N]> {
+            record.get(offset..)?.first_chunk().copied()
+        }
+        let at_ns = u64::from_ne_bytes(field(record, offset_of!(Self, at_ns))?);
+        let ifindex = u32::from_ne_bytes(field(record, offset_of!(Self, ifindex))?);
+        let key = super::Key6::new(ifindex, field(record, offset_of!(Self, address))?);
+        let [kind] = field(record, offset_of!(Self, kind))?;
+        Some(Self::new(EventKind::from_code(kind)?, key, field(record, offset_of!(Self, mac))?, at_ns))
+    }
+
     /// When, monotonic nanoseconds.
     pub const fn at_ns(&self) -> u64 {
         self.at_ns
@@ -67,7 +82,7 @@ impl Event {
 
 #[cfg(test)]
 mod tests {
-    use core::mem::{offset_of, size_of};
+    use core::mem::size_of;
 
     use super::{super::Key6, *};
 
@@ -82,7 +97,29 @@ mod tests {
     fn an_event_gives_back_what_it_was_made_of() {
         for kind in EventKind::ALL {
             let event = Event::new(kind, Key6::new(4, [6; 16]), [8; 6], 99);
-            assert_eq!((event.kind(), event.key(), event.mac(), event.at_ns()), (Some(kind), Key6::new(4, [6; 16]), [8; 6], 99));
+            assert_eq!(
+                (event.kind(), event.key(), event.mac(), event.at_ns()),
+                (Some(kind), Key6::new(4, [6; 16]), [8; 6], 99)
+            );
         }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let mut record = [0; size_of::<Event>()];
+        record[..8].copy_from_slice(&0x0102_0304_0506_0708u64.to_ne_bytes());
+        record[8..24].copy_from_slice(&[7; 16]);
+        record[24..30].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+        record[32..36].copy_from_slice(&3u32.to_ne_bytes());
+        for kind in EventKind::ALL {
+            record[30] = kind as u8;
+            let wanted = Event::new(kind, Key6::new(3, [7; 16]), [2, 0, 0, 0, 0, 9], 0x0102_0304_0506_0708);
+            assert_eq!(Event::from_record(&record), Some(wanted));
+        }
+        for length in 0..36 {
+            assert_eq!(Event::from_record(&record[..length]), None, "{length}");
+        }
+        record[30] = 200;
+        assert_eq!(Event::from_record(&record), None, "an unknown kind");
     }
 }

@@ -93,7 +93,10 @@ mod tests {
     fn the_last_one_wins_and_all_are_counted() {
         let first = Sighting::new([1; 6], SightingKind::Claim, 10);
         let both = first.then(Sighting::new([2; 6], SightingKind::Reply, 20));
-        assert_eq!((both.mac(), both.kind(), both.last_seen_ns(), both.count()), ([2; 6], Some(SightingKind::Reply), 20, 2));
+        assert_eq!(
+            (both.mac(), both.kind(), both.last_seen_ns(), both.count()),
+            ([2; 6], Some(SightingKind::Reply), 20, 2)
+        );
         for kind in SightingKind::ALL {
             assert_eq!(SightingKind::from_code(kind as u8), Some(kind));
         }

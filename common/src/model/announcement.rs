@@ -100,18 +100,21 @@ mod tests {
 
     #[test]
     fn only_unicast_addresses_are_announced() {
-        for bad in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "127.0.0.1", "::", "::1", "ff02::1", "::ffff:224.0.0.1"] {
+        for bad in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "127.0.0.1", "::", "::1", "ff02::1", "::ffff:224.0.0.1"]
+        {
             let error = Announcement::new(bad.parse().unwrap(), vec![], BTreeSet::new(), Mode::Exclusive).unwrap_err();
             assert!(error.to_string().contains("unicast"), "{error}");
         }
-        let mapped = Announcement::new("::ffff:192.0.2.1".parse().unwrap(), vec![], BTreeSet::new(), Mode::Exclusive).unwrap();
+        let mapped =
+            Announcement::new("::ffff:192.0.2.1".parse().unwrap(), vec![], BTreeSet::new(), Mode::Exclusive).unwrap();
         assert_eq!(mapped.address(), "192.0.2.1".parse::<IpAddr>().unwrap());
     }
 
     #[test]
     fn a_candidate_named_twice_is_refused_by_name() {
         let candidates = vec![node("a"), node("b"), node("a")];
-        let error = Announcement::new("192.0.2.1".parse().unwrap(), candidates, BTreeSet::new(), Mode::Exclusive).unwrap_err();
+        let error =
+            Announcement::new("192.0.2.1".parse().unwrap(), candidates, BTreeSet::new(), Mode::Exclusive).unwrap_err();
         assert_eq!(error, AnnouncementError::Twice(node("a"), "192.0.2.1".parse().unwrap()));
     }
 

@@ -6,7 +6,9 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not a Kubernetes node name.
-    #[error("node name {0:?} is not a DNS subdomain; use lower-case letters, digits, '-' and '.', at most 253 characters")]
+    #[error(
+        "node name {0:?} is not a DNS subdomain; use lower-case letters, digits, '-' and '.', at most 253 characters"
+    )]
     Node(String),
     /// Not a Linux interface name.
     #[error("interface name {0:?} cannot exist on Linux; use 1 to 15 characters without '/' and white space")]

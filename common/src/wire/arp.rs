@@ -116,7 +116,9 @@ impl Arp<'_> {
 
 #[cfg(test)]
 mod tests {
-    use etherparse::{ArpOperation as Oracle, ArpPacket, EtherType as OracleType, LaxSlicedPacket, NetSlice, SlicedPacket};
+    use etherparse::{
+        ArpOperation as Oracle, ArpPacket, EtherType as OracleType, LaxSlicedPacket, NetSlice, SlicedPacket,
+    };
     use proptest::prelude::*;
     use smoltcp::wire::{ArpOperation as Smol, ArpPacket as SmolPacket, ArpRepr, EthernetAddress, EthernetFrame};
 
@@ -201,8 +203,10 @@ mod tests {
         let mac = Mac([2, 0, 0, 0, 0, 1]);
         let (dst, _, request) = smoltcp(&Arp::announcement(mac, [192, 0, 2, 1]));
         assert_eq!(dst, EthernetAddress::BROADCAST);
-        assert!(matches!(request, ArpRepr::EthernetIpv4 { operation: Smol::Request, source_protocol_addr, target_protocol_addr, .. }
-            if source_protocol_addr == target_protocol_addr));
+        assert!(
+            matches!(request, ArpRepr::EthernetIpv4 { operation: Smol::Request, source_protocol_addr, target_protocol_addr, .. }
+            if source_protocol_addr == target_protocol_addr)
+        );
         let (dst, _, reply) = smoltcp(&Arp::reply(Mac::BROADCAST, mac, [192, 0, 2, 1], [192, 0, 2, 1]));
         assert_eq!(dst, EthernetAddress::BROADCAST);
         assert!(matches!(reply, ArpRepr::EthernetIpv4 { operation: Smol::Reply, source_hardware_addr, .. }

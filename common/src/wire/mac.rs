@@ -88,7 +88,9 @@ mod tests {
 
     #[test]
     fn wrong_texts_are_refused_with_the_text() {
-        for text in ["", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "2:0:5e:10:0:1", "0g:00:00:00:00:00", "+2:00:00:00:00:00x"] {
+        for text in
+            ["", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "2:0:5e:10:0:1", "0g:00:00:00:00:00", "+2:00:00:00:00:00x"]
+        {
             assert!(text.parse::<Mac>().unwrap_err().to_string().contains("hexadecimal"), "{text}");
         }
     }

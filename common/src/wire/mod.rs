@@ -14,8 +14,8 @@ pub use mac::Mac;
 #[cfg(feature = "std")]
 pub use mac::MacParseError;
 pub use ndp::{
-    ALL_NODES, HEARTBEAT_NONCE, HEARTBEAT_FRAME, ND_FRAME, ND_OPTION, Neighbor, NeighborKind, OPTION_SOURCE_LINK, OPTION_TARGET_LINK,
-    OPTIONED_FRAME, solicited_node_group,
+    ALL_NODES, HEARTBEAT_FRAME, HEARTBEAT_NONCE, ND_FRAME, ND_OPTION, Neighbor, NeighborKind, OPTION_SOURCE_LINK,
+    OPTION_TARGET_LINK, OPTIONED_FRAME, solicited_node_group,
 };
 
 /// Length of an Ethernet header without VLAN tag.

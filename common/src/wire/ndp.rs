@@ -88,7 +88,11 @@ impl Neighbor<'_> {
     #[inline(always)]
     pub fn option_blocks(&self) -> Option<usize> {
         let length = u16::from_be_bytes(take::<PAYLOAD_LENGTH, _, _>(self.0)) as usize;
-        if length < MESSAGE_LENGTH || !length.is_multiple_of(ND_OPTION) { None } else { Some((length - MESSAGE_LENGTH) / ND_OPTION) }
+        if length < MESSAGE_LENGTH || !length.is_multiple_of(ND_OPTION) {
+            None
+        } else {
+            Some((length - MESSAGE_LENGTH) / ND_OPTION)
+        }
     }
 
     /// Ethernet destination.
@@ -273,7 +277,8 @@ mod tests {
     use smoltcp::{
         phy::ChecksumCapabilities,
         wire::{
-            EthernetFrame, Icmpv6Packet, Icmpv6Repr, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr, RawHardwareAddress,
+            EthernetFrame, Icmpv6Packet, Icmpv6Repr, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
+            RawHardwareAddress,
         },
     };
 
@@ -302,10 +307,7 @@ mod tests {
         let packet = etherparse::SlicedPacket::from_ethernet(frame).unwrap();
         let Some(etherparse::NetSlice::Ipv6(ip)) = packet.net else { panic!("not IPv6") };
         let Some(etherparse::TransportSlice::Icmpv6(icmp)) = packet.transport else { panic!("not ICMPv6") };
-        icmp.header()
-            .icmp_type
-            .calc_checksum(ip.header().source(), ip.header().destination(), icmp.payload())
-            .unwrap()
+        icmp.header().icmp_type.calc_checksum(ip.header().source(), ip.header().destination(), icmp.payload()).unwrap()
     }
 
     fn unicast() -> impl Strategy<Value = [u8; 16]> {
@@ -388,7 +390,9 @@ mod tests {
     #[test]
     fn lengths_that_cannot_be_are_refused() {
         let mut head: [u8; ND_FRAME] = take::<0, _, _>(&Neighbor::solicitation(Mac([2; 6]), [0x20; 16], [0x21; 16]));
-        for (length, blocks) in [(23u16, None), (24, Some(0)), (25, None), (31, None), (32, Some(1)), (40, Some(2)), (0, None)] {
+        for (length, blocks) in
+            [(23u16, None), (24, Some(0)), (25, None), (31, None), (32, Some(1)), (40, Some(2)), (0, None)]
+        {
             put::<PAYLOAD_LENGTH, _, _>(&mut head, length.to_be_bytes());
             assert_eq!(Neighbor(&mut head).option_blocks(), blocks, "{length}");
         }
