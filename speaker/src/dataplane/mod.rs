@@ -1,1 +1,286 @@
-//! Written next.
+//! The kernel side of the agent: loads the program, feeds its maps, attaches it to interfaces, reads its counters.
+//!
+//! Everything follows one pattern: observe what the kernel has, plan the difference (pure), apply it, report. What the
+//! agent puts into the kernel is pinned, so it goes on working without the agent and the next one takes it over.
+
+mod attach;
+mod counters;
+mod events;
+mod inspect;
+mod lease;
+mod load;
+mod logs;
+mod maps;
+mod object;
+mod pins;
+mod readable;
+mod tables;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::IpAddr,
+    path::PathBuf,
+};
+
+use arpeggio_common::abi::{Action, Client, Outcome, Sighting, Stats};
+use aya::{EbpfError, maps::MapError};
+
+pub use attach::{Attachment, Attachments, KernelFacts, Steps, VETH_REASON, explain, plan_steps};
+pub use counters::CountersError;
+pub use events::{Events, EventsError};
+pub use inspect::{InspectError, Inspection, PinnedProgram, inspect};
+pub use lease::{LeaseError, monotonic_ns};
+pub use load::ProgramLoadError;
+pub use logs::{LogsError, ProgramLog};
+pub use maps::MapsError;
+pub use object::{OBJECT, ObjectError};
+pub use pins::{CleanupReport, Fit, MapShape, PinDir, PinsError, Sweep, cleanup, compare, is_bpffs};
+pub use tables::{Entries, Place, Plan, TableError, Write, plan, taken};
+
+use crate::decide::Desired;
+
+/// How to load the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The parent of `v1`, on a bpffs. `None`: nothing is pinned and everything ends with the agent.
+    pub pin_dir: Option<PathBuf>,
+    /// Entries that the address maps hold together, each counted once per interface.
+    pub capacity: u32,
+    /// What the program logs, as `aya_log::Level` counts: 0 nothing, 1 errors … 5 everything. At 0 the verifier removes
+    /// the calls.
+    pub log_level: u8,
+}
+
+/// The program cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The process lacks capabilities, or the machine forbids BPF.
+    #[error(
+        "this process may not load BPF programs; give it CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON or run it as root to answer in \
+         the kernel"
+    )]
+    NotPermitted {
+        #[expect(missing_docs, reason = "the cause")]
+        source: io::Error,
+    },
+    /// The kernel was built without BPF.
+    #[error("this kernel was built without bpf(2) (CONFIG_BPF_SYSCALL)")]
+    NotSupported {
+        #[expect(missing_docs, reason = "the cause")]
+        source: io::Error,
+    },
+    /// A map of four bytes could not be made.
+    #[error("cannot make a BPF map")]
+    Probe {
+        #[expect(missing_docs, reason = "the cause")]
+        source: MapError,
+    },
+    /// Something is wrong with the pin directory or with what is pinned there.
+    #[error(transparent)]
+    Pins(#[from] PinsError),
+    /// The embedded object is broken.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// The loader failed.
+    #[error("cannot load the BPF object")]
+    Load {
+        #[expect(missing_docs, reason = "the cause")]
+        source: EbpfError,
+    },
+    /// A map of the object cannot be used.
+    #[error(transparent)]
+    Maps(#[from] MapsError),
+    /// A program of the object cannot be loaded.
+    #[error(transparent)]
+    Program(#[from] ProgramLoadError),
+}
+
+impl OpenError {
+    /// Whether there is no BPF to be had here: then every interface has to be served by a raw socket. Any other error is
+    /// something that the operator can put right.
+    pub const fn bpf_is_unavailable(&self) -> bool {
+        matches!(self, Self::NotPermitted { .. } | Self::NotSupported { .. })
+    }
+}
+
+/// What a round did.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// How every wanted interface is served.
+    pub attachments: Attachments,
+    /// Entries written.
+    pub written: usize,
+    /// Entries removed.
+    pub removed: usize,
+    /// Addresses that this node answers for now and did not before, or with another MAC: announce them.
+    pub taken: Vec<Place>,
+    /// What did not work out; the rest was done, and the next round tries again.
+    pub errors: Vec<TableError>,
+}
+
+/// The loaded program and its maps. Dropping it leaves what is pinned in the kernel.
+pub struct Dataplane {
+    // Before the programs: a link that is not pinned goes first.
+    carrier: attach::Carrier,
+    programs: load::Programs,
+    maps: maps::Maps,
+}
+
+impl Dataplane {
+    /// Loads the program. Pinned maps are reused or, when only their capacity differs, replaced with their entries kept;
+    /// pinned links run the new program when this returns. Entries and lease stay as they were.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing that ran before stops because of an error here.
+    pub fn open(options: &Options) -> Result<Self, OpenError> {
+        load::probe()?;
+        let wanted = object::shapes(OBJECT, options.capacity)?;
+        let pins = options.pin_dir.as_deref().map(PinDir::new);
+        let survey = match &pins {
+            Some(pins) => {
+                pins.prepare()?;
+                pins::survey(pins, &wanted)?
+            }
+            None => pins::Survey::default(),
+        };
+        let opened = Self::load_and_adopt(options, pins.as_ref(), &survey);
+        if let (Err(_), Some(pins)) = (&opened, &pins) {
+            survey.abandon(pins);
+        }
+        opened
+    }
+
+    fn load_and_adopt(options: &Options, pins: Option<&PinDir>, survey: &pins::Survey) -> Result<Self, OpenError> {
+        let (mut programs, mut maps) = load::load(options, pins, &survey.staged)?;
+        let mut carrier = attach::Carrier::new(pins.cloned(), attach::kernel_facts());
+        if let Some(pins) = pins {
+            pins::copy_entries(pins, survey, &mut maps)?;
+            carrier.adopt(&mut programs)?;
+            survey.commit(pins)?;
+        }
+        Ok(Self { carrier, programs, maps })
+    }
+
+    /// Makes the kernel be as wanted: entries first, so that an interface answers from its first frame on, then the
+    /// program on every interface.
+    pub fn apply(&mut self, desired: &Desired) -> Applied {
+        let mut applied = Applied::default();
+        match tables::observe(&self.maps) {
+            Ok(before) => {
+                let plan = plan(&before, &desired.vips, self.maps.capacity());
+                let mut after = before.clone();
+                let report = tables::apply(&mut self.maps, &plan, &mut after);
+                applied.written = report.written;
+                applied.removed = report.removed;
+                applied.errors = report.errors;
+                applied.taken = taken(&before, &after);
+            }
+            Err(error) => applied.errors.push(error),
+        }
+        applied.attachments = self.carrier.reconcile(&mut self.programs, &desired.interfaces);
+        applied
+    }
+
+    /// Allows the program to answer until `until_ns`, monotonic nanoseconds (see [`monotonic_ns`]).
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn renew(&mut self, until_ns: u64) -> Result<(), LeaseError> {
+        lease::set(&mut self.maps, until_ns)
+    }
+
+    /// Until when answering is allowed, monotonic nanoseconds; 0 for never.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn lease(&self) -> Result<u64, LeaseError> {
+        lease::get(&self.maps)
+    }
+
+    /// Stops answering at once: ends the lease, then removes every entry that answers. Program and maps stay.
+    ///
+    /// # Errors
+    /// The lease cannot be ended. Entries that could not be removed are in the result.
+    pub fn withdraw(&mut self) -> Result<Applied, LeaseError> {
+        lease::clear(&mut self.maps)?;
+        let mut applied = Applied::default();
+        match tables::observe(&self.maps) {
+            Ok(mut entries) => {
+                let answers = entries.iter().filter(|(_, vip)| vip.action() == Some(Action::Answer));
+                let plan = Plan { remove: answers.map(|(place, _)| *place).collect(), ..Plan::default() };
+                let report = tables::apply(&mut self.maps, &plan, &mut entries);
+                applied.removed = report.removed;
+                applied.errors = report.errors;
+            }
+            Err(error) => applied.errors.push(error),
+        }
+        Ok(applied)
+    }
+
+    /// Everything that the address maps hold now.
+    ///
+    /// # Errors
+    /// A map cannot be read.
+    pub fn entries(&self) -> Result<Entries, TableError> {
+        tables::observe(&self.maps)
+    }
+
+    /// How many entries the address maps hold together.
+    pub fn capacity(&self) -> u32 {
+        self.maps.capacity()
+    }
+
+    /// The counters of these lines ([`Vip::slot`](arpeggio_common::abi::Vip::slot)), summed over all CPUs.
+    ///
+    /// # Errors
+    /// The map cannot be read, or a line lies beyond its end.
+    pub fn stats(&self, slots: &BTreeSet<u32>) -> Result<BTreeMap<u32, Stats>, CountersError> {
+        counters::stats(&self.maps, slots)
+    }
+
+    /// How many frames ended in each way that is not counted per address.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn outcomes(&self) -> Result<BTreeMap<Outcome, u64>, CountersError> {
+        counters::outcomes(&self.maps)
+    }
+
+    /// Who else answered for or claimed an address, by interface index and address.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn sightings(&self) -> Result<BTreeMap<Place, Sighting>, CountersError> {
+        counters::sightings(&self.maps)
+    }
+
+    /// Who asked for which address, by interface index, address and client.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn clients(&self) -> Result<BTreeMap<(Place, IpAddr), Client>, CountersError> {
+        counters::clients(&self.maps)
+    }
+
+    /// A reader of the events; needs a tokio runtime. There is one queue for all readers.
+    ///
+    /// # Errors
+    /// The ring buffer cannot be mapped or waited for.
+    pub fn events(&self) -> Result<Events, EventsError> {
+        Events::new(self.maps.events().map_err(EventsError::Map)?)
+    }
+
+    /// The reader of the program's log; needs a tokio runtime, and a log level above 0 at [`Self::open`] to say anything.
+    ///
+    /// # Errors
+    /// It was taken already, or cannot be waited for.
+    pub fn program_log(&mut self) -> Result<ProgramLog, LogsError> {
+        ProgramLog::new(&mut self.programs)
+    }
+
+    /// Name of the XDP entry that runs, and its tag.
+    pub fn program(&mut self) -> (&'static str, Option<String>) {
+        self.programs.identity()
+    }
+}

@@ -1,0 +1,302 @@
+//! What outlives the agent: the directory on a bpffs in which its maps and links are pinned.
+//!
+//! ```text
+//! <pin_dir>/v1/VIPS4 … EVENTS        one file per map, named like the map
+//! <pin_dir>/v1/VIPS4-next            a map that takes the place of another one; gone after a successful start
+//! <pin_dir>/v1/links/native-7        one file per link: mode, interface index
+//! ```
+//!
+//! Whatever is named like this in this directory is ours; everything else is foreign and stays untouched.
+
+mod cleanup;
+mod migrate;
+mod shape;
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use arpeggio_common::abi::{LAYOUT_DIRECTORY, names};
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+
+pub use cleanup::{CleanupReport, Sweep, cleanup};
+pub(super) use migrate::{Survey, copy_entries, survey};
+pub use shape::{Fit, MapShape, compare};
+
+use crate::decide::AttachMode;
+
+/// Name of the directory of links below the one of the layout.
+const LINKS: &str = "links";
+/// Ending of a map that is about to replace the pinned one.
+const STAGED: &str = "-next";
+
+/// Why the pin directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PinsError {
+    /// The directory lies on some other file system.
+    #[error(
+        "{} is not on a BPF file system, so nothing can be pinned there; mount one: mount -t bpf bpf {}",
+        path.display(),
+        mount_point.display()
+    )]
+    NotBpffs {
+        /// The pin directory.
+        path: PathBuf,
+        /// Where the BPF file system belongs.
+        mount_point: PathBuf,
+    },
+    /// The directory may not be made, entered or read.
+    #[error("no permission to {operation} {}; run as root: {remedy}", path.display())]
+    Denied {
+        /// What was tried: `create`, `enter`, `open`.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// A shell command.
+        remedy: String,
+        #[expect(missing_docs, reason = "the cause")]
+        source: io::Error,
+    },
+    /// Anything else that the file system says.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        #[expect(missing_docs, reason = "the cause")]
+        source: io::Error,
+    },
+    /// What is pinned cannot be opened as a map.
+    #[error("cannot open the pinned map {}; remove what is there: speaker cleanup", path.display())]
+    Open {
+        /// The pin.
+        path: PathBuf,
+        #[expect(missing_docs, reason = "the cause")]
+        source: aya::maps::MapError,
+    },
+    /// A pinned map has another layout.
+    #[error(
+        "the pinned map {} has another layout: found {found}; expected {expected}. Remove it with: speaker cleanup",
+        path.display()
+    )]
+    Incompatible {
+        /// The pin.
+        path: PathBuf,
+        /// What is pinned.
+        found: MapShape,
+        /// What the program wants.
+        expected: MapShape,
+    },
+    /// Entries could not be moved to a map of another capacity.
+    #[error("cannot move the entries of {} to a map of another capacity", path.display())]
+    Migrate {
+        /// The pin of the old map.
+        path: PathBuf,
+        #[expect(missing_docs, reason = "the cause")]
+        source: aya::maps::MapError,
+    },
+}
+
+/// The pin directory of this layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinDir {
+    root: PathBuf,
+}
+
+impl PinDir {
+    /// `root` is what the operator configured, the parent of `v1`.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The directory of the maps.
+    pub fn layout(&self) -> PathBuf {
+        self.root.join(LAYOUT_DIRECTORY)
+    }
+
+    /// Where this map is pinned.
+    pub fn map(&self, name: &str) -> PathBuf {
+        self.layout().join(name)
+    }
+
+    /// Where a map waits that will replace the pinned one.
+    pub(super) fn staged(&self, name: &str) -> PathBuf {
+        self.layout().join(format!("{name}{STAGED}"))
+    }
+
+    /// The directory of the links.
+    pub fn links(&self) -> PathBuf {
+        self.layout().join(LINKS)
+    }
+
+    /// Where the link of this interface is pinned.
+    pub fn link(&self, mode: AttachMode, ifindex: u32) -> PathBuf {
+        self.links().join(format!("{}-{ifindex}", mode_name(mode)))
+    }
+
+    /// Every pinned link that is named like ours, best mode first for each interface. No directory means no links.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn pinned_links(&self) -> Result<Vec<(u32, AttachMode)>, PinsError> {
+        let path = self.links();
+        let mut found: Vec<_> =
+            file_names(&path)?.iter().filter_map(|name| parse_link(name)).map(|(mode, index)| (index, mode)).collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Makes the directories; those that exist stay as they are.
+    ///
+    /// # Errors
+    /// No BPF file system, or no permission, with the command that helps.
+    pub fn prepare(&self) -> Result<(), PinsError> {
+        let existing = self.nearest_existing()?;
+        if !is_bpffs(&existing)? {
+            return Err(PinsError::NotBpffs { path: self.root.clone(), mount_point: self.mount_point() });
+        }
+        let path = self.links();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|source| {
+            let operation = "create";
+            if source.kind() == io::ErrorKind::PermissionDenied {
+                PinsError::Denied { operation, remedy: self.install_command(), path, source }
+            } else {
+                PinsError::Io { operation, path, source }
+            }
+        })
+    }
+
+    /// The deepest directory on the way to the pin directory that is there.
+    fn nearest_existing(&self) -> Result<PathBuf, PinsError> {
+        let root = self.root.as_path();
+        for path in root.ancestors() {
+            match fs::metadata(path) {
+                Ok(_) => return Ok(path.to_owned()),
+                Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+                    let parent = path.parent().unwrap_or(path).to_owned();
+                    let remedy = format!("chmod a+x {} && {}", parent.display(), self.install_command());
+                    return Err(PinsError::Denied { operation: "enter", path: parent, remedy, source });
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(PathBuf::from("/"))
+    }
+
+    fn mount_point(&self) -> PathBuf {
+        let usual = Path::new("/sys/fs/bpf");
+        if self.root.starts_with(usual) { usual.to_owned() } else { self.root.clone() }
+    }
+
+    fn install_command(&self) -> String {
+        format!("install -d -o {} -m 0700 {}", nix::unistd::geteuid(), self.root.display())
+    }
+}
+
+/// Whether this file or directory lies on a BPF file system.
+///
+/// # Errors
+/// It is not there or may not be looked at.
+pub fn is_bpffs(path: &Path) -> Result<bool, PinsError> {
+    let answer = statfs(path).map_err(|errno| PinsError::Io {
+        operation: "look at the file system of",
+        path: path.to_owned(),
+        source: errno.into(),
+    })?;
+    Ok(answer.filesystem_type() == BPF_FS_MAGIC)
+}
+
+/// The part of a link's name that tells the mode.
+const fn mode_name(mode: AttachMode) -> &'static str {
+    match mode {
+        AttachMode::Native => "native",
+        AttachMode::Tcx => "tcx",
+        AttachMode::Generic => "generic",
+        AttachMode::User => "user",
+    }
+}
+
+/// Reads the name of a pinned link; `None` for a name that we never give.
+fn parse_link(name: &str) -> Option<(AttachMode, u32)> {
+    let (mode, index) = name.split_once('-')?;
+    let mode = [AttachMode::Native, AttachMode::Tcx, AttachMode::Generic]
+        .into_iter()
+        .find(|candidate| mode_name(*candidate) == mode)?;
+    let number: u32 = index.parse().ok().filter(|number| *number != 0)?;
+    // `+7` and `007` parse as well, but we never write them.
+    (number.to_string() == index).then_some((mode, number))
+}
+
+/// Whether a file of this name in the directory of the layout is one of our maps.
+fn is_map(name: &str) -> bool {
+    names::ALL.contains(&name.strip_suffix(STAGED).unwrap_or(name))
+}
+
+/// The names in a directory in order; none when there is no directory. A name that is not Unicode is not ours.
+fn file_names(path: &Path) -> Result<Vec<String>, PinsError> {
+    let failed = |source: io::Error| PinsError::Io { operation: "list", path: path.to_owned(), source };
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(failed)?.file_name().into_string().ok());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_links_go_there_and_back() {
+        let pins = PinDir::new(Path::new("/sys/fs/bpf/arpeggio"));
+        for mode in [AttachMode::Native, AttachMode::Tcx, AttachMode::Generic] {
+            let path = pins.link(mode, 42);
+            assert_eq!(path.parent(), Some(Path::new("/sys/fs/bpf/arpeggio/v1/links")));
+            assert_eq!(parse_link(path.file_name().unwrap().to_str().unwrap()), Some((mode, 42)));
+        }
+    }
+
+    #[test]
+    fn names_that_we_never_give_are_foreign() {
+        for name in [
+            "native",
+            "native-",
+            "native-0",
+            "native-x",
+            "native-+7",
+            "native-007",
+            "user-3",
+            "xdp-3",
+            "native-3-next",
+            "Native-3",
+        ] {
+            assert_eq!(parse_link(name), None, "{name}");
+        }
+        assert!(is_map("VIPS4") && is_map("VIPS4-next"));
+        for name in ["vips4", "VIPS4-old", "VIPS4-next-next", "cilium_calls", "-next"] {
+            assert!(!is_map(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_directory_elsewhere_is_refused_with_the_mount_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = PinDir::new(&folder.path().join("bpf")).prepare().unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("mount -t bpf bpf {}", folder.path().join("bpf").display())),
+            "{error}"
+        );
+        let usual = PinDir::new(Path::new("/sys/fs/bpf/arpeggio"));
+        assert_eq!(usual.mount_point(), Path::new("/sys/fs/bpf"));
+        assert!(!folder.path().join("bpf").exists(), "nothing is made in vain");
+    }
+}

@@ -1,0 +1,202 @@
+//! The ladder on real devices.
+
+use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, XdpMode, tc::TcAttachOptions};
+
+use arpeggio_common::abi::{Action, names};
+use arpeggio_speaker::{
+    dataplane::{Dataplane, Options, VETH_REASON},
+    decide::{AttachMode, AttachPolicy, Desired},
+};
+
+use crate::sandbox::{
+    NODE, address, apply, ask, desired, foreign, foreign_xdp, run, sandbox, tcx_of, veth, vip, xdp_of,
+};
+
+#[test]
+fn auto_on_a_veth_is_tcx_with_a_reason_and_answers() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut dataplane = sandbox.open();
+        assert_eq!(ask("va"), None, "nothing is attached yet");
+        let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::Auto));
+        let attachment = &applied.attachments[&index];
+        assert_eq!(attachment.mode, Some(AttachMode::Tcx));
+        assert_eq!(attachment.steps_down, [(AttachMode::Native, VETH_REASON.to_owned())]);
+        assert_eq!(attachment.program_id, tcx_of("va").first().copied());
+        assert_eq!(attachment.program_tag.as_ref().map(String::len), Some(16));
+        assert_eq!(ask("va"), Some(NODE));
+        assert_eq!(xdp_of("va"), None);
+        assert!(sandbox.pins().contains(&format!("v1/links/tcx-{index}")), "{:?}", sandbox.pins());
+    });
+}
+
+#[test]
+fn each_policy_attaches_that_way_and_answers() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut dataplane = sandbox.open();
+        for (policy, mode, native) in [
+            (AttachPolicy::Native, AttachMode::Native, Some(true)),
+            (AttachPolicy::Generic, AttachMode::Generic, Some(false)),
+            (AttachPolicy::Tcx, AttachMode::Tcx, None),
+            (AttachPolicy::Generic, AttachMode::Generic, Some(false)),
+            (AttachPolicy::Native, AttachMode::Native, Some(true)),
+        ] {
+            let applied = apply(&mut dataplane, &desired(index, "va", policy));
+            let attachment = &applied.attachments[&index];
+            assert_eq!((attachment.mode, attachment.steps_down.len()), (Some(mode), 0), "{attachment:?}");
+            assert_eq!(xdp_of("va").map(|(_, native)| native), native);
+            assert_eq!(tcx_of("va").len(), usize::from(mode == AttachMode::Tcx));
+            assert_eq!(ask("va"), Some(NODE), "{policy:?}");
+            let links: Vec<_> = sandbox.pins().into_iter().filter(|pin| pin.contains("links")).collect();
+            assert_eq!(links.len(), 1, "the old pin is gone: {links:?}");
+        }
+        let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::User));
+        assert_eq!(applied.attachments[&index].mode, Some(AttachMode::User));
+        assert_eq!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 0, None));
+    });
+}
+
+#[test]
+fn a_foreign_xdp_program_stays_and_tcx_is_used() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut foreign = foreign();
+        foreign_xdp(&mut foreign).attach("va", XdpMode::Driver).unwrap();
+        let before = xdp_of("va").unwrap();
+        let mut dataplane = sandbox.open();
+        let mut wanted = desired(index, "va", AttachPolicy::Auto);
+        // As on a network card, where native is tried.
+        wanted.interfaces.get_mut(&index).unwrap().veth = false;
+        let applied = apply(&mut dataplane, &wanted);
+        let attachment = &applied.attachments[&index];
+        assert_eq!(attachment.mode, Some(AttachMode::Tcx));
+        let (mode, reason) = &attachment.steps_down[0];
+        assert_eq!(*mode, AttachMode::Native);
+        assert!(reason.contains("another XDP program"), "{reason}");
+        assert_eq!(ask("va"), Some(NODE), "the foreign program passes, ours answers behind it");
+
+        let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::Generic));
+        let attachment = &applied.attachments[&index];
+        assert_eq!(attachment.mode, None, "only that way was wanted");
+        assert!(attachment.steps_down[0].1.contains("another XDP program"), "{attachment:?}");
+        assert_eq!(tcx_of("va").len(), 0);
+        assert_eq!(xdp_of("va"), Some(before));
+    });
+}
+
+#[test]
+fn a_foreign_program_attached_through_netlink_is_respected_too() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut foreign = foreign();
+        let pin = sandbox.bpffs().join("foreign");
+        foreign_xdp(&mut foreign).pin(&pin).unwrap();
+        run(&format!("bpftool net attach xdpdrv pinned {} dev va", pin.display()));
+        let before = xdp_of("va").unwrap();
+        let mut dataplane = sandbox.open();
+        let mut wanted = desired(index, "va", AttachPolicy::Auto);
+        wanted.interfaces.get_mut(&index).unwrap().veth = false;
+        let applied = apply(&mut dataplane, &wanted);
+        assert_eq!(applied.attachments[&index].mode, Some(AttachMode::Tcx));
+        assert!(applied.attachments[&index].steps_down[0].1.contains("another XDP program"));
+        assert_eq!((ask("va"), xdp_of("va")), (Some(NODE), Some(before)));
+    });
+}
+
+#[test]
+fn ours_runs_before_a_foreign_tcx_program_which_stays() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut foreign = foreign();
+        let tc: &mut SchedClassifier = foreign.program_mut(names::TC_PROGRAM).unwrap().try_into().unwrap();
+        tc.load().unwrap();
+        let order = TcAttachOptions::TcxOrder(LinkOrder::first());
+        tc.attach_with_options("va", TcAttachType::Ingress, order).unwrap();
+        let theirs = tcx_of("va")[0];
+        let mut dataplane = sandbox.open();
+        let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::Tcx));
+        let ours = applied.attachments[&index].program_id.unwrap();
+        assert_eq!(tcx_of("va"), [ours, theirs]);
+        apply(&mut dataplane, &Desired::default());
+        assert_eq!(tcx_of("va"), [theirs]);
+    });
+}
+
+#[test]
+fn an_interface_that_vanishes_leaves_no_pin_and_one_that_comes_is_served() {
+    sandbox(|sandbox| {
+        let first = veth("va");
+        let mut dataplane = sandbox.open();
+        apply(&mut dataplane, &desired(first, "va", AttachPolicy::Tcx));
+        run("ip link del va");
+        let second = veth("vb");
+        let applied = apply(&mut dataplane, &desired(second, "vb", AttachPolicy::Native));
+        assert_eq!(applied.attachments.keys().collect::<Vec<_>>(), [&second]);
+        assert_eq!((applied.removed, applied.written, applied.taken), (1, 1, vec![(second, address(10))]));
+        assert_eq!(ask("vb"), Some(NODE));
+        let links: Vec<_> = sandbox.pins().into_iter().filter(|pin| pin.contains("links")).collect();
+        assert_eq!(links, [format!("v1/links/native-{second}")]);
+
+        // Still wanted, but gone: reported, not fatal.
+        run("ip link del vb");
+        let applied = apply(&mut dataplane, &desired(second, "vb", AttachPolicy::Native));
+        assert_eq!(applied.attachments[&second].mode, None);
+        assert_eq!(applied.attachments[&second].steps_down, [(AttachMode::Native, "the interface is gone".to_owned())]);
+        assert!(!sandbox.pins().iter().any(|pin| pin.contains("links")));
+    });
+}
+
+#[test]
+fn a_link_that_somebody_else_detached_is_put_back() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut dataplane = sandbox.open();
+        apply(&mut dataplane, &desired(index, "va", AttachPolicy::Tcx));
+        run(&format!("bpftool link detach pinned {}", sandbox.pin(&format!("links/tcx-{index}")).display()));
+        assert_eq!(ask("va"), None);
+        let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::Tcx));
+        assert_eq!(applied.attachments[&index].mode, Some(AttachMode::Tcx));
+        assert_eq!(ask("va"), Some(NODE));
+    });
+}
+
+#[test]
+fn without_pins_everything_ends_with_the_agent() {
+    sandbox(|_| {
+        let index = veth("va");
+        let options = Options { pin_dir: None, capacity: 16, log_level: 0 };
+        for policy in [AttachPolicy::Native, AttachPolicy::Tcx, AttachPolicy::Generic] {
+            let mut dataplane = Dataplane::open(&options).unwrap();
+            apply(&mut dataplane, &desired(index, "va", policy));
+            assert_eq!(ask("va"), Some(NODE));
+            drop(dataplane);
+            assert_eq!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 0, None), "{policy:?}");
+        }
+    });
+}
+
+#[test]
+fn the_actions_and_the_lease_do_what_they_say() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut dataplane = sandbox.open();
+        let mut wanted = desired(index, "va", AttachPolicy::Tcx);
+        apply(&mut dataplane, &wanted);
+        assert_eq!(ask("va"), Some(NODE));
+        wanted.vips.insert((index, address(10)), vip(Action::Suppress));
+        let applied = apply(&mut dataplane, &wanted);
+        assert_eq!((applied.written, applied.removed, applied.taken.len()), (1, 0, 0));
+        assert_eq!(ask("va"), None);
+        wanted.vips.insert((index, address(10)), vip(Action::Answer));
+        assert_eq!(apply(&mut dataplane, &wanted).taken, [(index, address(10))]);
+        assert_eq!(ask("va"), Some(NODE));
+        dataplane.renew(1).unwrap();
+        assert_eq!((dataplane.lease().unwrap(), ask("va")), (1, None));
+        apply(&mut dataplane, &wanted);
+        assert_eq!(ask("va"), Some(NODE));
+        let withdrawn = dataplane.withdraw().unwrap();
+        assert_eq!((withdrawn.removed, withdrawn.errors.len()), (1, 0));
+        assert_eq!((dataplane.lease().unwrap(), ask("va"), dataplane.entries().unwrap().len()), (0, None, 0));
+    });
+}

@@ -1,0 +1,11 @@
+//! The dataplane for real: kernel, bpffs, veth pairs, in namespaces that each test makes for itself. Needs root.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test ends the test")]
+
+mod attaching;
+mod cleaning;
+mod pinning;
+mod privileges;
+mod sandbox;
+mod tables;
+mod takeover;

@@ -1,0 +1,163 @@
+//! A new agent takes over what the old one left.
+
+use std::{collections::BTreeSet, os::fd::AsFd as _};
+
+use arpeggio_speaker::{
+    dataplane::{Dataplane, inspect},
+    decide::{AttachMode, AttachPolicy, Desired},
+};
+
+use crate::sandbox::{NODE, Sandbox, address, apply, ask, desired, run, sandbox, tcx_of, veth, xdp_of};
+
+fn link_id(sandbox: &Sandbox, pin: &str) -> u64 {
+    let shown = run(&format!("bpftool -j link show pinned {}", sandbox.pin(pin).display()));
+    serde_json::from_str::<serde_json::Value>(&shown).unwrap()["id"].as_u64().unwrap()
+}
+
+#[test]
+fn the_link_stays_the_same_and_runs_the_new_program() {
+    for (policy, pin) in
+        [(AttachPolicy::Native, "native"), (AttachPolicy::Generic, "generic"), (AttachPolicy::Tcx, "tcx")]
+    {
+        sandbox(move |sandbox| {
+            let index = veth("va");
+            let pin = format!("links/{pin}-{index}");
+            let mut old = sandbox.open();
+            let before = apply(&mut old, &desired(index, "va", policy));
+            let id = link_id(sandbox, &pin);
+            drop(old);
+            assert_eq!(ask("va"), Some(NODE), "nobody needs the agent to answer");
+
+            let mut new = sandbox.open();
+            assert_eq!(link_id(sandbox, &pin), id);
+            assert_eq!(ask("va"), Some(NODE), "taken over, nothing applied yet");
+            let after = apply(&mut new, &desired(index, "va", policy));
+            assert_eq!((after.written, after.removed, after.taken.len()), (0, 0, 0), "it answered before");
+            let (old, new) = (&before.attachments[&index], &after.attachments[&index]);
+            assert_eq!(old.mode, new.mode);
+            assert_ne!(old.program_id, new.program_id, "another load of the program");
+            assert_eq!(old.program_tag, new.program_tag, "with the same instructions");
+            assert_eq!(link_id(sandbox, &pin), id);
+            assert_eq!(ask("va"), Some(NODE));
+        });
+    }
+}
+
+#[test]
+fn no_request_is_lost_while_agents_take_over_from_each_other() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut agent = sandbox.open();
+        apply(&mut agent, &desired(index, "va", AttachPolicy::Native));
+        let space = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
+        let client = std::thread::spawn(move || {
+            nix::sched::setns(space.as_fd(), nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            (0..400).filter(|_| ask("va").is_none()).count()
+        });
+        let mut rounds = 0;
+        while !client.is_finished() {
+            drop(agent);
+            agent = sandbox.open();
+            apply(&mut agent, &desired(index, "va", AttachPolicy::Native));
+            rounds += 1;
+        }
+        assert_eq!(client.join().unwrap(), 0, "lost, in {rounds} takeovers");
+        assert!(rounds >= 2, "{rounds}");
+    });
+}
+
+#[test]
+fn counters_and_lease_survive() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut old = sandbox.open();
+        apply(&mut old, &desired(index, "va", AttachPolicy::Tcx));
+        for _ in 0..3 {
+            assert_eq!(ask("va"), Some(NODE));
+        }
+        let lease = old.lease().unwrap();
+        drop(old);
+        let inspection = inspect(&sandbox.pin_dir()).unwrap();
+        let entries = inspection.entries().unwrap();
+        let slot = entries[&(index, address(10))].slot();
+        assert_eq!((inspection.lease().unwrap(), inspection.capacity()), (lease, 64));
+        assert_eq!(inspection.stats(&BTreeSet::from([slot])).unwrap()[&slot].replies, 3);
+        let programs = inspection.programs().unwrap();
+        assert_eq!((programs.len(), programs[0].ifindex, programs[0].mode), (1, index, AttachMode::Tcx));
+        assert!(programs[0].attached && programs[0].program_id.is_some() && programs[0].program_tag.is_some());
+        let clients = inspection.clients().unwrap();
+        assert_eq!(clients.keys().collect::<Vec<_>>(), [&((index, address(10)), address(200))]);
+        assert!(inspection.sightings().unwrap().is_empty() && !inspection.outcomes().unwrap().is_empty());
+
+        let mut new = sandbox.open();
+        assert_eq!(new.lease().unwrap(), lease);
+        apply(&mut new, &desired(index, "va", AttachPolicy::Tcx));
+        assert_eq!(ask("va"), Some(NODE));
+        assert_eq!(new.stats(&BTreeSet::from([slot])).unwrap()[&slot].replies, 4);
+    });
+}
+
+#[test]
+fn another_wish_after_a_restart_replaces_the_old_link() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut old = sandbox.open();
+        apply(&mut old, &desired(index, "va", AttachPolicy::Tcx));
+        drop(old);
+        for (policy, native) in [(AttachPolicy::Native, true), (AttachPolicy::Generic, false)] {
+            let mut new = sandbox.open();
+            apply(&mut new, &desired(index, "va", policy));
+            assert_eq!(xdp_of("va").map(|(_, native)| native), Some(native));
+            assert_eq!((tcx_of("va").len(), ask("va")), (0, Some(NODE)));
+        }
+        // Auto steps up from generic to what can be attached beside it, but never takes away what works to try native.
+        let mut new = sandbox.open();
+        let mut wanted = desired(index, "va", AttachPolicy::Auto);
+        wanted.interfaces.get_mut(&index).unwrap().veth = false;
+        let applied = apply(&mut new, &wanted);
+        let attachment = &applied.attachments[&index];
+        assert_eq!(attachment.mode, Some(AttachMode::Tcx));
+        assert!(attachment.steps_down[0].1.contains("not tried while generic xdp from before"), "{attachment:?}");
+        assert_eq!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 1, Some(NODE)));
+    });
+}
+
+#[test]
+fn stale_and_foreign_link_pins_are_told_apart() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut old = sandbox.open();
+        apply(&mut old, &desired(index, "va", AttachPolicy::Tcx));
+        drop(old);
+        let links = sandbox.pin("links");
+        // The interface of this one is gone, and that one says another interface than it has.
+        let gone = veth("vb");
+        let mut other = sandbox.open();
+        let mut both = desired(index, "va", AttachPolicy::Tcx);
+        both.interfaces.extend(desired(gone, "vb", AttachPolicy::Native).interfaces);
+        apply(&mut other, &both);
+        drop(other);
+        run("ip link del vb");
+        run(&format!("mv {0}/tcx-{index} {0}/tcx-4711", links.display()));
+        assert_eq!(sandbox.pins().iter().filter(|pin| pin.contains("links")).count(), 2);
+        let mut new = sandbox.open();
+        assert_eq!(sandbox.pins().iter().filter(|pin| pin.contains("links")).count(), 0);
+        apply(&mut new, &desired(index, "va", AttachPolicy::Tcx));
+        assert_eq!((tcx_of("va").len(), ask("va")), (1, Some(NODE)));
+    });
+}
+
+#[test]
+fn an_interface_that_is_no_longer_wanted_is_let_go_after_a_restart() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut old = sandbox.open();
+        apply(&mut old, &desired(index, "va", AttachPolicy::Native));
+        drop(old);
+        let mut new: Dataplane = sandbox.open();
+        let applied = apply(&mut new, &Desired::default());
+        assert_eq!((applied.removed, applied.attachments.len()), (1, 0));
+        assert_eq!((xdp_of("va"), ask("va")), (None, None));
+        assert!(!sandbox.pins().iter().any(|pin| pin.contains("links")));
+    });
+}
