@@ -2,11 +2,17 @@
 //!
 //! Decisions ([`Gratuitous`]) are values in, values out; sockets live in thin drivers ([`FrameSocket`]).
 
+mod capture;
+mod clock;
+mod filter;
 mod frame;
 mod gratuitous;
 mod groups;
 mod socket;
 
+pub use capture::{Arrival, Capture, CaptureError};
+pub use clock::monotonic_ns;
+pub use filter::Heard;
 pub use frame::Frame;
 pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};
 pub use groups::{CHANGES_PER_CALL, GROUPS_PER_SOCKET, GroupError, GroupReport, Groups, Membership};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test ends the test")]
 
+mod asker;
 mod groups;
 mod lab;
 mod sending;
