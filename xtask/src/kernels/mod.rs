@@ -111,7 +111,9 @@ fn code_missing(built: &[BuiltTest], ended: &Ended) -> bool {
 /// The guest's script: loads what no device manager loads there, then runs each program.
 fn script(built: &[BuiltTest], options: &Options) -> String {
     let mut script = String::from(
-        "modprobe -a veth bridge dummy bonding 8021q ip_vs virtio_pci virtio_net\n\
+        // Ports of bridges that come and go are no news; errors are.
+        "dmesg --console-level err\n\
+         modprobe -a veth bridge dummy bonding 8021q ip_vs virtio_pci virtio_net\n\
          mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf\n",
     );
     let filter = options.filter.as_ref().map(|text| format!("'{text}'")).unwrap_or_default();
