@@ -43,6 +43,9 @@ fn head(report: &StatusReport) -> String {
         "agent",
         match &report.agent {
             AgentReport::Running { pid, for_ms } => format!("running for {} (pid {pid})", span(*for_ms)),
+            AgentReport::NotRunning if report.lease == LeaseReport::Missing && report.addresses.is_empty() => {
+                "not running, and nothing is pinned".to_owned()
+            }
             AgentReport::NotRunning => "not running; what follows stands in the pinned maps".to_owned(),
         },
     ));

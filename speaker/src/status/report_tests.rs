@@ -248,6 +248,8 @@ fn without_an_agent_the_maps_speak() {
     let report = StatusReport::new(&maps, "0.1.0");
     assert!(!report.is_healthy());
     assert_same(&render(&report, &Filter::default()), FROM_MAPS);
+    let nothing = render(&StatusReport::new(&Facts::default(), "0.1.0"), &Filter::default());
+    assert!(nothing.contains("agent    not running, and nothing is pinned\nlease    none"), "{nothing}");
 }
 
 #[test]

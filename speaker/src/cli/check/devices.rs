@@ -202,11 +202,14 @@ mod tests {
 
     #[test]
     fn the_running_kernel_is_understood() {
-        assert!(listeners().unwrap().contains_key(&1), "the loopback device has index 1 in every namespace");
+        let devices: BTreeSet<u32> = listeners().unwrap().into_keys().collect();
+        assert!(devices.contains(&1), "the loopback device has index 1 in every namespace");
         if let Some(offloads) = offloads().unwrap() {
+            assert_eq!(offloads.keys().copied().collect::<BTreeSet<_>>(), devices);
             assert!(!offloads[&1].active.is_empty(), "{offloads:?}");
         }
         if let Some(features) = xdp_features().unwrap() {
+            assert_eq!(features.keys().copied().collect::<BTreeSet<_>>(), devices);
             assert_eq!(features[&1], 0, "the loopback device has no XDP of its own");
         }
     }

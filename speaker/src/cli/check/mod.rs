@@ -10,6 +10,7 @@ mod judge;
 mod machine;
 mod netlink;
 mod render;
+mod run;
 mod sysctl;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::{
 
 pub use finding::{Area, CheckReport, Finding, Verdict};
 pub use render::render;
+pub use run::run;
 
 use crate::{decide::AttachPolicy, world::Links};
 

@@ -19,6 +19,10 @@ use nix::sys::{
 /// The kernel answers at once; this only keeps a check from hanging for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The kernel makes the parts of a dump as large as the largest buffer it was ever offered, at most this. The offloads of one
+/// device do not fit into the 4096 bytes it would otherwise use.
+const DATAGRAM: usize = 32_768;
+
 /// A netlink socket in the network namespace it was opened in.
 pub(super) struct Netlink {
     socket: Socket,
@@ -57,15 +61,22 @@ impl Netlink {
         self.socket.send(&bytes, 0)?;
         let mut answers = Vec::new();
         loop {
-            let (datagram, _) = self.socket.recv_from_full()?;
-            if self.read(&datagram, &mut answers)? {
+            let datagram = self.receive()?;
+            if self.read(&datagram, flags & NLM_F_DUMP != 0, &mut answers)? {
                 return Ok(answers);
             }
         }
     }
 
-    /// Reads one datagram; whether it ends the answer.
-    fn read<M: NetlinkDeserializable>(&self, datagram: &[u8], answers: &mut Vec<M>) -> io::Result<bool> {
+    fn receive(&self) -> io::Result<Vec<u8>> {
+        let mut datagram = Vec::with_capacity(DATAGRAM);
+        let length = self.socket.recv(&mut datagram, libc::MSG_TRUNC)?;
+        if length > datagram.len() { Err(io::Error::from_raw_os_error(libc::EMSGSIZE)) } else { Ok(datagram) }
+    }
+
+    /// Reads one datagram; whether it ends the answer. That a dump goes on is not told by NLM_F_MULTI: the `netdev` family
+    /// forgets that flag.
+    fn read<M: NetlinkDeserializable>(&self, datagram: &[u8], is_dump: bool, answers: &mut Vec<M>) -> io::Result<bool> {
         let mut rest = datagram;
         while !rest.is_empty() {
             let message = NetlinkMessage::<M>::deserialize(rest).map_err(invalid)?;
@@ -74,15 +85,16 @@ impl Netlink {
             if message.header.sequence_number != self.sequence {
                 continue;
             }
-            let more = message.header.flags & netlink_packet_core::NLM_F_MULTIPART != 0;
             match message.payload {
                 NetlinkPayload::InnerMessage(answer) => {
                     answers.push(answer);
-                    if !more {
+                    if !is_dump {
                         return Ok(true);
                     }
                 }
                 NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                // How a dump that cannot go on ends.
+                NetlinkPayload::Done(done) if done.code < 0 => return Err(io::Error::from_raw_os_error(-done.code)),
                 NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(true),
                 NetlinkPayload::Overrun(_) => return Err(io::Error::from_raw_os_error(libc::ENOBUFS)),
                 NetlinkPayload::Noop | _ => {}

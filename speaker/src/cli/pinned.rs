@@ -1,0 +1,113 @@
+//! What can be told without an agent: the pinned maps and links, and the interfaces that they are about.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use arpeggio_common::abi::Vip;
+
+use crate::{
+    dataplane::{CountersError, InspectError, LeaseError, PinnedProgram, PinsError, TableError, inspect, monotonic_ns},
+    status::{AttachmentFacts, EntryFacts, Facts},
+    world::{LinkWatch, Links, NetlinkError},
+};
+
+/// The pinned maps, the pinned links or the interfaces cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PinnedError {
+    /// The pin directory cannot be looked at.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// The address maps.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The counters.
+    #[error(transparent)]
+    Counters(#[from] CountersError),
+    /// The lease.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The links.
+    #[error(transparent)]
+    Pins(#[from] PinsError),
+    /// The interfaces.
+    #[error(transparent)]
+    Links(#[from] NetlinkError),
+}
+
+/// The facts without an agent; next to none when nothing is pinned.
+///
+/// # Errors
+/// Something is pinned and cannot be read.
+pub(super) async fn facts(pin_dir: &Path) -> Result<Facts, PinnedError> {
+    let now_ns = monotonic_ns();
+    let inspection = match inspect(pin_dir) {
+        Err(InspectError::Nothing { .. }) => return Ok(Facts { now_ns, ..Facts::default() }),
+        inspection => inspection?,
+    };
+    let vips = inspection.entries()?;
+    let stats = inspection.stats(&vips.values().map(Vip::slot).collect())?;
+    let entries: BTreeMap<_, _> = vips
+        .into_iter()
+        .map(|(place, vip)| (place, EntryFacts { vip, stats: stats.get(&vip.slot()).copied().unwrap_or_default() }))
+        .collect();
+    let programs = inspection.programs()?;
+    let used = entries.keys().map(|(index, _)| *index).chain(programs.iter().map(|program| program.ifindex)).collect();
+    Ok(Facts {
+        now_ns,
+        lease_until_ns: Some(inspection.lease()?),
+        links: links(&used).await?,
+        attachments: attachments(&programs),
+        entries,
+        sightings: inspection.sightings()?,
+        outcomes: inspection.outcomes()?,
+        ..Facts::default()
+    })
+}
+
+/// The interfaces that something is pinned for: without an agent nobody knows which others it would use.
+async fn links(used: &BTreeSet<u32>) -> Result<Links, NetlinkError> {
+    let watch = LinkWatch::start().await?;
+    let mut links = Links::clone(&watch.links().borrow());
+    links.0.retain(|index, _| used.contains(index));
+    Ok(links)
+}
+
+/// A link that is pinned but no longer attached does nothing.
+fn attachments(programs: &[PinnedProgram]) -> BTreeMap<u32, AttachmentFacts> {
+    let mut attachments: BTreeMap<u32, AttachmentFacts> = BTreeMap::new();
+    for program in programs {
+        let attachment = attachments.entry(program.ifindex).or_default();
+        if program.attached {
+            attachment.mode = Some(program.mode);
+        }
+    }
+    attachments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::AttachMode;
+
+    #[test]
+    fn only_what_is_attached_counts() {
+        let program =
+            |ifindex, mode, attached| PinnedProgram { ifindex, mode, program_id: None, program_tag: None, attached };
+        let attachments = attachments(&[
+            program(2, AttachMode::Tcx, true),
+            program(2, AttachMode::Generic, false),
+            program(3, AttachMode::Native, false),
+        ]);
+        assert_eq!(attachments[&2].mode, Some(AttachMode::Tcx));
+        assert_eq!(attachments[&3].mode, None);
+    }
+
+    #[tokio::test]
+    async fn nothing_pinned_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let facts = facts(folder.path()).await.unwrap();
+        assert!(facts.entries.is_empty() && facts.lease_until_ns.is_none() && facts.now_ns > 0);
+    }
+}

@@ -1,0 +1,50 @@
+//! `speaker status`: what the running agent says, or what stands in the pinned maps when there is none.
+
+use std::{io::Write, path::Path};
+
+use super::{Answer, OutputError, PinnedError, output, pinned};
+use crate::{
+    args::StatusArgs,
+    status::{ClientError, Filter, Nothing, Request, Response, StatusReport, ask, render},
+};
+
+/// Why there is no status.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// An agent is there, but does not tell.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No agent is there, and the maps cannot be read.
+    #[error(transparent)]
+    Pinned(#[from] PinnedError),
+    /// The status cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// Writes the status to `out`. [`Answer::Yes`] when the agent runs and its lease is valid. Needs a current-thread runtime.
+///
+/// # Errors
+/// See [`StatusError`]. That no agent runs is none.
+pub async fn status(args: &StatusArgs, out: &mut impl Write) -> Result<Answer, StatusError> {
+    let filter = Filter {
+        addresses: args.addresses.iter().map(|address| address.to_canonical()).collect(),
+        interfaces: args.interfaces.iter().map(ToString::to_string).collect(),
+    };
+    let report = report(&args.places.run_dir, &args.places.pin_dir).await?;
+    let answer = Answer::when(report.is_healthy());
+    let table = render(&report, &filter);
+    output::write(out, args.output, &report.filtered(&filter), || table)?;
+    Ok(answer)
+}
+
+async fn report(run_dir: &Path, pin_dir: &Path) -> Result<StatusReport, StatusError> {
+    match ask(run_dir, &Request::Status(Nothing {})).await {
+        Ok(Response::Status(report)) => Ok(*report),
+        Ok(Response::Error { message }) => Err(ClientError::Refused(message).into()),
+        Err(ClientError::NotRunning { .. }) => {
+            Ok(StatusReport::new(&pinned::facts(pin_dir).await?, env!("CARGO_PKG_VERSION")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
