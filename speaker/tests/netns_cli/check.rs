@@ -40,7 +40,7 @@ async fn a_veth_gets_tcx_and_its_settings_are_read() {
     let (answer, findings) = findings(&places, "-i near0 -i far0 --exclude-interfaces /nonexistent").await;
     let near = texts(&findings, "near0");
     let has = |part: &str| assert!(near.iter().any(|text| text.contains(part)), "{part}: {near:#?}");
-    has("tcx (driver veth, MTU 1500); not native: on a veth");
+    has("tcx (driver veth, MTU 1500); not native: XDP_TX on a veth");
     has("promiscuous");
     has("rp_filter=1 (strict): a client that is routed out of another interface");
     has("arp_announce=2");

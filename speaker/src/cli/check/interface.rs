@@ -6,6 +6,7 @@ use super::{
     machine::{FEATURES, FRAGS, TCX},
 };
 use crate::{
+    dataplane::{KernelFacts, plan_steps},
     decide::{AttachMode, AttachPolicy},
     status::attach_mode_name,
     world::LinkKind,
@@ -28,40 +29,38 @@ pub(super) struct Prospect {
     pub obstacles: Vec<(AttachMode, String)>,
 }
 
-/// Goes down the ladder without touching anything.
+/// Goes down the agent's own ladder without touching anything.
 pub(super) fn prospect(interface: &Interface, kernel: &Kernel, policy: AttachPolicy) -> Prospect {
-    let wanted: &[AttachMode] = match policy {
-        AttachPolicy::Auto => &AttachMode::LADDER,
-        AttachPolicy::Native => &[AttachMode::Native],
-        AttachPolicy::Tcx => &[AttachMode::Tcx],
-        AttachPolicy::Generic => &[AttachMode::Generic],
-        AttachPolicy::User => &[AttachMode::User],
-    };
-    let mut obstacles = Vec::new();
-    for mode in wanted {
-        match obstacle(interface, kernel, policy, *mode) {
-            None => return Prospect { mode: Some(*mode), obstacles },
-            Some(reason) => obstacles.push((*mode, reason)),
+    let facts = KernelFacts { tcx: kernel.version.is_none_or(|version| version >= TCX) };
+    let steps = plan_steps(policy, interface.link.kind == LinkKind::Veth, facts);
+    let mut obstacles = steps.skipped;
+    let mut mode = None;
+    for attempt in steps.attempts {
+        match obstacle(interface, attempt) {
+            Some(reason) => obstacles.push((attempt, reason)),
+            None => {
+                mode = Some(attempt);
+                break;
+            }
         }
     }
-    Prospect { mode: None, obstacles }
+    // Of what was skipped, only what is better than the mode is an obstacle.
+    obstacles.retain(|(skipped, _)| mode.is_none_or(|mode| *skipped < mode));
+    obstacles.sort_unstable();
+    Prospect { mode, obstacles }
 }
 
-fn obstacle(interface: &Interface, kernel: &Kernel, policy: AttachPolicy, mode: AttachMode) -> Option<String> {
+fn obstacle(interface: &Interface, mode: AttachMode) -> Option<String> {
     match mode {
-        AttachMode::Native => native_obstacle(interface, policy),
-        AttachMode::Tcx => kernel.version.is_some_and(|version| version < TCX).then(|| "needs Linux 6.6".to_owned()),
+        AttachMode::Native => native_obstacle(interface),
         AttachMode::Generic => foreign_program(interface),
-        AttachMode::User => None,
+        AttachMode::Tcx | AttachMode::User => None,
     }
 }
 
-fn native_obstacle(interface: &Interface, policy: AttachPolicy) -> Option<String> {
+fn native_obstacle(interface: &Interface) -> Option<String> {
     if let Some(foreign) = foreign_program(interface) {
         return Some(foreign);
-    }
-    if interface.link.kind == LinkKind::Veth && policy == AttachPolicy::Auto {
-        return Some("on a veth its answers are lost unless the peer has GRO on".to_owned());
     }
     let driver = interface.driver.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("without a name");
     if interface.xdp_features.is_some_and(|features| features & XDP_BASIC == 0) {
