@@ -17,6 +17,7 @@ fn auto_on_a_veth_is_tcx_with_a_reason_and_answers() {
     sandbox(|sandbox| {
         let index = veth("va");
         let mut dataplane = sandbox.open();
+        assert_eq!(dataplane.program().0, names::XDP_FRAGS_PROGRAM, "this kernel knows multi-buffer frames");
         assert_eq!(ask("va"), None, "nothing is attached yet");
         let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::Auto));
         let attachment = &applied.attachments[&index];

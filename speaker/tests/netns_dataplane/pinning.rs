@@ -1,10 +1,16 @@
 //! Pinned maps: reused, migrated, refused.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv6Addr},
+};
 
-use aya::maps::{HashMap, Map, MapData};
+use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues};
 
-use arpeggio_common::abi::{Action, Key4, Vip, names};
+use arpeggio_common::abi::{
+    Action, Client, ClientKey, EVENTS_BYTES, Key4, Key6, Outcome, SIGHTINGS_CAPACITY, Sighting, SightingKind, Vip,
+    names,
+};
 use arpeggio_speaker::{
     dataplane::{Dataplane, OpenError, Options, PinsError, inspect},
     decide::{AttachPolicy, Desired},
@@ -118,8 +124,9 @@ fn a_map_of_another_layout_is_refused_and_stays() {
         drop(sandbox.open());
         let pin = sandbox.pin(names::VIPS4);
         std::fs::remove_file(&pin).unwrap();
-        let foreign: HashMap<MapData, u32, u64> = HashMap::create(64, 0).unwrap();
-        foreign_pin(foreign, &pin);
+        let hash = aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_HASH as u32;
+        let shape = aya_obj::Map::new_from_params(hash, 4, 8, 64, 0);
+        MapData::create(shape, "foreign", None).unwrap().pin(&pin).unwrap();
         let error = Dataplane::open(&sandbox.options(64)).err().unwrap();
         assert!(matches!(error, OpenError::Pins(PinsError::Incompatible { .. })));
         let text = error.to_string();
@@ -136,16 +143,6 @@ fn a_map_of_another_layout_is_refused_and_stays() {
     });
 }
 
-fn foreign_pin(map: HashMap<MapData, u32, u64>, path: &std::path::Path) {
-    // aya's typed maps have no way back to their data, so the foreign map is found again by its id.
-    let id = aya::maps::loaded_maps().filter_map(Result::ok).find(|info| {
-        info.key_size() == 4 && info.value_size() == 8 && info.max_entries() == 64 && info.name() == b"standalone_hash"
-    });
-    let id = id.map(|info| info.id()).expect("the map was made a moment ago");
-    MapData::from_id(id).unwrap().pin(path).unwrap();
-    drop(map);
-}
-
 #[test]
 fn leftovers_of_a_start_that_failed_half_way_do_no_harm() {
     sandbox(|sandbox| {
@@ -154,9 +151,6 @@ fn leftovers_of_a_start_that_failed_half_way_do_no_harm() {
         apply(&mut agent, &many(index, 3));
         drop(agent);
         let left = sandbox.pin("VIPS4-next");
-        let shape: HashMap<MapData, Key4, Vip> =
-            Map::from_map_data(MapData::from_pin(sandbox.pin(names::VIPS4)).unwrap()).unwrap().try_into().unwrap();
-        drop(shape);
         MapData::from_pin(sandbox.pin(names::STATS)).unwrap().pin(&left).unwrap();
         let agent = open(sandbox, 128);
         assert!(!left.exists());
@@ -190,5 +184,48 @@ fn a_pin_directory_elsewhere_is_refused_with_the_remedy() {
         let error = Dataplane::open(&options).err().unwrap();
         assert!(error.to_string().contains(&format!("mount -t bpf bpf {}", pin_dir.display())), "{error}");
         assert!(!error.bpf_is_unavailable());
+    });
+}
+
+/// Puts a map of the same layout but another capacity in the place of a pinned one.
+fn resize(sandbox: &Sandbox, name: &str, max_entries: u32) -> Map {
+    let pin = sandbox.pin(name);
+    let old = MapData::from_pin(&pin).unwrap().info().unwrap();
+    let kind = old.map_type().unwrap() as u32;
+    let shape = aya_obj::Map::new_from_params(kind, old.key_size(), old.value_size(), max_entries, old.map_flags());
+    let new = MapData::create(shape, name, None).unwrap();
+    std::fs::remove_file(&pin).unwrap();
+    new.pin(&pin).unwrap();
+    Map::from_map_data(new).unwrap()
+}
+
+#[test]
+fn what_was_seen_moves_to_a_map_of_another_capacity_too() {
+    sandbox(|sandbox| {
+        drop(sandbox.open());
+        let rival = [2, 0, 0, 0, 0, 9];
+        let sighting = Sighting::new(rival, SightingKind::Reply, 77);
+        let mut sightings: HashMap<_, Key6, Sighting> = resize(sandbox, names::SIGHTINGS, 256).try_into().unwrap();
+        sightings.insert(Key4::new(3, [192, 0, 2, 10]).widen(), sighting, 0).unwrap();
+        let vip = Key6::new(3, [0xfd; 16]);
+        let mut clients: HashMap<_, ClientKey, Client> = resize(sandbox, names::CLIENTS, 256).try_into().unwrap();
+        clients.insert(ClientKey::new(vip, [0xfe; 16]), Client::new(rival, 78), 0).unwrap();
+        // An older agent knew fewer ways for a frame to end.
+        let mut outcomes: PerCpuArray<_, u64> = resize(sandbox, names::OUTCOMES, 10).try_into().unwrap();
+        let cpus = aya::util::nr_cpus().unwrap();
+        let line = Outcome::Conflict.counter().unwrap();
+        outcomes.set(line, PerCpuValues::try_from(vec![5; cpus]).unwrap(), 0).unwrap();
+        resize(sandbox, names::EVENTS, 8192);
+
+        let agent = sandbox.open();
+        assert_eq!(agent.sightings().unwrap(), BTreeMap::from([((3, address(10)), sighting)]));
+        let client: IpAddr = Ipv6Addr::from([0xfe; 16]).into();
+        let place = (3, IpAddr::from(Ipv6Addr::from([0xfd; 16])));
+        assert_eq!(agent.clients().unwrap(), BTreeMap::from([((place, client), Client::new(rival, 78))]));
+        let counted = agent.outcomes().unwrap();
+        assert_eq!(counted[&Outcome::Conflict], 5 * u64::try_from(cpus).unwrap());
+        assert_eq!(counted.len(), Outcome::ALL.into_iter().filter(|outcome| outcome.counter().is_some()).count());
+        assert_eq!(max_entries(sandbox, names::SIGHTINGS), SIGHTINGS_CAPACITY);
+        assert_eq!(max_entries(sandbox, names::EVENTS), EVENTS_BYTES);
     });
 }

@@ -171,3 +171,42 @@ fn rivals_are_seen_counted_and_reported() {
         });
     });
 }
+
+/// Keeps what the program logs.
+struct Kept(std::sync::Mutex<Vec<String>>);
+
+impl log::Log for Kept {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        self.0.lock().unwrap().push(record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
+static KEPT: Kept = Kept(std::sync::Mutex::new(Vec::new()));
+
+#[test]
+fn the_program_explains_rare_verdicts_when_asked_to() {
+    log::set_logger(&KEPT).unwrap();
+    log::set_max_level(log::LevelFilter::Debug);
+    for level in [0, 4] {
+        sandbox(move |sandbox| {
+            let index = veth("va");
+            let mut dataplane = Dataplane::open(&Options { log_level: level, ..sandbox.options(16) }).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().unwrap();
+            runtime.block_on(async {
+                let log = dataplane.program_log().unwrap();
+                apply(&mut dataplane, &desired(index, "va", AttachPolicy::Tcx));
+                let claim = Arp::announcement(Mac([0x02, 0, 0, 0, 0xba, 0xd0]), [192, 0, 2, 10]);
+                FrameSocket::open().unwrap().send(index_of("vap"), &claim).unwrap();
+                let _ = tokio::time::timeout(std::time::Duration::from_millis(300), log.run()).await;
+            });
+            let told = KEPT.0.lock().unwrap().iter().any(|text| text.contains("another MAC speaks for an address"));
+            assert_eq!(told, level > 0);
+        });
+    }
+}

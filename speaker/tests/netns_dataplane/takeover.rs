@@ -57,7 +57,8 @@ fn no_request_is_lost_while_agents_take_over_from_each_other() {
         let mut rounds = 0;
         while !client.is_finished() {
             drop(agent);
-            agent = sandbox.open();
+            // Every other takeover moves to maps of another capacity as well.
+            agent = Dataplane::open(&sandbox.options(64 << (rounds / 2 % 2))).unwrap();
             apply(&mut agent, &desired(index, "va", AttachPolicy::Native));
             rounds += 1;
         }
@@ -159,5 +160,29 @@ fn an_interface_that_is_no_longer_wanted_is_let_go_after_a_restart() {
         assert_eq!((applied.removed, applied.attachments.len()), (1, 0));
         assert_eq!((xdp_of("va"), ask("va")), (None, None));
         assert!(!sandbox.pins().iter().any(|pin| pin.contains("links")));
+    });
+}
+
+#[test]
+fn of_two_links_of_one_interface_the_better_one_stays() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut old = sandbox.open();
+        apply(&mut old, &desired(index, "va", AttachPolicy::Tcx));
+        drop(old);
+        // As after a crash between attaching the new and dropping the old.
+        let mut options = sandbox.options(64);
+        options.pin_dir = Some(sandbox.bpffs().join("other"));
+        let mut other = Dataplane::open(&options).unwrap();
+        apply(&mut other, &desired(index, "va", AttachPolicy::Native));
+        drop(other);
+        let links = sandbox.pin("links");
+        run(&format!("mv {}/other/v1/links/native-{index} {}", sandbox.bpffs().display(), links.display()));
+        assert_eq!((xdp_of("va").is_some(), tcx_of("va").len()), (true, 1));
+        let mut new = sandbox.open();
+        assert_eq!((xdp_of("va").is_some(), tcx_of("va").len(), ask("va")), (true, 0, Some(NODE)));
+        // On a veth native is not a step of the ladder by itself: what can be attached beside it takes its place.
+        apply(&mut new, &desired(index, "va", AttachPolicy::Auto));
+        assert_eq!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 1, Some(NODE)));
     });
 }

@@ -155,6 +155,8 @@ impl Climb<'_> {
         let DesiredInterface { name, policy, veth, .. } = self.interface;
         let steps = plan_steps(*policy, *veth, facts);
         let mut current = settled.held.take();
+        // What answers now and is on the ladder is only replaced by something that can be attached beside it.
+        let keep = current.as_ref().is_some_and(|held| steps.attempts.contains(&held.mode));
         let mut steps_down = steps.skipped;
         let mut chosen = None;
         for mode in steps.attempts {
@@ -166,7 +168,7 @@ impl Climb<'_> {
                 chosen = Some((mode, Some(held)));
                 break;
             }
-            match self.step(mode, &mut current) {
+            match self.step(mode, &mut current, keep) {
                 Ok(held) => {
                     chosen = Some((mode, Some(held)));
                     break;
@@ -188,14 +190,14 @@ impl Climb<'_> {
         *settled = Settled { wish: Some((*policy, *veth)), mode, steps_down, held };
     }
 
-    /// Tries one way. Native and generic XDP exclude each other on a device: what is there goes first when the
-    /// administrator insists; otherwise it stays, since a working answer is worth more than a faster one.
-    fn step(&mut self, mode: AttachMode, current: &mut Option<Held>) -> Result<Held, String> {
+    /// Tries one way. Native and generic XDP exclude each other on a device: what is there stays if it may, since a working
+    /// answer is worth more than a faster one, and goes first if it is not wanted.
+    fn step(&mut self, mode: AttachMode, current: &mut Option<Held>, keep: bool) -> Result<Held, String> {
         let is_xdp = |mode| matches!(mode, AttachMode::Native | AttachMode::Generic);
         if is_xdp(mode)
             && let Some(held) = current.take_if(|held| is_xdp(held.mode))
         {
-            if self.interface.policy == AttachPolicy::Auto {
+            if keep {
                 let reason = format!("not tried while {:?} XDP from before answers; set attach to choose", held.mode);
                 *current = Some(held);
                 return Err(reason.to_lowercase());
