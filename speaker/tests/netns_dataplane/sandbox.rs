@@ -34,20 +34,20 @@ pub(crate) const CLIENT: Mac = Mac([0x02, 0, 0, 0, 0xc1, 1]);
 pub(crate) const NODE: Mac = Mac([0x02, 0, 0, 0, 0xa0, 1]);
 
 pub(crate) struct Sandbox {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
 }
 
 /// Runs `body` in a thread of its own; its panic is the test's.
 pub(crate) fn sandbox(body: impl FnOnce(&Sandbox) + Send + 'static) {
+    // Made and removed out here, where it is empty: the thread may have given up its privileges or its life.
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox { folder: folder.path().to_owned() };
     let thread = std::thread::spawn(move || {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("these tests need root");
         let none: Option<&str> = None;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
-        let sandbox = Sandbox { folder: tempfile::tempdir().unwrap() };
-        mount(Some("bpf"), sandbox.folder.path(), Some("bpf"), MsFlags::empty(), none).unwrap();
+        mount(Some("bpf"), &sandbox.folder, Some("bpf"), MsFlags::empty(), none).unwrap();
         body(&sandbox);
-        // A thread that gave up its privileges cannot; then the mount goes with its namespace, and an empty folder stays.
-        let _ = nix::mount::umount2(sandbox.folder.path(), nix::mount::MntFlags::MNT_DETACH);
     });
     if let Err(panic) = thread.join() {
         std::panic::resume_unwind(panic);
@@ -56,7 +56,7 @@ pub(crate) fn sandbox(body: impl FnOnce(&Sandbox) + Send + 'static) {
 
 impl Sandbox {
     pub(crate) fn bpffs(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     pub(crate) fn pin_dir(&self) -> PathBuf {
