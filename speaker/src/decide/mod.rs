@@ -1,5 +1,7 @@
 //! Pure: what this node should do, given its configuration, its interfaces and what it owns.
 
 mod desired;
+mod place;
 
 pub use desired::{AttachMode, AttachPolicy, Desired, DesiredInterface, DesiredVip};
+pub use place::{Decision, decide};

@@ -63,6 +63,16 @@ struct Refresh {
     last: Option<Key>,
 }
 
+impl Refresh {
+    fn every(interval: Option<Duration>) -> Option<Self> {
+        interval.filter(|interval| !interval.is_zero()).map(|interval| Self {
+            interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
+            next_ns: None,
+            last: None,
+        })
+    }
+}
+
 /// What to send now, and when to ask again.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct GratuitousStep {
@@ -86,12 +96,8 @@ impl Gratuitous {
     /// `refresh`: how often every address is announced again when nothing happens, spread evenly over the addresses;
     /// `None` or zero for never.
     pub fn new(pace: Pace, refresh: Option<Duration>) -> Self {
-        let refresh = refresh.filter(|interval| !interval.is_zero()).map(|interval| Refresh {
-            interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
-            next_ns: None,
-            last: None,
-        });
-        Self { bucket: Bucket::new(pace), claims: BTreeMap::new(), rounds: Default::default(), refresh }
+        let rounds = Default::default();
+        Self { bucket: Bucket::new(pace), claims: BTreeMap::new(), rounds, refresh: Refresh::every(refresh) }
     }
 
     /// From now on this is what the node announces; to be called after the data plane took it over, so that nobody is
@@ -117,6 +123,19 @@ impl Gratuitous {
                 self.start(key, mac, now_ns);
             }
         }
+    }
+
+    /// Takes what is `answered` for known to everybody: an agent that was restarted finds it in the pinned maps, and the
+    /// segment never heard of anybody else. To be called before [`Self::follow`] of the same.
+    pub fn adopt(&mut self, answered: &Desired, known: &BTreeSet<(u32, IpAddr)>) {
+        for (key, vip) in answered.vips.iter().filter(|(key, _)| known.contains(key)) {
+            self.claims.insert(*key, Claim { mac: vip.mac, begun_ns: 0, pending: None });
+        }
+    }
+
+    /// Changes how often every address is announced again; `None` or zero for never.
+    pub fn set_refresh(&mut self, refresh: Option<Duration>) {
+        self.refresh = Refresh::every(refresh);
     }
 
     /// Claims every address of the interface from the first round on: its carrier came up, or it was away in between two

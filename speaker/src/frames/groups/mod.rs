@@ -142,6 +142,11 @@ impl Groups {
         Ok(count)
     }
 
+    /// The groups that are joined.
+    pub fn joined(&self) -> BTreeSet<Membership> {
+        self.joined.keys().copied().collect()
+    }
+
     /// Groups joined.
     pub fn len(&self) -> usize {
         self.joined.len()

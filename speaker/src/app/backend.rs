@@ -1,0 +1,230 @@
+//! Who answers: the kernel program where it can be had, raw sockets of this process elsewhere. The rest of the agent sees
+//! one thing that is told what should be and says what is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use anyhow::{Context as _, Result};
+use arpeggio_common::abi::{Action, Outcome, Sighting, Vip};
+
+use crate::{
+    dataplane::{Applied, Attachment, Dataplane, Events, Options, ProgramLog},
+    decide::{AttachMode, Desired},
+    frames::{Responders, SUPPRESS_NEEDS_BPF},
+    status::{AttachmentFacts, EntryFacts},
+};
+
+/// What a round came to.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// How every wanted interface is served.
+    pub(super) attachments: BTreeMap<u32, AttachmentFacts>,
+    /// Entries written and removed.
+    pub(super) changes: usize,
+    /// What is answered now and was not before.
+    pub(super) taken: BTreeSet<(u32, IpAddr)>,
+    /// What did not work out, in sentences; the next round tries again.
+    pub(super) errors: Vec<String>,
+    /// The entries that are in force now.
+    pub(super) installed: BTreeMap<(u32, IpAddr), Vip>,
+}
+
+impl Round {
+    /// What is wanted and really answered: on an interface that is served, by an entry that says so. Only that may be
+    /// announced; the rest would call clients to a node that stays silent.
+    pub(super) fn answered(&self, desired: &Desired) -> Desired {
+        let mut answered = desired.clone();
+        let served = |index: &u32| self.attachments.get(index).is_some_and(|attachment| attachment.mode.is_some());
+        answered.vips.retain(|place, _| {
+            served(&place.0) && self.installed.get(place).is_some_and(|vip| vip.action() == Some(Action::Answer))
+        });
+        answered.groups.retain(|(index, _)| served(index));
+        answered
+    }
+
+    /// Why wanted entries are not in force.
+    pub(super) fn failures(&self, desired: &Desired) -> BTreeMap<(u32, IpAddr), String> {
+        let reason = || self.errors.first().cloned().unwrap_or_else(|| "the entry is not in the map".to_owned());
+        let missing = desired.vips.keys().filter(|place| !self.installed.contains_key(place));
+        missing.map(|place| (*place, reason())).collect()
+    }
+}
+
+/// The kernel program, or why there is none, and the raw sockets.
+pub(super) struct Backend {
+    kernel: Result<Dataplane, String>,
+    user: Responders,
+}
+
+impl Backend {
+    /// Loads the program. Where BPF is not to be had, raw sockets answer everywhere.
+    ///
+    /// # Errors
+    /// When the program cannot be loaded for a reason that the operator can put right.
+    pub(super) fn open(options: &Options) -> Result<Self> {
+        let kernel = match Dataplane::open(options) {
+            Ok(dataplane) => Ok(dataplane),
+            Err(error) if error.bpf_is_unavailable() => Err(why(&error)),
+            Err(error) => return Err(error).context("the kernel program cannot be loaded"),
+        };
+        Ok(Self { kernel, user: Responders::new() })
+    }
+
+    /// Why there is no kernel program.
+    pub(super) fn without_kernel(&self) -> Option<&str> {
+        self.kernel.as_ref().err().map(String::as_str)
+    }
+
+    /// Makes things be as wanted.
+    pub(super) fn apply(&mut self, desired: &Desired) -> Round {
+        let mut round = match &mut self.kernel {
+            Ok(dataplane) => Round::from(dataplane.apply(desired)),
+            Err(reason) => Round { attachments: all_user(desired, reason), ..Round::default() },
+        };
+        let served: BTreeSet<u32> = round
+            .attachments
+            .iter()
+            .filter(|(_, attachment)| attachment.mode == Some(AttachMode::User))
+            .map(|(index, _)| *index)
+            .collect();
+        let report = self.user.apply(&served, desired);
+        round.changes += report.changed;
+        round.taken.extend(report.taken);
+        round.installed.extend(report.installed);
+        for (index, error) in report.errors {
+            round.errors.push(error.clone());
+            if let Some(attachment) = round.attachments.get_mut(&index) {
+                attachment.mode = None;
+                attachment.steps_down.push((AttachMode::User, error));
+            }
+        }
+        round
+    }
+
+    /// Allows answering until `until_ns`, monotonic nanoseconds.
+    ///
+    /// # Errors
+    /// The lease cannot be written.
+    pub(super) fn renew(&mut self, until_ns: u64) -> Result<()> {
+        self.user.renew(until_ns);
+        match &mut self.kernel {
+            Ok(dataplane) => dataplane.renew(until_ns).context("the lease cannot be renewed"),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Until when answering is allowed, monotonic nanoseconds.
+    pub(super) fn lease_until_ns(&self) -> Option<u64> {
+        match &self.kernel {
+            Ok(dataplane) => dataplane.lease().ok(),
+            Err(_) => Some(self.user.lease_until_ns()),
+        }
+    }
+
+    /// Stops answering at once.
+    ///
+    /// # Errors
+    /// The lease cannot be ended.
+    pub(super) fn withdraw(&mut self) -> Result<()> {
+        self.user.renew(0);
+        if let Ok(dataplane) = &mut self.kernel {
+            dataplane.withdraw().context("the answers cannot be withdrawn")?;
+        }
+        Ok(())
+    }
+
+    /// The events of the kernel program; `None` without one.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(super) fn events(&self) -> Result<Option<Events>> {
+        self.kernel.as_ref().ok().map(Dataplane::events).transpose().context("the program's events cannot be read")
+    }
+
+    /// The log of the kernel program; `None` without one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn program_log(&mut self) -> Result<Option<ProgramLog>> {
+        let log = self.kernel.as_mut().ok().map(Dataplane::program_log).transpose();
+        log.context("the program's log cannot be read")
+    }
+
+    /// Every entry with its counters.
+    ///
+    /// # Errors
+    /// A map cannot be read.
+    pub(super) fn entries(&self) -> Result<BTreeMap<(u32, IpAddr), EntryFacts>> {
+        let mut facts = self.user.entries();
+        if let Ok(dataplane) = &self.kernel {
+            let entries = dataplane.entries()?;
+            let slots: BTreeSet<u32> = entries.values().map(Vip::slot).collect();
+            let stats = dataplane.stats(&slots)?;
+            for (place, vip) in entries {
+                // Where a raw socket serves, its counters are the true ones.
+                let stats = stats.get(&vip.slot()).copied().unwrap_or_default();
+                facts.entry(place).or_insert(EntryFacts { vip, stats });
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Who else was seen with our addresses.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub(super) fn sightings(&self) -> Result<BTreeMap<(u32, IpAddr), Sighting>> {
+        let mut sightings = self.user.sightings();
+        if let Ok(dataplane) = &self.kernel {
+            sightings.extend(dataplane.sightings()?);
+        }
+        Ok(sightings)
+    }
+
+    /// How often a frame ended in which way.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub(super) fn outcomes(&self) -> Result<BTreeMap<Outcome, u64>> {
+        let mut outcomes = self.user.outcomes();
+        if let Ok(dataplane) = &self.kernel {
+            for (outcome, count) in dataplane.outcomes()? {
+                *outcomes.entry(outcome).or_default() += count;
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) fn why(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn all_user(desired: &Desired, reason: &str) -> BTreeMap<u32, AttachmentFacts> {
+    let steps_down = AttachMode::LADDER
+        .into_iter()
+        .filter(|mode| *mode != AttachMode::User)
+        .map(|mode| (mode, reason.to_owned()))
+        .chain([(AttachMode::User, SUPPRESS_NEEDS_BPF.to_owned())]);
+    let facts = AttachmentFacts { mode: Some(AttachMode::User), steps_down: steps_down.collect() };
+    desired.interfaces.keys().map(|index| (*index, facts.clone())).collect()
+}
+
+impl From<Applied> for Round {
+    fn from(applied: Applied) -> Self {
+        let facts = |attachment: Attachment| AttachmentFacts { mode: attachment.mode, steps_down: attachment.steps_down };
+        let mut round = Self {
+            attachments: applied.attachments.into_iter().map(|(index, attachment)| (index, facts(attachment))).collect(),
+            changes: applied.written + applied.removed,
+            taken: applied.taken.into_iter().collect(),
+            ..Self::default()
+        };
+        round.errors = applied.errors.iter().map(|error| why(error)).collect();
+        round.installed = applied.entries.into_iter().filter(|(_, vip)| vip.action().is_some()).collect();
+        round
+    }
+}

@@ -1,0 +1,70 @@
+//! Signals, the log and the name of the machine: what ties the agent to its process.
+
+use anyhow::{Context as _, Result};
+use arpeggio_common::model::NodeName;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::LogFormat;
+
+/// What somebody wants of the running agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// To end; the name of the signal is for the log.
+    Stop(&'static str),
+    /// To read its files again.
+    Reload,
+}
+
+/// The signals that the agent listens to.
+pub(super) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From now on these signals no longer end the process.
+    ///
+    /// # Errors
+    /// The handlers cannot be installed.
+    pub(super) fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next signal. Cancel safe.
+    pub(super) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Signal::Stop("SIGINT"),
+            _ = self.hangup.recv() => Signal::Reload,
+        }
+    }
+}
+
+/// Starts the log on standard error.
+///
+/// # Errors
+/// The filter cannot be understood.
+pub fn init_logging(filter: &str, format: LogFormat) -> Result<()> {
+    let filter = EnvFilter::try_new(filter).with_context(|| {
+        format!("--log-level {filter:?} is no filter; write error, warn, info, debug or trace, or module=level pairs")
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+/// The name of this machine, if it can be the name of a node.
+pub(super) fn host_name() -> Option<NodeName> {
+    let name = nix::unistd::gethostname().ok()?.into_string().ok()?;
+    NodeName::try_from(name.to_ascii_lowercase().as_str()).ok()
+}

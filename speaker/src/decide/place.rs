@@ -1,0 +1,126 @@
+//! Every address on every interface: answered where it is ours to announce, suppressed everywhere else.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use arpeggio_common::{
+    abi::{Action, Flags},
+    model::{Announcement, InterfaceName},
+    wire::solicited_node_group,
+};
+
+use super::{AttachPolicy, Desired, DesiredInterface, DesiredVip};
+use crate::{
+    ownership,
+    world::{Config, Eligible, Link, LinkKind, World, eligible},
+};
+
+/// What should be, and the reasons for what is not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// What should be.
+    pub desired: Desired,
+    /// Why an interface is not used, by index.
+    pub ineligible: BTreeMap<u32, String>,
+    /// Addresses that are ours and that no interface can carry, and why.
+    pub unplaced: BTreeMap<IpAddr, String>,
+}
+
+/// Decides for a whole world. `default_policy` is how the program is attached where the configuration says nothing.
+///
+/// An address that somebody else owns is suppressed on every eligible interface: kube-proxy in IPVS mode puts it on a device
+/// of every node, and a kernel answers on one interface for the addresses of all. The same holds for an address of ours on
+/// interfaces that it is not announced on.
+pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
+    let config = &world.config;
+    let mut decision = Decision::default();
+    decision.desired.generation = world.generation;
+    let mut usable = Vec::new();
+    for link in world.links.0.values() {
+        match (eligible(link, &world.exclude), interface(link, config, default_policy)) {
+            (Ok(eligible), Some(interface)) => {
+                usable.push((link.index, eligible));
+                decision.desired.interfaces.insert(link.index, interface);
+            }
+            (Ok(_), None) => {}
+            (Err(reason), _) => {
+                decision.ineligible.insert(link.index, reason.to_string());
+            }
+        }
+    }
+    for announcement in config.announcements.values() {
+        let buckets = ownership::buckets(announcement, &config.node);
+        let announced = place(announcement, buckets, &usable, &mut decision.desired);
+        if buckets != 0 && !announced {
+            decision.unplaced.insert(announcement.address(), why_unplaced(announcement, &usable, &decision.desired));
+        }
+    }
+    decision
+}
+
+fn interface(link: &Link, config: &Config, default_policy: AttachPolicy) -> Option<DesiredInterface> {
+    let named = InterfaceName::try_from(link.name.as_str()).ok().and_then(|name| config.policies.get(&name));
+    Some(DesiredInterface {
+        name: link.name.clone(),
+        mac: link.mac?,
+        veth: link.kind == LinkKind::Veth,
+        carrier: link.carrier,
+        policy: named.copied().unwrap_or(default_policy),
+    })
+}
+
+/// Puts one address on every usable interface; tells whether it is announced on any.
+fn place(announcement: &Announcement, buckets: u64, usable: &[(u32, Eligible)], desired: &mut Desired) -> bool {
+    let address = announcement.address();
+    let mut announced = false;
+    for (index, eligible) in usable {
+        let Some(interface) = desired.interfaces.get(index) else { continue };
+        let ours = buckets != 0 && announcement.covers(&interface.name) && carries(*eligible, address);
+        let vip = DesiredVip {
+            mac: interface.mac,
+            action: if ours { Action::Answer } else { Action::Suppress },
+            flags: Flags::NONE,
+            buckets: if ours { buckets } else { 0 },
+        };
+        desired.vips.insert((*index, address), vip);
+        if ours && let IpAddr::V6(v6) = address {
+            desired.groups.insert((*index, Ipv6Addr::from(solicited_node_group(v6.octets()))));
+        }
+        announced |= ours;
+    }
+    announced
+}
+
+const fn carries(eligible: Eligible, address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => eligible.arp,
+        IpAddr::V6(_) => eligible.ndp,
+    }
+}
+
+fn why_unplaced(announcement: &Announcement, usable: &[(u32, Eligible)], desired: &Desired) -> String {
+    let covered: Vec<_> = usable
+        .iter()
+        .filter_map(|(index, _)| desired.interfaces.get(index))
+        .filter(|interface| announcement.covers(&interface.name))
+        .map(|interface| interface.name.as_str())
+        .collect();
+    if !covered.is_empty() {
+        let lacks = match announcement.address() {
+            IpAddr::V4(_) => "broadcasts",
+            IpAddr::V6(_) => "has an IPv6 link-local address",
+        };
+        return format!("none of its interfaces ({}) {lacks}", covered.join(", "));
+    }
+    if announcement.interfaces().is_empty() {
+        return "this node has no eligible interface".to_owned();
+    }
+    let names: Vec<_> = announcement.interfaces().iter().map(InterfaceName::as_str).collect();
+    format!("none of the interfaces it is limited to ({}) is there and eligible", names.join(", "))
+}
+
+#[cfg(test)]
+#[path = "place_tests.rs"]
+mod tests;
