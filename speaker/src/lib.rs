@@ -5,6 +5,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod app;
 pub mod args;
 pub mod cli;
 pub mod dataplane;

@@ -9,10 +9,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use arpeggio_common::abi::{Action, Outcome, Sighting, Vip};
 
+use super::user::{Responders, SUPPRESS_NEEDS_BPF};
 use crate::{
     dataplane::{Applied, Attachment, Dataplane, Events, Options, ProgramLog},
     decide::{AttachMode, Desired},
-    frames::{Responders, SUPPRESS_NEEDS_BPF},
     status::{AttachmentFacts, EntryFacts},
 };
 
@@ -69,7 +69,7 @@ impl Backend {
             Err(error) if error.bpf_is_unavailable() => Err(why(&error)),
             Err(error) => return Err(error).context("the kernel program cannot be loaded"),
         };
-        Ok(Self { kernel, user: Responders::new() })
+        Ok(Self { kernel, user: Responders::default() })
     }
 
     /// Why there is no kernel program.

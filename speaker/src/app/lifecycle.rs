@@ -1,5 +1,7 @@
 //! Signals, the log and the name of the machine: what ties the agent to its process.
 
+use std::io::IsTerminal as _;
+
 use anyhow::{Context as _, Result};
 use arpeggio_common::model::NodeName;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,7 +57,8 @@ pub fn init_logging(filter: &str, format: LogFormat) -> Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| {
         format!("--log-level {filter:?} is no filter; write error, warn, info, debug or trace, or module=level pairs")
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colour = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
     match format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().init(),

@@ -4,6 +4,7 @@
 mod announcer;
 mod backend;
 mod lifecycle;
+mod user;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -27,7 +28,7 @@ use self::{
 };
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
-    dataplane::{self, Events, Options, monotonic_ns},
+    dataplane::{self, Events, Options, Sweep, monotonic_ns},
     decide::{AttachMode, AttachPolicy, Decision, decide},
     status::{AgentFacts, Call, ConfigFacts, ControlSocket, Facts, Request, Response, StatusReport},
     world::{Defaults, LeaseTimes, SourcePaths, Sources, World},
@@ -302,7 +303,7 @@ impl Agent {
         let response = match call.request {
             Request::Status(_) => match self.facts() {
                 Ok(facts) => Response::Status(Box::new(StatusReport::new(&facts, env!("CARGO_PKG_VERSION")))),
-                Err(error) => Response::error(format!("{error:#}")),
+                Err(error) => Response::Error { message: format!("{error:#}") },
             },
         };
         // A client that hung up meanwhile needs no answer.
@@ -353,7 +354,7 @@ impl Agent {
                 self.backend.withdraw()?;
                 let pin_dir = self.pin_dir.clone();
                 drop(self);
-                dataplane::cleanup(&pin_dir).context("program and maps cannot be removed")?;
+                dataplane::cleanup(&pin_dir, Sweep::Remove).context("program and maps cannot be removed")?;
                 info!("program and maps are removed");
                 Ok(())
             }

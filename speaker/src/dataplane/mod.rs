@@ -115,6 +115,8 @@ pub struct Applied {
     pub removed: usize,
     /// Addresses that this node answers for now and did not before, or with another MAC: announce them.
     pub taken: Vec<Place>,
+    /// The address maps as they are now.
+    pub entries: Entries,
     /// What did not work out; the rest was done, and the next round tries again.
     pub errors: Vec<TableError>,
 }
@@ -175,6 +177,7 @@ impl Dataplane {
                 applied.removed = report.removed;
                 applied.errors = report.errors;
                 applied.taken = taken(&before, &after);
+                applied.entries = after;
             }
             Err(error) => applied.errors.push(error),
         }
