@@ -1,6 +1,9 @@
 //! The one door to packet bytes.
 
-#![expect(unsafe_code, reason = "packet memory is reached by pointer arithmetic; nothing else in this library is unsafe")]
+#![expect(
+    unsafe_code,
+    reason = "packet memory is reached by pointer arithmetic; nothing else in this library is unsafe"
+)]
 
 /// A frame between two addresses: the linear part of a packet in the kernel, a buffer anywhere else.
 ///

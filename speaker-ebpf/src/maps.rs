@@ -1,8 +1,8 @@
 //! Every map, and the door to them. The names are those of `arpeggio_common::abi::names`; a test compares the two.
 
 use arpeggio_common::abi::{
-    CLIENTS_CAPACITY, Client, ClientKey, DEFAULT_CAPACITY, EVENTS_BYTES, Event, Key4, Key6, Outcome, SIGHTINGS_CAPACITY,
-    Sighting, SightingKind, Stats, Vip,
+    CLIENTS_CAPACITY, Client, ClientKey, DEFAULT_CAPACITY, EVENTS_BYTES, Event, Key4, Key6, Outcome,
+    SIGHTINGS_CAPACITY, Sighting, SightingKind, Stats, Vip,
 };
 use arpeggio_speaker_ebpf::Tables;
 use aya_ebpf::{

@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod args;
+mod causes;
 pub mod cli;
 pub mod dataplane;
 pub mod decide;

@@ -62,13 +62,13 @@ impl Flags {
 
 /// Value of [`VIPS4`](super::names::VIPS4) and [`VIPS6`](super::names::VIPS6). 24 bytes.
 ///
-/// The action is kept as its number: the kernel hands out whatever bytes were written, and a number has no invalid ones.
+/// Action and flags are kept as numbers: the kernel hands out whatever bytes were written, and a number has no invalid ones.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vip {
     mac: [u8; 6],
     action: u8,
-    flags: Flags,
+    flags: u8,
     slot: u32,
     reserved: u32,
     buckets: u64,
@@ -78,13 +78,13 @@ impl Vip {
     /// `mac` is that of the interface the entry is for, whatever the action; `slot` its line in
     /// [`STATS`](super::names::STATS); `buckets` the shares this node answers for.
     pub const fn new(mac: [u8; 6], action: Action, slot: u32, buckets: u64) -> Self {
-        Self { mac, action: action as u8, flags: Flags::NONE, slot, reserved: 0, buckets }
+        Self { mac, action: action as u8, flags: Flags::NONE.0, slot, reserved: 0, buckets }
     }
 
     /// The same entry with other modifiers.
     #[must_use]
     pub const fn with_flags(mut self, flags: Flags) -> Self {
-        self.flags = flags;
+        self.flags = flags.0;
         self
     }
 
@@ -103,7 +103,7 @@ impl Vip {
     /// Modifiers.
     #[inline(always)]
     pub const fn flags(&self) -> Flags {
-        self.flags
+        Flags(self.flags)
     }
 
     /// Line in [`STATS`](super::names::STATS).

@@ -8,6 +8,7 @@ pub(super) fn add(sum: u64, bytes: &[u8]) -> u64 {
 
 /// Folds the sum to 16 bits, in native order. 0xffff after adding a message with its checksum means that it is right.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the last carry is taken in, so the sum has 16 bits")]
 pub(super) const fn fold(sum: u64) -> u16 {
     // Three foldings: 64 bits make at most 33, then 18, then 16 bits and a carry that the last addition takes in.
     let sum = (sum >> 32) + (sum & 0xffff_ffff);

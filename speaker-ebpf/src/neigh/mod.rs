@@ -80,9 +80,8 @@ fn sighting(tables: &impl Tables, vip: &Vip, key: Key6, mac: Mac, kind: Sighting
     tables.count(vip.slot(), |stats| stats.claims += 1);
     let before = tables.sight(&key, mac.0, kind, now_ns);
     // A rival that floods wakes the agent once a second, not once a frame.
-    let fresh = before.is_none_or(|before| {
-        before.mac() != mac.0 || now_ns.wrapping_sub(before.last_seen_ns()) >= EVENT_INTERVAL_NS
-    });
+    let fresh = before
+        .is_none_or(|before| before.mac() != mac.0 || now_ns.wrapping_sub(before.last_seen_ns()) >= EVENT_INTERVAL_NS);
     let ours = vip.action() == Some(Action::Answer);
     match kind {
         SightingKind::Heartbeat => Outcome::HeartbeatHeard,

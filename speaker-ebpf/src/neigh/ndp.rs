@@ -86,14 +86,17 @@ pub(crate) fn decide(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> O
             let outcome = match pulse {
                 Some(outcome) => outcome,
                 None => {
-                    let asker = Asker { address: source, mac: message.ethernet_source(), bucket: bucket(words(source)) };
+                    let asker =
+                        Asker { address: source, mac: message.ethernet_source(), bucket: bucket(words(source)) };
                     request(tables, &vip, key, &asker, now_ns)
                 }
             };
-            match outcome {
-                Outcome::Answered => answer(frame, Mac(vip.mac()), if options.blocks == 0 { 0 } else { 1 }),
-                Outcome::HeartbeatAnswered => answer(frame, Mac(vip.mac()), 2),
-                other => other,
+            if outcome == Outcome::Answered {
+                answer(frame, Mac(vip.mac()), if options.blocks == 0 { 0 } else { 1 })
+            } else if outcome == Outcome::HeartbeatAnswered {
+                answer(frame, Mac(vip.mac()), 2)
+            } else {
+                outcome
             }
         }
     }
@@ -108,7 +111,8 @@ fn read_options(frame: &mut Frame) -> Result<Options, Outcome> {
     if blocks > MOST_BLOCKS {
         return Err(Outcome::TooManyOptions);
     }
-    let mut walk = Walk { options: Options { blocks, sum: message.sum(), names_source: false, heartbeat: false }, rest: 0 };
+    let mut walk =
+        Walk { options: Options { blocks, sum: message.sum(), names_source: false, heartbeat: false }, rest: 0 };
     // Unrolled by hand: in a loop LLVM computes with the packet pointer in ways that the verifier does not follow.
     macro_rules! blocks {
         ($($index:literal)*) => {

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
-use super::backend::why;
 use crate::{
+    causes::with_causes,
     decide::Desired,
     frames::{FrameSocket, Gratuitous, Groups, Membership, Pace, SendError},
     status::GratuitousFacts,
@@ -68,21 +68,21 @@ impl Announcer {
             self.sent.frames += report.sent;
             self.sent.failed += report.full + report.failed;
             self.sent.last_ns = Some(now_ns);
-            errors.extend(report.errors.values().map(|error| why(error)));
+            errors.extend(report.errors.values().map(|error| with_causes(error)));
         }
         let report = self.groups.apply(&self.wanted_groups);
         if report.remaining > 0 {
             self.next_ns = Some(now_ns);
         }
         for (ifindex, (count, error)) in &report.failed {
-            errors.push(format!("{count} groups on interface {ifindex}: {}", why(error)));
+            errors.push(format!("{count} groups on interface {ifindex}: {}", with_causes(error)));
         }
         errors
     }
 
     /// Interfaces changed: finds out which memberships the kernel dropped meanwhile.
     pub(super) fn verify_groups(&mut self) -> Option<String> {
-        self.groups.verify().err().map(|error| why(&error))
+        self.groups.verify().err().map(|error| with_causes(&error))
     }
 
     /// Frames sent so far.

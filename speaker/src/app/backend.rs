@@ -11,6 +11,7 @@ use arpeggio_common::abi::{Action, Outcome, Sighting, Vip};
 
 use super::user::{Responders, SUPPRESS_NEEDS_BPF};
 use crate::{
+    causes::with_causes,
     dataplane::{Applied, Attachment, Dataplane, Events, Options, ProgramLog},
     decide::{AttachMode, Desired},
     status::{AttachmentFacts, EntryFacts},
@@ -66,7 +67,7 @@ impl Backend {
     pub(super) fn open(options: &Options) -> Result<Self> {
         let kernel = match Dataplane::open(options) {
             Ok(dataplane) => Ok(dataplane),
-            Err(error) if error.bpf_is_unavailable() => Err(why(&error)),
+            Err(error) if error.bpf_is_unavailable() => Err(with_causes(&error)),
             Err(error) => return Err(error).context("the kernel program cannot be loaded"),
         };
         Ok(Self { kernel, user: Responders::default() })
@@ -198,12 +199,6 @@ impl Backend {
     }
 }
 
-/// An error and its causes in one line.
-pub(super) fn why(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 fn all_user(desired: &Desired, reason: &str) -> BTreeMap<u32, AttachmentFacts> {
     let steps_down = AttachMode::LADDER
         .into_iter()
@@ -216,14 +211,19 @@ fn all_user(desired: &Desired, reason: &str) -> BTreeMap<u32, AttachmentFacts> {
 
 impl From<Applied> for Round {
     fn from(applied: Applied) -> Self {
-        let facts = |attachment: Attachment| AttachmentFacts { mode: attachment.mode, steps_down: attachment.steps_down };
+        let facts =
+            |attachment: Attachment| AttachmentFacts { mode: attachment.mode, steps_down: attachment.steps_down };
         let mut round = Self {
-            attachments: applied.attachments.into_iter().map(|(index, attachment)| (index, facts(attachment))).collect(),
+            attachments: applied
+                .attachments
+                .into_iter()
+                .map(|(index, attachment)| (index, facts(attachment)))
+                .collect(),
             changes: applied.written + applied.removed,
             taken: applied.taken.into_iter().collect(),
             ..Self::default()
         };
-        round.errors = applied.errors.iter().map(|error| why(error)).collect();
+        round.errors = applied.errors.iter().map(|error| with_causes(error)).collect();
         round.installed = applied.entries.into_iter().filter(|(_, vip)| vip.action().is_some()).collect();
         round
     }

@@ -23,11 +23,12 @@ use tracing::{info, warn};
 
 use self::{
     announcer::Announcer,
-    backend::{Backend, Round, why},
+    backend::{Backend, Round},
     lifecycle::{Signal, Signals},
 };
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
+    causes::with_causes,
     dataplane::{self, Events, Options, Sweep, monotonic_ns},
     decide::{AttachMode, AttachPolicy, Decision, decide},
     status::{AgentFacts, Call, ConfigFacts, ControlSocket, Facts, Request, Response, StatusReport},
@@ -67,7 +68,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
     {
         tasks.spawn_local(async move {
             if let Err(error) = log.run().await {
-                warn!("the log of the kernel program ended: {}", why(&error));
+                warn!("the log of the kernel program ended: {}", with_causes(&error));
             }
         });
     }
@@ -211,7 +212,8 @@ impl Agent {
         let round = self.backend.apply(&decision.desired);
         let answered = round.answered(&decision.desired);
         if !self.ready {
-            let known: BTreeSet<_> = answered.vips.keys().filter(|place| !round.taken.contains(place)).copied().collect();
+            let known: BTreeSet<_> =
+                answered.vips.keys().filter(|place| !round.taken.contains(place)).copied().collect();
             self.announcer.adopt(&answered, &known);
         }
         self.announcer.follow(&answered, refresh, monotonic_ns());
@@ -221,7 +223,12 @@ impl Agent {
             self.sources.refresh_links();
         }
         if round.changes > 0 {
-            info!(changes = round.changes, taken = round.taken.len(), answered = answered.vips.len(), "entries changed");
+            info!(
+                changes = round.changes,
+                taken = round.taken.len(),
+                answered = answered.vips.len(),
+                "entries changed"
+            );
         }
         for error in &round.errors {
             self.note(error.clone());
@@ -235,7 +242,9 @@ impl Agent {
             if self.round.attachments.get(index) == Some(attachment) {
                 continue;
             }
-            let name = interfaces.and_then(|interfaces| interfaces.get(index)).map_or("?", |interface| interface.name.as_str());
+            let name = interfaces
+                .and_then(|interfaces| interfaces.get(index))
+                .map_or("?", |interface| interface.name.as_str());
             let mode = attachment.mode.map_or("none", crate::status::attach_mode_name);
             if attachment.mode == Some(AttachMode::Native) {
                 info!(interface = name, mode, "attached");
@@ -276,13 +285,15 @@ impl Agent {
                 let (mac, interface) = (Mac(event.mac()), event.key().ifindex());
                 match event.kind() {
                     Some(EventKind::Conflict) => {
-                        self.note(format!("{mac} on interface {interface} speaks for {address}, which this node answers for"));
+                        self.note(format!(
+                            "{mac} on interface {interface} speaks for {address}, which this node answers for"
+                        ));
                     }
                     Some(EventKind::Claim) => info!(%address, %mac, interface, "claimed by another node"),
                     None => {}
                 }
             }
-            Err(error) => self.note(why(&error)),
+            Err(error) => self.note(with_causes(&error)),
         }
     }
 

@@ -26,7 +26,10 @@ pub(super) struct Responders {
 
 impl Responders {
     pub(super) fn apply(&mut self, served: &BTreeSet<u32>, _desired: &Desired) -> UserReport {
-        UserReport { errors: served.iter().map(|i| (*i, "no user-space responder yet".to_owned())).collect(), ..UserReport::default() }
+        UserReport {
+            errors: served.iter().map(|i| (*i, "no user-space responder yet".to_owned())).collect(),
+            ..UserReport::default()
+        }
     }
     pub(super) fn renew(&mut self, until_ns: u64) {
         self.until_ns = until_ns;

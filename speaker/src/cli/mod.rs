@@ -5,13 +5,15 @@ mod cleanup;
 mod output;
 mod pinned;
 mod status;
+mod version;
 
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 
 pub use cleanup::{CleanupError, cleanup};
 pub use output::OutputError;
 pub use pinned::PinnedError;
 pub use status::{StatusError, status};
+pub use version::version;
 
 /// What a subcommand says to the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +37,4 @@ impl From<Answer> for ExitCode {
             Answer::No => Self::FAILURE,
         }
     }
-}
-
-/// An error and its causes on one line.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut texts = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        texts.push(error.to_string());
-        cause = error.source();
-    }
-    texts.join(": ")
 }

@@ -63,12 +63,19 @@ fn two_cards() -> Vec<Link> {
 
 fn actions(decision: &Decision, address: &str) -> Vec<(u32, Action)> {
     let address: IpAddr = address.parse().unwrap();
-    decision.desired.vips.iter().filter(|((_, a), _)| *a == address).map(|((index, _), vip)| (*index, vip.action)).collect()
+    decision
+        .desired
+        .vips
+        .iter()
+        .filter(|((_, a), _)| *a == address)
+        .map(|((index, _), vip)| (*index, vip.action))
+        .collect()
 }
 
 #[test]
 fn an_owned_address_is_answered_on_every_eligible_interface() {
-    let decision = decide(&world(vec![announcement("192.0.2.10", &["node-a", "node-b"], &[])], two_cards()), AttachPolicy::Auto);
+    let decision =
+        decide(&world(vec![announcement("192.0.2.10", &["node-a", "node-b"], &[])], two_cards()), AttachPolicy::Auto);
     assert_eq!(actions(&decision, "192.0.2.10"), [(2, Action::Answer), (3, Action::Answer)]);
     let vip = decision.desired.vips[&(3, "192.0.2.10".parse().unwrap())];
     assert_eq!((vip.mac, vip.buckets), (Mac([2, 0, 0, 0, 0, 3]), ALL_BUCKETS));
@@ -79,7 +86,8 @@ fn an_owned_address_is_answered_on_every_eligible_interface() {
 #[test]
 fn what_others_own_is_suppressed_everywhere() {
     for candidates in [&["node-b", "node-a"][..], &["node-b"], &[]] {
-        let decision = decide(&world(vec![announcement("192.0.2.10", candidates, &["eth0"])], two_cards()), AttachPolicy::Auto);
+        let decision =
+            decide(&world(vec![announcement("192.0.2.10", candidates, &["eth0"])], two_cards()), AttachPolicy::Auto);
         assert_eq!(actions(&decision, "192.0.2.10"), [(2, Action::Suppress), (3, Action::Suppress)]);
         assert!(decision.desired.vips.values().all(|vip| vip.buckets == 0));
         assert!(decision.unplaced.is_empty(), "what is not ours needs no place");
@@ -88,13 +96,15 @@ fn what_others_own_is_suppressed_everywhere() {
 
 #[test]
 fn an_address_of_ours_is_suppressed_where_it_is_not_announced() {
-    let decision = decide(&world(vec![announcement("192.0.2.10", &["node-a"], &["eth1"])], two_cards()), AttachPolicy::Auto);
+    let decision =
+        decide(&world(vec![announcement("192.0.2.10", &["node-a"], &["eth1"])], two_cards()), AttachPolicy::Auto);
     assert_eq!(actions(&decision, "192.0.2.10"), [(2, Action::Suppress), (3, Action::Answer)]);
 }
 
 #[test]
 fn ipv6_needs_a_link_local_address_and_joins_its_group_there() {
-    let decision = decide(&world(vec![announcement("2001:db8::12:3456", &["node-a"], &[])], two_cards()), AttachPolicy::Auto);
+    let decision =
+        decide(&world(vec![announcement("2001:db8::12:3456", &["node-a"], &[])], two_cards()), AttachPolicy::Auto);
     assert_eq!(actions(&decision, "2001:db8::12:3456"), [(2, Action::Answer), (3, Action::Suppress)]);
     assert_eq!(decision.desired.groups, BTreeSet::from([(2, "ff02::1:ff12:3456".parse().unwrap())]));
 }

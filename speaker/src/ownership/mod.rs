@@ -27,7 +27,8 @@ pub fn buckets(announcement: &Announcement, node: &NodeName) -> u64 {
 /// version of the compiler and the library.
 fn rank(node: &NodeName, bucket: u32) -> u64 {
     let bytes = node.as_str().bytes().chain(bucket.to_be_bytes());
-    let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)

@@ -8,11 +8,12 @@ use std::{
 };
 
 use super::{
-    super::{Answer, OutputError, output, with_causes},
+    super::{Answer, OutputError, output},
     Scope, Verdict, check, render,
 };
 use crate::{
     args::CheckArgs,
+    causes::with_causes,
     dataplane::PinDir,
     decide::AttachMode,
     world::{Exclude, LinkWatch, Links, eligible},
