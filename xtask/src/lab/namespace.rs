@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 
 use super::undo::Undo;
-use crate::{sh, ui};
+use crate::{paths, sh, ui};
 
 /// A named network namespace.
 pub struct Namespace {
@@ -76,15 +76,16 @@ impl Namespace {
         sh::run(command)
     }
 
-    /// Lets frames that an XDP program on the other end of this veth sends back (`XDP_TX`) come in: the kernel takes them
-    /// only where NAPI runs, and GRO switches it on. Without it they vanish silently.
+    /// Lets frames that an XDP program on the other end of this veth sends back (`XDP_TX`) come in: attaches a program that
+    /// passes everything. The kernel hands such frames over only to an end with a program of its own (`veth_xdp_flush`);
+    /// without one they count as sent and are never received. GRO alone (`ethtool -K … gro on`) is not enough.
     ///
     /// # Errors
-    /// If `ethtool` fails.
+    /// If the program is not built or cannot be attached.
     pub fn accept_xdp_tx(&self, interface: &str) -> Result<()> {
-        let mut command = self.command("ethtool");
-        command.args(["-K", interface, "gro", "on"]);
-        sh::run(command)
+        let object = paths::bpf_object("yardstick");
+        anyhow::ensure!(object.exists(), "{} is missing; run cargo xtask build-ebpf", object.display());
+        self.ip(&format!("link set dev {interface} xdpdrv obj {} program empty", object.display())).map(drop)
     }
 
     /// The MAC of an interface inside, in lower case.
