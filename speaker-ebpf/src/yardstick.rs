@@ -4,6 +4,8 @@
 //! `restore` makes repeated runs honest: BPF_PROG_TEST_RUN hands the same bytes to every repetition, so an answer would be
 //! met by the program that wrote it. It puts the template back and calls the program under test; its own cost is measured
 //! with `empty` as the target and subtracted.
+//!
+//! `tagged` serves the tests: it is the only way to show a tc program a frame whose VLAN tag stands beside it.
 
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
@@ -12,11 +14,11 @@
 mod programs {
     use arpeggio_speaker_ebpf::Frame;
     use aya_ebpf::{
-        bindings::xdp_action,
+        bindings::{TC_ACT_SHOT, xdp_action},
         btf_maps::{Array, ProgramArray},
-        helpers::bpf_ktime_get_ns,
-        macros::{btf_map, xdp},
-        programs::XdpContext,
+        helpers::{bpf_ktime_get_ns, generated::bpf_skb_vlan_push},
+        macros::{btf_map, classifier, xdp},
+        programs::{TcContext, XdpContext},
     };
 
     /// The frame as it is to be found by the program under test.
@@ -25,6 +27,9 @@ mod programs {
     /// The program under test.
     #[btf_map]
     static TARGET: ProgramArray<1> = ProgramArray::new();
+    /// The tc program under test.
+    #[btf_map]
+    static CLASSIFIER: ProgramArray<1> = ProgramArray::new();
 
     #[xdp]
     fn restore(context: XdpContext) -> u32 {
@@ -61,6 +66,16 @@ mod programs {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = *addresses;
         *addresses = [g, h, i, j, k, l, a, b, c, d, e, f];
         xdp_action::XDP_TX
+    }
+
+    /// Takes the frame for one of VLAN 5, tag already removed, and calls the program under test.
+    #[classifier]
+    fn tagged(context: TcContext) -> i32 {
+        // SAFETY: the context is the one this program was called with. A failure leaves it without a tag, which the test sees.
+        let _ = unsafe { bpf_skb_vlan_push(context.skb.skb, 0x8100_u16.to_be(), 5) };
+        // SAFETY: the context is the one this program was called with.
+        unsafe { CLASSIFIER.tail_call(&context, 0) };
+        TC_ACT_SHOT
     }
 
     #[unsafe(link_section = "license")]

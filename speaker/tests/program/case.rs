@@ -1,0 +1,245 @@
+//! A row of the table: what is in the maps, which frame comes, and everything that must be seen afterwards.
+
+use std::collections::BTreeMap;
+
+use arpeggio_common::{
+    abi::{ALL_BUCKETS, Action, ClientKey, EventKind, Key4, Key6, Outcome, SightingKind, Vip},
+    wire::Mac,
+};
+
+use crate::frames::{CLIENT, CLIENT4, CLIENT6, OURS, VIP4, VIP6};
+
+/// BPF_PROG_TEST_RUN lets frames arrive on the loopback device of the namespace.
+pub(crate) const IFINDEX: u32 = 1;
+/// Slot of the entry for [`VIP4`].
+pub(crate) const SLOT4: u32 = 7;
+/// Slot of the entry for [`VIP6`].
+pub(crate) const SLOT6: u32 = 9;
+/// Slots that are looked at: ours, their neighbours, and the first, where a wrong index would end up.
+pub(crate) const SLOTS: [u32; 6] = [0, 6, 7, 8, 9, 10];
+
+pub(crate) const KEY4: Key4 = Key4::new(IFINDEX, VIP4);
+pub(crate) const KEY6: Key6 = Key6::new(IFINDEX, VIP6);
+
+/// The entry that answers for everybody.
+pub(crate) const fn entry(action: Action, slot: u32) -> Vip {
+    Vip::new(OURS.0, action, slot, ALL_BUCKETS)
+}
+
+/// When the lease ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lease {
+    /// Not in this test.
+    Never,
+    /// The agent never renewed it.
+    NotBegun,
+    /// Nanoseconds from now, coarse monotonic time.
+    In(i64),
+}
+
+/// What was sighted before the frame came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Earlier {
+    pub(crate) key: Key6,
+    pub(crate) mac: Mac,
+    pub(crate) age_ns: u64,
+}
+
+/// Which client the program wrote to the map last, and how long ago.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) slot: u32,
+    pub(crate) client: [u8; 16],
+    pub(crate) mac: Mac,
+    pub(crate) age_ns: u64,
+}
+
+/// What is in the maps before the frame comes.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) vips4: Vec<(Key4, Vip)>,
+    pub(crate) vips6: Vec<(Key6, Vip)>,
+    pub(crate) lease: Lease,
+    pub(crate) earlier: Option<Earlier>,
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What became of the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Pass,
+    Drop,
+    Transmit,
+}
+
+/// Counters of a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) requests: u64,
+    pub(crate) replies: u64,
+    pub(crate) suppressed: u64,
+    pub(crate) heartbeats: u64,
+    pub(crate) claims: u64,
+}
+
+/// Who was sighted, how, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) mac: Mac,
+    pub(crate) kind: Option<SightingKind>,
+    pub(crate) count: u64,
+}
+
+/// Everything that can be seen after one frame; times are checked where they are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Observed {
+    pub(crate) verdict: Verdict,
+    pub(crate) frame: Vec<u8>,
+    /// Lines of OUTCOMES that are not zero.
+    pub(crate) outcomes: BTreeMap<Outcome, u64>,
+    /// Slots of STATS that are not zero.
+    pub(crate) stats: BTreeMap<u32, Counts>,
+    pub(crate) sightings: BTreeMap<Key6, Seen>,
+    pub(crate) clients: BTreeMap<ClientKey, Mac>,
+    pub(crate) events: Vec<(Option<EventKind>, Key6, Mac)>,
+}
+
+/// One row. Begins as a frame that is passed and leaves no trace.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) world: World,
+    pub(crate) frame: Vec<u8>,
+    pub(crate) expected: Observed,
+}
+
+impl Case {
+    /// `frame` comes while we answer for [`VIP4`] and [`VIP6`].
+    pub(crate) fn new(name: impl Into<String>, frame: Vec<u8>) -> Self {
+        let world = World {
+            vips4: vec![(KEY4, entry(Action::Answer, SLOT4))],
+            vips6: vec![(KEY6, entry(Action::Answer, SLOT6))],
+            lease: Lease::Never,
+            earlier: None,
+            asked: None,
+        };
+        let expected = Observed {
+            verdict: Verdict::Pass,
+            frame: frame.clone(),
+            outcomes: BTreeMap::new(),
+            stats: BTreeMap::new(),
+            sightings: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            events: Vec::new(),
+        };
+        Self { name: name.into(), world, frame, expected }
+    }
+
+    fn is_arp(&self) -> bool {
+        self.frame[12..14] == [8, 6]
+    }
+
+    fn slot(&self) -> u32 {
+        if self.is_arp() { SLOT4 } else { SLOT6 }
+    }
+
+    fn key(&self) -> Key6 {
+        if self.is_arp() { KEY4.widen() } else { KEY6 }
+    }
+
+    /// Changes both entries.
+    pub(crate) fn entries(mut self, change: impl Fn(Vip) -> Vip) -> Self {
+        for (_, vip) in &mut self.world.vips4 {
+            *vip = change(*vip);
+        }
+        for (_, vip) in &mut self.world.vips6 {
+            *vip = change(*vip);
+        }
+        self
+    }
+
+    /// Both entries do this.
+    pub(crate) fn action(self, action: Action) -> Self {
+        self.entries(|vip| entry(action, vip.slot()))
+    }
+
+    pub(crate) fn lease(mut self, lease: Lease) -> Self {
+        self.world.lease = lease;
+        self
+    }
+
+    /// Changes what is in the maps.
+    pub(crate) fn world(mut self, change: impl FnOnce(&mut World)) -> Self {
+        change(&mut self.world);
+        self
+    }
+
+    /// Changes what must be seen.
+    pub(crate) fn expect(mut self, change: impl FnOnce(&mut Observed)) -> Self {
+        change(&mut self.expected);
+        self
+    }
+
+    /// It goes on to the kernel, and this line counts it.
+    pub(crate) fn passed(mut self, outcome: Outcome) -> Self {
+        self.expected.outcomes.insert(outcome, 1);
+        self
+    }
+
+    /// It ends here, and this line counts it.
+    pub(crate) fn dropped(mut self, outcome: Outcome) -> Self {
+        self.expected.verdict = Verdict::Drop;
+        self.passed(outcome)
+    }
+
+    /// These counters of its address.
+    pub(crate) fn counted(mut self, counts: Counts) -> Self {
+        self.expected.stats.insert(self.slot(), counts);
+        self
+    }
+
+    /// It ends here, so that no kernel answers.
+    pub(crate) fn suppressed(mut self) -> Self {
+        self.expected.verdict = Verdict::Drop;
+        self.counted(Counts { suppressed: 1, ..Counts::default() })
+    }
+
+    /// It leaves as `answer`, and nothing is remembered.
+    pub(crate) fn transmitted(mut self, answer: Vec<u8>) -> Self {
+        self.expected.verdict = Verdict::Transmit;
+        self.expected.frame = answer;
+        self
+    }
+
+    /// It leaves as `answer`; the client is counted and remembered.
+    pub(crate) fn answered(self, answer: Vec<u8>) -> Self {
+        let client = if self.is_arp() { wide(CLIENT4) } else { CLIENT6 };
+        self.answered_to(client, CLIENT, answer)
+    }
+
+    /// As [`answered`](Self::answered), for another client.
+    pub(crate) fn answered_to(mut self, client: [u8; 16], mac: Mac, answer: Vec<u8>) -> Self {
+        let key = ClientKey::new(self.key(), client);
+        self.expected.clients.insert(key, mac);
+        self.counted(Counts { requests: 1, replies: 1, ..Counts::default() }).transmitted(answer)
+    }
+
+    /// Somebody was sighted; the first time.
+    pub(crate) fn sighted(mut self, mac: Mac, kind: SightingKind) -> Self {
+        let key = self.key();
+        self.expected.sightings.insert(key, Seen { mac, kind: Some(kind), count: 1 });
+        self.counted(Counts { claims: 1, ..Counts::default() })
+    }
+
+    /// The agent is told.
+    pub(crate) fn told(mut self, kind: EventKind, mac: Mac) -> Self {
+        let key = self.key();
+        self.expected.events.push((Some(kind), key, mac));
+        self
+    }
+}
+
+/// An IPv4 address as the maps for both families hold it.
+pub(crate) fn wide(address: [u8; 4]) -> [u8; 16] {
+    std::net::Ipv4Addr::from(address).to_ipv6_mapped().octets()
+}

@@ -1,0 +1,66 @@
+//! The host build of the same decision, over maps in memory.
+
+use std::collections::BTreeMap;
+
+use arpeggio_common::{
+    abi::{Disposition, Outcome, Sighting, SightingKind, Stats},
+    wire::Mac,
+};
+use arpeggio_speaker_ebpf::{Frame, decide};
+
+use crate::{
+    case::{Case, Counts, IFINDEX, Observed, Seen, Verdict, World},
+    kernel::{CAPACITY, counts, lease_until},
+    memory::Memory,
+};
+
+/// Any time that is not near zero.
+pub(crate) const NOW_NS: u64 = 1_000_000_000_000;
+
+/// The maps as `world` says.
+fn furnished(world: &World) -> Memory {
+    let memory = Memory {
+        vips4: world.vips4.iter().copied().collect(),
+        vips6: world.vips6.iter().copied().collect(),
+        lease_until_ns: lease_until(world.lease, NOW_NS),
+        now_ns: NOW_NS,
+        slots: CAPACITY,
+        ..Memory::default()
+    };
+    if let Some(earlier) = world.earlier {
+        let sighting = Sighting::new(earlier.mac.0, SightingKind::Claim, NOW_NS - earlier.age_ns);
+        memory.sightings.borrow_mut().insert(earlier.key, sighting);
+    }
+    if let Some(asked) = world.asked {
+        let mut stats = Stats::default();
+        stats.remember(asked.client, asked.mac.0, NOW_NS - asked.age_ns);
+        memory.stats.borrow_mut().insert(asked.slot, stats);
+    }
+    memory
+}
+
+/// Decides about the frame of `case`.
+pub(crate) fn run(case: &Case) -> Observed {
+    let memory = furnished(&case.world);
+    let mut frame = case.frame.clone();
+    let outcome = Frame::over(&mut frame, |frame| decide(frame, &memory, IFINDEX));
+    observed(&memory, outcome, frame)
+}
+
+fn observed(memory: &Memory, outcome: Outcome, frame: Vec<u8>) -> Observed {
+    let seen = |sighting: &Sighting| Seen { mac: Mac(sighting.mac()), kind: sighting.kind(), count: sighting.count() };
+    let stats: BTreeMap<_, _> = memory.stats.borrow().iter().map(|(slot, stats)| (*slot, counts(stats))).collect();
+    Observed {
+        verdict: match outcome.disposition() {
+            Disposition::Pass => Verdict::Pass,
+            Disposition::Drop => Verdict::Drop,
+            Disposition::Transmit => Verdict::Transmit,
+        },
+        frame,
+        outcomes: outcome.counter().map(|_| (outcome, 1)).into_iter().collect(),
+        stats: stats.into_iter().filter(|(_, counts)| *counts != Counts::default()).collect(),
+        sightings: memory.sightings.borrow().iter().map(|(key, sighting)| (*key, seen(sighting))).collect(),
+        clients: memory.clients.borrow().iter().map(|(key, client)| (*key, Mac(client.mac()))).collect(),
+        events: memory.events.borrow().iter().map(|event| (event.kind(), event.key(), Mac(event.mac()))).collect(),
+    }
+}

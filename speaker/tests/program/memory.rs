@@ -1,0 +1,67 @@
+//! The maps as plain collections, for the host build of the decision.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use arpeggio_common::abi::{Client, ClientKey, Event, Key4, Key6, Sighting, SightingKind, Stats, Vip};
+use arpeggio_speaker_ebpf::Tables;
+
+/// The maps and the time.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) vips4: BTreeMap<Key4, Vip>,
+    pub(crate) vips6: BTreeMap<Key6, Vip>,
+    pub(crate) lease_until_ns: u64,
+    /// Monotonic nanoseconds; both clocks of the kernel show it.
+    pub(crate) now_ns: u64,
+    /// Number of slots.
+    pub(crate) slots: u32,
+    /// Slots that were touched.
+    pub(crate) stats: RefCell<BTreeMap<u32, Stats>>,
+    pub(crate) sightings: RefCell<BTreeMap<Key6, Sighting>>,
+    pub(crate) clients: RefCell<BTreeMap<ClientKey, Client>>,
+    pub(crate) events: RefCell<Vec<Event>>,
+}
+
+impl Tables for Memory {
+    fn vip4(&self, key: &Key4) -> Option<Vip> {
+        self.vips4.get(key).copied()
+    }
+
+    fn vip6(&self, key: &Key6) -> Option<Vip> {
+        self.vips6.get(key).copied()
+    }
+
+    fn lease_until_ns(&self) -> u64 {
+        self.lease_until_ns
+    }
+
+    fn coarse_now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    fn count(&self, slot: u32, count: impl FnOnce(&mut Stats)) {
+        if slot < self.slots {
+            count(self.stats.borrow_mut().entry(slot).or_default());
+        }
+    }
+
+    fn remember(&self, key: &ClientKey, mac: [u8; 6], now_ns: u64) {
+        self.clients.borrow_mut().insert(*key, Client::new(mac, now_ns));
+    }
+
+    fn sight(&self, key: &Key6, mac: [u8; 6], kind: SightingKind, now_ns: u64) -> Option<Sighting> {
+        let fresh = Sighting::new(mac, kind, now_ns);
+        let mut sightings = self.sightings.borrow_mut();
+        let before = sightings.get(key).copied();
+        sightings.insert(*key, before.map_or(fresh, |before| before.then(fresh)));
+        before
+    }
+
+    fn report(&self, event: &Event) {
+        self.events.borrow_mut().push(*event);
+    }
+}

@@ -1,0 +1,236 @@
+//! What the entries of the maps, the lease and the memory of clients make of the same frames.
+
+use arpeggio_common::{
+    abi::{ALL_BUCKETS, Action, BUCKETS, CLIENT_REFRESH_NS, Flags, Outcome, SightingKind, Vip, bucket},
+    wire::Mac,
+};
+
+use super::{advertised, arp_answer, neighbor_answer, over};
+use crate::{
+    case::{Asked, Case, Counts, Lease, SLOT4, SLOT6, wide},
+    frames::{
+        CLIENT, CLIENT4, CLIENT6, NOBODY6, OURS, OVERRIDE, PULSE, REPLY, REQUEST, RIVAL, SOLICITATION, SOLICITED, VIP4,
+        VIP6, VIP6_GROUP, VIP6_GROUP_MAC, ZERO4, advertisement, arp, arp_request, link_option, neighbor, solicitation,
+        source_option, unicast_solicitation,
+    },
+    oracle::{self, Answer},
+};
+
+/// Both questions of a client, with their answers.
+fn questions() -> [(&'static str, Vec<u8>, Vec<u8>); 2] {
+    [("ARP", arp_request(), arp_answer()), ("NS", solicitation(&source_option()), neighbor_answer())]
+}
+
+/// The entry with another number for its action.
+pub(crate) fn unknown_action(vip: Vip, code: u8) -> Vip {
+    // SAFETY: both types have 24 bytes, which transmute checks; an entry is made of integers without padding, so every bit
+    // pattern is a valid one in both directions.
+    let mut bytes = unsafe { std::mem::transmute::<Vip, [u8; 24]>(vip) };
+    bytes[6] = code;
+    // SAFETY: as above.
+    unsafe { std::mem::transmute::<[u8; 24], Vip>(bytes) }
+}
+
+pub(super) fn actions() -> Vec<Case> {
+    let mut rows = Vec::new();
+    for (name, frame, answer) in questions() {
+        let case = |what: &str| Case::new(format!("{name}, {what}"), frame.clone());
+        rows.push(case("suppressed").action(Action::Suppress).suppressed());
+        let no_share = |vip: Vip| Vip::new(OURS.0, Action::Suppress, vip.slot(), 0);
+        rows.push(case("suppressed without shares").entries(no_share).suppressed());
+        rows.push(case("observed").action(Action::Observe).passed(Outcome::Observed));
+        for code in [3, 255] {
+            rows.push(
+                case(&format!("action {code}")).entries(|vip| unknown_action(vip, code)).passed(Outcome::UnknownAction),
+            );
+        }
+        for slot in [16_384, u32::MAX] {
+            let beyond = |_| Vip::new(OURS.0, Action::Answer, slot, ALL_BUCKETS);
+            rows.push(case(&format!("slot {slot} that does not exist")).entries(beyond).transmitted(answer.clone()));
+        }
+    }
+    let other = Mac([2, 0, 0x5e, 0x10, 0, 9]);
+    let other_mac = |vip: Vip| Vip::new(other.0, Action::Answer, vip.slot(), ALL_BUCKETS);
+    let answer = Answer::Arp { ethernet: (CLIENT, other), owner: (other, VIP4), asker: (CLIENT, CLIENT4) };
+    rows.push(
+        Case::new("ARP, another MAC in the entry", arp_request()).entries(other_mac).answered(oracle::write(&answer)),
+    );
+    let to_us = arp((OURS, CLIENT), REQUEST, (CLIENT, CLIENT4), (Mac::ZERO, VIP4));
+    rows.push(Case::new("ARP to a MAC that we had before", to_us).entries(other_mac).passed(Outcome::OtherMac));
+    rows
+}
+
+pub(super) fn lease() -> Vec<Case> {
+    let mut rows = Vec::new();
+    for (name, frame, answer) in questions() {
+        let case = |lease| Case::new(format!("{name}, lease {lease:?}"), frame.clone()).lease(lease);
+        for over in [Lease::NotBegun, Lease::In(-3_600_000_000_000), Lease::In(-1), Lease::In(0)] {
+            rows.push(case(over).passed(Outcome::LeaseOver));
+            let name = format!("{name}, suppressed, lease {over:?}");
+            let suppressed = Case::new(name, frame.clone()).action(Action::Suppress).lease(over);
+            rows.push(suppressed.passed(Outcome::LeaseOver));
+        }
+        for running in [Lease::In(60_000_000_000), Lease::Never] {
+            rows.push(case(running).answered(answer.clone()));
+        }
+    }
+    rows
+}
+
+/// Clients by their bucket, as the table of a node in Shared mode sees them.
+fn client_of<A>(wanted: u32, client: impl Fn(u32) -> (A, [u32; 4])) -> A {
+    // Beyond the addresses that mean something in the table.
+    (0x1000..0x2000).map(client).find(|(_, words)| bucket(*words) == wanted).unwrap().0
+}
+
+pub(super) fn buckets() -> Vec<Case> {
+    let mut rows = Vec::new();
+    for wanted in 0..BUCKETS {
+        let sender = client_of(wanted, |host| ((0xc000_0200 + host).to_be_bytes(), [0, 0, 0, 0xc000_0200 + host]));
+        let request = arp((Mac::BROADCAST, CLIENT), REQUEST, (CLIENT, sender), (Mac::ZERO, VIP4));
+        let reply =
+            oracle::write(&Answer::Arp { ethernet: (CLIENT, OURS), owner: (OURS, VIP4), asker: (CLIENT, sender) });
+        let source = client_of(wanted, |host| {
+            let mut address = CLIENT6;
+            address[12..].copy_from_slice(&host.to_be_bytes());
+            (address, [0xfe80_0000, 0, 0, host])
+        });
+        let ethernet = (VIP6_GROUP_MAC, CLIENT);
+        let question = neighbor(ethernet, (source, VIP6_GROUP), (SOLICITATION, 0), VIP6, &source_option());
+        let answer = oracle::write(&Answer::Neighbor {
+            ethernet: (CLIENT, OURS),
+            addresses: (VIP6, source),
+            solicited: true,
+            overrides: true,
+            target: VIP6,
+            link: Some(OURS),
+        });
+        let only = |vip: Vip| Vip::new(OURS.0, Action::Answer, vip.slot(), 1 << wanted);
+        let others = |vip: Vip| Vip::new(OURS.0, Action::Answer, vip.slot(), !(1 << wanted));
+        for (name, frame, client, answer) in [("ARP", request, wide(sender), reply), ("NS", question, source, answer)] {
+            let served = Case::new(format!("{name}, bucket {wanted} alone"), frame.clone()).entries(only);
+            rows.push(served.answered_to(client, CLIENT, answer));
+            let left = Case::new(format!("{name}, all buckets but {wanted}"), frame).entries(others);
+            rows.push(left.dropped(Outcome::OtherBucket));
+        }
+    }
+    rows
+}
+
+/// A unicast probe for our address.
+fn arp_heartbeat() -> Vec<u8> {
+    arp((OURS, RIVAL), REQUEST, (RIVAL, ZERO4), (Mac::ZERO, VIP4))
+}
+
+/// A unicast solicitation with the nonce of a heartbeat.
+fn neighbor_heartbeat() -> Vec<u8> {
+    let options = [link_option(1, RIVAL), PULSE.to_vec()].concat();
+    neighbor((OURS, RIVAL), (CLIENT6, VIP6), (SOLICITATION, 0), VIP6, &options)
+}
+
+/// The heartbeat of 02:00:00:00:00:03, fe80::2, for 2001:db8::10:a answered: S and O set, our MAC, the nonce repeated.
+const GOLDEN_HEARTBEAT_ANSWER: &[u8] = b"\x02\x00\x00\x00\x00\x03\x02\x00\x00\x00\x00\x01\x86\xdd\
+    \x60\x00\x00\x00\x00\x28\x3a\xff\
+    \x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x0a\
+    \xfe\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\
+    \x88\x00\xd0\x87\x60\x00\x00\x00\
+    \x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x0a\
+    \x02\x01\x02\x00\x00\x00\x00\x01\
+    \x0e\x01ARPGIO";
+
+pub(super) fn heartbeats() -> Vec<Case> {
+    let mut rows = heard();
+    let arp_answered =
+        oracle::write(&Answer::Arp { ethernet: (RIVAL, OURS), owner: (OURS, VIP4), asker: (RIVAL, ZERO4) });
+    for (name, frame, answer) in
+        [("ARP", arp_heartbeat(), arp_answered), ("ND", neighbor_heartbeat(), GOLDEN_HEARTBEAT_ANSWER.to_vec())]
+    {
+        let case = |what: &str| Case::new(format!("{name} heartbeat, {what}"), frame.clone());
+        let answered = Counts { heartbeats: 1, replies: 1, ..Counts::default() };
+        let refused = Counts { heartbeats: 1, ..Counts::default() };
+        let no_share = |vip: Vip| Vip::new(OURS.0, Action::Answer, vip.slot(), 0);
+        let evacuating = |vip: Vip| vip.with_flags(Flags::EVACUATING);
+        rows.extend([
+            case("answered").counted(answered).transmitted(answer.clone()),
+            case("shares play no part").entries(no_share).counted(answered).transmitted(answer.clone()),
+            case("refused while evacuating").entries(evacuating).counted(refused).dropped(Outcome::HeartbeatRefused),
+            case("observed by who does not own").action(Action::Observe).passed(Outcome::Observed),
+            case("suppressed like any request").action(Action::Suppress).suppressed(),
+            case("after the lease").lease(Lease::In(-1)).passed(Outcome::LeaseOver),
+        ]);
+    }
+    let evacuating = |vip: Vip| vip.with_flags(Flags::EVACUATING);
+    for (name, frame, answer) in questions() {
+        rows.push(Case::new(format!("{name}, client while evacuating"), frame).entries(evacuating).answered(answer));
+    }
+    // The nonce alone makes no heartbeat: sent to everybody it is a client's question.
+    let options = [source_option(), PULSE.to_vec()].concat();
+    let frame = solicitation(&options);
+    let answer = over(&frame, neighbor_answer());
+    rows.push(Case::new("ND heartbeat to the group is a question", frame).answered(answer));
+    let frame = unicast_solicitation(&[PULSE.to_vec(), source_option()].concat());
+    let answer = over(&frame, oracle::write(&advertised()));
+    rows.push(Case::new("ND nonce before the source option is a question", frame).answered(answer));
+    rows
+}
+
+/// Answers to our own heartbeats, and what only looks like one.
+fn heard() -> Vec<Case> {
+    let pulse = |mac| [link_option(2, mac), PULSE.to_vec()].concat();
+    let arp_reply = arp((OURS, RIVAL), REPLY, (RIVAL, VIP4), (OURS, ZERO4));
+    let own_reply = arp((OURS, OURS), REPLY, (OURS, VIP4), (OURS, ZERO4));
+    let reply = advertisement(OURS, CLIENT6, SOLICITED | OVERRIDE, &pulse(RIVAL));
+    let mut rows = Vec::new();
+    for action in Action::ALL {
+        for (name, frame) in [("ARP", &arp_reply), ("ND", &reply)] {
+            let case = Case::new(format!("{name} heartbeat heard, {}", action.name()), frame.clone()).action(action);
+            rows.push(case.dropped(Outcome::HeartbeatHeard).sighted(RIVAL, SightingKind::Heartbeat));
+        }
+    }
+    rows.push(Case::new("ARP heartbeat answered by ourselves", own_reply).passed(Outcome::OwnEcho));
+    let unsolicited =
+        Case::new("ND nonce in an unsolicited advertisement", advertisement(OURS, CLIENT6, OVERRIDE, &pulse(RIVAL)));
+    rows.push(
+        unsolicited
+            .action(Action::Observe)
+            .passed(Outcome::Claimed)
+            .sighted(RIVAL, SightingKind::Claim)
+            .told(arpeggio_common::abi::EventKind::Claim, RIVAL),
+    );
+    let to_group = Case::new(
+        "ND nonce in an advertisement to all",
+        neighbor((Mac::ALL_NODES, RIVAL), (VIP6, NOBODY6), (136, SOLICITED), VIP6, &pulse(RIVAL)),
+    );
+    rows.push(to_group.action(Action::Observe).passed(Outcome::Claimed).sighted(RIVAL, SightingKind::Reply));
+    rows
+}
+
+/// A client that asks again and again is written to the map once a second.
+pub(super) fn memory() -> Vec<Case> {
+    let mut rows = Vec::new();
+    for ((name, frame, answer), (slot, client)) in
+        questions().into_iter().zip([(SLOT4, wide(CLIENT4)), (SLOT6, CLIENT6)])
+    {
+        let just_now = Asked { slot, client, mac: CLIENT, age_ns: 1_000_000 };
+        for (what, asked, written) in [
+            ("the client asked just now", just_now, false),
+            ("the client asked a second ago", Asked { age_ns: CLIENT_REFRESH_NS, ..just_now }, true),
+            ("another client asked just now", Asked { client: wide(ZERO4), ..just_now }, true),
+            ("the client had another MAC just now", Asked { mac: RIVAL, ..just_now }, true),
+        ] {
+            let case = Case::new(format!("{name}, {what}"), frame.clone())
+                .world(|world| world.asked = Some(asked))
+                .answered(answer.clone());
+            rows.push(if written { case } else { case.expect(|observed| observed.clients.clear()) });
+        }
+    }
+    rows
+}
+
+#[test]
+fn buckets_are_the_same_on_every_node_and_in_every_version() {
+    let clients =
+        [[0; 4], [0, 0, 0, 0xc000_0201], [0, 0, 0, 0x0a00_0001], [0xfe80_0000, 0, 0, 2], [0x2001_0db8, 0, 0, 0x99]];
+    // Computed apart from this code: a change would make nodes of two versions answer the same client, or none.
+    assert_eq!(clients.map(bucket), [0, 51, 34, 6, 25]);
+}
