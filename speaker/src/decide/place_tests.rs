@@ -1,3 +1,5 @@
+//! Decisions over small worlds.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
