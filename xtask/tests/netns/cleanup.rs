@@ -3,13 +3,13 @@
 use std::{fs, path::Path, process::Command};
 
 use xtask::{
-    lab::{Node, Segment, clients, leftovers},
+    lab::{Node, Segment, clients, leftovers, poll_until},
     sh,
 };
 
 use super::{
     foreign::{attach_foreign_xdp, xdp_program},
-    harness::{both, one_owner, owned_by, start},
+    harness::{SOON, both, one_owner, owned_by, pinned_programs, program_exists, start},
 };
 
 /// Every file below a directory of the bpffs.
@@ -49,7 +49,8 @@ fn a_graceful_stop_keeps_answering_and_cleanup_leaves_no_trace() {
             clients::expect_only(&segment.client, vip, &node.mac).unwrap();
         }
         assert!(!pins(&pinned).is_empty());
-        assert_ne!(attached(node), untouched);
+        let programs = pinned_programs(&pinned);
+        assert!(!programs.is_empty() && programs.iter().all(|id| program_exists(*id)), "{programs:?}");
 
         let listed = sh::read(listing).unwrap();
         assert!(listed.contains("VIPS4"), "{listed}");
@@ -57,6 +58,8 @@ fn a_graceful_stop_keeps_answering_and_cleanup_leaves_no_trace() {
         sh::run(removal).unwrap();
         assert_eq!(pins(&pinned), Vec::<String>::new());
         assert_eq!(attached(node), untouched);
+        // The kernel frees a program a little after the last thing that held it.
+        poll_until(SOON, "the programs to be gone", || !programs.iter().any(|id| program_exists(*id))).unwrap();
         for vip in both() {
             clients::expect_silence(&segment.client, vip).unwrap();
         }

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use xtask::{
-    lab::{Asker, Segment, SpeakerProcess, clients, eventually},
-    sh,
-};
+use xtask::lab::{Asker, Segment, SpeakerProcess, clients, eventually};
 
-use super::harness::{SOON, both, one_owner, owned_by, start};
+use super::harness::{SOON, both, one_owner, owned_by, pinned_programs, start};
 
 /// Requests a second, both families in turn.
 const RATE: u32 = 200;
@@ -26,13 +23,6 @@ fn restart(segment: &Segment, mode: &str) -> SpeakerProcess {
     start(segment, &segment.nodes[0], &owned_by(&["node-a"], mode), &["--lease", "10s"])
 }
 
-/// Numbers of the programs that are attached in the node, as `bpftool` tells them.
-fn programs(segment: &Segment) -> String {
-    let mut show = segment.nodes[0].namespace.command("bpftool");
-    show.args(["-j", "net", "show"]);
-    sh::read(show).unwrap()
-}
-
 #[test]
 fn a_crash_and_a_restart_lose_nothing() {
     for mode in ["native", "tcx", "generic"] {
@@ -47,10 +37,10 @@ fn a_crash_and_a_restart_lose_nothing() {
 fn an_upgrade_replaces_the_program_and_loses_nothing() {
     for mode in ["native", "tcx"] {
         nobody_notices(mode, |speaker, segment| {
-            let before = programs(segment);
+            let before = pinned_programs(speaker.pins());
             speaker.terminate().unwrap();
             let speaker = restart(segment, mode);
-            assert_ne!(programs(segment), before, "a new agent brings its own program");
+            assert_ne!(pinned_programs(speaker.pins()), before, "a new agent brings its own program");
             speaker
         });
     }

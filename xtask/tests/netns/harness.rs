@@ -1,9 +1,12 @@
 //! What the tests of the agent have in common.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
-use xtask::lab::{Node, Segment, SpeakerOptions, SpeakerProcess, eventually, static_config};
+use xtask::{
+    lab::{Node, Segment, SpeakerOptions, SpeakerProcess, eventually, static_config},
+    sh,
+};
 
 /// Limit for things that take milliseconds, with room for a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -62,4 +65,25 @@ pub(crate) fn wait_status(speaker: &SpeakerProcess, what: &str, condition: impl 
         if condition(&status) { Ok(status) } else { Err(anyhow::anyhow!("the status is {status:#}")) }
     });
     seen.unwrap()
+}
+
+/// Numbers of the programs behind the links that an agent has pinned. (`bpftool net show` of Debian 12 does not know tcx.)
+pub(crate) fn pinned_programs(pins: &Path) -> BTreeSet<u64> {
+    let links = std::fs::read_dir(pins.join("v1/links")).unwrap();
+    links
+        .map(|link| {
+            let mut show = Command::new("bpftool");
+            show.args(["-j", "link", "show", "pinned"]).arg(link.unwrap().path());
+            let text = sh::read(show).unwrap();
+            let shown: Value = serde_json::from_str(&text).unwrap();
+            shown["prog_id"].as_u64().unwrap_or_else(|| panic!("no program in {text}"))
+        })
+        .collect()
+}
+
+/// Whether the kernel still has the program with this number: anything attached anywhere keeps it.
+pub(crate) fn program_exists(id: u64) -> bool {
+    let mut show = Command::new("bpftool");
+    show.args(["prog", "show", "id", &id.to_string()]);
+    sh::run(show).is_ok()
 }
