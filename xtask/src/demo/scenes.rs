@@ -61,7 +61,7 @@ fn introduce(stage: &mut Stage) -> Result<()> {
 
 fn answers(stage: &Stage) -> Result<()> {
     ui::heading("A client asks who has the addresses");
-    explain("The answers come from the XDP program of node-a, before a packet buffer is even allocated there:");
+    explain("The answers come from the XDP program of node-a; its network stack never sees the requests:");
     let client = &stage.segment.client;
     let mac = &stage.owner().mac;
     let mut arping = client.namespace.command("arping");
@@ -119,8 +119,8 @@ fn crash(stage: &mut Stage) -> Result<()> {
 fn lease_end(stage: &Stage) -> Result<()> {
     ui::heading("The lease ends");
     explain(&format!(
-        "An agent renews its lease twice a second; without it the program may answer for {LEASE_SECONDS} s, so that a node \
-         that is really gone cannot go on claiming addresses."
+        "An agent renews its lease twice a second; without the agent the program may answer for {LEASE_SECONDS} s more.
+         So a node whose agent is really gone does not hold addresses for ever."
     ));
     let step = ui::Step::begin("Waiting until the last answer");
     let start = Instant::now();
