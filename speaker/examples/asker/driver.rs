@@ -30,6 +30,8 @@ use crate::{
 const SECOND_NS: u64 = 1_000_000_000;
 /// Silent addresses that are listed.
 const LISTED_SILENT: usize = 20;
+/// After the last answer: how long a second answer to it is waited for.
+const LINGER_NS: u64 = 100_000_000;
 /// Frames read, or sent in a flood, before the other has its turn.
 const BATCH: usize = 64;
 
@@ -93,7 +95,7 @@ impl<'a> Driver<'a> {
     }
 
     pub(crate) fn run(mut self) -> anyhow::Result<Summary> {
-        while self.sending || self.ledger.in_flight() > 0 {
+        while !self.is_over() {
             // Everything that arrived before this moment is read before anything is given up at it.
             let now_ns = self.now_ns();
             let more = self.read()?;
@@ -103,9 +105,7 @@ impl<'a> Driver<'a> {
                 }
             }
             self.send()?;
-            if self.sending || self.ledger.in_flight() > 0 {
-                self.sleep(more)?;
-            }
+            self.sleep(more)?;
         }
         let now_ns = self.now_ns();
         self.ledger.finish(now_ns);
@@ -113,6 +113,17 @@ impl<'a> Driver<'a> {
             log.flush()?;
         }
         Ok(self.summary(now_ns))
+    }
+
+    /// Nothing is left to be sent or waited for.
+    fn is_over(&self) -> bool {
+        !self.sending
+            && self.ledger.in_flight() == 0
+            && self.now_ns() >= self.last_sent_ns.saturating_add(self.linger_ns())
+    }
+
+    fn linger_ns(&self) -> u64 {
+        LINGER_NS.min(self.work.timeout_ns)
     }
 
     fn now_ns(&self) -> u64 {
@@ -212,6 +223,9 @@ impl<'a> Driver<'a> {
             self.ledger.next_expiry_ns(),
             self.sending.then(|| self.due_ns()),
             self.work.duration_ns.filter(|_| self.sending),
+            (!self.sending)
+                .then(|| self.last_sent_ns.saturating_add(self.linger_ns()))
+                .filter(|end_ns| *end_ns > now_ns),
             (more || flooding).then_some(now_ns),
         ];
         let wait_ns = wake_ns.into_iter().flatten().min().map_or(SECOND_NS, |wake_ns| wake_ns.saturating_sub(now_ns));

@@ -1,8 +1,7 @@
 //! Receiving: a raw packet socket on one interface that wakes nobody for ordinary traffic.
 //!
 //! It is bound to one EtherType, so frames of other protocols never reach it, nor do frames that this host sends; a classic
-//! BPF program picks the messages. Frames with a VLAN tag are left alone, as the kernel program does: when they arrive the
-//! kernel keeps the tag beside the frame, and without a look at it a request of another segment would look like one of ours.
+//! BPF program picks the messages. Frames with a VLAN tag are left alone, as the kernel program does.
 
 use std::{
     io::{self, IoSliceMut},

@@ -27,15 +27,17 @@ struct Test {
     accepted: &'static [u32],
 }
 
-const NO_VLAN_TAG: Test = Test { width: libc::BPF_B, offset: VLAN_TAG_PRESENT, accepted: &[0] };
+/// To this host, to all or to a group (linux/if_packet.h). Not `PACKET_OTHERHOST`: that is also how the kernel marks frames
+/// of a VLAN that has no device here, after it took the tag off; without this they would look like frames of this segment.
+const FOR_US: Test = Test { width: libc::BPF_B, offset: PACKET_TYPE, accepted: &[0, 1, 2] };
 const ARP_REPLY: Test = Test { width: libc::BPF_H, offset: 20, accepted: &[2] };
 /// The header that follows the IPv6 header: neighbour discovery has none in between.
 const ICMPV6: Test = Test { width: libc::BPF_B, offset: 20, accepted: &[58] };
 const NEIGHBOR: Test = Test { width: libc::BPF_B, offset: 54, accepted: &[135, 136] };
 const ADVERTISEMENT: Test = Test { width: libc::BPF_B, offset: 54, accepted: &[136] };
 
-/// Where the kernel tells whether it took a tag off the frame (linux/filter.h); negative offsets are facts beside the frame.
-const VLAN_TAG_PRESENT: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_VLAN_TAG_PRESENT).cast_unsigned();
+/// Where the kernel tells for whom a frame is (linux/filter.h); negative offsets are facts beside the frame.
+const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
 
 /// More than any frame has: all of it is delivered.
 const WHOLE: u32 = 0x4_0000;
@@ -60,10 +62,10 @@ impl Heard {
 
     const fn tests(self) -> &'static [Test] {
         match self {
-            Self::Arp => &[NO_VLAN_TAG],
-            Self::ArpReplies => &[NO_VLAN_TAG, ARP_REPLY],
-            Self::Neighbors => &[NO_VLAN_TAG, ICMPV6, NEIGHBOR],
-            Self::Advertisements => &[NO_VLAN_TAG, ICMPV6, ADVERTISEMENT],
+            Self::Arp => &[FOR_US],
+            Self::ArpReplies => &[FOR_US, ARP_REPLY],
+            Self::Neighbors => &[FOR_US, ICMPV6, NEIGHBOR],
+            Self::Advertisements => &[FOR_US, ICMPV6, ADVERTISEMENT],
         }
     }
 }
@@ -91,16 +93,16 @@ mod tests {
 
     use super::*;
 
-    /// What the kernel does with the few instructions in use; the tag stands beside the frame.
-    fn delivered(heard: Heard, frame: &[u8], tagged: bool) -> u32 {
+    /// What the kernel does with the few instructions in use; the packet type stands beside the frame.
+    fn delivered(heard: Heard, frame: &[u8], packet_type: u32) -> u32 {
         let program = assemble(heard.tests());
         let (mut at, mut accumulator) = (0, 0);
         loop {
             let Instruction(code, yes, no, k) = program[at];
             at += 1;
             let load = libc::BPF_LD | libc::BPF_ABS;
-            if code == load | libc::BPF_B && k == VLAN_TAG_PRESENT {
-                accumulator = u32::from(tagged);
+            if code == load | libc::BPF_B && k == PACKET_TYPE {
+                accumulator = packet_type;
             } else if code == load | libc::BPF_B || code == load | libc::BPF_H {
                 let width = if code & libc::BPF_B != 0 { 1 } else { 2 };
                 let Some(field) = frame.get(k as usize..k as usize + width) else { return 0 };
@@ -134,12 +136,12 @@ mod tests {
             (Heard::Advertisements, &frames[2..], &[false, true, false, false]),
         ];
         for (heard, frames, expected) in table {
-            let got: Vec<bool> = frames.iter().map(|frame| delivered(heard, frame, false) == WHOLE).collect();
+            let got: Vec<bool> = frames.iter().map(|frame| delivered(heard, frame, 1) == WHOLE).collect();
             assert_eq!(got, expected, "{heard:?}");
-            assert!(frames.iter().all(|frame| delivered(heard, frame, true) == 0), "{heard:?} with a VLAN tag");
+            assert!(frames.iter().all(|frame| delivered(heard, frame, 3) == 0), "{heard:?} for another host");
         }
         for heard in [Heard::ArpReplies, Heard::Neighbors, Heard::Advertisements] {
-            assert_eq!(delivered(heard, &reply[..15], false), 0, "{heard:?} of a stump");
+            assert_eq!(delivered(heard, &reply[..15], 0), 0, "{heard:?} of a stump");
         }
     }
 }

@@ -6,9 +6,14 @@ use std::{
     panic::resume_unwind,
     process::{self, Command},
     thread,
+    time::Duration,
 };
 
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::{
+    ifaddrs::{InterfaceAddress, getifaddrs},
+    net::if_::InterfaceFlags,
+    sched::{CloneFlags, setns, unshare},
+};
 
 /// A network namespace of our own.
 #[derive(Debug)]
@@ -54,6 +59,21 @@ impl Namespace {
         format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
     }
 
+    /// The kernel notices carrier some time after both ends are up; until then it throws frames away.
+    fn wait_for_carrier(&self, name: &str) {
+        let runs = |link: InterfaceAddress| {
+            link.interface_name == name
+                && link.flags.contains(InterfaceFlags::IFF_RUNNING | InterfaceFlags::IFF_LOWER_UP)
+        };
+        let has_carrier = self.enter(|| {
+            (0..5_000).any(|_| {
+                thread::sleep(Duration::from_millis(1));
+                getifaddrs().unwrap().any(runs)
+            })
+        });
+        assert!(has_carrier, "{name} has no carrier");
+    }
+
     /// Index of an interface inside.
     pub(crate) fn ifindex(&self, name: &str) -> u32 {
         self.enter(|| nix::net::if_::if_nametoindex(name).unwrap())
@@ -86,6 +106,9 @@ impl Wire {
         for (namespace, interface) in [(&self.near, "near0"), (&self.far, "far0")] {
             namespace.run("sysctl", &format!("-qw net.ipv6.conf.{interface}.accept_dad=0"));
             namespace.ip(&format!("link set {interface} up"));
+        }
+        for (namespace, interface) in [(&self.near, "near0"), (&self.far, "far0")] {
+            namespace.wait_for_carrier(interface);
         }
     }
 }

@@ -5,4 +5,5 @@
 mod asker;
 mod groups;
 mod lab;
+mod responder;
 mod sending;

@@ -1,0 +1,245 @@
+//! The responder of last resort: answers from a raw socket where BPF is not to be had.
+//!
+//! It runs the same decision as the kernel program over [tables](UserTables) of its own, so what is answered, counted and
+//! seen is the same. What it cannot do is stop a frame: see [`USER_MODE_REASON`].
+
+mod recent;
+mod tables;
+mod thread;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    io::Write as _,
+    net::IpAddr,
+    os::unix::net::UnixStream,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use arpeggio_common::abi::{Client, Event, Outcome, Sighting, Stats, Vip};
+use tokio::sync::mpsc;
+
+use self::{
+    tables::UserTables,
+    thread::{Command, Port, Shared, serve},
+};
+use super::{Capture, CaptureError, FrameSocket, Heard, SendError};
+use crate::{
+    dataplane::{Entries, Place, plan},
+    decide::{AttachMode, Desired},
+};
+
+/// What an interface in user mode lacks, for status.
+pub const USER_MODE_REASON: &str = "answers come from a raw socket of the agent: they stop with the agent, and requests for \
+    addresses that another node owns cannot be kept from this node's kernel; where it holds those addresses (kube-ipvs0), \
+    set net.ipv4.conf.all.arp_ignore=1 and arp_announce=2 (kube-proxy: ipvs.strictARP)";
+
+/// Events that wait to be read by the agent; each rival makes one a second, and status shows the sightings anyhow.
+const EVENT_QUEUE: usize = 256;
+/// Commands that wait for the thread, which takes them within a millisecond; more than a machine has interfaces.
+const COMMAND_QUEUE: usize = 1024;
+
+/// Entries changed before the thread may answer again: some 50 µs.
+const ENTRIES_AT_ONCE: usize = 256;
+
+/// The responder cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponderError {
+    /// No socket for the answers.
+    #[error(transparent)]
+    Open(#[from] SendError),
+    /// No thread, or no way to wake it.
+    #[error("cannot start the thread of the user-space responder; raise the limit of processes or open files")]
+    Start(#[source] io::Error),
+}
+
+/// What a change did.
+#[derive(Debug, Default)]
+pub struct ResponderApplied {
+    /// Entries written.
+    pub written: usize,
+    /// Entries removed.
+    pub removed: usize,
+    /// Entries beyond the capacity.
+    pub left_out: Vec<Place>,
+    /// Interfaces that cannot be listened on, by index; the next call tries again.
+    pub failed: BTreeMap<u32, CaptureError>,
+}
+
+/// Everything that the responder counted and saw: what the maps of the kernel program hold.
+#[derive(Clone, Debug, Default)]
+pub struct ResponderSnapshot {
+    /// The entries and their counters.
+    pub entries: BTreeMap<Place, (Vip, Stats)>,
+    /// Who else was seen with an address.
+    pub sightings: BTreeMap<Place, Sighting>,
+    /// Who asked for which address.
+    pub clients: BTreeMap<(Place, IpAddr), Client>,
+    /// Frames by outcome; answers and suppressed requests are counted per address.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Monotonic nanoseconds until which answering is allowed.
+    pub lease_until_ns: u64,
+    /// Answers that did not leave: a full queue, or an interface that is down.
+    pub unsent: u64,
+    /// Requests that came faster than they were read.
+    pub dropped: u64,
+    /// Events that were not read in time.
+    pub events_lost: u64,
+}
+
+/// The responder: a thread and what it is told. Dropping it ends the thread and with it all answers.
+#[derive(Debug)]
+pub struct Responder {
+    shared: Arc<Shared>,
+    wake: UnixStream,
+    commands: Option<SyncSender<Command>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+    entries: Entries,
+    open: BTreeSet<u32>,
+    capacity: u32,
+}
+
+impl Responder {
+    /// Starts it in the network namespace of the calling thread, with room for `capacity` entries. It answers nothing until
+    /// it is told entries, interfaces and a lease. The events are those of the kernel's ring buffer.
+    ///
+    /// # Errors
+    /// See [`ResponderError`].
+    pub fn start(capacity: u32) -> Result<(Self, mpsc::Receiver<Event>), ResponderError> {
+        let sender = FrameSocket::open()?;
+        let (wake, woken) = UnixStream::pair().map_err(ResponderError::Start)?;
+        for end in [&wake, &woken] {
+            end.set_nonblocking(true).map_err(ResponderError::Start)?;
+        }
+        let (events, heard) = mpsc::channel(EVENT_QUEUE);
+        let shared = Arc::new(Shared {
+            tables: Mutex::new(UserTables::new(events)),
+            woken,
+            unsent: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        });
+        let (commands, told) = sync_channel(COMMAND_QUEUE);
+        let served = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("responder".into())
+            .spawn(move || serve(&served, &told, &sender))
+            .map_err(ResponderError::Start)?;
+        let responder = Self {
+            shared,
+            wake,
+            commands: Some(commands),
+            thread: Some(thread),
+            entries: Entries::new(),
+            open: BTreeSet::new(),
+            capacity,
+        };
+        Ok((responder, heard))
+    }
+
+    /// Serves exactly these interfaces, with the entries that are desired for them. `modes` says how each interface is
+    /// served; those in [`AttachMode::User`] are ours.
+    pub fn follow(&mut self, desired: &Desired, modes: &BTreeMap<u32, AttachMode>) -> ResponderApplied {
+        let ours: BTreeSet<u32> =
+            modes.iter().filter(|(_, mode)| **mode == AttachMode::User).map(|(ifindex, _)| *ifindex).collect();
+        let vips = desired.vips.iter().filter(|((ifindex, _), _)| ours.contains(ifindex));
+        // Planned on a copy of our own, so that the thread is not kept from answering meanwhile.
+        let plan = plan(&self.entries, &vips.map(|(place, vip)| (*place, *vip)).collect(), self.capacity);
+        for place in &plan.remove {
+            self.entries.remove(place);
+        }
+        self.entries.extend(plan.set.iter().map(|write| (write.place, write.vip)));
+        for places in plan.remove.chunks(ENTRIES_AT_ONCE) {
+            self.tables().remove(places);
+        }
+        for writes in plan.set.chunks(ENTRIES_AT_ONCE) {
+            self.tables().set(writes);
+        }
+        ResponderApplied {
+            written: plan.set.len(),
+            removed: plan.remove.len(),
+            failed: self.serve_interfaces(&ours),
+            left_out: plan.left_out,
+        }
+    }
+
+    /// Allows answering until `until_ns`, monotonic nanoseconds.
+    pub fn renew(&self, until_ns: u64) {
+        self.tables().set_lease(until_ns);
+    }
+
+    /// Everything counted and seen.
+    pub fn snapshot(&self) -> ResponderSnapshot {
+        let tables = self.tables();
+        let stats = tables.stats();
+        let with_stats = |vip: Vip| (vip, stats.get(&vip.slot()).copied().unwrap_or_default());
+        ResponderSnapshot {
+            entries: self.entries.iter().map(|(place, vip)| (*place, with_stats(*vip))).collect(),
+            sightings: tables.sightings(),
+            clients: tables.clients(),
+            outcomes: tables.outcomes(),
+            lease_until_ns: tables.lease(),
+            unsent: self.shared.unsent.load(Ordering::Relaxed),
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
+            events_lost: tables.events_lost(),
+        }
+    }
+
+    /// Whether the thread is still there. It ends by itself only when the kernel refuses to wait for sockets.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    fn tables(&self) -> MutexGuard<'_, UserTables> {
+        self.shared.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve_interfaces(&mut self, wanted: &BTreeSet<u32>) -> BTreeMap<u32, CaptureError> {
+        let mut failed = BTreeMap::new();
+        for ifindex in self.open.clone().difference(wanted) {
+            self.tell(Command::Close(*ifindex));
+            self.open.remove(ifindex);
+        }
+        for ifindex in wanted.difference(&self.open.clone()).copied() {
+            let sockets = Capture::open(ifindex, Heard::Arp)
+                .and_then(|arp| Capture::open(ifindex, Heard::Neighbors).map(|neighbors| [arp, neighbors]));
+            match sockets {
+                Ok(captures) => {
+                    self.tell(Command::Open(Port { ifindex, captures }));
+                    self.open.insert(ifindex);
+                }
+                Err(error) => drop(failed.insert(ifindex, error)),
+            }
+        }
+        failed
+    }
+
+    /// Fails only when the thread is gone, which [`Self::is_running`] tells.
+    fn tell(&self, command: Command) {
+        if let Some(commands) = &self.commands
+            && commands.send(command).is_ok()
+        {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        // Full means that it is about to wake anyway.
+        let _ = (&self.wake).write(&[1]);
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        // Without a sender the thread ends at its next look; it is woken for that.
+        drop(self.commands.take());
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the decision reads and remembers, in ordered maps instead of BPF maps.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    net::IpAddr,
+};
+
+use arpeggio_common::abi::{
+    CLIENTS_CAPACITY, Client, ClientKey, Event, Key4, Key6, Outcome, SIGHTINGS_CAPACITY, Sighting, SightingKind, Stats,
+    Vip,
+};
+use arpeggio_speaker_ebpf::Tables;
+use tokio::sync::mpsc;
+
+use super::recent::Recent;
+use crate::{
+    dataplane::{Place, Write},
+    frames::clock::monotonic_ns,
+};
+
+/// The tables of the user-space responder. One thread decides at a time; the interior mutability is what the interface of
+/// the kernel's maps looks like in Rust.
+#[derive(Debug)]
+pub(super) struct UserTables {
+    vips4: BTreeMap<Key4, Vip>,
+    vips6: BTreeMap<Key6, Vip>,
+    stats: RefCell<BTreeMap<u32, Stats>>,
+    outcomes: BTreeMap<Outcome, u64>,
+    sightings: RefCell<Recent<Key6, Sighting>>,
+    clients: RefCell<Recent<ClientKey, Client>>,
+    lease_until_ns: u64,
+    arrived_ns: u64,
+    events: mpsc::Sender<Event>,
+    events_lost: Cell<u64>,
+}
+
+impl UserTables {
+    /// Empty, without lease: nothing is answered. Events go to `events` as long as there is room.
+    pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
+        Self {
+            vips4: BTreeMap::new(),
+            vips6: BTreeMap::new(),
+            stats: RefCell::default(),
+            outcomes: BTreeMap::new(),
+            sightings: RefCell::new(Recent::new(SIGHTINGS_CAPACITY)),
+            clients: RefCell::new(Recent::new(CLIENTS_CAPACITY)),
+            lease_until_ns: 0,
+            arrived_ns: 0,
+            events,
+            events_lost: Cell::new(0),
+        }
+    }
+
+    /// Writes entries.
+    pub(super) fn set(&mut self, writes: &[Write]) {
+        let stats = self.stats.get_mut();
+        for Write { place: (ifindex, address), vip, fresh_slot } in writes {
+            let line = stats.entry(vip.slot()).or_default();
+            if *fresh_slot {
+                *line = Stats::default();
+            }
+            match address {
+                IpAddr::V4(v4) => self.vips4.insert(Key4::new(*ifindex, v4.octets()), *vip),
+                IpAddr::V6(v6) => self.vips6.insert(Key6::new(*ifindex, v6.octets()), *vip),
+            };
+        }
+    }
+
+    /// Removes entries and their counters.
+    pub(super) fn remove(&mut self, places: &[Place]) {
+        for (ifindex, address) in places {
+            let removed = match address {
+                IpAddr::V4(v4) => self.vips4.remove(&Key4::new(*ifindex, v4.octets())),
+                IpAddr::V6(v6) => self.vips6.remove(&Key6::new(*ifindex, v6.octets())),
+            };
+            if let Some(vip) = removed {
+                self.stats.get_mut().remove(&vip.slot());
+            }
+        }
+    }
+
+    /// Allows answering until then.
+    pub(super) const fn set_lease(&mut self, until_ns: u64) {
+        self.lease_until_ns = until_ns;
+    }
+
+    /// The next frame arrived at this time, stamped by the kernel.
+    pub(super) const fn begin_frame(&mut self, at_ns: u64) {
+        self.arrived_ns = at_ns;
+    }
+
+    /// Counts how the decision finished, as the kernel program does.
+    pub(super) fn count_outcome(&mut self, outcome: Outcome) {
+        if outcome.counter().is_some() {
+            *self.outcomes.entry(outcome).or_default() += 1;
+        }
+    }
+
+    /// Counters by line.
+    pub(super) fn stats(&self) -> BTreeMap<u32, Stats> {
+        self.stats.borrow().clone()
+    }
+
+    /// How often the decision finished in which way.
+    pub(super) fn outcomes(&self) -> BTreeMap<Outcome, u64> {
+        self.outcomes.clone()
+    }
+
+    /// Who else was seen with an address.
+    pub(super) fn sightings(&self) -> BTreeMap<Place, Sighting> {
+        self.sightings.borrow().iter().map(|(key, sighting)| (place(key), sighting)).collect()
+    }
+
+    /// Who asked for which address.
+    pub(super) fn clients(&self) -> BTreeMap<(Place, IpAddr), Client> {
+        let readable = |key: ClientKey| (place(key.vip()), IpAddr::from(key.client()).to_canonical());
+        self.clients.borrow().iter().map(|(key, client)| (readable(key), client)).collect()
+    }
+
+    /// Events that found no room.
+    pub(super) const fn events_lost(&self) -> u64 {
+        self.events_lost.get()
+    }
+
+    /// Until when answering is allowed.
+    pub(super) const fn lease(&self) -> u64 {
+        self.lease_until_ns
+    }
+}
+
+fn place(key: Key6) -> Place {
+    (key.ifindex(), IpAddr::from(key.address()).to_canonical())
+}
+
+impl Tables for UserTables {
+    fn vip4(&self, key: &Key4) -> Option<Vip> {
+        self.vips4.get(key).copied()
+    }
+
+    fn vip6(&self, key: &Key6) -> Option<Vip> {
+        self.vips6.get(key).copied()
+    }
+
+    fn lease_until_ns(&self) -> u64 {
+        self.lease_until_ns
+    }
+
+    fn coarse_now_ns(&self) -> u64 {
+        // Not the time of arrival: a frame that waited while this process was stopped must not be answered after the lease.
+        monotonic_ns()
+    }
+
+    fn now_ns(&self) -> u64 {
+        // What is stamped with it is when somebody else spoke, however late it is read.
+        self.arrived_ns
+    }
+
+    fn count(&self, slot: u32, count: impl FnOnce(&mut Stats)) {
+        if let Some(stats) = self.stats.borrow_mut().get_mut(&slot) {
+            count(stats);
+        }
+    }
+
+    fn remember(&self, key: &ClientKey, mac: [u8; 6], now_ns: u64) {
+        self.clients.borrow_mut().insert(*key, Client::new(mac, now_ns), now_ns);
+    }
+
+    fn sight(&self, key: &Key6, mac: [u8; 6], kind: SightingKind, now_ns: u64) -> Option<Sighting> {
+        let mut sightings = self.sightings.borrow_mut();
+        let seen = Sighting::new(mac, kind, now_ns);
+        let seen = sightings.get(key).map_or(seen, |before| before.then(seen));
+        sightings.insert(*key, seen, now_ns)
+    }
+
+    fn report(&self, event: &Event) {
+        if self.events.try_send(*event).is_err() {
+            self.events_lost.set(self.events_lost.get() + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tables_tests.rs"]
+mod tests;

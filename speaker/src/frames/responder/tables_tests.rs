@@ -1,0 +1,102 @@
+//! The decision over these tables: the same as in the kernel, with the same traces.
+
+use arpeggio_common::{
+    abi::{ALL_BUCKETS, Action, EventKind, Flags},
+    wire::{Arp, Mac, Neighbor, OPTIONED_FRAME},
+};
+use arpeggio_speaker_ebpf::{Frame, decide};
+
+use super::*;
+use crate::{dataplane::plan, decide::DesiredVip};
+
+const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
+const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 9]);
+const VIP4: [u8; 4] = [10, 0, 0, 5];
+const VIP6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5];
+const ASKER4: [u8; 4] = [10, 0, 0, 9];
+const ASKER6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
+
+fn place4() -> Place {
+    (3, VIP4.into())
+}
+
+fn place6() -> Place {
+    (3, VIP6.into())
+}
+
+fn tables(action: Action) -> (UserTables, mpsc::Receiver<Event>) {
+    let (sender, receiver) = mpsc::channel(1);
+    let mut tables = UserTables::new(sender);
+    let vip = DesiredVip { mac: OURS, action, flags: Flags::NONE, buckets: ALL_BUCKETS };
+    tables.set(&plan(&BTreeMap::new(), &BTreeMap::from([(place4(), vip), (place6(), vip)]), 8).set);
+    tables.set_lease(u64::MAX);
+    (tables, receiver)
+}
+
+fn run(tables: &mut UserTables, frame: &mut [u8]) -> Outcome {
+    tables.begin_frame(1_000);
+    let outcome = Frame::over(frame, |frame| decide(frame, tables, 3));
+    tables.count_outcome(outcome);
+    outcome
+}
+
+#[test]
+fn both_families_are_answered_counted_and_remembered() {
+    let (mut tables, _events) = tables(Action::Answer);
+    let mut request = Arp::request(Mac::BROADCAST, CLIENT, ASKER4, VIP4);
+    assert_eq!(run(&mut tables, &mut request), Outcome::Answered);
+    assert_eq!(request, Arp::reply(CLIENT, OURS, VIP4, ASKER4));
+    let mut solicitation: [u8; OPTIONED_FRAME] = Neighbor::solicitation(CLIENT, ASKER6, VIP6);
+    assert_eq!(run(&mut tables, &mut solicitation), Outcome::Answered);
+    assert_eq!(&solicitation[..6], &CLIENT.0);
+    let counted: Vec<(u64, u64)> = tables.stats().values().map(|stats| (stats.requests, stats.replies)).collect();
+    assert_eq!(counted, [(1, 1), (1, 1)]);
+    let clients = tables.clients();
+    assert_eq!(clients[&(place4(), ASKER4.into())].mac(), CLIENT.0);
+    assert_eq!(clients[&(place6(), ASKER6.into())].mac(), CLIENT.0);
+    assert!(tables.outcomes().is_empty(), "answers are counted per address");
+}
+
+#[test]
+fn without_a_lease_nothing_is_answered() {
+    let (mut tables, _events) = tables(Action::Answer);
+    for over in [0, monotonic_ns()] {
+        tables.set_lease(over);
+        let mut request = Arp::request(Mac::BROADCAST, CLIENT, ASKER4, VIP4);
+        assert_eq!(run(&mut tables, &mut request), Outcome::LeaseOver);
+        assert_eq!(request, Arp::request(Mac::BROADCAST, CLIENT, ASKER4, VIP4), "the frame is left alone");
+    }
+    assert_eq!(tables.outcomes(), BTreeMap::from([(Outcome::LeaseOver, 2)]));
+}
+
+#[test]
+fn a_rival_is_seen_with_the_time_of_its_frame_and_reported_as_long_as_there_is_room() {
+    let (mut tables, mut events) = tables(Action::Answer);
+    for rival in [7, 8] {
+        let mut claim = Arp::announcement(Mac([2, 0, 0, 0, 0, rival]), VIP4);
+        assert_eq!(run(&mut tables, &mut claim), Outcome::Conflict);
+    }
+    let seen = tables.sightings()[&place4()];
+    assert_eq!((seen.mac(), seen.last_seen_ns(), seen.count()), ([2, 0, 0, 0, 0, 8], 1_000, 2));
+    let event = events.try_recv().unwrap();
+    assert_eq!((event.kind(), event.mac()), (Some(EventKind::Conflict), [2, 0, 0, 0, 0, 7]));
+    assert_eq!((events.try_recv().ok(), tables.events_lost()), (None, 1));
+    assert_eq!(tables.outcomes(), BTreeMap::from([(Outcome::Conflict, 2)]));
+}
+
+#[test]
+fn removed_entries_take_their_counters_along_and_changed_ones_keep_them() {
+    let (mut tables, _events) = tables(Action::Answer);
+    let _ = run(&mut tables, &mut Arp::request(Mac::BROADCAST, CLIENT, ASKER4, VIP4));
+    let vip = |slot, action| Vip::new(OURS.0, action, slot, ALL_BUCKETS);
+    tables.set(&[Write { place: place4(), vip: vip(0, Action::Suppress), fresh_slot: false }]);
+    let mut request = Arp::request(Mac::BROADCAST, CLIENT, ASKER4, VIP4);
+    assert_eq!(run(&mut tables, &mut request), Outcome::Suppressed);
+    let stats = tables.stats()[&0];
+    assert_eq!((stats.requests, stats.suppressed), (1, 1));
+    tables.remove(&[place4()]);
+    assert!(!tables.stats().contains_key(&0));
+    assert_eq!(run(&mut tables, &mut request), Outcome::ForeignTarget);
+    tables.set(&[Write { place: place4(), vip: vip(0, Action::Answer), fresh_slot: true }]);
+    assert_eq!(tables.stats()[&0], Stats::default());
+}
