@@ -17,5 +17,5 @@ pub use filter::Heard;
 pub use frame::Frame;
 pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};
 pub use groups::{CHANGES_PER_CALL, GROUPS_PER_SOCKET, GroupError, GroupReport, Groups, Membership};
-pub use responder::{Responder, ResponderApplied, ResponderError, ResponderSnapshot, USER_MODE_REASON};
+pub use responder::{Responder, ResponderApplied, ResponderError, ResponderLosses, USER_MODE_REASON};
 pub use socket::{FrameSocket, SendError, SendReport};

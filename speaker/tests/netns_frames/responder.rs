@@ -1,19 +1,19 @@
 //! The user-space responder answering real clients.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     net::IpAddr,
     thread,
     time::{Duration, Instant},
 };
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, EventKind, Flags, Outcome},
+    abi::{ALL_BUCKETS, Action, EventKind, Flags, Outcome, Stats},
     wire::{Arp, Mac},
 };
 use arpeggio_speaker::{
-    decide::{AttachMode, Desired, DesiredVip},
-    frames::{FrameSocket, Responder, ResponderSnapshot, monotonic_ns},
+    decide::{Desired, DesiredVip},
+    frames::{FrameSocket, Responder, ResponderLosses, monotonic_ns},
 };
 
 use super::{
@@ -53,24 +53,25 @@ impl Host {
     fn follow(&mut self, wire: &Wire, vips: impl IntoIterator<Item = (IpAddr, DesiredVip)>) -> (usize, usize) {
         let vips = vips.into_iter().map(|(address, vip)| ((self.ifindex, address), vip)).collect();
         let desired = Desired { vips, ..Desired::default() };
-        let modes = BTreeMap::from([(self.ifindex, AttachMode::User)]);
-        let applied = wire.far.enter(|| self.responder.follow(&desired, &modes));
+        let served = BTreeSet::from([self.ifindex]);
+        let applied = wire.far.enter(|| self.responder.follow(&desired, &served));
         assert!(applied.failed.is_empty() && applied.left_out.is_empty(), "{applied:?}");
         (applied.written, applied.removed)
     }
 
     /// Waits until the thread has come so far.
-    fn wait_for(&self, reached: impl Fn(&ResponderSnapshot) -> bool) -> ResponderSnapshot {
+    fn wait_for(&self, reached: impl Fn(&Responder) -> bool) {
         #[expect(clippy::disallowed_methods, reason = "the test must end")]
         let begun = Instant::now();
-        loop {
-            let snapshot = self.responder.snapshot();
-            if reached(&snapshot) {
-                return snapshot;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(5), "{snapshot:?}");
+        while !reached(&self.responder) {
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", self.responder);
             thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// The counters of an address.
+    fn stats(&self, text: &str) -> Stats {
+        self.responder.entries()[&(self.ifindex, address(text))].1
     }
 }
 
@@ -86,14 +87,14 @@ fn clients_of_both_families_are_answered_and_counted() {
     for (text, rate) in [("10.77.0.5", 200), ("2001:db8:77::5", 500)] {
         let summary = asker(&wire.near, &format!("--address {text} --rate {rate} --count 200"));
         assert_flawless(&summary);
-        let (_, stats) = host.responder.snapshot().entries[&(host.ifindex, address(text))];
+        let stats = host.stats(text);
         assert_eq!((stats.requests, stats.replies), (200, 200), "{text}");
     }
     // The sender addresses in turn were remembered as the clients that they stand for.
-    let snapshot = host.responder.snapshot();
-    assert!(snapshot.clients.values().all(|client| Mac(client.mac()) == NEAR_MAC.parse().unwrap()));
-    assert!(snapshot.clients.len() >= 200, "{}", snapshot.clients.len());
-    assert_eq!((snapshot.unsent, snapshot.dropped), (0, 0));
+    let clients = host.responder.clients();
+    assert!(clients.values().all(|client| Mac(client.mac()) == NEAR_MAC.parse().unwrap()));
+    assert!(clients.len() >= 200, "{}", clients.len());
+    assert_eq!(host.responder.losses(), ResponderLosses::default());
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn nothing_is_answered_before_during_and_after_what_is_allowed() {
     host.responder.renew(0);
     host.answer(&wire, [address("10.77.0.5")]);
     assert!(is_silent(&wire, "10.77.0.5"), "no lease yet");
-    assert!(host.responder.snapshot().outcomes[&Outcome::LeaseOver] >= 5);
+    assert!(host.responder.outcomes()[&Outcome::LeaseOver] >= 5);
     host.responder.renew(monotonic_ns() + MINUTE_NS);
     assert!(!is_silent(&wire, "10.77.0.5"));
     host.responder.renew(monotonic_ns());
@@ -152,10 +153,7 @@ fn an_interface_that_was_down_or_made_anew_is_served_again() {
     assert!(!is_silent(&wire, "10.77.0.5"));
     wire.far.ip("link del far0");
     assert!(host.responder.is_running());
-    let missing = wire.far.enter(|| {
-        let modes = BTreeMap::from([(host.ifindex, AttachMode::User), (4_242, AttachMode::User)]);
-        host.responder.follow(&Desired::default(), &modes)
-    });
+    let missing = wire.far.enter(|| host.responder.follow(&Desired::default(), &BTreeSet::from([host.ifindex, 4_242])));
     assert!(missing.failed[&4_242].to_string().contains("interface 4242"), "{missing:?}");
     wire.plug();
     host.ifindex = wire.far.ifindex("far0");
@@ -171,7 +169,6 @@ fn requests_with_a_vlan_tag_belong_to_another_segment() {
     let near = wire.near.ifindex("near0");
     let request = Arp::request(Mac::BROADCAST, NEAR_MAC.parse().unwrap(), [10, 77, 0, 1], [10, 77, 0, 5]);
     let tagged = [&request[..12], &[0x81, 0, 0, 100], &request[12..]].concat();
-    let requests = |snapshot: &ResponderSnapshot| snapshot.entries[&(host.ifindex, address("10.77.0.5"))].1.requests;
     wire.near.enter(|| {
         let socket = FrameSocket::open().unwrap();
         for _ in 0..5 {
@@ -179,8 +176,9 @@ fn requests_with_a_vlan_tag_belong_to_another_segment() {
         }
         socket.send(near, &request).unwrap();
     });
-    let snapshot = host.wait_for(|snapshot| requests(snapshot) > 0);
-    assert_eq!((requests(&snapshot), &snapshot.outcomes), (1, &BTreeMap::new()), "only the one without a tag");
+    host.wait_for(|_| host.stats("10.77.0.5").requests > 0);
+    let (requests, outcomes) = (host.stats("10.77.0.5").requests, host.responder.outcomes());
+    assert_eq!((requests, outcomes.len()), (1, 0), "only the one without a tag: {outcomes:?}");
 }
 
 #[test]
@@ -192,9 +190,9 @@ fn rivals_are_seen_and_reported_and_two_answerers_show() {
     let before_ns = monotonic_ns();
     wire.near.enter(|| FrameSocket::open().unwrap().send(near, &Arp::announcement(rival, [10, 77, 0, 5])).unwrap());
     let place = (host.ifindex, address("10.77.0.5"));
-    let snapshot = host.wait_for(|snapshot| !snapshot.sightings.is_empty());
-    let seen = snapshot.sightings[&place];
-    assert_eq!((Mac(seen.mac()), seen.count(), snapshot.entries[&place].1.claims), (rival, 1, 1));
+    host.wait_for(|responder| !responder.sightings().is_empty());
+    let seen = host.responder.sightings()[&place];
+    assert_eq!((Mac(seen.mac()), seen.count(), host.stats("10.77.0.5").claims), (rival, 1, 1));
     assert!((before_ns..monotonic_ns()).contains(&seen.last_seen_ns()), "stamped when it arrived");
     let event = host.events.blocking_recv().unwrap();
     assert_eq!((event.kind(), event.mac(), event.at_ns()), (Some(EventKind::Conflict), rival.0, seen.last_seen_ns()));
@@ -212,7 +210,7 @@ fn what_other_nodes_own_is_counted_but_cannot_be_kept_from_the_kernel() {
     let mut host = Host::start(&wire);
     host.follow(&wire, [(address("10.77.0.5"), vip(Action::Suppress))]);
     assert!(is_silent(&wire, "10.77.0.5"));
-    let (_, stats) = host.responder.snapshot().entries[&(host.ifindex, address("10.77.0.5"))];
+    let stats = host.stats("10.77.0.5");
     assert_eq!((stats.suppressed, stats.replies), (5, 0));
     wire.far.ip("link add held type bridge");
     wire.far.ip("address add 10.77.0.5/32 dev held");

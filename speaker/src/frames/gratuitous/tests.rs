@@ -267,6 +267,30 @@ fn one_address_alone_is_refreshed_on_its_own_interval() {
     assert_eq!(refreshes, [30 * SECOND, 60 * SECOND, 90 * SECOND]);
 }
 
+#[test]
+fn what_a_restarted_agent_finds_answered_is_not_claimed_again_but_refreshed() {
+    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let wanted = desired([v4(1), v4(2)]);
+    gratuitous.adopt(&wanted, &BTreeSet::from([v4(1), v4(9)]));
+    gratuitous.follow(&wanted, START);
+    let sent = run(&mut gratuitous, START, START + 60 * SECOND);
+    assert_eq!(sent, CLAIM_ROUNDS_NS.map(|at| (at, v4(2))), "only the new one");
+    gratuitous.set_refresh(Some(Duration::from_secs(10)));
+    let refreshed: BTreeSet<Key> =
+        run(&mut gratuitous, START + 60 * SECOND, START + 71 * SECOND).into_iter().map(|(_, key)| key).collect();
+    assert_eq!(refreshed, [v4(1), v4(2)].into());
+    gratuitous.set_refresh(None);
+    assert_eq!(gratuitous.step(START + 80 * SECOND), GratuitousStep::default());
+    // Without carrier at the start, the adopted one is claimed once carrier comes: the switch has forgotten it.
+    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut down = desired([v4(1)]);
+    down.interfaces.insert(1, interface(false));
+    gratuitous.adopt(&down, &BTreeSet::from([v4(1)]));
+    gratuitous.follow(&down, START);
+    gratuitous.follow(&desired([v4(1)]), START + SECOND);
+    assert_eq!(run(&mut gratuitous, START + SECOND, START + 60 * SECOND).len(), CLAIM_ROUNDS_NS.len());
+}
+
 /// What can happen to a schedule, with the time until it happens.
 #[derive(Clone, Debug)]
 enum Input {

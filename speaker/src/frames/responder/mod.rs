@@ -30,8 +30,8 @@ use self::{
 };
 use super::{Capture, CaptureError, FrameSocket, Heard, SendError};
 use crate::{
-    dataplane::{Entries, Place, plan},
-    decide::{AttachMode, Desired},
+    dataplane::{Entries, Place, plan, taken},
+    decide::Desired,
 };
 
 /// What an interface in user mode lacks, for status.
@@ -65,31 +65,23 @@ pub struct ResponderApplied {
     pub written: usize,
     /// Entries removed.
     pub removed: usize,
+    /// Addresses that are answered for now and were not before, or with another MAC: announce them.
+    pub taken: Vec<Place>,
     /// Entries beyond the capacity.
     pub left_out: Vec<Place>,
     /// Interfaces that cannot be listened on, by index; the next call tries again.
     pub failed: BTreeMap<u32, CaptureError>,
 }
 
-/// Everything that the responder counted and saw: what the maps of the kernel program hold.
-#[derive(Clone, Debug, Default)]
-pub struct ResponderSnapshot {
-    /// The entries and their counters.
-    pub entries: BTreeMap<Place, (Vip, Stats)>,
-    /// Who else was seen with an address.
-    pub sightings: BTreeMap<Place, Sighting>,
-    /// Who asked for which address.
-    pub clients: BTreeMap<(Place, IpAddr), Client>,
-    /// Frames by outcome; answers and suppressed requests are counted per address.
-    pub outcomes: BTreeMap<Outcome, u64>,
-    /// Monotonic nanoseconds until which answering is allowed.
-    pub lease_until_ns: u64,
+/// What went wrong between the wire and the tables, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResponderLosses {
     /// Answers that did not leave: a full queue, or an interface that is down.
     pub unsent: u64,
     /// Requests that came faster than they were read.
     pub dropped: u64,
     /// Events that were not read in time.
-    pub events_lost: u64,
+    pub events: u64,
 }
 
 /// The responder: a thread and what it is told. Dropping it ends the thread and with it all answers.
@@ -141,14 +133,12 @@ impl Responder {
         Ok((responder, heard))
     }
 
-    /// Serves exactly these interfaces, with the entries that are desired for them. `modes` says how each interface is
-    /// served; those in [`AttachMode::User`] are ours.
-    pub fn follow(&mut self, desired: &Desired, modes: &BTreeMap<u32, AttachMode>) -> ResponderApplied {
-        let ours: BTreeSet<u32> =
-            modes.iter().filter(|(_, mode)| **mode == AttachMode::User).map(|(ifindex, _)| *ifindex).collect();
-        let vips = desired.vips.iter().filter(|((ifindex, _), _)| ours.contains(ifindex));
+    /// Serves exactly these interfaces, by index, with the entries that are desired for them.
+    pub fn follow(&mut self, desired: &Desired, served: &BTreeSet<u32>) -> ResponderApplied {
+        let vips = desired.vips.iter().filter(|((ifindex, _), _)| served.contains(ifindex));
         // Planned on a copy of our own, so that the thread is not kept from answering meanwhile.
         let plan = plan(&self.entries, &vips.map(|(place, vip)| (*place, *vip)).collect(), self.capacity);
+        let before = self.entries.clone();
         for place in &plan.remove {
             self.entries.remove(place);
         }
@@ -162,7 +152,8 @@ impl Responder {
         ResponderApplied {
             written: plan.set.len(),
             removed: plan.remove.len(),
-            failed: self.serve_interfaces(&ours),
+            taken: taken(&before, &self.entries),
+            failed: self.serve_interfaces(served),
             left_out: plan.left_out,
         }
     }
@@ -172,20 +163,39 @@ impl Responder {
         self.tables().set_lease(until_ns);
     }
 
-    /// Everything counted and seen.
-    pub fn snapshot(&self) -> ResponderSnapshot {
-        let tables = self.tables();
-        let stats = tables.stats();
+    /// Until when answering is allowed, monotonic nanoseconds; 0 for never.
+    pub fn lease_until_ns(&self) -> u64 {
+        self.tables().lease()
+    }
+
+    /// Every entry with its counters.
+    pub fn entries(&self) -> BTreeMap<Place, (Vip, Stats)> {
+        let stats = self.tables().stats();
         let with_stats = |vip: Vip| (vip, stats.get(&vip.slot()).copied().unwrap_or_default());
-        ResponderSnapshot {
-            entries: self.entries.iter().map(|(place, vip)| (*place, with_stats(*vip))).collect(),
-            sightings: tables.sightings(),
-            clients: tables.clients(),
-            outcomes: tables.outcomes(),
-            lease_until_ns: tables.lease(),
+        self.entries.iter().map(|(place, vip)| (*place, with_stats(*vip))).collect()
+    }
+
+    /// Who else was seen with an address.
+    pub fn sightings(&self) -> BTreeMap<Place, Sighting> {
+        self.tables().sightings()
+    }
+
+    /// Who asked for which address.
+    pub fn clients(&self) -> BTreeMap<(Place, IpAddr), Client> {
+        self.tables().clients()
+    }
+
+    /// Frames by outcome; answers and suppressed requests are counted per address.
+    pub fn outcomes(&self) -> BTreeMap<Outcome, u64> {
+        self.tables().outcomes()
+    }
+
+    /// What went wrong so far.
+    pub fn losses(&self) -> ResponderLosses {
+        ResponderLosses {
             unsent: self.shared.unsent.load(Ordering::Relaxed),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
-            events_lost: tables.events_lost(),
+            events: self.tables().events_lost(),
         }
     }
 
