@@ -11,7 +11,7 @@ use arpeggio_common::{
 };
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::decide::AttachPolicy;
+use crate::world::AttachPolicy;
 
 /// The node agent of Arpeggio: answers ARP requests and IPv6 neighbour solicitations for service addresses in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]

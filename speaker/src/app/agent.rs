@@ -22,9 +22,9 @@ use crate::{
     args::{OnExit, ProgramLog, RunArgs},
     causes::with_causes,
     dataplane::{self, EventsError, Options, Sweep, monotonic_ns},
-    decide::{AttachMode, AttachPolicy, Decision, decide},
+    decide::{AttachMode, Decision, decide},
     status::{AgentFacts, attach_mode_name},
-    world::{LeaseTimes, Sources, World},
+    world::{AttachPolicy, LeaseTimes, Sources, World},
 };
 
 /// Errors that the status remembers.

@@ -10,6 +10,8 @@ use arpeggio_common::{
     wire::Mac,
 };
 
+use crate::world::AttachPolicy;
+
 /// Where the decision function runs for one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -27,23 +29,6 @@ pub enum AttachMode {
 impl AttachMode {
     /// The ladder from the best to the last resort.
     pub const LADDER: [Self; 4] = [Self::Native, Self::Tcx, Self::Generic, Self::User];
-}
-
-/// What the administrator wants for an interface.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AttachPolicy {
-    /// The best that works, step by step down the ladder.
-    #[default]
-    Auto,
-    /// Only this mode; a failure is reported, not stepped over.
-    Native,
-    /// Only this mode.
-    Tcx,
-    /// Only this mode.
-    Generic,
-    /// Only this mode.
-    User,
 }
 
 /// An interface that should carry the program.

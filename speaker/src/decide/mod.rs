@@ -3,5 +3,7 @@
 mod desired;
 mod place;
 
-pub use desired::{AttachMode, AttachPolicy, Desired, DesiredInterface, DesiredVip};
+pub use desired::{AttachMode, Desired, DesiredInterface, DesiredVip};
 pub use place::{Decision, decide};
+
+pub use crate::world::AttachPolicy;

@@ -11,10 +11,10 @@ use arpeggio_common::{
     wire::solicited_node_group,
 };
 
-use super::{AttachPolicy, Desired, DesiredInterface, DesiredVip};
+use super::{Desired, DesiredInterface, DesiredVip};
 use crate::{
     ownership,
-    world::{Config, Eligible, Link, LinkKind, World, eligible},
+    world::{AttachPolicy, Config, Eligible, Link, LinkKind, World, eligible},
 };
 
 /// What should be, and the reasons for what is not.

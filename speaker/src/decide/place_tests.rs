@@ -12,25 +12,7 @@ use arpeggio_common::{
 };
 
 use super::*;
-use crate::world::{Exclude, LeaseTimes, Links};
-
-fn link(index: u32, name: &str, addresses: &[&str]) -> Link {
-    Link {
-        index,
-        name: name.to_owned(),
-        mac: Some(Mac([2, 0, 0, 0, 0, u8::try_from(index).unwrap()])),
-        kind: LinkKind::Physical,
-        up: true,
-        carrier: true,
-        broadcast: true,
-        noarp: false,
-        loopback: false,
-        enslaved: false,
-        mtu: 1500,
-        xdp_program: None,
-        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
-    }
-}
+use crate::world::{Exclude, LeaseTimes, Links, testing::card};
 
 fn announcement(address: &str, candidates: &[&str], interfaces: &[&str]) -> Announcement {
     Announcement::new(
@@ -60,7 +42,7 @@ fn world(announcements: Vec<Announcement>, links: Vec<Link>) -> World {
 }
 
 fn two_cards() -> Vec<Link> {
-    vec![link(2, "eth0", &["192.0.2.1/24", "fe80::1/64"]), link(3, "eth1", &["198.51.100.1/24"])]
+    vec![card(2, "eth0", &["192.0.2.1/24", "fe80::1/64"]), card(3, "eth1", &["198.51.100.1/24"])]
 }
 
 fn actions(decision: &Decision, address: &str) -> Vec<(u32, Action)> {
@@ -132,7 +114,7 @@ fn policies_are_taken_by_name_and_default_to_the_flag() {
 
 #[test]
 fn unusable_interfaces_carry_nothing_and_say_why() {
-    let mut down = link(4, "eth2", &[]);
+    let mut down = card(4, "eth2", &[]);
     down.up = false;
     let decision = decide(&world(vec![announcement("192.0.2.10", &["node-a"], &[])], vec![down]), AttachPolicy::Auto);
     assert!(decision.desired.interfaces.is_empty() && decision.desired.vips.is_empty());

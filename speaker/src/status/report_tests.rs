@@ -13,29 +13,15 @@ use arpeggio_common::{
 
 use super::*;
 use crate::{
-    decide::{AttachMode, AttachPolicy, Desired, DesiredInterface, DesiredVip},
-    world::{Link, LinkKind, Links},
+    decide::{AttachMode, Desired, DesiredInterface, DesiredVip},
+    world::{AttachPolicy, Link, Links, testing::card},
 };
 
 const NOW: u64 = 1_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
 
 fn link(index: u32, name: &str) -> Link {
-    Link {
-        index,
-        name: name.to_owned(),
-        mac: Some(Mac([2, 0, 0, 0, 0, u8::try_from(index).unwrap()])),
-        kind: LinkKind::Physical,
-        up: true,
-        carrier: true,
-        broadcast: true,
-        noarp: false,
-        loopback: false,
-        enslaved: false,
-        mtu: 1500,
-        xdp_program: None,
-        addresses: BTreeSet::new(),
-    }
+    card(u8::try_from(index).unwrap(), name, &[])
 }
 
 fn entry(action: Action, mac: u8, stats: Stats) -> EntryFacts {

@@ -67,29 +67,14 @@ pub fn eligible(link: &Link, exclude: &Exclude) -> Result<Eligible, Ineligible> 
 mod tests {
     use std::collections::BTreeSet;
 
-    use arpeggio_common::wire::Mac;
     use rstest::rstest;
 
     use super::*;
-    use crate::world::LinkKind;
+    use crate::world::{LinkKind, testing::card};
 
     /// An ordinary network card that can do everything.
     fn eth0() -> Link {
-        Link {
-            index: 2,
-            name: "eth0".to_owned(),
-            mac: Some(Mac([2, 0, 0, 0, 0, 1])),
-            kind: LinkKind::Physical,
-            up: true,
-            carrier: true,
-            broadcast: true,
-            noarp: false,
-            loopback: false,
-            enslaved: false,
-            mtu: 1500,
-            xdp_program: None,
-            addresses: ["192.0.2.1/24", "fe80::1/64"].map(|address| address.parse().unwrap()).into(),
-        }
+        card(2, "eth0", &["192.0.2.1/24", "fe80::1/64"])
     }
 
     fn with(change: impl FnOnce(&mut Link)) -> Link {

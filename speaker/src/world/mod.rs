@@ -6,11 +6,12 @@ mod exclude;
 mod file;
 mod link;
 mod netlink;
+mod policy;
 mod problem;
 mod sources;
 mod task;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod yaml;
 
 pub use config::{Config, Defaults, LeaseFault, LeaseTimes};
@@ -19,5 +20,6 @@ pub use exclude::{DEFAULT_PATTERNS, Exclude};
 pub use file::{Loaded, Refused};
 pub use link::{Link, LinkKind, Links};
 pub use netlink::{LinkWatch, NetlinkError};
+pub use policy::AttachPolicy;
 pub use problem::{FileError, Problem};
 pub use sources::{SourceGone, SourcePaths, Sources, StartError, World};

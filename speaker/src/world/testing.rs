@@ -1,8 +1,30 @@
-//! A network namespace for a test.
+//! What tests of several folders need: a network card that can everything, and a network namespace.
 
 use std::process::Command;
 
+use arpeggio_common::wire::Mac;
 use nix::sched::{CloneFlags, unshare};
+
+use super::{Link, LinkKind};
+
+/// An ordinary network card that can do everything, with MAC 02:00:00:00:00:INDEX.
+pub(crate) fn card(index: u8, name: &str, addresses: &[&str]) -> Link {
+    Link {
+        index: index.into(),
+        name: name.to_owned(),
+        mac: Some(Mac([2, 0, 0, 0, 0, index])),
+        kind: LinkKind::Physical,
+        up: true,
+        carrier: true,
+        broadcast: true,
+        noarp: false,
+        loopback: false,
+        enslaved: false,
+        mtu: 1500,
+        xdp_program: None,
+        addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+    }
+}
 
 /// Runs in a thread of its own, in a network namespace of its own that ends with the thread, whatever becomes of the test.
 pub(super) fn in_namespace(test: impl AsyncFnOnce() + Send + 'static) {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use crate::{decide::AttachPolicy, world::Link};
+use crate::world::{AttachPolicy, Link};
 
 /// A kernel version: major and minor.
 pub(super) type Version = (u32, u32);

@@ -7,8 +7,9 @@ use super::{
 };
 use crate::{
     dataplane::{KernelFacts, plan_steps},
-    decide::{AttachMode, AttachPolicy},
+    decide::AttachMode,
     status::attach_mode_name,
+    world::AttachPolicy,
     world::LinkKind,
 };
 

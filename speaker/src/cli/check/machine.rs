@@ -4,7 +4,7 @@ use super::{
     facts::{Kernel, Pins, Privileges, Version},
     finding::{Area, Finding},
 };
-use crate::decide::AttachPolicy;
+use crate::world::AttachPolicy;
 
 /// The oldest kernel that is supported.
 pub(super) const FLOOR: Version = (5, 15);

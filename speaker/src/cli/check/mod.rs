@@ -24,7 +24,7 @@ pub use finding::{Area, CheckReport, Finding, Verdict};
 pub use render::render;
 pub use run::run;
 
-use crate::{decide::AttachPolicy, world::Links};
+use crate::world::{AttachPolicy, Links};
 
 /// The device on which kube-proxy in IPVS mode keeps service addresses.
 const IPVS_DEVICE: &str = "kube-ipvs0";

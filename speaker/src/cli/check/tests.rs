@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use arpeggio_common::wire::Mac;
 use rstest::rstest;
 
 use super::{
@@ -15,7 +14,7 @@ use crate::{
         AttachMode::{self, Generic, Native, Tcx, User},
         AttachPolicy,
     },
-    world::{Link, LinkKind},
+    world::{LinkKind, testing::card},
 };
 
 /// basic, redirect, transmit, multi-buffer.
@@ -42,21 +41,7 @@ fn settings(rp_filter: i32, arp_announce: i32) -> Ipv4Sysctls {
 /// A card that can do everything, on a kernel that can.
 fn eth0() -> Interface {
     Interface {
-        link: Link {
-            index: 2,
-            name: "eth0".to_owned(),
-            mac: Some(Mac([2, 0, 0, 0, 0, 2])),
-            kind: LinkKind::Physical,
-            up: true,
-            carrier: true,
-            broadcast: true,
-            noarp: false,
-            loopback: false,
-            enslaved: false,
-            mtu: 1500,
-            xdp_program: None,
-            addresses: BTreeSet::from(["192.0.2.2/24".parse().unwrap(), "fe80::2/64".parse().unwrap()]),
-        },
+        link: card(2, "eth0", &["192.0.2.2/24", "fe80::2/64"]),
         ineligible: None,
         asked_for: false,
         ours: false,

@@ -20,7 +20,8 @@ use crate::{
         load::{Programs, driver_of, errno_of},
         pins::{PinDir, PinsError},
     },
-    decide::{AttachMode, AttachPolicy, DesiredInterface},
+    decide::{AttachMode, DesiredInterface},
+    world::AttachPolicy,
 };
 
 /// A program that is attached. Dropping it detaches the program unless it is pinned.

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 
-use crate::decide::{AttachMode, AttachPolicy};
+use crate::{decide::AttachMode, world::AttachPolicy};
 
 /// What the running kernel can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

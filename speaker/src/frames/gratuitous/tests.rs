@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::decide::{AttachPolicy, DesiredInterface, DesiredVip};
+use crate::{
+    decide::{DesiredInterface, DesiredVip},
+    world::AttachPolicy,
+};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;

@@ -33,7 +33,7 @@ use super::{
     problem::{FileError, Problem},
     yaml,
 };
-use crate::decide::AttachPolicy;
+use crate::world::AttachPolicy;
 
 /// What the command line and the machine say, for what the file leaves open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

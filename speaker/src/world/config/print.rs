@@ -9,7 +9,7 @@ use super::{
     Config,
     raw::{RawAnnouncement, RawConfig, RawGratuitous, RawInterface, RawL2, RawLease, Text},
 };
-use crate::decide::AttachPolicy;
+use crate::world::AttachPolicy;
 
 impl Config {
     /// The configuration as YAML; [`Config::parse`] reads the same configuration from it.

@@ -18,7 +18,7 @@ use super::{
     Config, Defaults, LeaseFault, LeaseTimes,
     raw::{RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, Text},
 };
-use crate::{decide::AttachPolicy, world::problem::Problem};
+use crate::world::{AttachPolicy, problem::Problem};
 
 /// Every owned address costs a frame each time.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@ use netlink_packet_route::address::AddressHeaderFlags;
 use rstest::rstest;
 
 use super::*;
+use crate::world::testing::card;
 
 const INDEX: u32 = 7;
 
@@ -52,21 +53,7 @@ fn after(message: LinkMessage) -> Link {
 }
 
 fn eth7() -> Link {
-    Link {
-        index: INDEX,
-        name: "eth7".to_owned(),
-        mac: Some(Mac([2, 0, 0, 0, 0, 7])),
-        kind: LinkKind::Physical,
-        up: true,
-        carrier: true,
-        broadcast: true,
-        noarp: false,
-        loopback: false,
-        enslaved: false,
-        mtu: 1500,
-        xdp_program: None,
-        addresses: ["192.0.2.1/24".parse().unwrap()].into(),
-    }
+    card(7, "eth7", &["192.0.2.1/24"])
 }
 
 #[test]
