@@ -9,6 +9,7 @@ pub mod app;
 pub mod args;
 mod causes;
 pub mod cli;
+pub mod clock;
 pub mod dataplane;
 pub mod decide;
 pub mod frames;

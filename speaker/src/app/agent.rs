@@ -21,7 +21,8 @@ use super::{
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
     causes::with_causes,
-    dataplane::{self, EventsError, Options, Sweep, monotonic_ns},
+    clock::monotonic_ns,
+    dataplane::{self, EventsError, Options, Sweep},
     decide::{AttachMode, Decision, decide},
     status::{AgentFacts, attach_mode_name},
     world::{AttachPolicy, LeaseTimes, Sources, World},

@@ -7,13 +7,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::abi::{Action, Outcome, Sighting, Vip};
+use arpeggio_common::abi::{Action, Event, Outcome, Sighting, Vip};
 
-use super::user::{Responders, SUPPRESS_NEEDS_BPF};
+use super::user::UserSide;
 use crate::{
     causes::with_causes,
     dataplane::{Applied, Attachment, Dataplane, Events, Options, ProgramLog},
     decide::{AttachMode, Desired},
+    frames::USER_MODE_REASON,
     status::{AttachmentFacts, EntryFacts},
 };
 
@@ -45,6 +46,15 @@ impl Round {
         answered
     }
 
+    /// Not even a raw socket serves this interface.
+    fn give_up(&mut self, index: u32, error: String) {
+        if let Some(attachment) = self.attachments.get_mut(&index) {
+            attachment.mode = None;
+            attachment.steps_down.push((AttachMode::User, error.clone()));
+        }
+        self.errors.push(error);
+    }
+
     /// Why wanted entries are not in force.
     pub(super) fn failures(&self, desired: &Desired) -> BTreeMap<(u32, IpAddr), String> {
         let reason = || self.errors.first().cloned().unwrap_or_else(|| "the entry is not in the map".to_owned());
@@ -56,7 +66,7 @@ impl Round {
 /// The kernel program, or why there is none, and the raw sockets.
 pub(super) struct Backend {
     kernel: Result<Dataplane, String>,
-    user: Responders,
+    user: UserSide,
 }
 
 impl Backend {
@@ -70,7 +80,7 @@ impl Backend {
             Err(error) if error.bpf_is_unavailable() => Err(with_causes(&error)),
             Err(error) => return Err(error).context("the kernel program cannot be loaded"),
         };
-        Ok(Self { kernel, user: Responders::default() })
+        Ok(Self { kernel, user: UserSide::new(options.capacity) })
     }
 
     /// Why there is no kernel program.
@@ -90,16 +100,20 @@ impl Backend {
             .filter(|(_, attachment)| attachment.mode == Some(AttachMode::User))
             .map(|(index, _)| *index)
             .collect();
-        let report = self.user.apply(&served, desired);
-        round.changes += report.changed;
-        round.taken.extend(report.taken);
-        round.installed.extend(report.installed);
-        for (index, error) in report.errors {
-            round.errors.push(error.clone());
-            if let Some(attachment) = round.attachments.get_mut(&index) {
-                attachment.mode = None;
-                attachment.steps_down.push((AttachMode::User, error));
+        for attachment in round.attachments.values_mut().filter(|attachment| attachment.mode == Some(AttachMode::User))
+        {
+            attachment.steps_down.push((AttachMode::User, USER_MODE_REASON.to_owned()));
+        }
+        match self.user.follow(desired, &served) {
+            Ok(applied) => {
+                round.changes += applied.written + applied.removed;
+                round.taken.extend(applied.taken);
+                round.installed.extend(self.user.installed());
+                for (index, error) in &applied.failed {
+                    round.give_up(*index, with_causes(error));
+                }
             }
+            Err(error) => served.iter().for_each(|index| round.give_up(*index, error.clone())),
         }
         round
     }
@@ -142,6 +156,11 @@ impl Backend {
     /// They cannot be read.
     pub(super) fn events(&self) -> Result<Option<Events>> {
         self.kernel.as_ref().ok().map(Dataplane::events).transpose().context("the program's events cannot be read")
+    }
+
+    /// The next event of the raw sockets. Cancel safe.
+    pub(super) async fn user_event(&mut self) -> Event {
+        self.user.event().await
     }
 
     /// The log of the kernel program; `None` without one.
@@ -200,12 +219,9 @@ impl Backend {
 }
 
 fn all_user(desired: &Desired, reason: &str) -> BTreeMap<u32, AttachmentFacts> {
-    let steps_down = AttachMode::LADDER
-        .into_iter()
-        .filter(|mode| *mode != AttachMode::User)
-        .map(|mode| (mode, reason.to_owned()))
-        .chain([(AttachMode::User, SUPPRESS_NEEDS_BPF.to_owned())]);
-    let facts = AttachmentFacts { mode: Some(AttachMode::User), steps_down: steps_down.collect() };
+    let kernel_modes = AttachMode::LADDER.into_iter().filter(|mode| *mode != AttachMode::User);
+    let steps_down = kernel_modes.map(|mode| (mode, reason.to_owned())).collect();
+    let facts = AttachmentFacts { mode: Some(AttachMode::User), steps_down };
     desired.interfaces.keys().map(|index| (*index, facts.clone())).collect()
 }
 

@@ -26,7 +26,8 @@ use self::{
 use crate::{
     args::{ProgramLog, RunArgs},
     causes::with_causes,
-    dataplane::{Events, EventsError, monotonic_ns},
+    clock::monotonic_ns,
+    dataplane::{Events, EventsError},
     status::ControlSocket,
     world::{Defaults, LeaseTimes, SourcePaths, Sources},
 };
@@ -93,6 +94,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
             () = sleep_until(agent.announcer.next_ns()) => agent.announce(),
             Some(call) = calls.recv() => agent.answer(call),
             event = next_event(&mut events) => agent.hear(event),
+            event = agent.backend.user_event() => agent.hear(Ok(event)),
             _ = resync.tick() => agent.reconcile(),
         }
     }

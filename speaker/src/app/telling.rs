@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::agent::Agent;
 use crate::{
-    dataplane::monotonic_ns,
+    clock::monotonic_ns,
     status::{Call, ConfigFacts, Facts, Request, Response, StatusReport},
 };
 

@@ -5,45 +5,92 @@ use std::{
     net::IpAddr,
 };
 
-use arpeggio_common::abi::{Outcome, Sighting, Vip};
+use arpeggio_common::abi::{Event, Outcome, Sighting, Vip};
+use tokio::sync::mpsc::Receiver;
 
-use crate::{decide::Desired, status::EntryFacts};
+use crate::{
+    causes::with_causes,
+    decide::Desired,
+    frames::{Responder, ResponderApplied},
+    status::EntryFacts,
+};
 
-pub(super) const SUPPRESS_NEEDS_BPF: &str = "suppression needs BPF";
-
-#[derive(Debug, Default)]
-pub(super) struct UserReport {
-    pub(super) changed: usize,
-    pub(super) taken: BTreeSet<(u32, IpAddr)>,
-    pub(super) installed: BTreeMap<(u32, IpAddr), Vip>,
-    pub(super) errors: Vec<(u32, String)>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Responders {
+/// The responder, started when the first interface needs it: most nodes never do.
+#[derive(Default)]
+pub(super) struct UserSide {
+    capacity: u32,
     until_ns: u64,
+    running: Option<(Responder, Receiver<Event>)>,
 }
 
-impl Responders {
-    pub(super) fn apply(&mut self, served: &BTreeSet<u32>, _desired: &Desired) -> UserReport {
-        UserReport {
-            errors: served.iter().map(|i| (*i, "no user-space responder yet".to_owned())).collect(),
-            ..UserReport::default()
-        }
+impl UserSide {
+    /// With room for `capacity` entries.
+    pub(super) const fn new(capacity: u32) -> Self {
+        Self { capacity, until_ns: 0, running: None }
     }
+
+    /// Serves exactly these interfaces.
+    ///
+    /// # Errors
+    /// The responder cannot be started; the reason in a sentence.
+    pub(super) fn follow(&mut self, desired: &Desired, served: &BTreeSet<u32>) -> Result<ResponderApplied, String> {
+        if self.running.as_ref().is_some_and(|(responder, _)| !responder.is_running()) {
+            self.running = None;
+        }
+        if self.running.is_none() {
+            if served.is_empty() {
+                return Ok(ResponderApplied::default());
+            }
+            let started = Responder::start(self.capacity).map_err(|error| with_causes(&error))?;
+            started.0.renew(self.until_ns);
+            self.running = Some(started);
+        }
+        let Some((responder, _)) = &mut self.running else { return Ok(ResponderApplied::default()) };
+        Ok(responder.follow(desired, served))
+    }
+
+    /// Allows answering until `until_ns`, monotonic nanoseconds.
     pub(super) fn renew(&mut self, until_ns: u64) {
         self.until_ns = until_ns;
+        if let Some((responder, _)) = &self.running {
+            responder.renew(until_ns);
+        }
     }
-    pub(super) fn lease_until_ns(&self) -> u64 {
+
+    /// Until when answering is allowed.
+    pub(super) const fn lease_until_ns(&self) -> u64 {
         self.until_ns
     }
+
+    /// The next event. Cancel safe.
+    pub(super) async fn event(&mut self) -> Event {
+        if let Some((_, events)) = &mut self.running
+            && let Some(event) = events.recv().await
+        {
+            return event;
+        }
+        // Nobody there to speak: the next round may start one.
+        std::future::pending().await
+    }
+
+    /// Every entry with its counters.
     pub(super) fn entries(&self) -> BTreeMap<(u32, IpAddr), EntryFacts> {
-        BTreeMap::new()
+        let entries = self.running.iter().flat_map(|(responder, _)| responder.entries());
+        entries.map(|(place, (vip, stats))| (place, EntryFacts { vip, stats })).collect()
     }
+
+    /// Every entry.
+    pub(super) fn installed(&self) -> impl Iterator<Item = ((u32, IpAddr), Vip)> + '_ {
+        self.entries().into_iter().map(|(place, facts)| (place, facts.vip))
+    }
+
+    /// Who else was seen with our addresses.
     pub(super) fn sightings(&self) -> BTreeMap<(u32, IpAddr), Sighting> {
-        BTreeMap::new()
+        self.running.iter().flat_map(|(responder, _)| responder.sightings()).collect()
     }
+
+    /// How often a frame ended in which way.
     pub(super) fn outcomes(&self) -> BTreeMap<Outcome, u64> {
-        BTreeMap::new()
+        self.running.iter().flat_map(|(responder, _)| responder.outcomes()).collect()
     }
 }

@@ -1,7 +1,6 @@
 //! Permission to answer: the kernel program keeps out of everything once the deadline has passed.
 
 use aya::maps::MapError;
-use nix::time::{ClockId, clock_gettime};
 
 use super::maps::Maps;
 
@@ -11,15 +10,6 @@ use super::maps::Maps;
 pub struct LeaseError {
     operation: &'static str,
     source: MapError,
-}
-
-/// Monotonic nanoseconds, the clock that the program compares the deadline with. Before the kernel has a clock: 0.
-pub fn monotonic_ns() -> u64 {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| {
-        let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
-        let nanoseconds = u64::try_from(time.tv_nsec()).unwrap_or(0);
-        seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
-    })
 }
 
 /// Allows answering until `until_ns`, monotonic.

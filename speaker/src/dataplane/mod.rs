@@ -30,7 +30,7 @@ pub use attach::{Attachment, Attachments, KernelFacts, Steps, VETH_REASON, expla
 pub use counters::CountersError;
 pub use events::{Events, EventsError};
 pub use inspect::{InspectError, Inspection, PinnedProgram, inspect};
-pub use lease::{LeaseError, monotonic_ns};
+pub use lease::LeaseError;
 pub use load::ProgramLoadError;
 pub use logs::{LogsError, ProgramLog};
 pub use maps::MapsError;
@@ -38,6 +38,7 @@ pub use object::{OBJECT, ObjectError};
 pub use pins::{CleanupReport, Fit, MapShape, PinDir, PinsError, Sweep, cleanup, compare, is_bpffs};
 pub use tables::{Entries, Place, Plan, TableError, Write, plan, taken};
 
+pub use crate::clock::monotonic_ns;
 use crate::decide::Desired;
 
 /// How to load the program.

@@ -18,7 +18,8 @@ use nix::{
 };
 use socket2::{Domain, Socket, Type};
 
-use super::{clock, filter::Heard, socket::link_address};
+use super::{filter::Heard, socket::link_address};
+use crate::clock;
 
 /// Bytes of frames that wait to be read: 16 MiB, some twenty thousand minimal frames, a second of a flood.
 const RECEIVE_BUFFER: usize = 16 << 20;

@@ -3,7 +3,6 @@
 //! Decisions ([`Gratuitous`]) are values in, values out; sockets live in thin drivers ([`FrameSocket`]).
 
 mod capture;
-mod clock;
 mod filter;
 mod frame;
 mod gratuitous;
@@ -12,10 +11,11 @@ mod responder;
 mod socket;
 
 pub use capture::{Arrival, Capture, CaptureError};
-pub use clock::monotonic_ns;
 pub use filter::Heard;
 pub use frame::Frame;
 pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};
 pub use groups::{CHANGES_PER_CALL, GROUPS_PER_SOCKET, GroupError, GroupReport, Groups, Membership};
 pub use responder::{Responder, ResponderApplied, ResponderError, ResponderLosses, USER_MODE_REASON};
 pub use socket::{FrameSocket, SendError, SendReport};
+
+pub use crate::clock::monotonic_ns;

@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 
 use super::recent::Recent;
 use crate::{
+    clock::monotonic_ns,
     dataplane::{Place, Write},
-    frames::clock::monotonic_ns,
 };
 
 /// The tables of the user-space responder. One thread decides at a time; the interior mutability is what the interface of

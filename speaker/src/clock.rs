@@ -12,7 +12,7 @@ pub fn monotonic_ns() -> u64 {
 
 /// What has to be subtracted from wall-clock nanoseconds to make them monotonic, now. The wall clock may be set at any
 /// time, so this is read anew for every batch of frames.
-pub(super) fn wall_ahead_ns() -> u64 {
+pub(crate) fn wall_ahead_ns() -> u64 {
     // Whoever loses the processor between two readings gets a difference that is off by that time: such a pair is wide, and
     // the narrowest of a few is taken.
     let mut best = (u64::MAX, 0);
