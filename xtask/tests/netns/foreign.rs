@@ -14,7 +14,7 @@ pub(crate) fn attach_foreign_xdp(segment: &Segment, node: &Node, device: &str, k
     let pins = segment.lab.bpffs().join(format!("foreign-{}-{device}", node.name));
     let object = paths::bpf_object("yardstick");
     let mut load = Command::new("bpftool");
-    load.args(["prog", "loadall"]).arg(object).arg(&pins).args(["type", "xdp"]);
+    load.args(["prog", "loadall"]).arg(object).arg(&pins);
     sh::run(load).unwrap();
     let mut attach = node.namespace.command("bpftool");
     attach.args(["net", "attach", kind, "pinned"]).arg(pins.join("empty")).args(["dev", device]);
