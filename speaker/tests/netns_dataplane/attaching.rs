@@ -9,7 +9,7 @@ use arpeggio_speaker::{
 };
 
 use crate::sandbox::{
-    NODE, address, apply, ask, desired, foreign, foreign_xdp, run, sandbox, tcx_of, veth, vip, xdp_of,
+    NODE, address, apply, ask, assert_soon, desired, foreign, foreign_xdp, run, sandbox, tcx_of, veth, vip, xdp_of,
 };
 
 #[test]
@@ -23,10 +23,10 @@ fn auto_on_a_veth_is_tcx_with_a_reason_and_answers() {
         let attachment = &applied.attachments[&index];
         assert_eq!(attachment.mode, Some(AttachMode::Tcx));
         assert_eq!(attachment.steps_down, [(AttachMode::Native, VETH_REASON.to_owned())]);
-        assert_eq!(attachment.program_id, tcx_of("va").first().copied());
+        assert_soon!(attachment.program_id, tcx_of("va").first().copied());
         assert_eq!(attachment.program_tag.as_ref().map(String::len), Some(16));
         assert_eq!(ask("va"), Some(NODE));
-        assert_eq!(xdp_of("va"), None);
+        assert_soon!(xdp_of("va"), None);
         assert!(sandbox.pins().contains(&format!("v1/links/tcx-{index}")), "{:?}", sandbox.pins());
     });
 }
@@ -46,15 +46,15 @@ fn each_policy_attaches_that_way_and_answers() {
             let applied = apply(&mut dataplane, &desired(index, "va", policy));
             let attachment = &applied.attachments[&index];
             assert_eq!((attachment.mode, attachment.steps_down.len()), (Some(mode), 0), "{attachment:?}");
-            assert_eq!(xdp_of("va").map(|(_, native)| native), native);
-            assert_eq!(tcx_of("va").len(), usize::from(mode == AttachMode::Tcx));
+            assert_soon!(xdp_of("va").map(|(_, native)| native), native);
+            assert_soon!(tcx_of("va").len(), usize::from(mode == AttachMode::Tcx));
             assert_eq!(ask("va"), Some(NODE), "{policy:?}");
             let links: Vec<_> = sandbox.pins().into_iter().filter(|pin| pin.contains("links")).collect();
             assert_eq!(links.len(), 1, "the old pin is gone: {links:?}");
         }
         let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::User));
         assert_eq!(applied.attachments[&index].mode, Some(AttachMode::User));
-        assert_eq!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 0, None));
+        assert_soon!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 0, None));
     });
 }
 
@@ -81,8 +81,8 @@ fn a_foreign_xdp_program_stays_and_tcx_is_used() {
         let attachment = &applied.attachments[&index];
         assert_eq!(attachment.mode, None, "only that way was wanted");
         assert!(attachment.steps_down[0].1.contains("another XDP program"), "{attachment:?}");
-        assert_eq!(tcx_of("va").len(), 0);
-        assert_eq!(xdp_of("va"), Some(before));
+        assert_soon!(tcx_of("va").len(), 0);
+        assert_soon!(xdp_of("va"), Some(before));
     });
 }
 
@@ -101,7 +101,7 @@ fn a_foreign_program_attached_through_netlink_is_respected_too() {
         let applied = apply(&mut dataplane, &wanted);
         assert_eq!(applied.attachments[&index].mode, Some(AttachMode::Tcx));
         assert!(applied.attachments[&index].steps_down[0].1.contains("another XDP program"));
-        assert_eq!((ask("va"), xdp_of("va")), (Some(NODE), Some(before)));
+        assert_soon!((ask("va"), xdp_of("va")), (Some(NODE), Some(before)));
     });
 }
 
@@ -118,9 +118,9 @@ fn ours_runs_before_a_foreign_tcx_program_which_stays() {
         let mut dataplane = sandbox.open();
         let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::Tcx));
         let ours = applied.attachments[&index].program_id.unwrap();
-        assert_eq!(tcx_of("va"), [ours, theirs]);
+        assert_soon!(tcx_of("va"), [ours, theirs]);
         apply(&mut dataplane, &Desired::default());
-        assert_eq!(tcx_of("va"), [theirs]);
+        assert_soon!(tcx_of("va"), [theirs]);
     });
 }
 
@@ -172,7 +172,7 @@ fn without_pins_everything_ends_with_the_agent() {
             apply(&mut dataplane, &desired(index, "va", policy));
             assert_eq!(ask("va"), Some(NODE));
             drop(dataplane);
-            assert_eq!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 0, None), "{policy:?}");
+            assert_soon!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 0, None), "{policy:?}");
         }
     });
 }

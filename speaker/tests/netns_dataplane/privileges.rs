@@ -9,7 +9,7 @@ use arpeggio_speaker::{
     decide::{AttachMode, AttachPolicy},
 };
 
-use crate::sandbox::{NODE, apply, ask, desired, run, sandbox, tcx_of, veth, xdp_of};
+use crate::sandbox::{NODE, apply, ask, assert_soon, desired, run, sandbox, tcx_of, veth, xdp_of};
 
 const UNPINNED: Options = Options { pin_dir: None, capacity: 16, log_level: 0 };
 
@@ -58,7 +58,7 @@ fn an_attachment_without_a_link_is_undone() {
             assert_eq!((attachment.mode, attachment.program_id), (None, None));
             assert_eq!(attachment.steps_down[0].0, mode);
             assert!(attachment.steps_down[0].1.contains("without links"), "{attachment:?}");
-            assert_eq!(xdp_of("va"), None, "nothing is left on the device");
+            assert_soon!(xdp_of("va"), None, "nothing is left on the device");
         }
         let mut wanted = desired(index, "va", AttachPolicy::Auto);
         wanted.interfaces.get_mut(&index).unwrap().veth = false;
@@ -67,7 +67,7 @@ fn an_attachment_without_a_link_is_undone() {
         assert_eq!(attachment.mode, Some(AttachMode::User), "the last resort");
         let tried: Vec<_> = attachment.steps_down.iter().map(|(mode, _)| *mode).collect();
         assert_eq!(tried, [AttachMode::Native, AttachMode::Tcx, AttachMode::Generic]);
-        assert_eq!((xdp_of("va"), tcx_of("va").len()), (None, 0));
+        assert_soon!((xdp_of("va"), tcx_of("va").len()), (None, 0));
         assert!(!sandbox.pins().iter().any(|pin| pin.contains("links")));
     });
 }

@@ -201,3 +201,19 @@ pub(crate) fn tcx_of(name: &str) -> Vec<u32> {
     let (_, programs) = SchedClassifier::query_tcx(name, TcAttachType::Ingress).unwrap();
     programs.iter().map(ProgramInfo::id).collect()
 }
+
+/// `assert_eq!` for what the kernel says after a link was let go: the tests start programs on other threads, and between
+/// fork and exec such a child holds the descriptor of the link as well.
+macro_rules! assert_soon {
+    ($read:expr, $expected:expr $(, $message:tt)*) => {{
+        // Five seconds at the most.
+        for _ in 0..1000 {
+            if $read == $expected {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!($read, $expected $(, $message)*);
+    }};
+}
+pub(crate) use assert_soon;

@@ -7,7 +7,7 @@ use arpeggio_speaker::{
     decide::{AttachMode, AttachPolicy, Desired},
 };
 
-use crate::sandbox::{NODE, Sandbox, address, apply, ask, desired, run, sandbox, tcx_of, veth, xdp_of};
+use crate::sandbox::{NODE, Sandbox, address, apply, ask, assert_soon, desired, run, sandbox, tcx_of, veth, xdp_of};
 
 fn link_id(sandbox: &Sandbox, pin: &str) -> u64 {
     let shown = run(&format!("bpftool -j link show pinned {}", sandbox.pin(pin).display()));
@@ -108,8 +108,8 @@ fn another_wish_after_a_restart_replaces_the_old_link() {
         for (policy, native) in [(AttachPolicy::Native, true), (AttachPolicy::Generic, false)] {
             let mut new = sandbox.open();
             apply(&mut new, &desired(index, "va", policy));
-            assert_eq!(xdp_of("va").map(|(_, native)| native), Some(native));
-            assert_eq!((tcx_of("va").len(), ask("va")), (0, Some(NODE)));
+            assert_soon!(xdp_of("va").map(|(_, native)| native), Some(native));
+            assert_soon!((tcx_of("va").len(), ask("va")), (0, Some(NODE)));
         }
         // Auto steps up from generic to what can be attached beside it, but never takes away what works to try native.
         let mut new = sandbox.open();
@@ -119,7 +119,7 @@ fn another_wish_after_a_restart_replaces_the_old_link() {
         let attachment = &applied.attachments[&index];
         assert_eq!(attachment.mode, Some(AttachMode::Tcx));
         assert!(attachment.steps_down[0].1.contains("not tried while generic xdp from before"), "{attachment:?}");
-        assert_eq!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 1, Some(NODE)));
+        assert_soon!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 1, Some(NODE)));
     });
 }
 
@@ -144,7 +144,7 @@ fn stale_and_foreign_link_pins_are_told_apart() {
         let mut new = sandbox.open();
         assert_eq!(sandbox.pins().iter().filter(|pin| pin.contains("links")).count(), 0);
         apply(&mut new, &desired(index, "va", AttachPolicy::Tcx));
-        assert_eq!((tcx_of("va").len(), ask("va")), (1, Some(NODE)));
+        assert_soon!((tcx_of("va").len(), ask("va")), (1, Some(NODE)));
     });
 }
 
@@ -158,7 +158,7 @@ fn an_interface_that_is_no_longer_wanted_is_let_go_after_a_restart() {
         let mut new: Dataplane = sandbox.open();
         let applied = apply(&mut new, &Desired::default());
         assert_eq!((applied.removed, applied.attachments.len()), (1, 0));
-        assert_eq!((xdp_of("va"), ask("va")), (None, None));
+        assert_soon!((xdp_of("va"), ask("va")), (None, None));
         assert!(!sandbox.pins().iter().any(|pin| pin.contains("links")));
     });
 }
@@ -178,11 +178,11 @@ fn of_two_links_of_one_interface_the_better_one_stays() {
         drop(other);
         let links = sandbox.pin("links");
         run(&format!("mv {}/other/v1/links/native-{index} {}", sandbox.bpffs().display(), links.display()));
-        assert_eq!((xdp_of("va").is_some(), tcx_of("va").len()), (true, 1));
+        assert_soon!((xdp_of("va").is_some(), tcx_of("va").len()), (true, 1));
         let mut new = sandbox.open();
-        assert_eq!((xdp_of("va").is_some(), tcx_of("va").len(), ask("va")), (true, 0, Some(NODE)));
+        assert_soon!((xdp_of("va").is_some(), tcx_of("va").len(), ask("va")), (true, 0, Some(NODE)));
         // On a veth native is not a step of the ladder by itself: what can be attached beside it takes its place.
         apply(&mut new, &desired(index, "va", AttachPolicy::Auto));
-        assert_eq!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 1, Some(NODE)));
+        assert_soon!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 1, Some(NODE)));
     });
 }
