@@ -4,6 +4,7 @@
 
 pub mod demo;
 pub mod ebpf;
+pub mod fuzz;
 pub mod kernels;
 pub mod lab;
 pub mod paths;

@@ -1,0 +1,139 @@
+//! The packet decision.
+
+#![expect(clippy::panic, reason = "a property that does not hold ends the run")]
+
+use arpeggio_common::{
+    abi::{Action, Disposition, Flags, Key4, Key6, Outcome, Sighting, SightingKind, Stats, Vip},
+    wire::Mac,
+};
+use arpeggio_speaker_ebpf::{Frame, Tables as _, decide};
+
+use crate::{
+    memory::Memory,
+    oracle::{self, Answer},
+    request::{self, Request},
+};
+
+/// Bytes of an input that say what is in the maps; the frame follows.
+pub(crate) const HEAD: usize = 12;
+const IFINDEX: u32 = 2;
+const NOW_NS: u64 = 1_000_000_000_000;
+
+/// Our interface in every input.
+pub(crate) const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
+/// An address of ours in every input.
+pub(crate) const VIP4: [u8; 4] = [192, 0, 2, 10];
+/// An address of ours in every input.
+pub(crate) const VIP6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10];
+
+/// Decides about the frame in `data` with maps as its head says. Whatever the bytes: nothing panics; only valid requests are
+/// answered, and the answer is one that others can read; a frame that is not answered is not changed.
+///
+/// # Panics
+/// When a property does not hold.
+pub fn packet(data: &[u8]) {
+    let Some((head, frame)) = data.split_first_chunk::<HEAD>() else { return };
+    let memory = furnish(*head, frame);
+    let mut after = frame.to_vec();
+    let outcome = Frame::over(&mut after, |frame| decide(frame, &memory, IFINDEX));
+    match outcome.disposition() {
+        Disposition::Transmit => check_answer(outcome, frame, &after, &memory),
+        Disposition::Drop => {
+            assert_eq!(frame, after, "{outcome:?} changed the frame");
+            assert!(NOW_NS < memory.lease_until_ns, "{outcome:?} after the lease");
+        }
+        Disposition::Pass => assert_eq!(frame, after, "{outcome:?} changed the frame"),
+    }
+    if outcome == Outcome::Ordinary {
+        let touched = memory.stats.borrow().len() + memory.clients.borrow().len() + memory.events.borrow().len();
+        assert_eq!(touched, 0, "ordinary traffic touches no map");
+    }
+    // What came out comes in again: nobody may answer an answer.
+    if outcome.disposition() == Disposition::Transmit {
+        let again = Frame::over(&mut after, |frame| decide(frame, &memory, IFINDEX));
+        assert_ne!(again.disposition(), Disposition::Transmit, "an answer was answered");
+    }
+}
+
+/// The maps as the head of an input says.
+fn furnish(head: [u8; HEAD], frame: &[u8]) -> Memory {
+    let [control, more, slot, _, shares @ ..] = head;
+    let action = Action::from_code(control & 3).unwrap_or(Action::Answer);
+    let flags = if control & 4 == 0 { Flags::NONE } else { Flags::EVACUATING };
+    let vip = Vip::new(OURS.0, action, u32::from(slot), u64::from_le_bytes(shares)).with_flags(flags);
+    let mut memory = Memory { now_ns: NOW_NS, slots: 128, ..Memory::default() };
+    memory.lease_until_ns = match control >> 3 & 3 {
+        0 => u64::MAX,
+        1 => NOW_NS + 1,
+        2 => NOW_NS,
+        _ => 0,
+    };
+    memory.vips4.insert(Key4::new(IFINDEX, VIP4), vip);
+    memory.vips6.insert(Key6::new(IFINDEX, VIP6), vip);
+    // Whatever the frame speaks of is in the maps as well, so that the search need not guess addresses.
+    if control & 0x20 != 0 {
+        for at in [28, 38] {
+            if let Some(address) = frame.get(at..).and_then(|rest| rest.first_chunk()) {
+                memory.vips4.insert(Key4::new(IFINDEX, *address), vip);
+            }
+        }
+        if let Some(address) = frame.get(62..).and_then(|rest| rest.first_chunk()) {
+            memory.vips6.insert(Key6::new(IFINDEX, *address), vip);
+        }
+    }
+    remember(&mut memory, more, u32::from(slot));
+    memory
+}
+
+/// What happened before, as one byte says.
+fn remember(memory: &mut Memory, more: u8, slot: u32) {
+    if more & 1 != 0 {
+        let age = u64::from(more >> 1) * 100_000_000;
+        let seen = Sighting::new([2, 0, 0, 0, 0, 3], SightingKind::Claim, NOW_NS - age);
+        let keys = [Key4::new(IFINDEX, VIP4).widen(), Key6::new(IFINDEX, VIP6)];
+        memory.sightings.borrow_mut().extend(keys.map(|key| (key, seen)));
+        let mut stats = Stats::default();
+        stats.remember([0; 16], [2, 0, 0, 0, 0, 2], NOW_NS - age);
+        memory.stats.borrow_mut().insert(slot, stats);
+    }
+}
+
+fn check_answer(outcome: Outcome, before: &[u8], after: &[u8], memory: &Memory) {
+    let request = request::read(before, memory, IFINDEX);
+    let Request { vip, asker } = request.unwrap_or_else(|error| panic!("{outcome:?}, but {error}: {before:02x?}"));
+    let answer = oracle::read(after);
+    let answer = answer.unwrap_or_else(|error| panic!("{outcome:?}, but {error}: {after:02x?}"));
+    let ours = Mac(vip.mac());
+    let sender = match answer {
+        Answer::Arp { ethernet: (to, from), owner, asker: (receiver, _) } => {
+            assert_eq!((to, receiver, from, owner.0), (asker, asker, ours, ours));
+            assert!(memory.vip4(&Key4::new(IFINDEX, owner.1)).is_some());
+            from
+        }
+        Answer::Neighbor {
+            ethernet: (to, from),
+            addresses: (source, destination),
+            solicited,
+            overrides,
+            target,
+            link,
+        } => {
+            let nameless = before[22..38] == [0; 16];
+            assert_eq!((to, solicited), if nameless { (Mac::ALL_NODES, false) } else { (asker, true) });
+            assert!(nameless || destination == before[22..38], "to {destination:02x?}");
+            assert_eq!((source, overrides), (target, true));
+            assert_eq!(link.unwrap_or(ours), ours);
+            from
+        }
+    };
+    assert_eq!(sender, ours);
+    let written = oracle::write(&answer);
+    if outcome == Outcome::Answered {
+        let (message, rest) = after.split_at(written.len());
+        assert_eq!((message, rest), (&*written, &before[written.len()..]), "an answer that others write otherwise");
+    } else if before[12..14] == [0x86, 0xdd] {
+        assert!(after[86..].starts_with(b"\x0e\x01ARPGIO"), "a heartbeat's answer repeats the nonce");
+    }
+    let replies = memory.stats.borrow().get(&vip.slot()).map(|stats| stats.replies);
+    assert_eq!(replies, (vip.slot() < memory.slots).then_some(1), "an answer is counted once");
+}

@@ -1,0 +1,89 @@
+//! Inputs to begin with: one valid input of every kind.
+
+use arpeggio_common::wire::{Arp, Mac, Neighbor};
+
+use crate::packet::{HEAD, OURS, VIP4, VIP6};
+
+const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 2]);
+const RIVAL: Mac = Mac([2, 0, 0, 0, 0, 3]);
+const CLIENT4: [u8; 4] = [192, 0, 2, 1];
+const CLIENT6: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+
+/// Every frame that a speaker or a client sends, behind a head that says "answer for everybody" and one that adds the
+/// frame's own addresses to the maps.
+#[must_use]
+pub fn packets() -> Vec<Vec<u8>> {
+    let frames = [
+        Arp::request(Mac::BROADCAST, CLIENT, CLIENT4, VIP4).to_vec(),
+        Arp::probe(OURS, RIVAL, VIP4).to_vec(),
+        Arp::probe(Mac::BROADCAST, CLIENT, VIP4).to_vec(),
+        Arp::reply(OURS, RIVAL, VIP4, CLIENT4).to_vec(),
+        Arp::reply(OURS, RIVAL, VIP4, [0; 4]).to_vec(),
+        Arp::announcement(RIVAL, VIP4).to_vec(),
+        Neighbor::solicitation(CLIENT, CLIENT6, VIP6).to_vec(),
+        Neighbor::probe(CLIENT, VIP6).to_vec(),
+        Neighbor::heartbeat(OURS, RIVAL, CLIENT6, VIP6).to_vec(),
+        Neighbor::announcement(RIVAL, VIP6).to_vec(),
+        Neighbor::advertisement(OURS, RIVAL, VIP6, CLIENT6).to_vec(),
+    ];
+    let behind = |control: u8| {
+        let mut head = [0xff; HEAD];
+        (head[0], head[1], head[2]) = (control, 0, 7);
+        frames.iter().map(move |frame| [&head[..], frame].concat()).collect::<Vec<_>>()
+    };
+    // Action 1 is "answer", 2 "suppress"; 0x20 adds the frame's addresses.
+    [behind(1), behind(2), behind(1 | 0x20)].concat()
+}
+
+/// Configurations that use every field, and files that are refused.
+#[must_use]
+pub fn configs() -> Vec<Vec<u8>> {
+    let full = "node: node-a\n\
+        announcements:\n\
+        \x20 - address: 192.0.2.10\n    pool: home\n    l2:\n      candidates: [node-a, node-b]\n\
+        \x20     interfaces: [eth0]\n      mode: Exclusive\n\
+        \x20 - address: 2001:db8::10\n    l2:\n      candidates: [node-b]\n      mode: Shared\n\
+        interfaces:\n  - name: eth0\n    attach: native\n\
+        gratuitous:\n  refresh: 60s\n\
+        lease:\n  renew: 1s\n  duration: 10s\n";
+    let texts = [
+        full,
+        "announcements: []\n",
+        "announcements:\n- address: 192.0.2.10\n",
+        "announcements: &a [{address: 192.0.2.10, l2: {candidates: [a]}}]\nnode: *a\n",
+        "announcedInterfacesToExclude: [\"^docker.*\", \"^cbr.*\", \"(\"]\n",
+        "lease: {renew: 10s, duration: 1s}\n",
+        "",
+        "%YAML 1.2\n---\nnode: \"\\u00e4\"\n...\n",
+    ];
+    texts.map(|text| text.as_bytes().to_vec()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_property_holds_for_the_seeds() {
+        packets().iter().for_each(|input| crate::packet(input));
+        configs().iter().for_each(|input| crate::config(input));
+    }
+
+    #[test]
+    fn the_first_configuration_is_valid_and_uses_every_field() {
+        use arpeggio_speaker::world::{Config, Defaults};
+        let text = String::from_utf8(configs().remove(0)).unwrap();
+        let config = Config::parse(&text, std::path::Path::new("seed"), &Defaults::default()).unwrap();
+        assert_eq!((config.announcements.len(), config.pools.len(), config.policies.len()), (2, 1, 1));
+        assert!(config.refresh.is_some());
+    }
+
+    #[test]
+    fn a_broken_property_is_noticed() {
+        // The properties themselves: a frame that nobody may answer is refused by the reader of requests.
+        let memory = crate::memory::Memory { lease_until_ns: 1, ..Default::default() };
+        let input = packets().remove(0);
+        let refused = crate::request::read(&input[HEAD..], &memory, 2);
+        assert_eq!(refused, Err("a foreign address".to_owned()));
+    }
+}
