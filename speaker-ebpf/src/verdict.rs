@@ -33,7 +33,7 @@ fn explain(outcome: Outcome) {
     match outcome {
         Outcome::Conflict => debug!(&AnyHook, "another MAC speaks for an address that this node answers for"),
         Outcome::UnknownAction => debug!(&AnyHook, "an entry holds an action that this program does not know"),
-        Outcome::BadSender => debug!(&AnyHook, "asked by a group MAC: not answered"),
+        Outcome::BadSender => debug!(&AnyHook, "asked by a group: not answered"),
         Outcome::BadHopLimit => debug!(&AnyHook, "neighbour discovery from beyond a router: not answered"),
         Outcome::BadChecksum => debug!(&AnyHook, "wrong ICMPv6 checksum: not answered"),
         Outcome::BadOption => debug!(&AnyHook, "impossible length in neighbour discovery: not answered"),

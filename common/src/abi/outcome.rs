@@ -81,7 +81,7 @@ outcomes! {
     ForeignHardware => "foreign_hardware", Pass;
     /// ARP operation that is neither request nor reply.
     ForeignOperation => "foreign_operation", Pass;
-    /// The sender's MAC is a group address: an answer would be sprayed.
+    /// The sender's MAC or address is that of a group: an answer would be sprayed.
     BadSender => "bad_sender", Pass;
     /// Neighbour discovery with a hop limit below 255: it crossed a router (RFC 4861 section 7.1).
     BadHopLimit => "bad_hop_limit", Pass;

@@ -52,7 +52,7 @@ pub(crate) fn decide(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> O
     if !to.is_group() && to.0 != vip.mac() {
         return Outcome::OtherMac;
     }
-    if message.ethernet_source().is_group() {
+    if message.ethernet_source().is_group() || message.source()[0] == 0xff {
         return Outcome::BadSender;
     }
     let options = match read_options(frame) {

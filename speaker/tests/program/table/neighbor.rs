@@ -170,6 +170,12 @@ pub(super) fn refused() -> Vec<Case> {
         Case::new("NS by a group", with(ns(), 6, &GROUP.0)).passed(Outcome::BadSender),
         Case::new("NS by everybody", with(ns(), 6, &Mac::BROADCAST.0)).passed(Outcome::BadSender),
     ];
+    let by_group =
+        neighbor((VIP6_GROUP_MAC, CLIENT), (ALL_NODES6, VIP6_GROUP), (SOLICITATION, 0), VIP6, &source_option());
+    rows.push(Case::new("NS from the address of a group", by_group).passed(Outcome::BadSender));
+    for version in [0, 4, 5, 7, 15] {
+        rows.push(Case::new(format!("NS in an IP header of version {version}"), with(ns(), 14, &[version << 4])));
+    }
     for hops in [0, 1, 64, 254] {
         let case = Case::new(format!("NS with hop limit {hops}"), with(ns(), at::HOP_LIMIT, &[hops]));
         rows.push(case.passed(Outcome::BadHopLimit));
