@@ -10,7 +10,7 @@ use arpeggio_common::{
     wire::Mac,
 };
 
-use crate::world::AttachPolicy;
+use crate::world::{AttachPolicy, LinkKind};
 
 /// Where the decision function runs for one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -38,8 +38,8 @@ pub struct DesiredInterface {
     pub name: String,
     /// Its present MAC.
     pub mac: Mac,
-    /// One end of a veth pair: native XDP is not chosen by itself, see the attach ladder.
-    pub veth: bool,
+    /// What sort of device: native XDP is not for all, see the attach ladder.
+    pub kind: LinkKind,
     /// Carrier present.
     pub carrier: bool,
     /// What the administrator wants.

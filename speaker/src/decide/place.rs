@@ -14,7 +14,7 @@ use arpeggio_common::{
 use super::{Desired, DesiredInterface, DesiredVip};
 use crate::{
     ownership,
-    world::{AttachPolicy, Config, Eligible, Link, LinkKind, World, eligible},
+    world::{AttachPolicy, Config, Eligible, Link, World, eligible},
 };
 
 /// What should be, and the reasons for what is not.
@@ -65,7 +65,7 @@ fn interface(link: &Link, config: &Config, default_policy: AttachPolicy) -> Opti
     Some(DesiredInterface {
         name: link.name.clone(),
         mac: link.mac?,
-        veth: link.kind == LinkKind::Veth,
+        kind: link.kind.clone(),
         carrier: link.carrier,
         policy: named.copied().unwrap_or(default_policy),
     })

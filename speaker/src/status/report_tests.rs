@@ -14,7 +14,7 @@ use arpeggio_common::{
 use super::*;
 use crate::{
     decide::{AttachMode, Desired, DesiredInterface, DesiredVip},
-    world::{AttachPolicy, Link, Links, testing::card},
+    world::{AttachPolicy, Link, LinkKind, Links, testing::card},
 };
 
 const NOW: u64 = 1_000_000_000_000;
@@ -61,7 +61,7 @@ fn facts() -> Facts {
     let interface = |name: &str, mac: u8| DesiredInterface {
         name: name.to_owned(),
         mac: Mac([2, 0, 0, 0, 0, mac]),
-        veth: false,
+        kind: LinkKind::Physical,
         carrier: true,
         policy: AttachPolicy::Auto,
     };

@@ -11,6 +11,7 @@ use arpeggio_speaker::{
     cli::{Answer, check, cleanup, status},
     dataplane::{Dataplane, Options, monotonic_ns},
     decide::{AttachPolicy, Desired, DesiredInterface, DesiredVip},
+    world::LinkKind,
 };
 use clap::Parser;
 use nix::net::if_::if_nametoindex;
@@ -39,7 +40,7 @@ async fn speak(places: &Places, line: &str) -> (Answer, String) {
 fn leave_behind(places: &Places, policy: AttachPolicy) -> u32 {
     let index = if_nametoindex("near0").unwrap();
     let mac = Mac([2, 0, 0, 0, 0x0b, 1]);
-    let interface = DesiredInterface { name: "near0".to_owned(), mac, veth: true, carrier: true, policy };
+    let interface = DesiredInterface { name: "near0".to_owned(), mac, kind: LinkKind::Veth, carrier: true, policy };
     let vip = DesiredVip { mac, action: Action::Answer, flags: Flags::NONE, buckets: ALL_BUCKETS };
     let options = Options { pin_dir: Some(places.pin_dir.clone()), capacity: DEFAULT_CAPACITY, log_level: 0 };
     let mut dataplane = Dataplane::open(&options).unwrap();

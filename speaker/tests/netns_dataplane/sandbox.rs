@@ -28,6 +28,7 @@ use arpeggio_speaker::{
     dataplane::{Applied, Dataplane, OBJECT, Options, monotonic_ns},
     decide::{AttachPolicy, Desired, DesiredInterface, DesiredVip},
     frames::FrameSocket,
+    world::LinkKind,
 };
 
 pub(crate) const CLIENT: Mac = Mac([0x02, 0, 0, 0, 0xc1, 1]);
@@ -122,7 +123,7 @@ pub(crate) fn veth(name: &str) -> u32 {
 }
 
 pub(crate) fn interface(name: &str, policy: AttachPolicy) -> DesiredInterface {
-    DesiredInterface { name: name.to_owned(), mac: NODE, veth: true, carrier: true, policy }
+    DesiredInterface { name: name.to_owned(), mac: NODE, kind: LinkKind::Veth, carrier: true, policy }
 }
 
 pub(crate) fn vip(action: Action) -> DesiredVip {

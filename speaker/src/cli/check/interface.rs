@@ -10,7 +10,6 @@ use crate::{
     decide::AttachMode,
     status::attach_mode_name,
     world::AttachPolicy,
-    world::LinkKind,
 };
 
 /// `NETDEV_XDP_ACT_BASIC`: aborted, drop, pass, transmit.
@@ -33,7 +32,7 @@ pub(super) struct Prospect {
 /// Goes down the agent's own ladder without touching anything.
 pub(super) fn prospect(interface: &Interface, kernel: &Kernel, policy: AttachPolicy) -> Prospect {
     let facts = KernelFacts { tcx: kernel.version.is_none_or(|version| version >= TCX) };
-    let steps = plan_steps(policy, interface.link.kind == LinkKind::Veth, facts);
+    let steps = plan_steps(policy, &interface.link.kind, facts);
     let mut obstacles = steps.skipped;
     let mut mode = None;
     for attempt in steps.attempts {

@@ -21,7 +21,7 @@ use crate::{
         pins::{PinDir, PinsError},
     },
     decide::{AttachMode, DesiredInterface},
-    world::AttachPolicy,
+    world::{AttachPolicy, LinkKind},
 };
 
 /// A program that is attached. Dropping it detaches the program unless it is pinned.
@@ -37,7 +37,7 @@ struct Held {
 #[derive(Default)]
 struct Settled {
     /// For which wish; `None` for a link of an earlier agent about which nothing was decided yet.
-    wish: Option<(AttachPolicy, bool)>,
+    wish: Option<(AttachPolicy, LinkKind)>,
     mode: Option<AttachMode>,
     steps_down: Vec<(AttachMode, String)>,
     held: Option<Held>,
@@ -139,7 +139,9 @@ impl Settled {
     /// Whether the ladder has to be climbed: for a new wish, and again and again where the last climb ended without BPF.
     fn needs_work(&self, interface: &DesiredInterface) -> bool {
         let content = self.held.is_some() || interface.policy == AttachPolicy::User;
-        self.wish != Some((interface.policy, interface.veth)) || !content
+        let same =
+            self.wish.as_ref().is_some_and(|(policy, kind)| (policy, kind) == (&interface.policy, &interface.kind));
+        !same || !content
     }
 }
 
@@ -153,8 +155,8 @@ struct Climb<'a> {
 
 impl Climb<'_> {
     fn run(&mut self, settled: &mut Settled, facts: KernelFacts) {
-        let DesiredInterface { name, policy, veth, .. } = self.interface;
-        let steps = plan_steps(*policy, *veth, facts);
+        let DesiredInterface { name, policy, kind, .. } = self.interface;
+        let steps = plan_steps(*policy, kind, facts);
         let mut current = settled.held.take();
         // What answers now and is on the ladder is only replaced by something that can be attached beside it.
         let keep = current.as_ref().is_some_and(|held| steps.attempts.contains(&held.mode));
@@ -181,6 +183,8 @@ impl Climb<'_> {
         if let Some(held) = current {
             let_go(held);
         }
+        // A way that is worse than the chosen one is no step down, whatever speaks against it.
+        steps_down.retain(|(mode, _)| chosen.as_ref().is_none_or(|(chosen, _)| mode < chosen));
         steps_down.sort_unstable();
         if steps_down != settled.steps_down {
             for (mode, reason) in &steps_down {
@@ -188,7 +192,7 @@ impl Climb<'_> {
             }
         }
         let (mode, held) = chosen.map_or((None, None), |(mode, held)| (Some(mode), held));
-        *settled = Settled { wish: Some((*policy, *veth)), mode, steps_down, held };
+        *settled = Settled { wish: Some((*policy, kind.clone())), mode, steps_down, held };
     }
 
     /// Tries one way. Native and generic XDP exclude each other on a device: what is there stays if it may, since a working
@@ -211,7 +215,8 @@ impl Climb<'_> {
     fn reason(&self, mode: AttachMode, error: &AttachError) -> String {
         match (error, errno_of(error)) {
             (AttachError::Program(_), Some(errno)) => {
-                let driver = driver_of(&self.interface.name).or_else(|| self.interface.veth.then(|| "veth".to_owned()));
+                let driver = driver_of(&self.interface.name)
+                    .or_else(|| (self.interface.kind == LinkKind::Veth).then(|| "veth".to_owned()));
                 explain(mode, errno, driver.as_deref())
             }
             (_, Some(errno)) => format!("{error}: {}", errno.desc()),

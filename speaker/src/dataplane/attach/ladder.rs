@@ -2,7 +2,10 @@
 
 use nix::errno::Errno;
 
-use crate::{decide::AttachMode, world::AttachPolicy};
+use crate::{
+    decide::AttachMode,
+    world::{AttachPolicy, LinkKind},
+};
 
 /// What the running kernel can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +28,14 @@ pub struct Steps {
 /// there; measured on 6.18). Nothing tells an agent what its peer in another namespace has.
 pub const VETH_REASON: &str = "XDP_TX on a veth vanishes, or waits until other traffic wakes the peer, unless the peer carries an \
                                XDP program too (GRO on the peer is not enough); set attach: native once it does";
+/// Why never native XDP on a bond: the bond passes the program on to its members, and there every frame carries the index
+/// of the member it came in through (`xdp_md.ingress_ifindex`), under which the maps have no address. At the tcx and the
+/// generic hook of the bond it carries the bond's own.
+const BOND_REASON: &str = "native XDP of a bond runs in its members, which have no addresses";
 const NO_TCX_REASON: &str = "this kernel has no tcx hook (Linux 6.6 and later have it)";
 
 /// Which ways to try on an interface.
-pub fn plan_steps(policy: AttachPolicy, veth: bool, facts: KernelFacts) -> Steps {
+pub fn plan_steps(policy: AttachPolicy, kind: &LinkKind, facts: KernelFacts) -> Steps {
     let wanted: &[AttachMode] = match policy {
         AttachPolicy::Auto => &AttachMode::LADDER,
         AttachPolicy::Native => &[AttachMode::Native],
@@ -39,7 +46,8 @@ pub fn plan_steps(policy: AttachPolicy, veth: bool, facts: KernelFacts) -> Steps
     let mut steps = Steps { attempts: Vec::new(), skipped: Vec::new() };
     for mode in wanted {
         let obstacle = match mode {
-            AttachMode::Native if veth && policy == AttachPolicy::Auto => Some(VETH_REASON),
+            AttachMode::Native if *kind == LinkKind::Veth && policy == AttachPolicy::Auto => Some(VETH_REASON),
+            AttachMode::Native if is_bond(kind) => Some(BOND_REASON),
             AttachMode::Tcx if !facts.tcx => Some(NO_TCX_REASON),
             AttachMode::Native | AttachMode::Tcx | AttachMode::Generic | AttachMode::User => None,
         };
@@ -49,6 +57,10 @@ pub fn plan_steps(policy: AttachPolicy, veth: bool, facts: KernelFacts) -> Steps
         }
     }
     steps
+}
+
+fn is_bond(kind: &LinkKind) -> bool {
+    matches!(kind, LinkKind::Other(name) if name == "bond")
 }
 
 /// What to tell the operator about an attempt that the kernel refused. `driver` is the kernel driver of the device where
@@ -95,24 +107,27 @@ mod tests {
     const OLD: KernelFacts = KernelFacts { tcx: false };
 
     #[rstest]
-    #[case::nic(AttachPolicy::Auto, false, NEW, &[Native, Tcx, Generic, User], &[])]
-    #[case::nic_old_kernel(AttachPolicy::Auto, false, OLD, &[Native, Generic, User], &[Tcx])]
-    #[case::veth(AttachPolicy::Auto, true, NEW, &[Tcx, Generic, User], &[Native])]
-    #[case::veth_old_kernel(AttachPolicy::Auto, true, OLD, &[Generic, User], &[Native, Tcx])]
-    #[case::native_only(AttachPolicy::Native, false, NEW, &[Native], &[])]
-    #[case::native_on_veth_when_asked_for(AttachPolicy::Native, true, NEW, &[Native], &[])]
-    #[case::tcx_only(AttachPolicy::Tcx, true, NEW, &[Tcx], &[])]
-    #[case::tcx_only_old_kernel(AttachPolicy::Tcx, false, OLD, &[], &[Tcx])]
-    #[case::generic_only(AttachPolicy::Generic, false, NEW, &[Generic], &[])]
-    #[case::user_only(AttachPolicy::User, true, OLD, &[User], &[])]
+    #[case::nic(AttachPolicy::Auto, LinkKind::Physical, NEW, &[Native, Tcx, Generic, User], &[])]
+    #[case::nic_old_kernel(AttachPolicy::Auto, LinkKind::Physical, OLD, &[Native, Generic, User], &[Tcx])]
+    #[case::veth(AttachPolicy::Auto, LinkKind::Veth, NEW, &[Tcx, Generic, User], &[Native])]
+    #[case::veth_old_kernel(AttachPolicy::Auto, LinkKind::Veth, OLD, &[Generic, User], &[Native, Tcx])]
+    #[case::bond(AttachPolicy::Auto, LinkKind::Other("bond".into()), NEW, &[Tcx, Generic, User], &[Native])]
+    #[case::native_only_on_a_bond(AttachPolicy::Native, LinkKind::Other("bond".into()), NEW, &[], &[Native])]
+    #[case::bridge(AttachPolicy::Auto, LinkKind::Other("bridge".into()), NEW, &[Native, Tcx, Generic, User], &[])]
+    #[case::native_only(AttachPolicy::Native, LinkKind::Physical, NEW, &[Native], &[])]
+    #[case::native_on_veth_when_asked_for(AttachPolicy::Native, LinkKind::Veth, NEW, &[Native], &[])]
+    #[case::tcx_only(AttachPolicy::Tcx, LinkKind::Veth, NEW, &[Tcx], &[])]
+    #[case::tcx_only_old_kernel(AttachPolicy::Tcx, LinkKind::Physical, OLD, &[], &[Tcx])]
+    #[case::generic_only(AttachPolicy::Generic, LinkKind::Physical, NEW, &[Generic], &[])]
+    #[case::user_only(AttachPolicy::User, LinkKind::Veth, OLD, &[User], &[])]
     fn the_ladder(
         #[case] policy: AttachPolicy,
-        #[case] veth: bool,
+        #[case] kind: LinkKind,
         #[case] facts: KernelFacts,
         #[case] attempts: &[AttachMode],
         #[case] skipped: &[AttachMode],
     ) {
-        let steps = plan_steps(policy, veth, facts);
+        let steps = plan_steps(policy, &kind, facts);
         assert_eq!(steps.attempts, attempts);
         assert_eq!(steps.skipped.iter().map(|(mode, _)| *mode).collect::<Vec<_>>(), skipped);
         assert!(steps.skipped.iter().all(|(_, reason)| !reason.is_empty()));

@@ -9,7 +9,7 @@ use rstest::rstest;
 use super::*;
 use crate::{
     decide::{DesiredInterface, DesiredVip},
-    world::AttachPolicy,
+    world::{AttachPolicy, LinkKind},
 };
 
 const MS: u64 = 1_000_000;
@@ -19,7 +19,7 @@ const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const START: u64 = 5 * SECOND;
 
 fn interface(carrier: bool) -> DesiredInterface {
-    DesiredInterface { name: "eth0".into(), mac: MAC, veth: false, carrier, policy: AttachPolicy::Auto }
+    DesiredInterface { name: "eth0".into(), mac: MAC, kind: LinkKind::Physical, carrier, policy: AttachPolicy::Auto }
 }
 
 fn vip(action: Action, buckets: u64) -> DesiredVip {
