@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{demo, ebpf, fuzz, kernels, setup, test, tidy, ui};
+use xtask::{bench, demo, ebpf, fuzz, kernels, setup, test, tidy, ui};
 
 /// The tasks of the project.
 #[derive(Parser)]
@@ -25,6 +25,8 @@ enum Verb {
     Demo(demo::Args),
     /// Run tiers of tests; the last line says how many passed and failed.
     Test(test::Args),
+    /// Measure, and compare with stated goals.
+    Bench(bench::Args),
     /// Search inputs that break what must hold for packets and configurations.
     Fuzz(fuzz::Args),
     /// Check the rules about files that lints cannot express.
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Verb::Demo(args) => demo::run(&args),
         // Its last line is its result: nothing may be printed after it.
         Verb::Test(args) => return test::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
         Verb::Kernel(args) => kernels::run(&args),

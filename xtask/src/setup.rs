@@ -29,15 +29,18 @@ pub enum Purpose {
     Lab,
     /// Debian's kernels under QEMU.
     Kernels,
+    /// Benchmarks, beside the lab.
+    Bench,
 }
 
 impl Purpose {
-    const ALL: [Self; 2] = [Self::Lab, Self::Kernels];
+    const ALL: [Self; 3] = [Self::Lab, Self::Kernels, Self::Bench];
 
     fn tools(self) -> &'static [Tool] {
         match self {
             Self::Lab => LAB,
             Self::Kernels => KERNELS,
+            Self::Bench => BENCH,
         }
     }
 }
@@ -86,6 +89,8 @@ const KERNELS: &[Tool] = &[
     tool("file", "file"),
     tool("ipvsadm", "ipvsadm"),
 ];
+
+const BENCH: &[Tool] = &[tool("iperf3", "iperf3"), tool("ss", "iproute2")];
 
 impl Tool {
     fn present(&self) -> bool {

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "netns/bench.rs"]
+mod bench;
 #[path = "netns/capabilities.rs"]
 mod capabilities;
 #[path = "netns/cleanup.rs"]

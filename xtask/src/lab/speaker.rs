@@ -22,6 +22,8 @@ const STOP: Duration = Duration::from_secs(30);
 /// How a speaker is started.
 #[derive(Clone, Debug, Default)]
 pub struct SpeakerOptions {
+    /// The program, unless it is the one built with the same profile as this one.
+    pub program: Option<PathBuf>,
     /// Further flags of `speaker run`.
     pub flags: Vec<String>,
     /// A command line in front of the speaker's own, for example `setpriv …`.
@@ -32,7 +34,7 @@ impl SpeakerOptions {
     /// Only flags.
     #[must_use]
     pub fn flags(flags: &[&str]) -> Self {
-        Self { flags: flags.iter().map(|&flag| flag.to_owned()).collect(), wrapper: Vec::new() }
+        Self { flags: flags.iter().map(|&flag| flag.to_owned()).collect(), ..Self::default() }
     }
 }
 
@@ -44,6 +46,7 @@ pub struct SpeakerProcess {
 
 /// What belongs to the speaker of one node, across restarts.
 struct Places {
+    program: PathBuf,
     namespace: PathBuf,
     directory: PathBuf,
     pins: PathBuf,
@@ -83,9 +86,10 @@ impl SpeakerProcess {
     /// # Errors
     /// If the program is not there or the files cannot be written.
     pub fn launch(lab: &Lab, node: &Node, config: &str, options: &SpeakerOptions) -> Result<Self> {
-        let program = paths::speaker();
+        let program = options.program.clone().unwrap_or_else(paths::speaker);
         ensure!(program.exists(), "there is no {}; `cargo build -p arpeggio-speaker` makes it", program.display());
         let places = Places {
+            program,
             namespace: node.namespace.path(),
             directory: lab.directory().join(&node.name),
             pins: lab.bpffs().join(&node.name),
@@ -93,7 +97,7 @@ impl SpeakerProcess {
         fs::create_dir_all(places.directory.join("run")).context("make the speaker's run directory")?;
         write_whole(&places.config(), config)?;
         let mut line = options.wrapper.clone();
-        line.push(program.to_string_lossy().into_owned());
+        line.push(places.program.to_string_lossy().into_owned());
         let mut command = places.command(&line[0]);
         command.args(&line[1..]).arg("run").arg("--config").arg(places.config()).args(["--node-name", &node.name]);
         places.add_to(&mut command);
@@ -149,7 +153,7 @@ impl SpeakerProcess {
     /// A subcommand of the speaker about this speaker, for example `["status", "-o", "json"]`, in its namespace.
     #[must_use]
     pub fn cli(&self, arguments: &[&str]) -> Command {
-        let mut command = self.places.command(&paths::speaker().to_string_lossy());
+        let mut command = self.places.command(&self.places.program.to_string_lossy());
         command.args(arguments);
         self.places.add_to(&mut command);
         command

@@ -38,7 +38,8 @@ fn four_capabilities_are_enough() {
     for mode in ["native", "tcx", "user"] {
         let segment = segment_for_nobody();
         let node = &segment.nodes[0];
-        let options = SpeakerOptions { flags: Vec::new(), wrapper: unprivileged("+bpf,+net_admin,+perfmon,+net_raw") };
+        let options =
+            SpeakerOptions { wrapper: unprivileged("+bpf,+net_admin,+perfmon,+net_raw"), ..SpeakerOptions::default() };
         let config = owned_by(&["node-a"], mode);
         let speaker = SpeakerProcess::start(&segment.lab, node, &config, &options).unwrap();
         let process = std::fs::read_to_string(format!("/proc/{}/status", speaker.pid())).unwrap();
@@ -60,7 +61,7 @@ fn four_capabilities_are_enough() {
 #[test]
 fn a_missing_capability_is_named() {
     let segment = segment_for_nobody();
-    let options = SpeakerOptions { flags: Vec::new(), wrapper: unprivileged("+net_admin,+net_raw") };
+    let options = SpeakerOptions { wrapper: unprivileged("+net_admin,+net_raw"), ..SpeakerOptions::default() };
     let config = owned_by(&["node-a"], "native");
     let result = SpeakerProcess::start(&segment.lab, &segment.nodes[0], &config, &options);
     // Either it refuses to start or it runs and reports; in both cases it says which capability is missing.

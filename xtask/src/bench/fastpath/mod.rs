@@ -1,0 +1,107 @@
+//! `cargo xtask bench fastpath`: what the fast path costs, and how it answers beside the kernel and user space.
+//!
+//! Three parts: nanoseconds per frame in the kernel (BPF_PROG_TEST_RUN); answers over veth pairs and a bridge between
+//! namespaces; ordinary traffic through an interface that carries the program. Every figure is taken in the same run, the
+//! contenders in turn and several rounds, so that what disturbs one disturbs all: ratios are what to look at.
+
+mod answers;
+mod asking;
+mod beds;
+mod busy;
+mod cpu;
+mod frames;
+mod goals;
+mod picture;
+mod plan;
+pub mod report;
+mod streams;
+mod tables;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+use self::{
+    beds::Bed,
+    plan::Plan,
+    report::{Machine, Report},
+};
+use crate::{
+    ebpf, paths,
+    setup::{self, Purpose},
+    ui,
+};
+
+/// `cargo xtask bench fastpath`.
+#[derive(Default, clap::Args)]
+pub struct Args {
+    /// Little of everything, with debug builds: shows that it works, says nothing about speed.
+    #[arg(long)]
+    pub quick: bool,
+    /// Another responder to measure: started in a namespace with the interface and the IPv4 address as further arguments.
+    #[arg(long, value_name = "CMD")]
+    pub responder: Option<String>,
+    /// Where the results go [default: `<target>/bench`].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// The files of one run.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Every figure.
+    pub json: PathBuf,
+    /// The figures as bars.
+    pub svg: PathBuf,
+}
+
+/// Measures, prints the tables and writes the files.
+///
+/// # Errors
+/// If something is missing, does not compile, or cannot be measured.
+pub fn run(args: &Args) -> Result<Files> {
+    setup::ensure(&[Purpose::Lab, Purpose::Bench])?;
+    ebpf::run(&ebpf::Args::default())?;
+    let plan = if args.quick { Plan::quick() } else { Plan::full() };
+    plan.build()?;
+    let machine = Machine::look(args.quick)?;
+    for remark in machine.remarks() {
+        ui::warn(remark);
+    }
+
+    ui::heading("frames: BPF_PROG_TEST_RUN");
+    let frames = frames::measure(&plan)?;
+    ui::say(tables::frames(&frames));
+
+    ui::heading("answers: veth and a bridge between namespaces");
+    let beds = Bed::all(&plan, args.responder.as_deref())?;
+    let answers = answers::measure(&plan, &beds)?;
+    ui::say(tables::answers(&answers));
+
+    ui::heading("ordinary traffic");
+    let streams = streams::measure(&plan, &beds)?;
+    drop(beds);
+    ui::say(tables::streams(&streams));
+
+    let goals = goals::judge(&frames, &answers);
+    ui::heading("goals");
+    ui::say(tables::goals(&goals));
+    let report = Report { machine, frames, answers, streams, goals };
+    let folder = args.out.clone().unwrap_or_else(|| paths::target().join("bench"));
+    let files = write(&report, &folder)?;
+    ui::say(format_args!("{}\n{}", files.json.display(), files.svg.display()));
+    Ok(files)
+}
+
+fn write(report: &Report, folder: &Path) -> Result<Files> {
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    let name = format!("fastpath-{}", report.machine.began.replace(':', ""));
+    let files = Files { json: folder.join(format!("{name}.json")), svg: folder.join(format!("{name}.svg")) };
+    let text = serde_json::to_string_pretty(report).context("write the report as JSON")?;
+    fs::write(&files.json, text).with_context(|| format!("write {}", files.json.display()))?;
+    picture::draw(report, &files.svg)?;
+    Ok(files)
+}

@@ -1,0 +1,198 @@
+//! Everything a run finds out, as it is written to the JSON file.
+
+use std::{fmt, fs};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+/// One run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Where and when.
+    pub machine: Machine,
+    /// Nanoseconds per frame.
+    pub frames: Frames,
+    /// Answers, a line for each contender and family.
+    pub answers: Vec<Answers>,
+    /// Ordinary traffic, a line for each state of the interface.
+    pub streams: Vec<Streams>,
+    /// What was promised, and what came of it.
+    pub goals: Vec<Goal>,
+}
+
+/// Where and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// RFC 3339.
+    pub began: String,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// Model of the processor.
+    pub processor: String,
+    /// How many there are.
+    pub processors: usize,
+    /// Load average of the last minute before the run.
+    pub load: f64,
+    /// A run that is too short to say anything about speed.
+    pub quick: bool,
+}
+
+/// Nanoseconds per frame, as the benchmark program of the speaker's crate prints them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Frames {
+    /// Runs in one reading.
+    pub repeat: u32,
+    /// Readings of each contender.
+    pub readings: u32,
+    /// Addresses of each family in the maps.
+    pub loaded: u32,
+    /// A line for each program, frame and hook.
+    pub contenders: Vec<Cost>,
+}
+
+/// What a program costs on a frame.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cost {
+    /// `xdp` or `tc`.
+    pub hook: String,
+    /// Program and frame.
+    pub name: String,
+    /// Length of the frame, bytes.
+    pub frame: u32,
+    /// From the fastest readings: noise only adds.
+    pub ns: i64,
+    /// From the median of its readings.
+    pub median_ns: i64,
+    /// Nine of ten readings are faster.
+    pub p90_ns: i64,
+}
+
+impl Frames {
+    /// The cost of a program on a frame.
+    #[must_use]
+    pub fn ns(&self, hook: &str, name: &str) -> Option<i64> {
+        self.contenders.iter().find(|cost| cost.hook == hook && cost.name == name).map(|cost| cost.ns)
+    }
+}
+
+/// Protocol family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Family {
+    /// ARP.
+    #[serde(rename = "ARP")]
+    Arp,
+    /// Neighbour discovery.
+    #[serde(rename = "NS")]
+    Ns,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Arp => "ARP",
+            Self::Ns => "NS",
+        })
+    }
+}
+
+/// How a contender answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answers {
+    /// Who.
+    pub contender: String,
+    /// What it is asked with.
+    pub family: Family,
+    /// Single requests on an idle machine.
+    pub idle: Latency,
+    /// The same beside busy processes.
+    pub loaded: Latency,
+    /// Requests as fast as they are answered.
+    pub flood: Flood,
+}
+
+/// Time from request to answer; of several rounds the median of each figure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of the answers are faster.
+    pub p50_us: f64,
+    /// Ninety-nine of a hundred are.
+    pub p99_us: f64,
+    /// Requests sent, all rounds.
+    pub sent: u64,
+    /// Requests without an answer within a second, all rounds.
+    pub lost: u64,
+}
+
+/// Requests as fast as they are answered; the median of several rounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Flood {
+    /// Answers in a second, as far as the client keeps up.
+    pub answers_per_second: f64,
+    /// Processor time of the answering process beyond what it uses without requests; `None` when no process answers.
+    pub agent_us: Option<f64>,
+    /// Processor time in soft interrupts, of the whole machine, client and bridge included.
+    pub softirq_us: f64,
+    /// Requests without an answer within a second, all rounds.
+    pub lost: u64,
+}
+
+/// Ordinary traffic into an interface; the medians of several rounds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Streams {
+    /// What the interface carries.
+    pub interface: String,
+    /// Throughput of one TCP connection.
+    pub tcp_gbit: f64,
+    /// UDP packets of 64 bytes that arrive in a second.
+    pub packets_per_second: f64,
+}
+
+/// Something that was promised.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Goal {
+    /// What.
+    pub what: String,
+    /// What was measured.
+    pub value: f64,
+    /// What it may be at most.
+    pub limit: f64,
+    /// Whether it is.
+    pub met: bool,
+}
+
+impl Machine {
+    /// Looks at this one.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub(super) fn look(quick: bool) -> Result<Self> {
+        let read = |path: &str| fs::read_to_string(path).with_context(|| format!("read {path}"));
+        let cpus = read("/proc/cpuinfo")?;
+        let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let loads = read("/proc/loadavg")?;
+        Ok(Self {
+            began: jiff::Timestamp::now().round(jiff::Unit::Second)?.to_string(),
+            kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            processor: model.map_or_else(|| "unknown".to_owned(), |(_, model)| model.to_owned()),
+            processors: std::thread::available_parallelism()?.get(),
+            load: loads.split(' ').next().unwrap_or_default().parse().context("read the load average")?,
+            quick,
+        })
+    }
+
+    /// What the reader of the figures should know.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.quick {
+            remarks.push("a quick run: the figures say nothing about speed".to_owned());
+        }
+        // The builds that came just before count with up to one process for each processor.
+        if self.load > 1.5 * self.processors as f64 {
+            remarks.push(format!(
+                "the load average was {} on {} processors: other work disturbs the figures, above all p99",
+                self.load, self.processors
+            ));
+        }
+        remarks
+    }
+}

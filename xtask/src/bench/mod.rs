@@ -1,0 +1,30 @@
+//! `cargo xtask bench NAME`: measurements that are compared with stated goals, in one run on one machine.
+
+pub mod fastpath;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// `cargo xtask bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What is measured.
+#[derive(Subcommand)]
+enum What {
+    /// The cost of a frame and the time of an answer, beside other ways of answering.
+    Fastpath(fastpath::Args),
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// If something could not be measured. A goal that is missed is no error: it is printed.
+pub fn run(args: &Args) -> Result<()> {
+    match &args.what {
+        What::Fastpath(args) => fastpath::run(args).map(drop),
+    }
+}
