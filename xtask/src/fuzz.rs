@@ -7,7 +7,7 @@ use std::{
     collections::VecDeque,
     fs,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -73,11 +73,7 @@ impl Target {
 pub fn run(args: &Args) -> Result<()> {
     let programs = build()?;
     let corpus = folder().join("corpus");
-    sh::run({
-        let mut seeds = Command::new(programs.join("seeds"));
-        seeds.arg(&corpus);
-        seeds
-    })?;
+    plant(&corpus)?;
     let targets = args.target.map_or_else(|| Target::ALL.to_vec(), |target| vec![target]);
     let mut failures = Vec::new();
     for target in targets {
@@ -111,7 +107,15 @@ fn folder() -> PathBuf {
     paths::target().join("fuzz")
 }
 
-/// Builds targets and seeds with instrumentation and returns their folder.
+/// Writes the inputs to begin with. Their writer is built without instrumentation, which only the engine can be linked with.
+fn plant(corpus: &Path) -> Result<()> {
+    let mut seeds = Command::new("cargo");
+    seeds.current_dir(paths::root()).args(["run", "--quiet", "--locked", "--package", PACKAGE, "--bin", "seeds", "--"]);
+    seeds.arg(corpus);
+    sh::stream(seeds)
+}
+
+/// Builds the targets with instrumentation and returns their folder.
 fn build() -> Result<PathBuf> {
     let version = sh::read({
         let mut rustc = Command::new("rustc");
@@ -123,7 +127,8 @@ fn build() -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     // Naming the host keeps the flags away from build scripts and macros, which could not be linked with them.
     cargo.current_dir(paths::root()).args(["build", "--quiet", "--locked", "--package", PACKAGE]);
-    cargo.args(["--features", "engine", "--bins", "--profile", "fuzz", "--target", host, "--target-dir"]).arg(folder());
+    cargo.args(["--features", "engine", "--bin", "packet", "--bin", "config"]);
+    cargo.args(["--profile", "fuzz", "--target", host, "--target-dir"]).arg(folder());
     cargo.env("RUSTFLAGS", INSTRUMENTATION).env_remove("CARGO_ENCODED_RUSTFLAGS");
     sh::stream(cargo)?;
     step.done("done");
