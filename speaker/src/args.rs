@@ -86,7 +86,7 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub attachment: Attachment,
-    /// Addresses per family (counted once per interface) that the maps have room for.
+    /// Addresses that the maps have room for: both families together, each counted once per interface.
     #[arg(long, env = "ARPEGGIO_CAPACITY", value_name = "N", default_value_t = DEFAULT_CAPACITY,
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub capacity: u32,
