@@ -43,43 +43,48 @@ impl Plan {
 }
 
 /// Plans the difference between what the maps hold and what they should hold. `capacity` is the number of lines of
-/// counters: entries that are already there keep their room, new ones get the lowest free line in order of their places.
+/// counters. Where it is too small, what this node answers for comes before what it suppresses, and what is already there
+/// before what is new.
 pub fn plan(observed: &Entries, desired: &BTreeMap<Place, DesiredVip>, capacity: u32) -> Plan {
-    let mut plan = Plan {
-        remove: observed.keys().filter(|place| !desired.contains_key(place)).copied().collect(),
-        ..Plan::default()
-    };
-    let kept = keep_slots(observed, desired, capacity);
+    let left_out = beyond(observed, desired, capacity);
+    let admitted = |place: &Place| desired.contains_key(place) && !left_out.contains(place);
+    let mut plan =
+        Plan { remove: observed.keys().filter(|place| !admitted(place)).copied().collect(), ..Plan::default() };
+    let kept = keep_slots(observed, admitted, capacity);
     let mut free = {
         let taken: BTreeSet<u32> = kept.values().copied().collect();
         (0..capacity).filter(move |slot| !taken.contains(slot))
     };
-    for (place, wanted) in desired {
+    for (place, wanted) in desired.iter().filter(|(place, _)| admitted(place)) {
         let kept_slot = kept.get(place).copied();
-        let Some(slot) = kept_slot.or_else(|| free.next()) else {
-            plan.left_out.push(*place);
-            // Its old line lies beyond the capacity or belongs to another entry, so it must not stay as it is.
-            if observed.contains_key(place) {
-                plan.remove.push(*place);
-            }
-            continue;
-        };
+        let Some(slot) = kept_slot.or_else(|| free.next()) else { continue };
         let vip = Vip::new(wanted.mac.0, wanted.action, slot, wanted.buckets).with_flags(wanted.flags);
         if observed.get(place) != Some(&vip) {
             plan.set.push(Write { place: *place, vip, fresh_slot: kept_slot.is_none() });
         }
     }
-    plan.remove.sort_unstable();
+    plan.left_out = left_out.into_iter().collect();
     plan
+}
+
+/// The entries that find no room.
+fn beyond(observed: &Entries, desired: &BTreeMap<Place, DesiredVip>, capacity: u32) -> BTreeSet<Place> {
+    let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+    if desired.len() <= capacity {
+        return BTreeSet::new();
+    }
+    let mut order: Vec<_> = desired.iter().collect();
+    order.sort_by_key(|(place, vip)| (vip.action != Action::Answer, !observed.contains_key(place), **place));
+    order.into_iter().skip(capacity).map(|(place, _)| *place).collect()
 }
 
 /// The lines of the entries that stay. An entry whose line is out of range or already another one's gets a new one:
 /// nothing of ours writes that, but the maps are open to whoever is root.
-fn keep_slots(observed: &Entries, desired: &BTreeMap<Place, DesiredVip>, capacity: u32) -> BTreeMap<Place, u32> {
+fn keep_slots(observed: &Entries, admitted: impl Fn(&Place) -> bool, capacity: u32) -> BTreeMap<Place, u32> {
     let mut taken = BTreeSet::new();
     observed
         .iter()
-        .filter(|(place, _)| desired.contains_key(place))
+        .filter(|(place, _)| admitted(place))
         .filter(|(_, vip)| vip.slot() < capacity && taken.insert(vip.slot()))
         .map(|(place, vip)| (*place, vip.slot()))
         .collect()
@@ -139,6 +144,20 @@ mod tests {
         assert!(plan.remove.is_empty());
         let vip = Vip::new([2, 0, 0, 0, 0, 1], Action::Suppress, slot, u64::MAX);
         assert_eq!(plan.set, [Write { place: place(4), vip, fresh_slot: false }]);
+    }
+
+    #[test]
+    fn what_is_answered_finds_room_before_what_is_suppressed() {
+        let mut desired: BTreeMap<_, _> = (0..20).map(|last| (place(last), wanted(Action::Suppress))).collect();
+        let full = applied(Entries::new(), &plan(&Entries::new(), &desired, CAPACITY));
+        assert_eq!(full.len(), CAPACITY as usize);
+        desired.insert(place(99), wanted(Action::Answer));
+        let change = plan(&full, &desired, CAPACITY);
+        assert_eq!((change.remove.len(), change.set.len(), change.left_out.len()), (1, 1, 9));
+        let entries = applied(full, &change);
+        assert_eq!(entries[&place(99)].action(), Some(Action::Answer));
+        let again = plan(&entries, &desired, CAPACITY);
+        assert!(again.set.is_empty() && again.remove.is_empty(), "settled: {again:?}");
     }
 
     #[test]
