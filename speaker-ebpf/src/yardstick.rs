@@ -4,6 +4,8 @@
 //! `restore` makes repeated runs honest: BPF_PROG_TEST_RUN hands the same bytes to every repetition, so an answer would be
 //! met by the program that wrote it. It puts a template back, each time the next one, and calls the program under test; its
 //! own cost is measured with `empty` as the target and subtracted.
+//!
+//! `tagged` serves the program tier: it is the only way to show a tc program a frame whose VLAN tag stands beside it.
 
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
@@ -15,7 +17,7 @@ mod programs {
     use aya_ebpf::{
         bindings::{TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_SHOT, xdp_action},
         btf_maps::{Array, ProgramArray},
-        helpers::bpf_ktime_get_ns,
+        helpers::{bpf_ktime_get_ns, generated::bpf_skb_vlan_push},
         macros::{btf_map, classifier, xdp},
         programs::{TcContext, XdpContext},
     };
@@ -123,6 +125,16 @@ mod programs {
         let Some(bytes) = frame.head::<ARP_FRAME>() else { return xdp_action::XDP_PASS };
         Arp(bytes).answer(MAC);
         xdp_action::XDP_TX
+    }
+
+    /// Takes the frame for one of VLAN 5, tag already removed, and calls the program under test.
+    #[classifier]
+    fn tagged(context: TcContext) -> i32 {
+        // SAFETY: the context is the one this program was called with. A failure leaves it without a tag, which the test sees.
+        let _ = unsafe { bpf_skb_vlan_push(context.skb.skb, 0x8100_u16.to_be(), 5) };
+        // SAFETY: the context is the one this program was called with.
+        unsafe { TARGET_TC.tail_call(&context, 0) };
+        TC_ACT_SHOT
     }
 
     #[unsafe(link_section = "license")]

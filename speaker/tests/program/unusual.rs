@@ -21,7 +21,7 @@ fn a_tag_beside_the_frame_is_passed_by_tc() {
     for frame in [arp_request(), solicitation(&source_option())] {
         let case = Case::new("tagged", frame);
         assert_ne!(kernel.run(Entry::Tc, &case).verdict, Verdict::Pass, "without a tag it is answered");
-        let mut target = ProgramArray::try_from(tagger.map_mut("CLASSIFIER").unwrap()).unwrap();
+        let mut target = ProgramArray::try_from(tagger.map_mut("TARGET_TC").unwrap()).unwrap();
         target.set(0, kernel.classifier().fd().unwrap(), 0).unwrap();
         kernel.furnish_now(&case.world);
         let program: &SchedClassifier = tagger.program("tagged").unwrap().try_into().unwrap();
