@@ -6,6 +6,7 @@ use arpeggio_common::abi::{Action, names};
 use arpeggio_speaker::{
     dataplane::{Dataplane, Options, VETH_REASON},
     decide::{AttachMode, AttachPolicy, Desired},
+    world::LinkKind,
 };
 
 use crate::sandbox::{
@@ -68,7 +69,7 @@ fn a_foreign_xdp_program_stays_and_tcx_is_used() {
         let mut dataplane = sandbox.open();
         let mut wanted = desired(index, "va", AttachPolicy::Auto);
         // As on a network card, where native is tried.
-        wanted.interfaces.get_mut(&index).unwrap().veth = false;
+        wanted.interfaces.get_mut(&index).unwrap().kind = LinkKind::Physical;
         let applied = apply(&mut dataplane, &wanted);
         let attachment = &applied.attachments[&index];
         assert_eq!(attachment.mode, Some(AttachMode::Tcx));
@@ -97,7 +98,7 @@ fn a_foreign_program_attached_through_netlink_is_respected_too() {
         let before = xdp_of("va").unwrap();
         let mut dataplane = sandbox.open();
         let mut wanted = desired(index, "va", AttachPolicy::Auto);
-        wanted.interfaces.get_mut(&index).unwrap().veth = false;
+        wanted.interfaces.get_mut(&index).unwrap().kind = LinkKind::Physical;
         let applied = apply(&mut dataplane, &wanted);
         assert_eq!(applied.attachments[&index].mode, Some(AttachMode::Tcx));
         assert!(applied.attachments[&index].steps_down[0].1.contains("another XDP program"));

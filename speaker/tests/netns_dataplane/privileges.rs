@@ -7,6 +7,7 @@ use caps::{CapSet, Capability};
 use arpeggio_speaker::{
     dataplane::{Dataplane, OpenError, Options},
     decide::{AttachMode, AttachPolicy},
+    world::LinkKind,
 };
 
 use crate::sandbox::{NODE, apply, ask, assert_soon, desired, run, sandbox, tcx_of, veth, xdp_of};
@@ -61,7 +62,7 @@ fn an_attachment_without_a_link_is_undone() {
             assert_soon!(xdp_of("va"), None, "nothing is left on the device");
         }
         let mut wanted = desired(index, "va", AttachPolicy::Auto);
-        wanted.interfaces.get_mut(&index).unwrap().veth = false;
+        wanted.interfaces.get_mut(&index).unwrap().kind = LinkKind::Physical;
         let applied = apply(&mut dataplane, &wanted);
         let attachment = &applied.attachments[&index];
         assert_eq!(attachment.mode, Some(AttachMode::User), "the last resort");

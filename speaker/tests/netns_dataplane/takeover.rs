@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, os::fd::AsFd as _};
 use arpeggio_speaker::{
     dataplane::{Dataplane, inspect},
     decide::{AttachMode, AttachPolicy, Desired},
+    world::LinkKind,
 };
 
 use crate::sandbox::{NODE, Sandbox, address, apply, ask, assert_soon, desired, run, sandbox, tcx_of, veth, xdp_of};
@@ -114,7 +115,7 @@ fn another_wish_after_a_restart_replaces_the_old_link() {
         // Auto steps up from generic to what can be attached beside it, but never takes away what works to try native.
         let mut new = sandbox.open();
         let mut wanted = desired(index, "va", AttachPolicy::Auto);
-        wanted.interfaces.get_mut(&index).unwrap().veth = false;
+        wanted.interfaces.get_mut(&index).unwrap().kind = LinkKind::Physical;
         let applied = apply(&mut new, &wanted);
         let attachment = &applied.attachments[&index];
         assert_eq!(attachment.mode, Some(AttachMode::Tcx));
