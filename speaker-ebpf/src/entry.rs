@@ -2,9 +2,9 @@
 
 use arpeggio_common::{
     abi::Disposition,
-    wire::{ARP_FRAME, HEARTBEAT_FRAME},
+    wire::{ARP_FRAME, HEARTBEAT_FRAME, NeighborKind},
 };
-use arpeggio_speaker_ebpf::{Frame, decide};
+use arpeggio_speaker_ebpf::{Frame, Subject, arp, decide, ndp};
 use aya_ebpf::{
     bindings::{TC_ACT_OK, TC_ACT_SHOT, xdp_action},
     helpers::bpf_redirect,
@@ -29,10 +29,9 @@ pub(crate) fn arpeggio_xdp(context: XdpContext) -> u32 {
 #[inline(always)]
 fn xdp_entry(context: &XdpContext) -> u32 {
     // SAFETY: data to data_end is the linear part of the packet, writable in XDP; this is the only view on it.
-    let mut frame = unsafe { Frame::between(context.data(), context.data_end()) };
+    let frame = unsafe { Frame::between(context.data(), context.data_end()) };
     // An interface index fits the key: the kernel's field has 32 bits.
-    let outcome = decide(&mut frame, &Maps, context.ingress_ifindex() as u32);
-    match finish(outcome) {
+    match disposition(frame, || context.ingress_ifindex() as u32) {
         Disposition::Pass => xdp_action::XDP_PASS,
         Disposition::Drop => xdp_action::XDP_DROP,
         Disposition::Transmit => xdp_action::XDP_TX,
@@ -51,16 +50,36 @@ pub(crate) fn arpeggio_tc(context: TcContext) -> i32 {
     }
     pull(&context);
     // SAFETY: as above.
-    let ifindex = unsafe { (*skb).ifindex };
+    let ifindex = || unsafe { (*skb).ifindex };
     // SAFETY: data to data_end is the linear part of the packet, writable for classifiers; this is the only view on it.
-    let mut frame = unsafe { Frame::between(context.data(), context.data_end()) };
-    let outcome = decide(&mut frame, &Maps, ifindex);
-    match finish(outcome) {
+    let frame = unsafe { Frame::between(context.data(), context.data_end()) };
+    match disposition(frame, ifindex) {
         Disposition::Pass => TC_ACT_OK,
         Disposition::Drop => TC_ACT_SHOT,
         // SAFETY: the helper takes plain numbers; flags 0 means egress.
-        Disposition::Transmit => unsafe { bpf_redirect(ifindex, 0) as i32 },
+        Disposition::Transmit => unsafe { bpf_redirect(ifindex(), 0) as i32 },
     }
+}
+
+/// Ordinary traffic ends here. The rest is decided in functions of their own, which both hooks share: were they inlined,
+/// every ordinary frame would pay for the registers that they save.
+#[inline(always)]
+fn disposition(mut frame: Frame, ifindex: impl FnOnce() -> u32) -> Disposition {
+    match Subject::of(&mut frame) {
+        Subject::Arp => decide_arp(frame, ifindex()),
+        Subject::Discovery(kind) => decide_discovery(frame, kind, ifindex()),
+        Subject::Other => Disposition::Pass,
+    }
+}
+
+#[inline(never)]
+fn decide_arp(mut frame: Frame, ifindex: u32) -> Disposition {
+    finish(arp(&mut frame, &Maps, ifindex))
+}
+
+#[inline(never)]
+fn decide_discovery(mut frame: Frame, kind: NeighborKind, ifindex: u32) -> Disposition {
+    finish(ndp(&mut frame, kind, &Maps, ifindex))
 }
 
 /// Brings the message into the linear part where a driver left it in fragments. Frames that are longer than any message

@@ -11,23 +11,49 @@ mod neigh;
 mod tables;
 
 pub use frame::Frame;
+pub use neigh::{arp, ndp};
 pub use tables::Tables;
 
 use arpeggio_common::{
     abi::Outcome,
-    wire::{ETHERNET_HEADER, EtherType},
+    wire::{ETHERNET_HEADER, EtherType, Neighbor, NeighborKind},
 };
+
+/// What a frame is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// ARP: [`arp`] decides.
+    Arp,
+    /// Neighbour discovery: [`ndp`] decides.
+    Discovery(NeighborKind),
+    /// Ordinary traffic. It leaves after one comparison of the EtherType and, for IPv6, of next header and type: no map is
+    /// touched.
+    Other,
+}
+
+impl Subject {
+    /// Looks at the headers of a frame.
+    #[inline(always)]
+    pub fn of(frame: &mut Frame) -> Self {
+        let Some(header) = frame.head::<ETHERNET_HEADER>() else { return Self::Other };
+        match EtherType::of(header) {
+            EtherType::IPV6 => {
+                // A frame too short for an ICMPv6 type is somebody else's traffic.
+                frame.head().and_then(|head| Neighbor::kind(head)).map_or(Self::Other, Self::Discovery)
+            }
+            EtherType::ARP => Self::Arp,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// Decides about one frame that arrived on the interface `ifindex`. When the outcome's disposition is `Transmit`, the frame
 /// has been rewritten into the answer.
-///
-/// Ordinary traffic leaves after one comparison of the EtherType and, for IPv6, of next header and type: no map is touched.
 #[inline(always)]
 pub fn decide(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> Outcome {
-    let Some(header) = frame.head::<ETHERNET_HEADER>() else { return Outcome::Ordinary };
-    match EtherType::of(header) {
-        EtherType::IPV6 => neigh::ndp(frame, tables, ifindex),
-        EtherType::ARP => neigh::arp(frame, tables, ifindex),
-        _ => Outcome::Ordinary,
+    match Subject::of(frame) {
+        Subject::Arp => arp(frame, tables, ifindex),
+        Subject::Discovery(kind) => ndp(frame, kind, tables, ifindex),
+        Subject::Other => Outcome::Ordinary,
     }
 }

@@ -10,7 +10,7 @@ use crate::{Frame, Tables};
 
 /// Decides about a frame whose EtherType is ARP.
 #[inline(always)]
-pub(crate) fn decide(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> Outcome {
+pub fn decide(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> Outcome {
     let Some(bytes) = frame.head::<ARP_FRAME>() else { return Outcome::Truncated };
     let mut arp = Arp(bytes);
     if !arp.is_ethernet_ipv4() {

@@ -3,8 +3,8 @@
 mod arp;
 mod ndp;
 
-pub(crate) use arp::decide as arp;
-pub(crate) use ndp::decide as ndp;
+pub use arp::decide as arp;
+pub use ndp::decide as ndp;
 
 use arpeggio_common::{
     abi::{Action, ClientKey, EVENT_INTERVAL_NS, Event, EventKind, Flags, Key6, Outcome, SightingKind, Vip},

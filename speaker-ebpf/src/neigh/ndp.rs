@@ -25,12 +25,9 @@ struct Options {
     heartbeat: bool,
 }
 
-/// Decides about a frame whose EtherType is IPv6.
+/// Decides about a frame that holds neighbour discovery.
 #[inline(always)]
-pub(crate) fn decide(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> Outcome {
-    // A frame too short for an ICMPv6 type is somebody else's traffic.
-    let Some(head) = frame.head() else { return Outcome::Ordinary };
-    let Some(kind) = Neighbor::kind(head) else { return Outcome::Ordinary };
+pub fn decide(frame: &mut Frame, kind: NeighborKind, tables: &impl Tables, ifindex: u32) -> Outcome {
     let Some(bytes) = frame.head::<ND_FRAME>() else { return Outcome::Truncated };
     let message = Neighbor(bytes);
     if message.hop_limit() != 255 {

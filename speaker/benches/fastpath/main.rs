@@ -3,7 +3,7 @@
 //!
 //! The kernel hands the same bytes to every repetition, so the yardstick's `restore` puts the frame back and then calls the
 //! program under test. What a program costs is `raw empty + (restore and program) − (restore and empty)`, on frames of the
-//! same length. Readings are short and many, the contenders take turns, and the fastest reading of each counts: noise only
+//! same length. Readings are short and many, the contenders take turns, and the fastest readings of each count: noise only
 //! ever adds.
 //!
 //! Needs root, `target/bpf/arpeggio.o` and `target/bpf/yardstick.o` (`cargo xtask build-ebpf`).
@@ -57,10 +57,30 @@ struct Cost {
     /// Length of the frame in bytes.
     frame: usize,
     /// The cost, from the fastest readings.
-    ns: i64,
+    ns: f64,
     /// The same with the median of its readings, and with the one that nine of ten are faster than.
-    median_ns: i64,
-    p90_ns: i64,
+    median_ns: f64,
+    p90_ns: f64,
+}
+
+/// The readings of one program on one kind of frame.
+struct Readings(Vec<u64>);
+
+impl Readings {
+    /// The mean of the fastest fifth: noise only ever adds, and the kernel counts whole nanoseconds, which the mean of
+    /// several refines.
+    fn fastest(&mut self) -> f64 {
+        self.0.sort_unstable();
+        let few = self.0.len().div_ceil(5);
+        self.0.iter().take(few).sum::<u64>() as f64 / few.max(1) as f64
+    }
+
+    /// The reading that so many per cent are not slower than.
+    fn rank(&mut self, per_cent: usize) -> f64 {
+        self.0.sort_unstable();
+        let rank = (self.0.len() * per_cent).div_ceil(100).saturating_sub(1);
+        self.0.get(rank).map_or(0.0, |reading| *reading as f64)
+    }
 }
 
 fn main() -> Result<()> {
@@ -68,29 +88,18 @@ fn main() -> Result<()> {
     let mut yard = Yard::new()?;
     let mut list = contenders(&mut yard)?;
     list.retain(|contender| contender.is_empty || args.only.as_ref().is_none_or(|name| contender.name == name));
-    let mut raw = [Vec::new(), Vec::new()];
-    let mut readings: Vec<Vec<u64>> = list.iter().map(|_| Vec::with_capacity(args.readings)).collect();
+    let mut raw = Hook::ALL.map(|_| Readings(Vec::new()));
+    let mut readings: Vec<Readings> = list.iter().map(|_| Readings(Vec::new())).collect();
     for _ in 0..args.readings {
         for (hook, times) in Hook::ALL.into_iter().zip(&mut raw) {
-            times.push(yard.empty(hook, args.repeat)?);
+            times.0.push(yard.empty(hook, args.repeat)?);
         }
         for (contender, times) in list.iter().zip(&mut readings) {
-            times.push(yard.measure(contender, args.repeat)?);
+            times.0.push(yard.measure(contender, args.repeat)?);
         }
     }
-    for times in raw.iter_mut().chain(&mut readings) {
-        times.sort_unstable();
-    }
-    let costs = list.iter().zip(&readings).map(|(contender, times)| {
-        let raw = raw.get(contender.hook as usize).and_then(|times| times.first());
-        cost(contender, times, *raw.context("no reading")?, baseline(contender, &list, &readings)?)
-    });
-    let report = Report {
-        repeat: args.repeat,
-        readings: args.readings,
-        loaded: LOADED,
-        contenders: costs.collect::<Result<_>>()?,
-    };
+    let Args { repeat, readings: taken, .. } = args;
+    let report = Report { repeat, readings: taken, loaded: LOADED, contenders: costs(&list, raw, readings)? };
     #[expect(clippy::print_stdout, reason = "the result")]
     {
         println!("{}", serde_json::to_string(&report)?);
@@ -98,27 +107,29 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The fastest reading of the empty program behind `restore`, at the same hook with frames of the same length.
-fn baseline(contender: &Contender, list: &[Contender], readings: &[Vec<u64>]) -> Result<u64> {
-    list.iter()
-        .zip(readings)
-        .find(|(other, _)| other.is_empty && other.hook == contender.hook && other.frame() == contender.frame())
-        .and_then(|(_, times)| times.first().copied())
-        .with_context(|| format!("nothing to compare {} with", contender.name))
-}
-
-fn cost(contender: &Contender, times: &[u64], raw: u64, baseline: u64) -> Result<Cost> {
-    let net = |per_cent: usize| {
-        let rank = (times.len() * per_cent).div_ceil(100).saturating_sub(1);
-        let reading = times.get(rank).context("no reading")?;
-        Ok::<_, anyhow::Error>(raw.cast_signed() + reading.cast_signed() - baseline.cast_signed())
-    };
-    Ok(Cost {
-        hook: contender.hook,
-        name: contender.name,
-        frame: contender.frame(),
-        ns: net(0)?,
-        median_ns: net(50)?,
-        p90_ns: net(90)?,
-    })
+fn costs(list: &[Contender], mut raw: [Readings; 2], mut readings: Vec<Readings>) -> Result<Vec<Cost>> {
+    let fastest: Vec<f64> = readings.iter_mut().map(Readings::fastest).collect();
+    let raw = raw.each_mut().map(Readings::fastest);
+    let mut costs = Vec::new();
+    for ((contender, times), fastest_here) in list.iter().zip(&mut readings).zip(&fastest) {
+        let Contender { hook, name, .. } = *contender;
+        // The empty program behind `restore`, at the same hook with frames of the same length.
+        let baseline = list
+            .iter()
+            .zip(&fastest)
+            .find(|(other, _)| other.is_empty && other.hook == hook && other.frame() == contender.frame())
+            .map(|(_, fastest)| *fastest)
+            .with_context(|| format!("nothing to compare {name} with"))?;
+        let rest = raw.get(hook as usize).context("no reading")? - baseline;
+        let net = |reading: f64| ((reading + rest) * 10.0).round() / 10.0;
+        costs.push(Cost {
+            hook,
+            name,
+            frame: contender.frame(),
+            ns: net(*fastest_here),
+            median_ns: net(times.rank(50)),
+            p90_ns: net(times.rank(90)),
+        });
+    }
+    Ok(costs)
 }

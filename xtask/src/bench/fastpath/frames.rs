@@ -28,9 +28,9 @@ mod tests {
     #[test]
     fn the_last_line_holds_the_costs() {
         let line = r#"{"repeat":5,"readings":2,"loaded":3,"contenders":[
-            {"hook":"xdp","name":"answer","frame":48,"ns":61,"median_ns":63,"p90_ns":80}]}"#;
+            {"hook":"xdp","name":"answer","frame":48,"ns":61.5,"median_ns":63.0,"p90_ns":80.0}]}"#;
         let frames = parse(&format!("some note\n{}", line.replace('\n', ""))).unwrap();
-        assert_eq!((frames.ns("xdp", "answer"), frames.ns("tc", "answer")), (Some(61), None));
+        assert_eq!((frames.ns("xdp", "answer"), frames.ns("tc", "answer")), (Some(61.5), None));
         assert!(parse("").is_err());
     }
 }

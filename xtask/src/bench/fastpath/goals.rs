@@ -43,7 +43,7 @@ fn costs(frames: &Frames) -> Vec<Goal> {
     .filter_map(|(what, ours, floor, limit)| {
         let (ours, floor) = (frames.ns("xdp", ours)?, frames.ns("xdp", floor)?);
         // A run that is too short may find that nothing costs nothing: ratios stay finite.
-        Some(goal(what.to_owned(), ours as f64 / floor.max(1) as f64, limit))
+        Some(goal(what.to_owned(), ours / floor.max(0.1), limit))
     })
     .collect()
 }
@@ -83,7 +83,8 @@ mod tests {
             median_ns: ns,
             p90_ns: ns,
         };
-        let contenders = vec![cost("empty", 30), cost("bounce", 40), cost("answer", 81), cost("pass IPv4/TCP", 33)];
+        let contenders =
+            vec![cost("empty", 30.0), cost("bounce", 40.0), cost("answer", 81.0), cost("pass IPv4/TCP", 33.0)];
         let frames = Frames { repeat: 1, readings: 1, loaded: 1, contenders };
         let goals = judge(&frames, &[]);
         assert_eq!(goals.iter().map(|goal| goal.met).collect::<Vec<_>>(), [false, true]);

@@ -81,7 +81,7 @@ fn costs(report: &Report, hook: &str) -> Panel {
     let theirs = ["empty", "bounce", "rewrite"];
     let bars = costs.map(|cost| Bar {
         label: cost.name.clone(),
-        value: cost.ns as f64,
+        value: cost.ns,
         ours: !theirs.iter().any(|name| cost.name.starts_with(name)),
     });
     let loaded = report.frames.loaded;

@@ -60,17 +60,17 @@ pub struct Cost {
     /// Length of the frame, bytes.
     pub frame: u32,
     /// From the fastest readings: noise only adds.
-    pub ns: i64,
+    pub ns: f64,
     /// From the median of its readings.
-    pub median_ns: i64,
+    pub median_ns: f64,
     /// Nine of ten readings are faster.
-    pub p90_ns: i64,
+    pub p90_ns: f64,
 }
 
 impl Frames {
     /// The cost of a program on a frame.
     #[must_use]
-    pub fn ns(&self, hook: &str, name: &str) -> Option<i64> {
+    pub fn ns(&self, hook: &str, name: &str) -> Option<f64> {
         self.contenders.iter().find(|cost| cost.hook == hook && cost.name == name).map(|cost| cost.ns)
     }
 }

@@ -13,10 +13,10 @@ pub(super) fn frames(frames: &Frames) -> Table {
                 other.hook == cost.hook && other.frame == cost.frame && other.name.starts_with(name)
             };
             let floor = frames.contenders.iter().find(same).map(|other| other.ns)?;
-            (floor > 0).then(|| format!("{:.2}", cost.ns as f64 / floor as f64))
+            (floor > 0.0).then(|| format!("{:.2}", cost.ns / floor))
         };
         let ratio = |name| floor(name).unwrap_or_default();
-        let numbers = [cost.ns, cost.median_ns, cost.p90_ns].map(|ns| ns.to_string());
+        let numbers = [cost.ns, cost.median_ns, cost.p90_ns].map(|ns| format!("{ns:.1}"));
         let [ns, median, p90] = numbers;
         table.add_row([cost.hook.clone(), cost.name.clone(), ns, ratio("empty"), ratio("bounce"), median, p90]);
     }
