@@ -107,11 +107,15 @@ fn a_vlan_device_carries_the_subnet() {
     clients::expect_silence(client, v4()).unwrap();
 }
 
-/// The kernel takes the tag off before XDP: at the lower device a request of the VLAN looks like one without a tag, and
-/// must not be dropped there as a request for an address that is announced elsewhere.
+/// At the tcx hook a request of the VLAN is known by its tag and must not be dropped as one for an address that is announced
+/// elsewhere. Where there is no tcx (before 6.6) the device below has to be excluded, as above: the kernel takes the tag off
+/// before generic XDP, which then cannot tell.
 #[test]
 #[ignore = "runs in the guests of the kernel tier"]
 fn the_device_below_a_vlan_lets_its_requests_through() {
+    if !has_tcx() {
+        return;
+    }
     let segment = vlan_segment();
     let node = &segment.nodes[0];
     let speaker = start(&segment, node, &vlan_config(), &[]);
