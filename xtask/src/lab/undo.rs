@@ -5,7 +5,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -19,6 +22,13 @@ type Action = Box<dyn FnOnce() + Send>;
 
 /// Actions of the living guards by age.
 static ACTIONS: Mutex<Registry> = Mutex::new(Registry { next: 0, actions: BTreeMap::new() });
+
+/// Held for reading by a guard that is being dropped, and for writing by the signal thread until the end of the process: it
+/// waits for what is under way, and no other thread gets past a guard and ends the process before it is done.
+static RUNNING: RwLock<()> = RwLock::new(());
+
+/// The process is about to end: nothing new may be made.
+static CLOSING: AtomicBool = AtomicBool::new(false);
 
 /// Whether the signal thread could be started.
 static WATCHER: OnceLock<Result<(), String>> = OnceLock::new();
@@ -42,7 +52,7 @@ impl Undo {
     /// Registers the action.
     ///
     /// # Errors
-    /// If signals cannot be watched; the action has then been run.
+    /// If signals cannot be watched or the process was told to end; the action has then been run.
     pub fn new(action: impl FnOnce() + Send + 'static) -> Result<Self> {
         let undo = {
             let mut registry = registry();
@@ -51,6 +61,9 @@ impl Undo {
             registry.actions.insert(id, Box::new(action));
             Self { id }
         };
+        if CLOSING.load(Ordering::SeqCst) {
+            anyhow::bail!("interrupted");
+        }
         match WATCHER.get_or_init(|| watch_signals().map_err(|error| format!("{error:#}"))) {
             Ok(()) => Ok(undo),
             Err(message) => Err(anyhow::anyhow!(message.clone())),
@@ -60,6 +73,7 @@ impl Undo {
 
 impl Drop for Undo {
     fn drop(&mut self) {
+        let _running = RUNNING.read().unwrap_or_else(PoisonError::into_inner);
         let action = registry().actions.remove(&self.id);
         if let Some(action) = action {
             action();
@@ -72,14 +86,15 @@ pub fn keep_everything() {
     registry().actions.clear();
 }
 
-/// Runs the actions of all living guards, the youngest first.
-fn undo_everything() {
+/// Runs the actions of all living guards, the youngest first, and ends the process. No action may drop a guard.
+fn undo_everything_and_exit(signal: i32) -> ! {
+    CLOSING.store(true, Ordering::SeqCst);
+    let _until_the_end = RUNNING.write().unwrap_or_else(PoisonError::into_inner);
     loop {
-        // The lock is not held while the action runs: the action may drop a guard.
         let youngest = registry().actions.pop_last();
         match youngest {
             Some((_, action)) => action(),
-            None => return,
+            None => std::process::exit(128 + signal),
         }
     }
 }
@@ -90,8 +105,7 @@ fn watch_signals() -> Result<()> {
         .name("undo-on-signal".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                undo_everything();
-                std::process::exit(128 + signal);
+                undo_everything_and_exit(signal);
             }
         })
         .context("start the thread that watches signals")?;
@@ -100,10 +114,7 @@ fn watch_signals() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    };
+    use std::sync::{Arc, atomic::AtomicU32};
 
     use super::*;
 
