@@ -15,4 +15,5 @@ pub mod decide;
 pub mod frames;
 pub mod ownership;
 pub mod status;
+pub mod succession;
 pub mod world;

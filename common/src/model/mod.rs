@@ -2,6 +2,8 @@
 
 mod announcement;
 mod name;
+mod node_id;
 
 pub use announcement::{Announcement, AnnouncementError, Mode};
 pub use name::{InterfaceName, NameError, NodeName};
+pub use node_id::NodeId;

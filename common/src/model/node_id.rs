@@ -1,0 +1,79 @@
+//! A node's name in 64 bits: what frames, map entries and orders carry instead of the text.
+
+use std::fmt;
+
+use super::NodeName;
+
+/// The hash of a node's name; never 0, which the kernel's maps read as "unknown".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(u64);
+
+impl NodeId {
+    /// The id with this number, as it stands in a frame or a map; `None` for 0.
+    pub const fn from_number(number: u64) -> Option<Self> {
+        if number == 0 { None } else { Some(Self(number)) }
+    }
+
+    /// The number for a frame or a map.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// How the node ranks for a share of something (rendezvous hashing): the highest has it. Every node computes the same, on
+    /// every version of compiler and library.
+    pub const fn rank(self, share: u64) -> u64 {
+        avalanche(self.0 ^ avalanche(share.wrapping_add(0x9e37_79b9_7f4a_7c15)))
+    }
+}
+
+impl From<&NodeName> for NodeId {
+    /// FNV-1a with the avalanche of `MurmurHash3` behind it.
+    fn from(name: &NodeName) -> Self {
+        let hash = name
+            .as_str()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Self(avalanche(hash).max(1))
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Every bit of the input changes half of the bits of the result.
+const fn avalanche(mut hash: u64) -> u64 {
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> NodeId {
+        NodeId::from(&NodeName::try_from(name).unwrap())
+    }
+
+    #[test]
+    fn ids_are_the_same_on_every_machine() {
+        // Frames carry them between nodes of different versions: these numbers must never change.
+        assert_eq!(id("node-a").to_string(), "48e86629c152a3f3");
+        assert_eq!(NodeId::from_number(id("node-a").number()), Some(id("node-a")));
+        assert_eq!(NodeId::from_number(0), None);
+    }
+
+    #[test]
+    fn shares_spread_over_nodes_with_similar_names() {
+        let nodes: Vec<_> = (0..3).map(|n| id(&format!("node-{n}"))).collect();
+        let mut won = [0u32; 3];
+        for share in 0..3_000 {
+            let best = (0..3).max_by_key(|n| nodes[*n].rank(share)).unwrap();
+            won[best] += 1;
+        }
+        assert!(won.iter().all(|won| (900..=1_100).contains(won)), "{won:?}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Who owns an address, measured on the wire that clients depend on. Pure: no clock, no socket, no randomness.
+//!
+//! [`Succession`] holds the machines of a node, one per address and interface. It is driven by three calls: the driver
+//! reads what [`Succession::questions`] lists, tells it with [`Succession::input`], and does what [`Succession::step`] wants.
+
+mod pace;
+mod types;
+
+pub use pace::{Pace, PaceError};
+pub use types::{
+    Cause, Effect, Happened, Input, Order, Orders, Place, Question, Report, Role, Seen, Standing, Step, View, Voice,
+};

@@ -1,0 +1,263 @@
+//! The words of the succession: what it is told, what it asks for and what it wants done.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use arpeggio_common::{
+    abi::{ALL_BUCKETS, Action, Flags, SightingKind},
+    model::{Mode, NodeId},
+    wire::Mac,
+};
+
+use super::Pace;
+
+/// An address on one interface, by its index.
+pub type Place = (u32, IpAddr);
+
+/// Whoever spoke on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Voice {
+    /// Its MAC.
+    pub mac: Mac,
+    /// Which node says it is; `None` for a stranger, whose frames carry no tag.
+    pub node: Option<NodeId>,
+}
+
+/// Who may have one address, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The first is the preferred owner.
+    pub candidates: Arc<[NodeId]>,
+    /// One owner, or all candidates share the clients.
+    pub mode: Mode,
+}
+
+/// Everything this node may have, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// Interfaces by index: whether frames can pass (carrier, and something answers there).
+    pub usable: BTreeMap<u32, bool>,
+    /// The order of every address on every interface it is announced on. Addresses that are not this node's to announce are
+    /// not in here.
+    pub places: BTreeMap<Place, Order>,
+    /// How fast.
+    pub pace: Pace,
+    /// This node is to lose everything to others.
+    pub evacuate: bool,
+}
+
+/// What somebody was seen doing with an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Who.
+    pub voice: Voice,
+    /// Claim, answer to somebody, or answer to us.
+    pub kind: SightingKind,
+    /// When, as stamped in the kernel, monotonic nanoseconds.
+    pub at_ns: u64,
+}
+
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// What is wanted now, whole.
+    Orders(Arc<Orders>),
+    /// Entries that answer already: an agent before this one put them there, and the lease never ended. To be told before
+    /// the first orders. `former` is who was seen with the address last.
+    Adopt(Place, Option<Voice>),
+    /// Somebody was seen with an address; from the events, or read because of a [`Question`].
+    Seen(Place, Seen),
+    /// When a node was heard last on an interface, and with which MAC.
+    Peer {
+        /// Index of the interface.
+        ifindex: u32,
+        /// Which node.
+        node: NodeId,
+        /// Its MAC there.
+        mac: Mac,
+        /// When, monotonic nanoseconds.
+        at_ns: u64,
+    },
+    /// How many frames the interface has received so far.
+    Received(u32, u64),
+    /// Answering was not allowed for a while: others may have taken over.
+    LeaseLapsed,
+}
+
+/// What has to be read before the next [`step`](super::Succession::step).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// Who was seen with an address last: [`Input::Seen`].
+    Sighting(Place),
+    /// Every node that was heard on the interface: [`Input::Peer`].
+    Peers(u32),
+    /// The counter of received frames: [`Input::Received`].
+    Received(u32),
+}
+
+/// What an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Answer or suppress.
+    pub action: Action,
+    /// Modifiers.
+    pub flags: Flags,
+    /// The shares of clients.
+    pub buckets: u64,
+}
+
+impl Role {
+    /// Somebody else answers.
+    pub const SILENT: Self = Self { action: Action::Suppress, flags: Flags::NONE, buckets: 0 };
+    /// The one owner.
+    pub const OWNER: Self = Self { action: Action::Answer, flags: Flags::NONE, buckets: ALL_BUCKETS };
+    /// The one owner, who waits for a successor.
+    pub const LEAVING: Self = Self { action: Action::Answer, flags: Flags::EVACUATING, buckets: ALL_BUCKETS };
+}
+
+/// Something to be done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Write the entry.
+    Set(Place, Role),
+    /// Ask one MAC (a heartbeat) or everybody (a probe, `None`) for the address.
+    Ask(Place, Option<Mac>),
+    /// Make the gateway or a witness send something: it is not known whether this interface hears anything.
+    Witness(u32),
+    /// Start the rounds of claims.
+    Claim(Place),
+    /// One round, now.
+    Defend(Place),
+    /// Drop the rounds that are left.
+    Quiet(Place),
+    /// Tell the clients that are known, those of these shares only, by unicast.
+    Correct(Place, u64),
+    /// For a minute, tell everybody who still sends traffic for the address to us that it has moved to this MAC.
+    Heal(Place, Mac),
+    /// For the log, the status and the flight recorder.
+    Report(Report),
+}
+
+/// Why something changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Nobody answered three probes.
+    Unclaimed,
+    /// The owner's heartbeats went unanswered.
+    OwnerSilent,
+    /// The newest order puts this node first.
+    Preferred,
+    /// It was answered already when this agent started.
+    Adopted,
+    /// A candidate that ranks better claimed it.
+    Outranked,
+    /// Another candidate goes on claiming: it does not hear us.
+    Unheeded,
+    /// A successor claimed it from us, as wanted.
+    Succeeded,
+    /// No successor came in time.
+    NoSuccessor,
+    /// This node is no longer a candidate.
+    NotCandidate,
+    /// The interface lost its carrier, or nothing answers there.
+    LinkDown,
+    /// The agent was stopped for longer than its lease.
+    LeaseLapsed,
+    /// Another node claimed it from its owner.
+    Claimed,
+    /// Another node answered our question for it.
+    Answered,
+    /// Somebody who is no speaker has it.
+    Stranger,
+    /// The shares of clients were distributed anew.
+    Shares,
+}
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Happened {
+    /// This node owns it now.
+    Took,
+    /// This node owns it no longer.
+    Lost,
+    /// This node waits for a successor.
+    Leaving,
+    /// Another node is known to own it now.
+    Follows,
+    /// The owner does not answer; this node waits for its turn.
+    Suspects,
+    /// A stranger uses an address that this node owns.
+    AddressConflict,
+    /// A stranger uses an address that nobody owns: it is not claimed.
+    AddressInUse,
+    /// The shares of clients that this node answers are others.
+    Shares,
+}
+
+/// One line of history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which address, where.
+    pub place: Place,
+    /// When, monotonic nanoseconds.
+    pub at_ns: u64,
+    /// What.
+    pub happened: Happened,
+    /// Why.
+    pub cause: Cause,
+    /// The other side.
+    pub other: Option<Voice>,
+    /// How long nobody was seen answering, in nanoseconds, where that is known: from the last answer of the silent owner.
+    pub gap_ns: Option<u64>,
+    /// The shares that this node answers now.
+    pub buckets: u64,
+}
+
+/// What this node is for one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Not to have it: no candidate, no carrier, or evacuated.
+    Out,
+    /// Asking the wire who has it.
+    Asking,
+    /// Watching the owner.
+    Standby,
+    /// The owner is silent; waiting for its turn.
+    Waiting,
+    /// Owns it.
+    Owner,
+    /// Owns it until a successor claims it.
+    Leaving,
+    /// A stranger has it.
+    InUse,
+    /// One of several that answer.
+    Sharing,
+}
+
+/// One address as this node sees it, for status and explanations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// What this node is.
+    pub standing: Standing,
+    /// Its position among the candidates, from 0; `None` when it is none of them.
+    pub rank: Option<usize>,
+    /// The owner, if it is another node.
+    pub owner: Option<Voice>,
+    /// Since when it stands so, monotonic nanoseconds.
+    pub since_ns: u64,
+    /// When the owner answered a heartbeat last.
+    pub heartbeat_ns: Option<u64>,
+    /// The shares of clients that this node answers.
+    pub buckets: u64,
+}
+
+/// What to do now, and when to ask again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// In this order.
+    pub effects: Vec<Effect>,
+    /// Monotonic nanoseconds of the next step; `None` when only an input makes one necessary.
+    pub next_ns: Option<u64>,
+}
