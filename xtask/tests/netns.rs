@@ -14,6 +14,8 @@ mod cleanup;
 mod config;
 #[path = "netns/continuity.rs"]
 mod continuity;
+#[path = "netns/faults.rs"]
+mod faults;
 #[path = "netns/foreign.rs"]
 mod foreign;
 #[path = "netns/harness.rs"]

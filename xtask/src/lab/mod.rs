@@ -6,6 +6,7 @@
 
 mod asker;
 pub mod clients;
+mod faults;
 mod leftovers;
 mod namespace;
 mod process;
@@ -25,6 +26,7 @@ use anyhow::{Context as _, Result, bail};
 
 pub use self::{
     asker::{Account, Asker},
+    faults::Fault,
     leftovers::{abandoned, leftovers, remove_abandoned},
     namespace::Namespace,
     process::Running,

@@ -46,6 +46,8 @@ impl Segment {
     pub fn new(nodes: u8) -> Result<Self> {
         let lab = Lab::new()?;
         let switch = Namespace::new(format!("{}-switch", lab.tag()))?;
+        // A switch has nothing to say: frames of its own would be heard even by a node that is made deaf.
+        switch.sysctl("net.ipv6.conf.default.disable_ipv6", "1")?;
         switch.ip("link add br0 type bridge")?;
         switch.ip("link set br0 up")?;
         let nodes = (1..=nodes).map(|number| node(&lab, &switch, number)).collect::<Result<_>>()?;

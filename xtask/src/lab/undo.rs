@@ -69,6 +69,11 @@ impl Undo {
             Err(message) => Err(anyhow::anyhow!(message.clone())),
         }
     }
+
+    /// Forgets the action: there is nothing left to be undone.
+    pub fn cancel(self) {
+        registry().actions.remove(&self.id);
+    }
 }
 
 impl Drop for Undo {
@@ -133,6 +138,13 @@ mod tests {
         assert_eq!(ran.load(Ordering::Relaxed), 0);
         drop(undo);
         assert_eq!(ran.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_was_cancelled_is_not_run() {
+        let ran = Arc::new(AtomicU32::new(0));
+        counting(&ran).cancel();
+        assert_eq!(ran.load(Ordering::Relaxed), 0);
     }
 
     #[test]
