@@ -3,14 +3,17 @@
 mod build;
 mod client;
 mod facts;
+mod parties;
 mod protocol;
 mod render;
 mod report;
 mod server;
 mod text;
+mod wording;
 
 pub use client::{ClientError, ask};
 pub use facts::{AgentFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, GratuitousFacts};
+pub use parties::{Names, Party};
 pub use protocol::{Nothing, Request, Response, SOCKET_NAME};
 pub use render::render;
 pub use report::{
@@ -19,6 +22,7 @@ pub use report::{
 };
 pub use server::{Call, ControlError, ControlSocket};
 pub use text::attach_mode_name;
+pub use wording::change;
 
 #[cfg(test)]
 mod report_tests;

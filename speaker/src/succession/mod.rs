@@ -4,9 +4,11 @@
 //! reads what [`Succession::questions`] lists, tells it with [`Succession::input`], and does what [`Succession::step`] wants.
 
 mod pace;
+mod recorder;
 mod types;
 
 pub use pace::{Pace, PaceError};
+pub use recorder::Recorder;
 pub use types::{
     Cause, Effect, Happened, Input, Order, Orders, Place, Question, Report, Role, Seen, Standing, Step, View, Voice,
 };

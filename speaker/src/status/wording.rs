@@ -1,0 +1,113 @@
+//! Pure: changes of ownership in words, for the log, the flight recorder and explanations.
+
+use super::parties::{Names, Party};
+use crate::succession::{Cause, Happened, Report};
+
+/// One change in one sentence, without time and place: `took over from node-a (02:…): its heartbeats went unanswered, gap
+/// 142 ms`.
+pub fn change(report: &Report, names: &Names) -> String {
+    let other = report.other.map(|voice| Party::new(voice, names));
+    let what = what(report, other.as_ref());
+    let gap = report.gap_ns.map(|ns| format!(", gap {} ms", ns.div_ceil(1_000_000))).unwrap_or_default();
+    format!("{what}: {}{gap}", why(report.cause))
+}
+
+fn what(report: &Report, other: Option<&Party>) -> String {
+    let with = |named: &str, alone: &str| other.map_or_else(|| alone.to_owned(), |other| format!("{named} {other}"));
+    match report.happened {
+        Happened::Took => with("took over from", "took it"),
+        Happened::Lost => with("gave way to", "gave it up"),
+        Happened::Leaving => "leaving, and answering until a successor claims it".to_owned(),
+        Happened::Follows => with("owned by", "owned by another node"),
+        Happened::Suspects => with("waiting to take over from", "waiting to take over"),
+        Happened::AddressConflict => with("address conflict with", "address conflict"),
+        Happened::AddressInUse => with("not claimed, in use by", "not claimed, in use by somebody else"),
+        Happened::Shares => format!("answers {} of 64 shares of clients", report.buckets.count_ones()),
+    }
+}
+
+/// The reason, to stand behind a colon.
+const fn why(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Unclaimed => "nobody answered for it",
+        Cause::OwnerSilent => "its heartbeats went unanswered",
+        Cause::Preferred => "the newest order puts this node first",
+        Cause::Adopted => "it was answered already when the agent started",
+        Cause::Outranked => "a candidate that ranks better claimed it",
+        Cause::Unheeded => "it goes on claiming and does not hear this node",
+        Cause::Succeeded => "the successor claimed it",
+        Cause::NoSuccessor => "no successor claimed it in time",
+        Cause::NotCandidate => "this node is no candidate any more",
+        Cause::LinkDown => "the interface has no carrier, or nothing answers there",
+        Cause::LeaseLapsed => "the agent was stopped for longer than its lease",
+        Cause::Claimed => "it claimed the address",
+        Cause::Answered => "it answered when asked",
+        Cause::Stranger => "it is no speaker",
+        Cause::Shares => "the shares were distributed anew",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use arpeggio_common::{
+        abi::ALL_BUCKETS,
+        model::{NodeId, NodeName},
+        wire::Mac,
+    };
+
+    use super::*;
+    use crate::succession::Voice;
+
+    fn report(happened: Happened, cause: Cause, other: Option<Option<NodeId>>) -> Report {
+        Report {
+            place: (2, IpAddr::from([192, 0, 2, 10])),
+            at_ns: 0,
+            happened,
+            cause,
+            other: other.map(|node| Voice { mac: Mac([2, 0, 0, 0, 0, 1]), node }),
+            gap_ns: None,
+            buckets: ALL_BUCKETS,
+        }
+    }
+
+    #[test]
+    fn every_change_reads_as_a_sentence() {
+        let name = NodeName::try_from("node-a").unwrap();
+        let (names, node) = (Names::new([&name]), Some(Some(NodeId::from(&name))));
+        let took = Report { gap_ns: Some(141_300_000), ..report(Happened::Took, Cause::OwnerSilent, node) };
+        let shares = Report { buckets: 0b111, ..report(Happened::Shares, Cause::Shares, None) };
+        for (report, text) in [
+            (took, "took over from node-a (02:00:00:00:00:01): its heartbeats went unanswered, gap 142 ms"),
+            (report(Happened::Took, Cause::Unclaimed, None), "took it: nobody answered for it"),
+            (
+                report(Happened::Lost, Cause::LinkDown, None),
+                "gave it up: the interface has no carrier, or nothing answers there",
+            ),
+            (
+                report(Happened::Lost, Cause::Outranked, node),
+                "gave way to node-a (02:00:00:00:00:01): a candidate that ranks better claimed it",
+            ),
+            (
+                report(Happened::Follows, Cause::Answered, node),
+                "owned by node-a (02:00:00:00:00:01): it answered when asked",
+            ),
+            (
+                report(Happened::Suspects, Cause::OwnerSilent, node),
+                "waiting to take over from node-a (02:00:00:00:00:01): its heartbeats went unanswered",
+            ),
+            (
+                report(Happened::AddressInUse, Cause::Stranger, Some(None)),
+                "not claimed, in use by 02:00:00:00:00:01: it is no speaker",
+            ),
+            (
+                report(Happened::AddressConflict, Cause::Stranger, Some(None)),
+                "address conflict with 02:00:00:00:00:01: it is no speaker",
+            ),
+            (shares, "answers 3 of 64 shares of clients: the shares were distributed anew"),
+        ] {
+            assert_eq!(change(&report, &names), text);
+        }
+    }
+}
