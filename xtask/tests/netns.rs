@@ -26,5 +26,7 @@ mod lab;
 mod links;
 #[path = "netns/modes.rs"]
 mod modes;
+#[path = "netns/streams.rs"]
+mod streams;
 #[path = "netns/suppression.rs"]
 mod suppression;

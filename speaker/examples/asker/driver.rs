@@ -300,6 +300,11 @@ impl<'a> Driver<'a> {
             longest_gap: ledger.gaps.longest,
             gaps: ledger.gaps.listed,
             gap_count: ledger.gaps.count,
+            doubled: ledger.doubles.requests,
+            longest_double_ns: ledger.doubles.longest_ns,
+            total_double_ns: ledger.doubles.total_ns,
+            doubles: ledger.doubles.listed,
+            double_count: ledger.doubles.count,
             silent: silent.len(),
             silent_addresses: silent.into_iter().take(LISTED_SILENT).collect(),
         }

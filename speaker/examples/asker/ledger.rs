@@ -8,6 +8,7 @@ use std::{
 use arpeggio_common::wire::Mac;
 
 use crate::{
+    doubles::{Doubles, Latest, Request},
     gaps::{Gaps, Waiting},
     message::Answer,
     options::{Sources, Work},
@@ -51,13 +52,20 @@ struct Slot {
     state: State,
     sequence: u64,
     sent_ns: u64,
+    /// Number among the requests for its target.
+    number: u64,
+    /// Who answered, and whether another one did too.
+    answerer: Option<Mac>,
+    twice: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Target {
     address: IpAddr,
     next_sender: usize,
+    asked: u64,
     waiting: Waiting,
+    double: Latest,
     answerer: Option<Mac>,
 }
 
@@ -90,6 +98,7 @@ pub(crate) struct Ledger {
     pub(crate) answerers: BTreeMap<Mac, u64>,
     pub(crate) changes: Vec<Change>,
     pub(crate) gaps: Gaps,
+    pub(crate) doubles: Doubles,
 }
 
 impl Ledger {
@@ -97,7 +106,9 @@ impl Ledger {
         let target = |address: &IpAddr| Target {
             address: *address,
             next_sender: 0,
+            asked: 0,
             waiting: Waiting::default(),
+            double: Latest::default(),
             answerer: None,
         };
         Self {
@@ -114,6 +125,7 @@ impl Ledger {
             answerers: BTreeMap::new(),
             changes: Vec::new(),
             gaps: Gaps::new(work.gap_over_ns),
+            doubles: Doubles::default(),
         }
     }
 
@@ -138,9 +150,13 @@ impl Ledger {
     pub(crate) fn sent(&mut self, ask: Ask, now_ns: u64) {
         let (index, sender) = (ask.slot / self.sources.count, ask.slot % self.sources.count);
         self.next_target = (index + 1) % self.targets.len();
-        self.targets[index].next_sender = (sender + 1) % self.sources.count;
-        self.targets[index].waiting.asked(now_ns);
-        self.slots[ask.slot] = Slot { state: State::Waiting, sequence: self.counts.sent, sent_ns: now_ns };
+        let target = &mut self.targets[index];
+        target.next_sender = (sender + 1) % self.sources.count;
+        target.waiting.asked(now_ns);
+        let (sequence, number) = (self.counts.sent, target.asked);
+        target.asked += 1;
+        self.slots[ask.slot] =
+            Slot { state: State::Waiting, sequence, sent_ns: now_ns, number, answerer: None, twice: false };
         self.waiting.push_back((self.counts.sent, ask.slot));
         self.counts.sent += 1;
         self.in_flight += 1;
@@ -163,8 +179,10 @@ impl Ledger {
         }
         if state == State::Answered {
             self.counts.duplicates += 1;
+            self.note_second(index, slot, answer.mac, at_ns);
             return None;
         }
+        self.slots[slot].answerer = Some(answer.mac);
         self.counts.answered += 1;
         self.latencies_ns.push(latency_ns);
         self.note_answerer(index, answer.mac, at_ns);
@@ -187,8 +205,9 @@ impl Ledger {
 
     /// The measurement is over: gaps end here.
     pub(crate) fn finish(&mut self, now_ns: u64) {
-        for target in &self.targets {
+        for target in &mut self.targets {
             self.gaps.end(target.address, &target.waiting, now_ns, true);
+            self.doubles.close(&mut target.double);
         }
     }
 
@@ -215,6 +234,17 @@ impl Ledger {
         entry.state = if answer.is_some() { State::Answered } else { State::Lost };
         let sender = self.sources.address(slot % self.sources.count, target);
         Ended { sequence: entry.sequence, target, sender, sent_ns: entry.sent_ns, answer }
+    }
+
+    /// A further answer to an answered request: counts when it is another node's, once for each request.
+    fn note_second(&mut self, index: usize, slot: usize, mac: Mac, at_ns: u64) {
+        let (entry, target) = (&mut self.slots[slot], &mut self.targets[index]);
+        if entry.twice || entry.answerer == Some(mac) {
+            return;
+        }
+        entry.twice = true;
+        let request = Request { address: target.address, number: entry.number, sent_ns: entry.sent_ns, at_ns };
+        self.doubles.answered_twice(&mut target.double, request);
     }
 
     fn note_answerer(&mut self, index: usize, mac: Mac, at_ns: u64) {

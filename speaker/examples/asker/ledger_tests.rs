@@ -91,6 +91,33 @@ fn a_second_answer_is_a_duplicate_and_both_answerers_are_known() {
 }
 
 #[test]
+fn requests_that_two_nodes_answer_are_told_with_their_span() {
+    let mut ledger = ledger(1, 8);
+    for (now, answerers) in [
+        (0, &[OWNER, OWNER][..]),
+        (100, &[OWNER, OTHER, OTHER]),
+        (200, &[OTHER, OWNER]),
+        (300, &[OTHER]),
+        (400, &[OWNER, OTHER]),
+    ] {
+        let ask = ask(&mut ledger, now);
+        for (at, mac) in (now + 5..).step_by(5).zip(answerers) {
+            ledger.answered(&reply(ask, *mac), at);
+        }
+    }
+    // Too late to count as an answer at all.
+    let late = ask(&mut ledger, 500);
+    ledger.answered(&reply(late, OWNER), 505);
+    ledger.answered(&reply(late, OTHER), 1_600);
+    ledger.finish(2_000);
+    assert_eq!((ledger.doubles.requests, ledger.doubles.count), (3, 2), "the same MAC twice is one answerer");
+    let spans: Vec<_> =
+        ledger.doubles.listed.iter().map(|span| (span.from_ns, span.length_ns, span.requests)).collect();
+    assert_eq!(spans, [(100, 110, 2), (400, 10, 1)]);
+    assert_eq!((ledger.doubles.longest_ns, ledger.doubles.total_ns), (110, 120));
+}
+
+#[test]
 fn a_new_owner_is_noted() {
     let mut ledger = ledger(1, 2);
     for (now, mac) in [(0, OWNER), (100, OTHER), (200, OTHER)] {

@@ -10,6 +10,7 @@
 //! never counts its own lateness. It sends on an absolute schedule: what it could not send in time it sends as soon as it
 //! can.
 
+mod doubles;
 mod driver;
 mod gaps;
 mod ledger;

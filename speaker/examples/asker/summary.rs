@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::gaps::Gap;
+use crate::{doubles::Double, gaps::Gap};
 
 /// Another node answers than before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -90,6 +90,14 @@ pub(crate) struct Summary {
     /// Gaps longer than asked, and how many there were.
     pub(crate) gaps: Vec<Gap>,
     pub(crate) gap_count: u64,
+    /// Requests that two different MACs answered.
+    pub(crate) doubled: u64,
+    /// The longest time, and the sum of all, in which every request for an address was answered by two.
+    pub(crate) longest_double_ns: u64,
+    pub(crate) total_double_ns: u64,
+    /// These times, and how many there were.
+    pub(crate) doubles: Vec<Double>,
+    pub(crate) double_count: u64,
     /// Addresses that were never answered: how many, and the first of them.
     pub(crate) silent: usize,
     pub(crate) silent_addresses: Vec<IpAddr>,

@@ -1,6 +1,6 @@
 //! A client that asks for addresses at a steady rate and accounts for every single request.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -28,12 +28,18 @@ pub struct Account {
     pub lost: u64,
     /// Second answers to the same request.
     pub duplicates: u64,
+    /// Requests that two different MACs answered.
+    pub doubled: u64,
+    /// The longest time in which every request was answered by two.
+    pub longest_double_ns: u64,
     /// Answers the asker itself missed; with any, `lost` says too much.
     pub socket_drops: u64,
     /// MAC → number of answers.
     pub answerers: BTreeMap<String, u64>,
     /// The longest time without an answer.
     pub longest_gap_ns: u64,
+    /// Wall clock when the asking began, nanoseconds since 1970: times in the log count from there.
+    pub began_unix_ns: u64,
 }
 
 impl Asker {
@@ -42,8 +48,16 @@ impl Asker {
     /// # Errors
     /// If the program is not there or does not start.
     pub fn start(lab: &Lab, from: &Node, addresses: &[IpAddr], rate: u32) -> Result<Self> {
+        Self::start_with(lab, from, addresses, &["--rate", &rate.to_string()])
+    }
+
+    /// Starts asking with these further arguments of the program; returns when the first request was sent.
+    ///
+    /// # Errors
+    /// If the program is not there or does not start.
+    pub fn start_with(lab: &Lab, from: &Node, addresses: &[IpAddr], arguments: &[&str]) -> Result<Self> {
         // Only a signal ends it earlier.
-        Self::launch(lab, from, addresses, &["--rate", &rate.to_string(), "--duration", "1h"])
+        Self::launch(lab, from, addresses, &[arguments, &["--duration", "1h"]].concat())
     }
 
     /// Asks `count` times, `rate` times a second, and returns the account.
@@ -57,22 +71,12 @@ impl Asker {
     }
 
     fn launch(lab: &Lab, from: &Node, addresses: &[IpAddr], arguments: &[&str]) -> Result<Self> {
-        let program = paths::example("asker");
-        ensure!(
-            program.exists(),
-            "there is no {}; `cargo build -p arpeggio-speaker --examples` makes it",
-            program.display()
-        );
-        let mut command = from.namespace.command(program);
+        let mut command = from.namespace.command(example("asker")?);
         command.args(["--interface", "eth0", "--ready-line"]).args(arguments);
         for address in addresses {
             command.args(["--address", &address.to_string()]);
         }
-        let log = (1..)
-            .map(|number| lab.directory().join(format!("asker-{number}.log")))
-            .find(|path| !path.exists())
-            .context("no number is free for the asker's log")?;
-        let asker = Self { running: Running::start(&mut command, &log)? };
+        let asker = Self { running: Running::start(&mut command, &lab.free_path("asker", "log")?)? };
         eventually(PATIENCE, "the asker's first request", || {
             let output = asker.running.output();
             ensure!(output.contains("\"ready\":true"), "it printed:\n{output}");
@@ -90,6 +94,17 @@ impl Asker {
         self.running.wait(PATIENCE)?;
         parse(&self.running.output())
     }
+}
+
+/// An example program of the speaker's crate.
+pub(super) fn example(name: &str) -> Result<PathBuf> {
+    let program = paths::example(name);
+    ensure!(
+        program.exists(),
+        "there is no {}; `cargo build -p arpeggio-speaker --examples` makes it",
+        program.display()
+    );
+    Ok(program)
 }
 
 fn parse(output: &str) -> Result<Account> {
@@ -119,7 +134,7 @@ impl Account {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{"sent":2,"answered":2,"lost":0,"duplicates":0,"socket_drops":0,"late":0,
+    const LINE: &str = r#"{"sent":2,"answered":2,"lost":0,"duplicates":0,"doubled":0,"longest_double_ns":0,"began_unix_ns":9,"socket_drops":0,"late":0,
         "answerers":{"02:00:00:00:00:01":2},"longest_gap_ns":7,"interface":"eth0"}"#;
 
     #[test]

@@ -9,6 +9,7 @@ pub mod clients;
 mod faults;
 mod leftovers;
 mod namespace;
+mod packets;
 mod process;
 mod segment;
 mod speaker;
@@ -29,6 +30,7 @@ pub use self::{
     faults::Fault,
     leftovers::{abandoned, leftovers, remove_abandoned},
     namespace::Namespace,
+    packets::{Echo, Packets, PacketsAccount},
     process::Running,
     segment::{Node, Segment},
     speaker::{SpeakerOptions, SpeakerProcess, static_config},
@@ -96,6 +98,17 @@ impl Lab {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// A path in the scratch directory that nothing has yet, like `NAME-1.ENDING`.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn free_path(&self, name: &str, ending: &str) -> Result<PathBuf> {
+        (1_u32..)
+            .map(|number| self.directory.join(format!("{name}-{number}.{ending}")))
+            .find(|path| !path.exists())
+            .with_context(|| format!("no number is free for a {name} in {}", self.directory.display()))
     }
 
     /// Root of the private bpffs.
