@@ -12,6 +12,7 @@ use arpeggio_common::{
 
 use super::{
     facts::{AttachmentFacts, EntryFacts, Facts},
+    ownership::{OwnershipReport, SuccessionReport},
     report::{
         AddressReport, AgentReport, ConfigReport, Counters, ErrorReport, GratuitousReport, GroupReport,
         InterfaceReport, LastRequest, LeaseReport, Role, Seen, SeenKind, StatusReport, StepDown,
@@ -37,6 +38,10 @@ impl StatusReport {
                 refused: config.refused.clone(),
             }),
             lease: lease(facts),
+            succession: facts
+                .succession
+                .as_ref()
+                .map(|succession| SuccessionReport::new(facts, succession, |index| interface_name(facts, index))),
             interfaces: interfaces(facts),
             addresses: addresses(facts),
             outcomes: facts
@@ -123,8 +128,9 @@ fn steps_down(attachment: &AttachmentFacts) -> Vec<StepDown> {
 fn addresses(facts: &Facts) -> Vec<AddressReport> {
     let nothing = BTreeMap::new();
     let wanted = facts.desired.as_ref().map_or(&nothing, |desired| &desired.vips);
-    let placed: BTreeSet<(IpAddr, u32)> =
-        facts.entries.keys().chain(wanted.keys()).map(|(index, address)| (*address, *index)).collect();
+    let viewed = facts.succession.iter().flat_map(|succession| succession.views.keys());
+    let places = facts.entries.keys().chain(wanted.keys()).chain(viewed);
+    let placed: BTreeSet<(IpAddr, u32)> = places.map(|(index, address)| (*address, *index)).collect();
     let mut reports: Vec<_> = placed
         .into_iter()
         .map(|(address, index)| {
@@ -134,6 +140,7 @@ fn addresses(facts: &Facts) -> Vec<AddressReport> {
                 None => not_installed(address, facts.failures.get(&key).map_or("not written yet", String::as_str)),
             };
             report.interface = Some(interface_name(facts, index));
+            report.ownership = OwnershipReport::new(facts, key);
             if let (Some(entry), Some(_)) = (facts.entries.get(&key), &facts.desired) {
                 report.note = difference(&entry.vip, wanted.get(&key), facts.failures.get(&key));
             }
@@ -152,6 +159,7 @@ fn not_installed(address: IpAddr, reason: &str) -> AddressReport {
         address,
         interface: None,
         role: Role::NotInstalled,
+        ownership: None,
         note: Some(reason.to_owned()),
         mac: None,
         shares: 0,
@@ -172,6 +180,7 @@ fn installed(now_ns: u64, address: IpAddr, EntryFacts { vip, stats }: &EntryFact
             // The program passes what it does not know.
             Some(Action::Observe) | None => Role::Observed,
         },
+        ownership: None,
         note: None,
         mac: Some(Mac(vip.mac()).to_string()),
         shares: vip.buckets().count_ones(),

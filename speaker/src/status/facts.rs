@@ -9,11 +9,14 @@ use std::{
 
 use arpeggio_common::{
     abi::{Outcome, Sighting, Stats, Vip},
-    model::NodeName,
+    model::{NodeId, NodeName},
+    wire::Mac,
 };
 
+use super::parties::Names;
 use crate::{
     decide::{AttachMode, Desired},
+    succession::{Pace, Place, View},
     world::Links,
 };
 
@@ -24,6 +27,8 @@ pub struct Facts {
     pub now_ns: u64,
     /// Name of this node, if it is known.
     pub node: Option<NodeName>,
+    /// The names of the nodes that the configuration knows.
+    pub names: Names,
     /// The running agent; `None` when the facts come from the pinned maps alone.
     pub agent: Option<AgentFacts>,
     /// The configuration in force.
@@ -42,6 +47,8 @@ pub struct Facts {
     pub entries: BTreeMap<(u32, IpAddr), EntryFacts>,
     /// Who else was seen with an address, by interface index and address.
     pub sightings: BTreeMap<(u32, IpAddr), Sighting>,
+    /// Who owns what, as far as this node knows; `None` without an agent.
+    pub succession: Option<SuccessionFacts>,
     /// How often the program finished in which way.
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Why a wanted entry could not be installed, by interface index and address.
@@ -63,6 +70,34 @@ pub struct AgentFacts {
     pub pid: u32,
     /// When it started.
     pub started_ns: u64,
+}
+
+/// The succession of this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SuccessionFacts {
+    /// How fast.
+    pub pace: Pace,
+    /// This node is to lose everything to others.
+    pub evacuating: bool,
+    /// What this node is for every address on every interface.
+    pub views: BTreeMap<Place, View>,
+    /// The other speakers that were heard.
+    pub peers: Vec<PeerFacts>,
+}
+
+/// Another speaker on one interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerFacts {
+    /// Which node it says it is.
+    pub node: NodeId,
+    /// Index of the interface.
+    pub ifindex: u32,
+    /// Its MAC there.
+    pub mac: Mac,
+    /// When it was heard last.
+    pub last_ns: u64,
+    /// How many of its frames were heard.
+    pub frames: u64,
 }
 
 /// The configuration in force.

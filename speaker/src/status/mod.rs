@@ -3,6 +3,7 @@
 mod build;
 mod client;
 mod facts;
+mod ownership;
 mod parties;
 mod protocol;
 mod render;
@@ -12,7 +13,10 @@ mod text;
 mod wording;
 
 pub use client::{ClientError, ask};
-pub use facts::{AgentFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, GratuitousFacts};
+pub use facts::{
+    AgentFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, GratuitousFacts, PeerFacts, SuccessionFacts,
+};
+pub use ownership::{OwnershipReport, PeerReport, SuccessionReport};
 pub use parties::{Names, Party};
 pub use protocol::{Nothing, Request, Response, SOCKET_NAME};
 pub use render::render;
@@ -24,6 +28,8 @@ pub use server::{Call, ControlError, ControlSocket};
 pub use text::attach_mode_name;
 pub use wording::change;
 
+#[cfg(test)]
+mod ownership_tests;
 #[cfg(test)]
 mod report_tests;
 #[cfg(test)]

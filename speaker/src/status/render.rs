@@ -4,9 +4,11 @@
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 use super::{
+    ownership::{PeerReport, standing_name},
     report::{AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, Role, Seen, SeenKind, StatusReport},
     text::{attach_mode_name, count, span},
 };
+use crate::succession::Standing;
 
 /// Unused interfaces that are named one by one; a node with hundreds of pods has hundreds of them.
 const NAMED_UNUSED: usize = 8;
@@ -19,6 +21,7 @@ pub fn render(report: &StatusReport, filter: &Filter) -> String {
     let report = report.clone().filtered(filter);
     if filter.addresses.is_empty() {
         sections.extend(interfaces(&report));
+        sections.extend(peers(&report));
         sections.extend(addresses(&report));
         sections.extend(notes(&report));
         sections.extend(outcomes(&report));
@@ -64,6 +67,9 @@ fn head(report: &StatusReport) -> String {
             LeaseReport::Missing => "none: nothing is answered".to_owned(),
         },
     ));
+    if let Some(succession) = &report.succession {
+        lines.push(("pace", succession.line()));
+    }
     if !report.groups.is_empty() {
         lines.push(("groups", count(report.groups.len() as u64, "solicited-node group") + " joined"));
     }
@@ -119,6 +125,11 @@ fn interfaces(report: &StatusReport) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+fn peers(report: &StatusReport) -> Option<String> {
+    let peers = &report.succession.as_ref()?.peers;
+    (!peers.is_empty()).then(|| table(&PeerReport::HEADER, &[4], peers.iter().map(PeerReport::row)))
+}
+
 fn unused_line(unused: &[&InterfaceReport]) -> String {
     let named: Vec<_> = unused
         .iter()
@@ -147,6 +158,9 @@ fn addresses(report: &StatusReport) -> Option<String> {
     if report.addresses.is_empty() {
         return None;
     }
+    if report.succession.is_some() {
+        return Some(owned(report));
+    }
     let counters: Vec<_> =
         COUNTERS.into_iter().filter(|(_, read)| report.addresses.iter().any(|address| read(address) > 0)).collect();
     let mut header = vec!["ADDRESS", "INTERFACE", "ROLE"];
@@ -154,13 +168,38 @@ fn addresses(report: &StatusReport) -> Option<String> {
     header.push("LAST REQUEST");
     let numbers: Vec<_> = (3..3 + counters.len()).collect();
     let rows = report.addresses.iter().map(|address| {
-        let interface = address.interface.clone().unwrap_or_else(|| "-".to_owned());
-        let mut row = vec![address.address.to_string(), interface, role(address)];
+        let mut row = vec![address.address.to_string(), interface_of(address), role(address)];
         row.extend(counters.iter().map(|(_, read)| read(address).to_string()));
         row.push(last_request(address));
         row
     });
     Some(table(&header, &numbers, rows))
+}
+
+/// The table with who owns what. Of the counters only the requests have room.
+fn owned(report: &StatusReport) -> String {
+    let header = ["ADDRESS", "INTERFACE", "STANDING", "RANK", "OWNER", "FOR", "HEARTBEAT", "REQUESTS", "LAST REQUEST"];
+    let rows = report.addresses.iter().map(|address| {
+        let columns = address.ownership.as_ref().map_or_else(|| ["-"; 4].map(str::to_owned), |own| own.columns());
+        let mut row = vec![address.address.to_string(), interface_of(address), standing(address)];
+        row.extend(columns);
+        row.extend([address.counters.requests.to_string(), last_request(address)]);
+        row
+    });
+    table(&header, &[3, 7], rows)
+}
+
+/// What this node is to the address. Without a succession, what its entry says.
+fn standing(address: &AddressReport) -> String {
+    match &address.ownership {
+        None => role(address),
+        Some(own) if own.standing == Standing::Sharing => format!("sharing {}/64", address.shares),
+        Some(own) => standing_name(own.standing).to_owned(),
+    }
+}
+
+fn interface_of(address: &AddressReport) -> String {
+    address.interface.clone().unwrap_or_else(|| "-".to_owned())
 }
 
 const fn role_name(role: Role) -> &'static str {
@@ -226,6 +265,12 @@ fn sighting(seen: &Seen) -> String {
 /// One address on one interface, everything that is known.
 fn in_full(address: &AddressReport) -> String {
     let mut lines = Vec::new();
+    if let Some(own) = &address.ownership {
+        let [rank, owner, since, heartbeat] = own.columns();
+        let owner = own.owner.as_ref().map_or(owner, ToString::to_string);
+        let named = [("owner", owner), ("rank", rank), ("for", since), ("heartbeat", heartbeat)];
+        lines.extend(named.into_iter().filter(|(_, text)| text != "-").map(|(name, text)| (name.to_owned(), text)));
+    }
     if let Some(note) = &address.note {
         lines.push(("note".to_owned(), note.clone()));
     }
@@ -242,7 +287,7 @@ fn in_full(address: &AddressReport) -> String {
         lines.push(("elsewhere".to_owned(), sighting(seen)));
     }
     let lines = lines.iter().map(|(name, text)| format!("  {name:<14}{text}\n"));
-    format!("{}: {}\n", place(address), role(address)) + &lines.collect::<String>()
+    format!("{}: {}\n", place(address), standing(address)) + &lines.collect::<String>()
 }
 
 fn outcomes(report: &StatusReport) -> Option<String> {

@@ -9,6 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::ownership::{OwnershipReport, SuccessionReport};
 use crate::decide::AttachMode;
 
 /// Everything about the agent of one node.
@@ -25,6 +26,8 @@ pub struct StatusReport {
     pub config: Option<ConfigReport>,
     /// Whether the kernel may answer.
     pub lease: LeaseReport,
+    /// How the nodes watch each other; absent without an agent.
+    pub succession: Option<SuccessionReport>,
     /// Every interface of the network namespace, by index.
     pub interfaces: Vec<InterfaceReport>,
     /// Every address on every interface, by address.
@@ -144,6 +147,8 @@ pub struct AddressReport {
     pub interface: Option<String>,
     /// What stands in the maps, or that nothing does.
     pub role: Role,
+    /// Who owns it, and what this node is to it; absent without an agent, and where nobody announces it.
+    pub ownership: Option<OwnershipReport>,
     /// Why it is not installed, or in what the entry is not what it should be.
     pub note: Option<String>,
     /// The MAC of the entry.

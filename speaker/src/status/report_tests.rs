@@ -118,6 +118,8 @@ fn facts() -> Facts {
         unplaced: BTreeMap::from([(ip("198.51.100.1"), "no eligible interface is named eth7".to_owned())]),
         groups: BTreeSet::from([(2, "ff02::1:ff00:10".parse().unwrap())]),
         gratuitous: GratuitousFacts { frames: 12, failed: 0, last_ns: Some(NOW - 5 * SECOND) },
+        names: Names::default(),
+        succession: None,
         errors: vec![(NOW - 70 * SECOND, "older".to_owned()), (NOW - 2 * SECOND, "newer".to_owned())],
     }
 }
