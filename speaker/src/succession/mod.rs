@@ -3,12 +3,20 @@
 //! [`Succession`] holds the machines of a node, one per address and interface. It is driven by three calls: the driver
 //! reads what [`Succession::questions`] lists, tells it with [`Succession::input`], and does what [`Succession::step`] wants.
 
+mod audit;
+mod exclusive;
+mod hearing;
+mod node;
 mod pace;
 mod recorder;
+mod shared;
 mod types;
+mod watch;
 
+pub use node::Succession;
 pub use pace::{Pace, PaceError};
 pub use recorder::Recorder;
+pub use shared::buckets;
 pub use types::{
     Cause, Effect, Happened, Input, Order, Orders, Place, Question, Report, Role, Seen, Standing, Step, View, Voice,
 };

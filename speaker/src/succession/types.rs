@@ -36,8 +36,8 @@ pub struct Order {
 pub struct Orders {
     /// Interfaces by index: whether frames can pass (carrier, and something answers there).
     pub usable: BTreeMap<u32, bool>,
-    /// The order of every address on every interface it is announced on. Addresses that are not this node's to announce are
-    /// not in here.
+    /// The order of every address on every interface it is announced on, whether or not this node is a candidate: a node
+    /// that was taken out of an order hands over before it lets go. Addresses that nobody announces any more are not in here.
     pub places: BTreeMap<Place, Order>,
     /// How fast.
     pub pace: Pace,
@@ -61,9 +61,9 @@ pub struct Seen {
 pub enum Input {
     /// What is wanted now, whole.
     Orders(Arc<Orders>),
-    /// Entries that answer already: an agent before this one put them there, and the lease never ended. To be told before
-    /// the first orders. `former` is who was seen with the address last.
-    Adopt(Place, Option<Voice>),
+    /// This entry answers already: an agent before this one put it there, and the lease never ended. To be told before the
+    /// first orders.
+    Adopt(Place),
     /// Somebody was seen with an address; from the events, or read because of a [`Question`].
     Seen(Place, Seen),
     /// When a node was heard last on an interface, and with which MAC.
@@ -74,8 +74,10 @@ pub enum Input {
         node: NodeId,
         /// Its MAC there.
         mac: Mac,
-        /// When, monotonic nanoseconds.
+        /// When it was heard last, whatever it sent, monotonic nanoseconds.
         at_ns: u64,
+        /// When it last answered something that we asked, monotonic nanoseconds; 0 for never.
+        answered_ns: u64,
     },
     /// How many frames the interface has received so far.
     Received(u32, u64),

@@ -1,0 +1,339 @@
+//! What one step does: every event in every state.
+
+use arpeggio_common::{
+    abi::{ALL_BUCKETS, SightingKind},
+    model::NodeId,
+};
+
+use super::{
+    super::{Cause, Effect, Happened, Report, Role, Seen, Voice},
+    Context, Eager, FLAPS, MS, Machine, State, Tenure, rank, turn,
+};
+
+/// Unanswered probes before a first claim (`PROBE_NUM`, RFC 5227 section 1.1).
+const PROBES: u8 = 3;
+/// A node without a sign of hearing, and one that waits for a stranger to go, asks again after this long.
+const PATIENCE_NS: u64 = 1_000 * MS;
+/// A stranger's address is tried again after this long, and defended at most this often (`DEFEND_INTERVAL`, RFC 5227).
+const STRANGER_NS: u64 = 10_000 * MS;
+/// Claims of another candidate are defended against at most this often: one round of its claims has two frames.
+const DEFENCE_NS: u64 = 30 * MS;
+/// Defences in a row that another candidate may ignore before it is believed not to hear them.
+const DEFENCES: u8 = 2;
+/// Defences further apart than this are not in a row.
+const DEFENCE_ROW_NS: u64 = 5_000 * MS;
+/// How long a node that is to lose an address waits for a successor.
+pub(super) const HANDOVER_NS: u64 = 2_000 * MS;
+
+/// One step in the making.
+pub(super) struct Turn<'a> {
+    pub(super) machine: &'a mut Machine,
+    pub(super) context: &'a Context<'a>,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Turn<'_> {
+    fn enter(&mut self, state: State) {
+        self.machine.state = state;
+        self.machine.since_ns = self.context.now_ns;
+    }
+
+    fn report(&mut self, happened: Happened, cause: Cause, other: Option<Voice>, gap_ns: Option<u64>) {
+        let buckets = if self.machine.owns() { ALL_BUCKETS } else { 0 };
+        let (place, at_ns) = (self.context.place, self.context.now_ns);
+        self.effects.push(Effect::Report(Report { place, at_ns, happened, cause, other, gap_ns, buckets }));
+    }
+
+    pub(super) fn ordered(&mut self, promoted: bool) {
+        let context = self.context;
+        if !context.usable {
+            return self.lose(Cause::LinkDown, None, State::Out);
+        }
+        if !context.may_own() {
+            let cause = if context.evacuate { Cause::Succeeded } else { Cause::NotCandidate };
+            return match self.machine.state {
+                State::Owner(tenure) => self.leave(tenure, cause),
+                State::Leaving { .. } => {}
+                State::Out
+                | State::Asking { .. }
+                | State::Standby { .. }
+                | State::Waiting { .. }
+                | State::InUse { .. } => self.enter(State::Out),
+            };
+        }
+        match self.machine.state {
+            State::Out => self.ask(None),
+            State::Leaving { tenure, .. } => {
+                self.machine.state = State::Owner(tenure);
+                self.effects.push(Effect::Set(context.place, Role::OWNER));
+            }
+            State::Standby { owner, .. } if promoted => self.prefer(owner, context.now_ns),
+            State::Asking { .. }
+            | State::Standby { .. }
+            | State::Waiting { .. }
+            | State::Owner(_)
+            | State::InUse { .. } => {}
+        }
+    }
+
+    pub(super) fn adopted(&mut self) {
+        self.machine.known = true;
+        self.enter(State::Owner(Tenure::default()));
+        self.effects.push(Effect::Set(self.context.place, Role::OWNER));
+        self.report(Happened::Took, Cause::Adopted, None, None);
+    }
+
+    /// Finds out who has it.
+    fn ask(&mut self, stranger: Option<Voice>) {
+        let pace = self.context.pace;
+        let gap_ns = if self.machine.known { pace.interval_ns() } else { pace.probe_gap_ns() };
+        self.enter(State::Asking { gap_ns, sent: 0, due_ns: self.context.now_ns, stranger });
+    }
+
+    fn leave(&mut self, tenure: Tenure, cause: Cause) {
+        let until_ns = self.context.now_ns + HANDOVER_NS;
+        self.enter(State::Leaving { tenure, cause, until_ns });
+        self.effects.push(Effect::Set(self.context.place, Role::LEAVING));
+        self.report(Happened::Leaving, cause, None, None);
+    }
+
+    /// Gives it up, if it is had, for another state.
+    fn lose(&mut self, cause: Cause, other: Option<Voice>, next: State) {
+        if !self.machine.owns() {
+            if self.machine.state != next {
+                self.enter(next);
+            }
+            return;
+        }
+        let willing = matches!(cause, Cause::Succeeded | Cause::NoSuccessor | Cause::NotCandidate);
+        self.enter(next);
+        if !willing {
+            self.machine.losses.rotate_left(1);
+            self.machine.losses[FLAPS - 1] = self.context.now_ns;
+        }
+        self.effects.push(Effect::Set(self.context.place, Role::SILENT));
+        self.effects.push(Effect::Quiet(self.context.place));
+        self.report(Happened::Lost, cause, other, None);
+    }
+
+    /// Another node has it.
+    fn follow(&mut self, owner: Voice, cause: Cause) {
+        self.machine.known = true;
+        let place = self.context.place;
+        let next = if self.context.may_own() { State::Standby { owner, eager: None } } else { State::Out };
+        if self.machine.owns() {
+            self.lose(cause, Some(owner), next);
+        } else if self.machine.watched().is_none_or(|before| before.mac != owner.mac) {
+            self.enter(next);
+            self.report(Happened::Follows, cause, Some(owner), None);
+        } else {
+            self.enter(next);
+            return;
+        }
+        self.effects.push(Effect::Heal(place, owner.mac));
+    }
+
+    fn take(&mut self, cause: Cause, from: Option<Voice>, last_ns: Option<u64>) {
+        self.machine.known = true;
+        self.enter(State::Owner(Tenure::default()));
+        let place = self.context.place;
+        self.effects.push(Effect::Set(place, Role::OWNER));
+        self.effects.push(Effect::Claim(place));
+        self.effects.push(Effect::Correct(place, ALL_BUCKETS));
+        let gap_ns = last_ns.map(|last_ns| self.context.now_ns.saturating_sub(last_ns));
+        self.report(Happened::Took, cause, from, gap_ns);
+    }
+
+    pub(super) fn seen(&mut self, seen: Seen) {
+        if seen.voice.node == Some(self.context.me) {
+            // Our own other interface on the same segment.
+            return;
+        }
+        match self.machine.state {
+            State::Owner(tenure) => self.rival(tenure, seen),
+            State::Leaving { .. } => {
+                if seen.voice.node.is_some() && seen.kind == SightingKind::Claim && seen.at_ns >= self.machine.since_ns
+                {
+                    self.follow(seen.voice, Cause::Succeeded);
+                }
+            }
+            State::Asking { .. } if seen.at_ns < self.machine.since_ns => {}
+            State::Asking { stranger, .. } => {
+                if seen.voice.node.is_some() {
+                    let claimed = seen.kind == SightingKind::Claim;
+                    self.follow(seen.voice, if claimed { Cause::Claimed } else { Cause::Answered });
+                } else {
+                    let retry_ns = self.context.now_ns + STRANGER_NS;
+                    self.enter(State::InUse { by: seen.voice, retry_ns });
+                    if stranger != Some(seen.voice) {
+                        self.report(Happened::AddressInUse, Cause::Stranger, Some(seen.voice), None);
+                    }
+                }
+            }
+            State::Standby { owner, .. } => {
+                if self.is_another_claim(seen, owner) {
+                    self.follow(seen.voice, Cause::Claimed);
+                }
+            }
+            State::Waiting { silent, last_ns, .. } => {
+                if seen.voice.node.is_none() || seen.at_ns <= last_ns {
+                    // A stranger, or what was known before the silence.
+                } else if seen.voice.mac == silent.mac {
+                    self.alive();
+                } else {
+                    let claimed = seen.kind == SightingKind::Claim;
+                    self.follow(seen.voice, if claimed { Cause::Claimed } else { Cause::Answered });
+                }
+            }
+            State::InUse { .. } => {
+                if seen.voice.node.is_some() && seen.kind == SightingKind::Claim {
+                    self.follow(seen.voice, Cause::Claimed);
+                }
+            }
+            State::Out => {}
+        }
+    }
+
+    /// Strangers are the owner's to deal with.
+    fn is_another_claim(&self, seen: Seen, owner: Voice) -> bool {
+        seen.kind == SightingKind::Claim
+            && seen.voice.node.is_some()
+            && seen.voice.mac != owner.mac
+            && seen.at_ns > self.machine.since_ns
+    }
+
+    /// Somebody else speaks for what this node owns.
+    fn rival(&mut self, tenure: Tenure, seen: Seen) {
+        let now_ns = self.context.now_ns;
+        if seen.at_ns <= self.machine.since_ns {
+            // Older than the claim: the former owner.
+            return;
+        }
+        let Some(node) = seen.voice.node else {
+            if tenure.stranger_ns.is_none_or(|at| now_ns.saturating_sub(at) >= STRANGER_NS) {
+                self.machine.state = State::Owner(Tenure { stranger_ns: Some(now_ns), ..tenure });
+                self.effects.push(Effect::Defend(self.context.place));
+                self.report(Happened::AddressConflict, Cause::Stranger, Some(seen.voice), None);
+            }
+            return;
+        };
+        let claims = seen.kind == SightingKind::Claim;
+        let candidates = self.context.candidates;
+        let outranked = match (rank(candidates, node), self.context.rank()) {
+            (Some(theirs), Some(ours)) => theirs < ours,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if claims && outranked {
+            return self.follow(seen.voice, Cause::Outranked);
+        }
+        let elapsed = tenure.defended_ns.map(|at| now_ns.saturating_sub(at));
+        if elapsed.is_some_and(|elapsed| elapsed < DEFENCE_NS) {
+            return;
+        }
+        let row = if elapsed.is_some_and(|elapsed| elapsed < DEFENCE_ROW_NS) { tenure.defences } else { 0 };
+        if claims && row >= DEFENCES {
+            return self.follow(seen.voice, Cause::Unheeded);
+        }
+        // An answer to a question of ours, or a claim of somebody who ranks behind: one frame, and the two agree.
+        let defences = if claims { row + 1 } else { row };
+        self.machine.state = State::Owner(Tenure { defences, defended_ns: Some(now_ns), ..tenure });
+        self.effects.push(Effect::Defend(self.context.place));
+    }
+
+    pub(super) fn silent(&mut self, last_ns: u64) {
+        let State::Standby { owner, .. } = self.machine.state else { return };
+        let context = self.context;
+        let turn = self.my_turn(owner.node);
+        if turn == 0 {
+            return self.take(Cause::OwnerSilent, Some(owner), Some(last_ns));
+        }
+        let due_ns = context.now_ns + context.pace.stagger_ns() * turn as u64;
+        self.enter(State::Waiting { silent: owner, last_ns, confirmed: false, due_ns });
+        self.report(Happened::Suspects, Cause::OwnerSilent, Some(owner), None);
+    }
+
+    /// How many others go first. Who lost it again and again goes behind all: nobody left means that it is its turn.
+    fn my_turn(&self, owner: Option<NodeId>) -> usize {
+        let context = self.context;
+        let before = turn(context.candidates, context.me, owner);
+        if self.machine.is_damped(context.now_ns) { before + context.candidates.len() } else { before }
+    }
+
+    pub(super) fn alive(&mut self) {
+        if let State::Waiting { silent, .. } = self.machine.state {
+            self.enter(State::Standby { owner: silent, eager: None });
+            self.report(Happened::Follows, Cause::Answered, Some(silent), None);
+        }
+    }
+
+    pub(super) fn lapsed(&mut self) {
+        if self.machine.owns() {
+            self.lose(Cause::LeaseLapsed, None, State::Out);
+            if self.context.may_own() {
+                self.ask(None);
+            }
+        }
+    }
+
+    pub(super) fn timer(&mut self) {
+        match self.machine.state {
+            State::Asking { gap_ns, sent, stranger, .. } => self.probe(gap_ns, sent, stranger),
+            State::Waiting { silent, last_ns, confirmed, .. } => {
+                let context = self.context;
+                if confirmed && context.hearing.since(self.machine.since_ns) {
+                    return self.take(Cause::OwnerSilent, Some(silent), Some(last_ns));
+                }
+                // Those before it had their time; perhaps their claims were lost.
+                let patience = if confirmed { context.pace.interval_ns() } else { context.pace.reply_ns() };
+                let due_ns = context.now_ns + patience;
+                self.machine.state = State::Waiting { silent, last_ns, confirmed: true, due_ns };
+                self.effects.push(Effect::Ask(context.place, None));
+                self.effects.push(Effect::Witness(context.place.0));
+            }
+            State::Leaving { cause, .. } => {
+                let cause = if cause == Cause::NotCandidate { cause } else { Cause::NoSuccessor };
+                self.lose(cause, None, State::Out);
+                if self.context.may_own() {
+                    self.ask(None);
+                }
+            }
+            State::InUse { by, .. } => self.ask(Some(by)),
+            State::Standby { owner, eager: Some(eager) } => self.prefer(owner, eager.since_ns),
+            State::Out | State::Standby { .. } | State::Owner(_) => {}
+        }
+    }
+
+    /// One probe more, or the first claim.
+    fn probe(&mut self, gap_ns: u64, sent: u8, stranger: Option<Voice>) {
+        let context = self.context;
+        let begun_ns = self.machine.since_ns;
+        if sent >= PROBES && (context.is_alone() || context.hearing.since(begun_ns)) {
+            return self.take(Cause::Unclaimed, None, None);
+        }
+        self.effects.push(Effect::Ask(context.place, None));
+        if !context.is_alone() {
+            self.effects.push(Effect::Witness(context.place.0));
+        }
+        let sent = sent.saturating_add(1);
+        let wait_ns = match sent {
+            ..PROBES => gap_ns,
+            PROBES => gap_ns + context.pace.stagger_ns() * self.my_turn(None) as u64,
+            _ => PATIENCE_NS,
+        };
+        self.machine.state = State::Asking { gap_ns, sent, due_ns: context.now_ns + wait_ns, stranger };
+    }
+
+    /// The newest order puts this node first: it claims while the other still answers, once it is known to hear.
+    fn prefer(&mut self, owner: Voice, since_ns: u64) {
+        let context = self.context;
+        if context.rank() != Some(0) {
+            self.machine.state = State::Standby { owner, eager: None };
+        } else if context.hearing.since(since_ns) && !self.machine.is_damped(context.now_ns) {
+            self.take(Cause::Preferred, Some(owner), None);
+        } else {
+            let due_ns = context.now_ns + context.pace.interval_ns();
+            self.machine.state = State::Standby { owner, eager: Some(Eager { since_ns, due_ns }) };
+        }
+    }
+}

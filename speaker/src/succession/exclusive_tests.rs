@@ -1,0 +1,263 @@
+//! The machine of one exclusive address: every change of hands, and that entry and machine always agree.
+
+use arpeggio_common::{
+    abi::{ALL_BUCKETS, SightingKind},
+    wire::Mac,
+};
+use proptest::prelude::*;
+
+use super::{
+    super::{Happened, Role},
+    turn::HANDOVER_NS,
+    *,
+};
+
+const ME: usize = 1;
+
+fn id(node: usize) -> NodeId {
+    NodeId::from_number(node as u64 + 1).unwrap()
+}
+
+fn voice(node: usize) -> Voice {
+    Voice { mac: Mac([2, 0, 0, 0, 0, u8::try_from(node).unwrap()]), node: Some(id(node)) }
+}
+
+const STRANGER: Voice = Voice { mac: Mac([6; 6]), node: None };
+
+/// A machine of node 1 of three, with a clock.
+struct Bench {
+    machine: Machine,
+    now_ns: u64,
+    evacuate: bool,
+    usable: bool,
+    hears: bool,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { machine: Machine::new(MS), now_ns: MS, evacuate: false, usable: true, hears: true }
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Effect> {
+        let candidates = [id(0), id(ME), id(2)];
+        let mut hearing = Hearing::default();
+        if self.hears {
+            hearing.read(0, self.now_ns);
+            hearing.read(1, self.now_ns);
+        }
+        let context = Context {
+            place: (1, [192, 0, 2, 10].into()),
+            me: id(ME),
+            candidates: &candidates,
+            usable: self.usable,
+            evacuate: self.evacuate,
+            pace: Pace::DEFAULT,
+            hearing,
+            now_ns: self.now_ns,
+        };
+        let (machine, effects) = self.machine.clone().step(event, &context);
+        self.machine = machine;
+        effects
+    }
+
+    fn ordered(&mut self) -> Vec<Effect> {
+        self.tell(Event::Ordered { promoted: false })
+    }
+
+    fn seen(&mut self, voice: Voice, kind: SightingKind) -> Vec<Effect> {
+        self.now_ns += MS;
+        self.tell(Event::Seen(Seen { voice, kind, at_ns: self.now_ns }))
+    }
+
+    fn owner() -> Self {
+        let mut bench = Self::new();
+        bench.ordered();
+        bench.seen(voice(0), SightingKind::Claim);
+        bench.now_ns += 200 * MS;
+        bench.tell(Event::Silent { last_ns: bench.now_ns - 150 * MS });
+        assert_eq!(bench.machine.standing(), Standing::Owner);
+        bench
+    }
+}
+
+fn causes(effects: &[Effect]) -> Vec<(Happened, Cause)> {
+    effects
+        .iter()
+        .filter_map(
+            |effect| if let Effect::Report(report) = effect { Some((report.happened, report.cause)) } else { None },
+        )
+        .collect()
+}
+
+#[test]
+fn the_second_in_line_takes_over_from_the_first_at_once() {
+    let mut bench = Bench::new();
+    bench.ordered();
+    bench.seen(voice(0), SightingKind::Heartbeat);
+    assert_eq!(bench.machine.watched(), Some(voice(0)));
+    let effects = bench.tell(Event::Silent { last_ns: 0 });
+    let place = (1, [192, 0, 2, 10].into());
+    // The entry before the claim: nobody is called to a node that does not answer.
+    assert_eq!(
+        effects[..3],
+        [Effect::Set(place, Role::OWNER), Effect::Claim(place), Effect::Correct(place, ALL_BUCKETS)]
+    );
+}
+
+#[test]
+fn who_is_not_next_waits_and_asks_before_it_claims() {
+    let mut bench = Bench::new();
+    bench.ordered();
+    bench.seen(voice(2), SightingKind::Claim);
+    let started_ns = bench.now_ns;
+    bench.tell(Event::Silent { last_ns: started_ns });
+    assert_eq!(bench.machine.standing(), Standing::Waiting);
+    assert_eq!(bench.machine.due_ns(), Some(started_ns + Pace::DEFAULT.stagger_ns()));
+    bench.now_ns = bench.machine.due_ns().unwrap();
+    assert!(bench.tell(Event::Timer).iter().any(|effect| matches!(effect, Effect::Ask(_, None))));
+    let mut answered = bench.machine.clone();
+    bench.now_ns = bench.machine.due_ns().unwrap();
+    assert_eq!(causes(&bench.tell(Event::Timer)), [(Happened::Took, Cause::OwnerSilent)]);
+    // The same, but the one before it had claimed and its frames were lost.
+    std::mem::swap(&mut bench.machine, &mut answered);
+    let effects = bench.seen(voice(0), SightingKind::Heartbeat);
+    assert_eq!(causes(&effects), [(Happened::Follows, Cause::Answered)]);
+}
+
+#[test]
+fn the_better_candidate_wins_and_the_other_is_told_once() {
+    let mut bench = Bench::owner();
+    let effects = bench.seen(voice(2), SightingKind::Claim);
+    assert_eq!(effects, [Effect::Defend((1, [192, 0, 2, 10].into()))]);
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [], "the second frame of the same round");
+    let effects = bench.seen(voice(0), SightingKind::Claim);
+    assert_eq!(causes(&effects), [(Happened::Lost, Cause::Outranked)]);
+    assert!(effects.contains(&Effect::Heal((1, [192, 0, 2, 10].into()), voice(0).mac)));
+    assert_eq!(bench.machine.watched(), Some(voice(0)));
+}
+
+#[test]
+fn who_does_not_heed_two_defences_does_not_hear_us() {
+    let mut bench = Bench::owner();
+    for _ in 0..2 {
+        assert_eq!(causes(&bench.seen(voice(2), SightingKind::Claim)), []);
+        bench.now_ns += 150 * MS;
+    }
+    assert_eq!(causes(&bench.seen(voice(2), SightingKind::Claim)), [(Happened::Lost, Cause::Unheeded)]);
+}
+
+#[test]
+fn what_was_seen_before_the_claim_is_the_former_owner() {
+    let mut bench = Bench::owner();
+    let old = Seen { voice: voice(0), kind: SightingKind::Claim, at_ns: bench.machine.since_ns() };
+    assert_eq!(bench.tell(Event::Seen(old)), []);
+    assert_eq!(bench.machine.standing(), Standing::Owner);
+}
+
+#[test]
+fn a_link_that_flaps_sends_the_node_to_the_end_of_the_line() {
+    let mut bench = Bench::new();
+    for round in 0..FLAPS {
+        bench.usable = true;
+        bench.ordered();
+        bench.seen(voice(0), SightingKind::Claim);
+        assert_eq!(
+            causes(&bench.tell(Event::Silent { last_ns: 0 })),
+            [(Happened::Took, Cause::OwnerSilent)],
+            "{round}"
+        );
+        bench.usable = false;
+        assert_eq!(causes(&bench.ordered()), [(Happened::Lost, Cause::LinkDown)]);
+    }
+    bench.usable = true;
+    bench.ordered();
+    bench.seen(voice(0), SightingKind::Claim);
+    assert_eq!(causes(&bench.tell(Event::Silent { last_ns: 0 })), [(Happened::Suspects, Cause::OwnerSilent)]);
+    let wait_ns = bench.machine.due_ns().unwrap() - bench.now_ns;
+    assert_eq!(wait_ns, 3 * Pace::DEFAULT.stagger_ns(), "behind all three");
+    // Nobody else was left: then it is better than nobody.
+    for _ in 0..2 {
+        bench.now_ns = bench.machine.due_ns().unwrap();
+        bench.tell(Event::Timer);
+    }
+    assert_eq!(bench.machine.standing(), Standing::Owner);
+}
+
+#[test]
+fn after_a_lapse_the_wire_is_asked_first() {
+    let mut bench = Bench::owner();
+    let effects = bench.tell(Event::LeaseLapsed);
+    assert!(matches!(effects[0], Effect::Set(_, Role::SILENT)));
+    assert_eq!(causes(&effects), [(Happened::Lost, Cause::LeaseLapsed)]);
+    assert_eq!(bench.machine.standing(), Standing::Asking);
+}
+
+#[test]
+fn an_evacuation_without_successor_ends_after_two_seconds_and_can_be_called_off() {
+    let mut bench = Bench::owner();
+    bench.evacuate = true;
+    assert!(matches!(bench.ordered()[0], Effect::Set(_, Role::LEAVING)));
+    let leaving = bench.machine.clone();
+    assert_eq!(bench.machine.due_ns(), Some(bench.now_ns + HANDOVER_NS));
+    bench.now_ns += HANDOVER_NS;
+    assert_eq!(causes(&bench.tell(Event::Timer)), [(Happened::Lost, Cause::NoSuccessor)]);
+    assert_eq!(bench.machine.standing(), Standing::Out);
+    bench.machine = leaving;
+    bench.evacuate = false;
+    assert!(matches!(bench.ordered()[..], [Effect::Set(_, Role::OWNER)]));
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let seen = (0usize..4, 0usize..3, 0u64..2_000).prop_map(|(who, kind, at)| {
+        let voice = if who == 3 { STRANGER } else { voice(who) };
+        Event::Seen(Seen { voice, kind: SightingKind::ALL[kind], at_ns: at * MS })
+    });
+    prop_oneof![
+        4 => seen,
+        1 => any::<bool>().prop_map(|promoted| Event::Ordered { promoted }),
+        1 => (0u64..2_000).prop_map(|last| Event::Silent { last_ns: last * MS }),
+        1 => Just(Event::Alive),
+        1 => Just(Event::LeaseLapsed),
+        3 => Just(Event::Timer),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: the entry says what the machine is, and nothing changes hands without a report.
+    #[test]
+    fn entry_and_machine_agree(events in prop::collection::vec((event(), 0u64..100, any::<[bool; 3]>()), 1..80)) {
+        let mut bench = Bench::new();
+        let mut role = Role::SILENT;
+        for (event, elapsed, [usable, stays, hears]) in events {
+            bench.now_ns += elapsed * MS;
+            if matches!(event, Event::Ordered { .. }) {
+                bench.usable = usable;
+                bench.evacuate = !stays;
+            }
+            bench.hears = hears;
+            let owned = bench.machine.owns();
+            let effects = bench.tell(event);
+            for effect in &effects {
+                if let Effect::Set(_, set) = effect {
+                    role = *set;
+                }
+            }
+            let wanted = match bench.machine.standing() {
+                Standing::Owner => Role::OWNER,
+                Standing::Leaving => Role::LEAVING,
+                Standing::Out
+                | Standing::Asking
+                | Standing::Standby
+                | Standing::Waiting
+                | Standing::InUse
+                | Standing::Sharing => Role::SILENT,
+            };
+            prop_assert_eq!(role, wanted);
+            if owned != bench.machine.owns() {
+                prop_assert_eq!(causes(&effects).len(), 1);
+            }
+            let claims = effects.iter().any(|effect| matches!(effect, Effect::Claim(_) | Effect::Defend(_)));
+            prop_assert!(!claims || bench.machine.standing() == Standing::Owner, "only an owner claims");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! All machines of a node: told facts, it steps those that they concern and says what to do.
+
+mod index;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use arpeggio_common::{
+    abi::{ALL_BUCKETS, SightingKind},
+    model::{Mode, NodeId},
+    wire::Mac,
+};
+
+use super::{
+    Effect, Input, Order, Orders, Place, Question, Seen, Standing, Step, View,
+    audit::Audit,
+    exclusive::{self, Context},
+    hearing::Hearing,
+    shared,
+    watch::Watch,
+};
+
+/// A node that was not heard for so long is not taken for a member before it is heard again, in nanoseconds.
+const PEER_FRESH_NS: u64 = 5_000_000_000;
+
+#[derive(Clone, Debug)]
+enum Machine {
+    Exclusive(exclusive::Machine),
+    Shared(shared::Machine),
+}
+
+impl Machine {
+    const fn due_ns(&self) -> Option<u64> {
+        match self {
+            Self::Exclusive(machine) => machine.due_ns(),
+            Self::Shared(machine) => machine.due_ns(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    machine: Machine,
+    order: Order,
+    /// When its machine wants to be stepped: its line in the index of times.
+    due_ns: Option<u64>,
+    /// Whose heartbeats it takes part in.
+    watched: BTreeSet<Mac>,
+    /// The newest claim and the newest answer that were told.
+    told_ns: [u64; 2],
+}
+
+/// What happens to one address, whichever machine it has.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Exclusive(exclusive::Event),
+    Shared(shared::Event),
+}
+
+/// All machines of a node.
+#[derive(Clone, Debug)]
+pub struct Succession {
+    me: NodeId,
+    orders: Arc<Orders>,
+    entries: BTreeMap<Place, Entry>,
+    adopted: BTreeSet<Place>,
+    due: BTreeSet<(u64, Place)>,
+    watches: BTreeMap<(u32, Mac), Watch>,
+    audits: BTreeMap<u32, Audit>,
+    hearing: BTreeMap<u32, Hearing>,
+    /// Addresses whose machine wants frames counted, and those that wait for answers to probes.
+    listening: BTreeSet<Place>,
+    probing: BTreeSet<Place>,
+    /// Where the shared addresses are.
+    shared: BTreeSet<Place>,
+    peers: BTreeMap<(u32, NodeId), Mac>,
+    effects: Vec<Effect>,
+    now_ns: u64,
+}
+
+impl Succession {
+    /// The machines of the node `me`, without any orders yet.
+    pub fn new(me: NodeId) -> Self {
+        Self {
+            me,
+            orders: Arc::default(),
+            entries: BTreeMap::new(),
+            adopted: BTreeSet::new(),
+            due: BTreeSet::new(),
+            watches: BTreeMap::new(),
+            audits: BTreeMap::new(),
+            hearing: BTreeMap::new(),
+            listening: BTreeSet::new(),
+            probing: BTreeSet::new(),
+            shared: BTreeSet::new(),
+            peers: BTreeMap::new(),
+            effects: Vec::new(),
+            now_ns: 0,
+        }
+    }
+
+    /// What has to be read, and told with [`Self::input`], before the next [`Self::step`]. Few, however many addresses there
+    /// are: what was asked lately.
+    pub fn questions(&self) -> Vec<Question> {
+        let mut questions = BTreeSet::new();
+        for ((ifindex, _), watch) in &self.watches {
+            questions.extend(watch.asked().filter(|place| !self.shared.contains(place)).map(Question::Sighting));
+            if watch.wants_hearing() {
+                questions.insert(Question::Received(*ifindex));
+            }
+        }
+        questions.extend(self.audits.values().flat_map(Audit::asked).map(Question::Sighting));
+        questions.extend(self.probing.iter().copied().map(Question::Sighting));
+        questions.extend(self.listening.iter().map(|(ifindex, _)| Question::Received(*ifindex)));
+        questions.extend(self.shared.iter().map(|(ifindex, _)| Question::Peers(*ifindex)));
+        questions.into_iter().collect()
+    }
+
+    /// Tells a fact. What follows from it is done in the next [`Self::step`].
+    pub fn input(&mut self, input: Input, now_ns: u64) {
+        self.now_ns = now_ns;
+        match input {
+            Input::Orders(orders) => self.follow(orders),
+            Input::Adopt(place) => drop(self.adopted.insert(place)),
+            Input::Seen(place, seen) => self.seen(place, seen),
+            Input::Peer { ifindex, node, mac, at_ns, answered_ns } => {
+                if node != self.me && now_ns.saturating_sub(at_ns) < PEER_FRESH_NS {
+                    self.meet((ifindex, node), mac);
+                }
+                self.answered((ifindex, mac), None, answered_ns);
+            }
+            Input::Received(ifindex, frames) => self.hearing.entry(ifindex).or_default().read(frames, now_ns),
+            Input::LeaseLapsed => {
+                for place in self.entries.keys().copied().collect::<Vec<_>>() {
+                    self.tell(place, exclusive::Event::LeaseLapsed, shared::Event::LeaseLapsed);
+                }
+            }
+        }
+    }
+
+    /// Looks at the time; collects everything that has to be done since the last step.
+    pub fn step(&mut self, now_ns: u64) -> Step {
+        self.now_ns = now_ns;
+        while let Some((due_ns, place)) = self.due.first().copied()
+            && due_ns <= now_ns
+        {
+            self.due.pop_first();
+            if let Some(entry) = self.entries.get_mut(&place) {
+                entry.due_ns = None;
+            }
+            self.tell(place, exclusive::Event::Timer, shared::Event::Timer);
+        }
+        self.beat();
+        for audit in self.audits.values_mut() {
+            let asked = audit.step(now_ns);
+            self.effects.extend(asked.into_iter().map(|(place, to)| Effect::Ask(place, to)));
+        }
+        let mut witnesses = BTreeSet::new();
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.retain(|effect| if let Effect::Witness(ifindex) = effect { witnesses.insert(*ifindex) } else { true });
+        Step { effects, next_ns: self.next_ns() }
+    }
+
+    fn next_ns(&self) -> Option<u64> {
+        let pace = self.orders.pace;
+        let watches = self.watches.values().map(|watch| watch.due_ns(pace));
+        let audits = self.audits.values().filter_map(Audit::due_ns);
+        watches.chain(audits).chain(self.due.first().map(|(due_ns, _)| *due_ns)).min()
+    }
+
+    /// How one address stands.
+    pub fn view(&self, place: Place) -> Option<View> {
+        let entry = self.entries.get(&place)?;
+        let rank = exclusive::rank(&entry.order.candidates, self.me);
+        Some(match &entry.machine {
+            Machine::Exclusive(machine) => {
+                let standing = machine.standing();
+                let owner = machine.owner();
+                let watch = owner.and_then(|owner| self.watches.get(&(place.0, owner.mac)));
+                let heartbeat_ns = watch.and_then(|watch| watch.answered_ns(place));
+                let owns = matches!(standing, Standing::Owner | Standing::Leaving);
+                let buckets = if owns { ALL_BUCKETS } else { 0 };
+                View { standing, rank, owner, since_ns: machine.since_ns(), heartbeat_ns, buckets }
+            }
+            Machine::Shared(machine) => View {
+                standing: machine.standing(),
+                rank,
+                owner: None,
+                since_ns: machine.since_ns(),
+                heartbeat_ns: None,
+                buckets: machine.buckets(),
+            },
+        })
+    }
+
+    /// How every address stands.
+    pub fn views(&self) -> BTreeMap<Place, View> {
+        self.entries.keys().filter_map(|place| Some((*place, self.view(*place)?))).collect()
+    }
+
+    fn follow(&mut self, orders: Arc<Orders>) {
+        let before = std::mem::replace(&mut self.orders, orders);
+        let orders = Arc::clone(&self.orders);
+        let gone: Vec<_> = self.entries.keys().filter(|place| !orders.places.contains_key(place)).copied().collect();
+        for place in gone {
+            self.forget(place);
+        }
+        for (place, order) in &orders.places {
+            let mode = self.entries.get(place).map(|entry| entry.order.mode);
+            if mode.is_some_and(|mode| mode != order.mode) {
+                self.forget(*place);
+            }
+            let known = self.entries.contains_key(place);
+            if !known {
+                self.begin(*place, order.clone());
+            }
+            let Some(entry) = self.entries.get_mut(place) else { continue };
+            let rank_before = exclusive::rank(&entry.order.candidates, self.me);
+            let first = exclusive::rank(&order.candidates, self.me) == Some(0);
+            let promoted = known && first && rank_before != Some(0);
+            let same = known
+                && entry.order == *order
+                && before.evacuate == orders.evacuate
+                && before.usable.get(&place.0) == orders.usable.get(&place.0);
+            if !same {
+                entry.order = order.clone();
+                self.tell(*place, exclusive::Event::Ordered { promoted }, shared::Event::Ordered);
+                self.sync(*place);
+            }
+        }
+        self.adopted.clear();
+    }
+
+    fn begin(&mut self, place: Place, order: Order) {
+        let machine = match order.mode {
+            Mode::Exclusive => Machine::Exclusive(exclusive::Machine::new(self.now_ns)),
+            Mode::Shared => Machine::Shared(shared::Machine::new(self.now_ns)),
+        };
+        let adopted = self.adopted.contains(&place) && order.mode == Mode::Exclusive;
+        let entry = Entry { machine, order, due_ns: None, watched: BTreeSet::new(), told_ns: [0; 2] };
+        self.entries.insert(place, entry);
+        if adopted {
+            self.step_machine(place, Event::Exclusive(exclusive::Event::Adopted));
+        }
+    }
+
+    fn forget(&mut self, place: Place) {
+        let Some(entry) = self.entries.remove(&place) else { return };
+        if let Some(due_ns) = entry.due_ns {
+            self.due.remove(&(due_ns, place));
+        }
+        for mac in entry.watched {
+            self.part(place, mac);
+        }
+        self.listening.remove(&place);
+        self.probing.remove(&place);
+        self.shared.remove(&place);
+        if let Some(audit) = self.audits.get_mut(&place.0) {
+            audit.remove(place);
+        }
+        self.effects.push(Effect::Quiet(place));
+    }
+
+    fn tell(&mut self, place: Place, exclusive: exclusive::Event, shared: shared::Event) {
+        let event = match self.entries.get(&place).map(|entry| &entry.machine) {
+            Some(Machine::Exclusive(_)) => Event::Exclusive(exclusive),
+            Some(Machine::Shared(_)) => Event::Shared(shared),
+            None => return,
+        };
+        self.step_machine(place, event);
+    }
+
+    fn step_machine(&mut self, place: Place, event: Event) {
+        let Some(entry) = self.entries.get_mut(&place) else { return };
+        let context = Context {
+            place,
+            me: self.me,
+            candidates: &entry.order.candidates,
+            usable: self.orders.usable.get(&place.0).copied().unwrap_or_default(),
+            evacuate: self.orders.evacuate,
+            pace: self.orders.pace,
+            hearing: self.hearing.get(&place.0).copied().unwrap_or_default(),
+            now_ns: self.now_ns,
+        };
+        let effects = match (&mut entry.machine, event) {
+            (Machine::Exclusive(machine), Event::Exclusive(event)) => {
+                let (next, effects) = machine.clone().step(event, &context);
+                *machine = next;
+                effects
+            }
+            (Machine::Shared(machine), Event::Shared(event)) => {
+                let (next, effects) = machine.clone().step(event, &context);
+                *machine = next;
+                effects
+            }
+            (Machine::Exclusive(_), Event::Shared(_)) | (Machine::Shared(_), Event::Exclusive(_)) => Vec::new(),
+        };
+        self.effects.extend(effects);
+        self.sync(place);
+    }
+
+    fn seen(&mut self, place: Place, seen: Seen) {
+        if seen.kind != SightingKind::Claim {
+            self.answered((place.0, seen.voice.mac), Some(place), seen.at_ns);
+        }
+        let Some(entry) = self.entries.get_mut(&place) else { return };
+        let told_ns = &mut entry.told_ns[usize::from(seen.kind == SightingKind::Claim)];
+        if seen.at_ns <= *told_ns {
+            return;
+        }
+        *told_ns = seen.at_ns;
+        let Machine::Exclusive(machine) = &entry.machine else { return };
+        let contested = seen.at_ns > machine.since_ns() && self.audits.get(&place.0).is_some_and(|a| a.owns(place));
+        self.step_machine(place, Event::Exclusive(exclusive::Event::Seen(seen)));
+        if let Some(node) = seen.voice.node
+            && contested
+            && node != self.me
+        {
+            self.rush(place.0, node, seen.voice.mac);
+        }
+    }
+
+    /// A second owner was found: it may own more of what this node owns.
+    fn rush(&mut self, ifindex: u32, rival: NodeId, mac: Mac) {
+        let Some(audit) = self.audits.get_mut(&ifindex) else { return };
+        if !audit.may_rush(mac, self.now_ns) {
+            return;
+        }
+        let entries = &self.entries;
+        let may = |place: &Place| entries.get(place).is_some_and(|entry| entry.order.candidates.contains(&rival));
+        let places = audit.owned().filter(may).collect();
+        audit.rush(mac, places, self.now_ns);
+    }
+}
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

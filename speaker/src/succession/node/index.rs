@@ -1,0 +1,166 @@
+//! The indices of a node's machines: times, heartbeats, audits; and what the heartbeats find.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use arpeggio_common::{model::NodeId, wire::Mac};
+
+use super::{
+    super::{
+        Effect, Place, Standing, Voice, exclusive, shared,
+        watch::{Finding, Watch},
+    },
+    Event, Machine, Succession,
+};
+
+/// Standbys before this one beat at the full rate.
+const FULL_RATE: usize = 2;
+
+impl Succession {
+    /// Brings the indices in line with what a machine wants now.
+    pub(super) fn sync(&mut self, place: Place) {
+        let Some(entry) = self.entries.get_mut(&place) else { return };
+        let due_ns = entry.machine.due_ns();
+        if due_ns != entry.due_ns {
+            if let Some(before) = entry.due_ns {
+                self.due.remove(&(before, place));
+            }
+            entry.due_ns = due_ns;
+            self.due.extend(due_ns.map(|due_ns| (due_ns, place)));
+        }
+        let candidates = Arc::clone(&entry.order.candidates);
+        let (listens, probes, owns) = match &entry.machine {
+            Machine::Exclusive(machine) => {
+                (machine.wants_hearing(), machine.wants_sighting(), machine.standing() == Standing::Owner)
+            }
+            Machine::Shared(_) => (false, false, false),
+        };
+        set(&mut self.listening, place, listens);
+        set(&mut self.probing, place, probes);
+        let rivals = candidates.iter().filter(|node| **node != self.me).count();
+        let audit = self.audits.entry(place.0).or_default();
+        if owns && rivals > 0 {
+            audit.add(place, candidates.len(), self.now_ns);
+        } else {
+            audit.remove(place);
+        }
+        let wanted = self.wanted(place);
+        self.watch(place, &wanted);
+    }
+
+    /// Who has to be watched for an address, and whether slowly.
+    fn wanted(&self, place: Place) -> BTreeMap<Mac, (NodeId, bool)> {
+        let Some(entry) = self.entries.get(&place) else { return BTreeMap::new() };
+        let candidates = &entry.order.candidates;
+        match &entry.machine {
+            Machine::Exclusive(machine) => {
+                let Some(Voice { mac, node: Some(node) }) = machine.watched() else { return BTreeMap::new() };
+                let slow = exclusive::turn(candidates, self.me, Some(node)) >= FULL_RATE;
+                BTreeMap::from([(mac, (node, slow))])
+            }
+            Machine::Shared(machine) if machine.watches() => {
+                let others = candidates.iter().filter(|node| **node != self.me);
+                others
+                    .filter_map(|node| {
+                        let mac = self.peers.get(&(place.0, *node))?;
+                        let silent = self.watches.get(&(place.0, *mac)).is_some_and(|watch| !watch.is_alive());
+                        Some((*mac, (*node, silent)))
+                    })
+                    .collect()
+            }
+            Machine::Shared(_) => BTreeMap::new(),
+        }
+    }
+
+    fn watch(&mut self, place: Place, wanted: &BTreeMap<Mac, (NodeId, bool)>) {
+        let Some(entry) = self.entries.get_mut(&place) else { return };
+        let shares = matches!(&entry.machine, Machine::Shared(machine) if machine.watches());
+        set(&mut self.shared, place, shares);
+        let before = std::mem::replace(&mut entry.watched, wanted.keys().copied().collect());
+        for mac in before.difference(&entry.watched.clone()) {
+            self.part(place, *mac);
+        }
+        for (mac, (node, slow)) in wanted {
+            // An owner was just seen; a member has to answer first.
+            let watch = self.watches.entry((place.0, *mac));
+            let watch = watch.or_insert_with(|| Watch::new(Some(*node), self.now_ns, !shares));
+            if watch.join(place, *slow, self.now_ns) && shares && watch.is_alive() {
+                self.step_machine(place, Event::Shared(shared::Event::Alive(*node)));
+            }
+        }
+    }
+
+    pub(super) fn part(&mut self, place: Place, mac: Mac) {
+        let key = (place.0, mac);
+        if self.watches.get_mut(&key).is_some_and(|watch| watch.part(place)) {
+            self.watches.remove(&key);
+        }
+    }
+
+    /// A node was heard: whoever shares an address with it has to watch it.
+    pub(super) fn meet(&mut self, (ifindex, node): (u32, NodeId), mac: Mac) {
+        if self.peers.insert((ifindex, node), mac) == Some(mac) {
+            return;
+        }
+        let places: Vec<_> = self.shared.iter().filter(|place| place.0 == ifindex).copied().collect();
+        places.into_iter().for_each(|place| self.sync(place));
+    }
+
+    /// A node answered a question of ours.
+    pub(super) fn answered(&mut self, key: (u32, Mac), place: Option<Place>, at_ns: u64) {
+        let Some(watch) = self.watches.get_mut(&key) else { return };
+        if !watch.answered(place, at_ns) {
+            return;
+        }
+        let Some(node) = watch.node() else { return };
+        for place in watch.members().collect::<Vec<_>>() {
+            self.tell(place, exclusive::Event::Alive, shared::Event::Alive(node));
+        }
+    }
+
+    /// Sends the heartbeats that are due and draws the conclusions.
+    pub(super) fn beat(&mut self) {
+        let (pace, now_ns) = (self.orders.pace, self.now_ns);
+        let mut found = Vec::new();
+        for ((ifindex, mac), watch) in &mut self.watches {
+            if watch.due_ns(pace) > now_ns {
+                continue;
+            }
+            let hearing = self.hearing.get(ifindex).copied().unwrap_or_default();
+            found.extend(watch.step(pace, &hearing, now_ns).into_iter().map(|finding| ((*ifindex, *mac), finding)));
+        }
+        for (key, finding) in found {
+            match finding {
+                Finding::Ask { place, doubtful } => {
+                    self.effects.push(Effect::Ask(place, Some(key.1)));
+                    if doubtful {
+                        self.effects.push(Effect::Witness(key.0));
+                    }
+                }
+                Finding::Silent(last_ns) => {
+                    let Some(watch) = self.watches.get(&key) else { continue };
+                    let (node, places) = (watch.node(), watch.members().collect::<Vec<_>>());
+                    for place in places {
+                        let silent = node.map_or(shared::Event::Ordered, shared::Event::Silent);
+                        self.tell(place, exclusive::Event::Silent { last_ns }, silent);
+                    }
+                }
+                Finding::Lost(place, last_ns) => {
+                    if !self.shared.contains(&place) {
+                        self.step_machine(place, Event::Exclusive(exclusive::Event::Silent { last_ns }));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn set(places: &mut BTreeSet<Place>, place: Place, present: bool) {
+    if present {
+        places.insert(place);
+    } else {
+        places.remove(&place);
+    }
+}

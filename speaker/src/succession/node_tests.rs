@@ -1,0 +1,358 @@
+//! Whole nodes on a perfect wire: what they agree on. The simulation does the same on a bad one.
+
+use std::collections::VecDeque;
+
+use arpeggio_common::{
+    abi::{Action, Flags},
+    model::NodeName,
+};
+
+use super::{
+    super::{Cause, Happened, Pace, Report, Role, Voice},
+    *,
+};
+
+const MS: u64 = 1_000_000;
+
+fn id(node: usize) -> NodeId {
+    NodeId::from(&NodeName::try_from(format!("node-{node}").as_str()).unwrap())
+}
+
+fn mac(node: usize) -> Mac {
+    Mac([2, 0, 0, 0, 0, u8::try_from(node).unwrap()])
+}
+
+fn place(host: u8) -> Place {
+    (1, [192, 0, 2, host].into())
+}
+
+struct Node {
+    succession: Succession,
+    roles: BTreeMap<Place, Role>,
+    sightings: BTreeMap<Place, Seen>,
+    peers: BTreeMap<NodeId, (Mac, u64, u64)>,
+    received: u64,
+    dead: bool,
+    next_ns: u64,
+    reports: Vec<Report>,
+    sent: usize,
+}
+
+/// Nodes on one segment, a frame arrives at once.
+struct World {
+    now_ns: u64,
+    nodes: Vec<Node>,
+}
+
+impl World {
+    fn new(nodes: usize) -> Self {
+        let node = |n| Node {
+            succession: Succession::new(id(n)),
+            roles: BTreeMap::new(),
+            sightings: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            received: 0,
+            dead: false,
+            next_ns: 0,
+            reports: Vec::new(),
+            sent: 0,
+        };
+        Self { now_ns: 1_000 * MS, nodes: (0..nodes).map(node).collect() }
+    }
+
+    fn order(&mut self, n: usize, order: &[usize], mode: Mode, evacuate: bool) {
+        let candidates: Arc<[_]> = order.iter().map(|n| id(*n)).collect();
+        let places = (10..13).map(|host| (place(host), Order { candidates: Arc::clone(&candidates), mode })).collect();
+        let orders = Orders { usable: BTreeMap::from([(1, true)]), places, pace: Pace::DEFAULT, evacuate };
+        self.nodes[n].succession.input(Input::Orders(Arc::new(orders)), self.now_ns);
+        self.nodes[n].next_ns = self.now_ns;
+    }
+
+    fn order_all(&mut self, order: &[usize], mode: Mode) {
+        (0..self.nodes.len()).for_each(|n| self.order(n, order, mode, false));
+    }
+
+    fn tell_claim(&mut self, from: usize, place: Place) {
+        let seen = Seen {
+            voice: Voice { mac: mac(from), node: Some(id(from)) },
+            kind: SightingKind::Claim,
+            at_ns: self.now_ns,
+        };
+        for n in (0..self.nodes.len()).filter(|n| *n != from) {
+            let node = &mut self.nodes[n];
+            node.received += 1;
+            if !node.dead {
+                node.sightings.insert(place, seen);
+                node.succession.input(Input::Seen(place, seen), self.now_ns);
+                node.next_ns = self.now_ns;
+            }
+        }
+    }
+
+    fn ask(&mut self, from: usize, place: Place, to: Option<Mac>) {
+        self.nodes[from].sent += 1;
+        for n in (0..self.nodes.len()).filter(|n| *n != from && to.is_none_or(|to| to == mac(*n))) {
+            let node = &mut self.nodes[n];
+            node.received += 1;
+            if node.dead {
+                continue;
+            }
+            let heard = node.peers.entry(id(from)).or_insert_with(|| (mac(from), 0, 0));
+            heard.1 = self.now_ns;
+            let role = node.roles.get(&place).copied().unwrap_or(Role::SILENT);
+            if role.action == Action::Answer && !role.flags.contains(Flags::EVACUATING) {
+                let voice = Voice { mac: mac(n), node: Some(id(n)) };
+                let asker = &mut self.nodes[from];
+                asker.received += 1;
+                asker.sightings.insert(place, Seen { voice, kind: SightingKind::Heartbeat, at_ns: self.now_ns });
+                asker.peers.insert(id(n), (mac(n), self.now_ns, self.now_ns));
+            }
+        }
+    }
+
+    fn turn(&mut self, n: usize) {
+        let now_ns = self.now_ns;
+        let node = &mut self.nodes[n];
+        for question in node.succession.questions() {
+            match question {
+                Question::Sighting(place) => {
+                    if let Some(seen) = node.sightings.get(&place) {
+                        node.succession.input(Input::Seen(place, *seen), now_ns);
+                    }
+                }
+                Question::Peers(ifindex) => {
+                    for (node_id, (mac, at_ns, answered_ns)) in node.peers.clone() {
+                        let peer = Input::Peer { ifindex, node: node_id, mac, at_ns, answered_ns };
+                        node.succession.input(peer, now_ns);
+                    }
+                }
+                // Somebody on every segment talks.
+                Question::Received(ifindex) => {
+                    node.received += 1;
+                    node.succession.input(Input::Received(ifindex, node.received), now_ns);
+                }
+            }
+        }
+        let step = node.succession.step(now_ns);
+        node.next_ns = step.next_ns.unwrap_or(u64::MAX);
+        let mut effects = VecDeque::from(step.effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Set(place, role) => drop(self.nodes[n].roles.insert(place, role)),
+                Effect::Ask(place, to) => self.ask(n, place, to),
+                Effect::Claim(place) | Effect::Defend(place) => self.tell_claim(n, place),
+                Effect::Report(report) => self.nodes[n].reports.push(report),
+                Effect::Witness(_) | Effect::Quiet(_) | Effect::Correct(..) | Effect::Heal(..) => {}
+            }
+        }
+    }
+
+    fn run(&mut self, duration_ns: u64) {
+        let end_ns = self.now_ns + duration_ns;
+        while let Some((next_ns, n)) =
+            self.nodes.iter().enumerate().filter(|(_, node)| !node.dead).map(|(n, node)| (node.next_ns, n)).min()
+            && next_ns <= end_ns
+        {
+            self.now_ns = self.now_ns.max(next_ns);
+            self.turn(n);
+            if self.nodes[n].next_ns <= self.now_ns {
+                self.now_ns += 1;
+            }
+        }
+        self.now_ns = end_ns;
+    }
+
+    fn answerers(&self, place: Place) -> Vec<usize> {
+        let answers = |node: &Node| node.roles.get(&place).is_some_and(|role| role.action == Action::Answer);
+        (0..self.nodes.len()).filter(|n| !self.nodes[*n].dead && answers(&self.nodes[*n])).collect()
+    }
+
+    fn last(&self, n: usize, happened: Happened) -> Report {
+        *self.nodes[n].reports.iter().rev().find(|report| report.happened == happened).unwrap()
+    }
+}
+
+#[test]
+fn the_first_candidate_takes_what_nobody_has() {
+    let mut world = World::new(3);
+    world.order_all(&[1, 0, 2], Mode::Exclusive);
+    world.run(2_000 * MS);
+    assert_eq!(world.answerers(place(10)), [1]);
+    assert_eq!(world.last(1, Happened::Took).cause, Cause::Unclaimed);
+    let view = world.nodes[0].succession.view(place(10)).unwrap();
+    assert_eq!((view.standing, view.rank), (Standing::Standby, Some(1)));
+    assert_eq!(view.owner, Some(Voice { mac: mac(1), node: Some(id(1)) }));
+}
+
+#[test]
+fn a_dead_owner_is_followed_within_the_bound_by_one_node() {
+    let mut world = World::new(3);
+    world.order_all(&[0, 1, 2], Mode::Exclusive);
+    world.run(2_000 * MS);
+    world.nodes[0].dead = true;
+    world.run(Pace::DEFAULT.detection_ns());
+    for host in 10..13 {
+        assert_eq!(world.answerers(place(host)), [1]);
+    }
+    let took = world.last(1, Happened::Took);
+    assert_eq!(took.cause, Cause::OwnerSilent);
+    assert!(took.gap_ns.unwrap() <= Pace::DEFAULT.detection_ns());
+    world.run(2_000 * MS);
+    assert_eq!(world.answerers(place(10)), [1], "the second standby saw the claim");
+}
+
+#[test]
+fn two_nodes_die_together() {
+    let mut world = World::new(5);
+    world.order_all(&[0, 1, 2, 3, 4], Mode::Exclusive);
+    world.run(2_000 * MS);
+    world.nodes[0].dead = true;
+    world.nodes[1].dead = true;
+    world.run(2 * Pace::DEFAULT.detection_ns() + 10 * MS);
+    assert_eq!(world.answerers(place(10)), [2]);
+    world.nodes[2].dead = true;
+    world.run(5_000 * MS);
+    assert_eq!(world.answerers(place(10)), [3]);
+}
+
+#[test]
+fn who_returns_does_not_take_back() {
+    let mut world = World::new(2);
+    world.order_all(&[0, 1], Mode::Exclusive);
+    world.run(2_000 * MS);
+    world.nodes[0].dead = true;
+    world.run(1_000 * MS);
+    world.nodes[0] = World::new(1).nodes.remove(0);
+    world.order(0, &[0, 1], Mode::Exclusive, false);
+    world.run(3_000 * MS);
+    assert_eq!(world.answerers(place(10)), [1]);
+    // Only a new order gives it back: made before the other lets go.
+    world.order(0, &[1, 0], Mode::Exclusive, false);
+    world.order(1, &[1, 0], Mode::Exclusive, false);
+    world.order(1, &[0, 1], Mode::Exclusive, false);
+    world.order(0, &[0, 1], Mode::Exclusive, false);
+    world.run(1_000 * MS);
+    assert_eq!(world.answerers(place(10)), [0]);
+    assert_eq!(world.last(0, Happened::Took).cause, Cause::Preferred);
+    assert_eq!(world.last(1, Happened::Lost).cause, Cause::Outranked);
+}
+
+#[test]
+fn an_evacuated_node_lets_go_when_the_successor_claims() {
+    let mut world = World::new(3);
+    world.order_all(&[0, 1, 2], Mode::Exclusive);
+    world.run(2_000 * MS);
+    world.order(0, &[0, 1, 2], Mode::Exclusive, true);
+    world.run(MS);
+    assert_eq!(world.answerers(place(10)), [0], "clients are answered all the time");
+    world.run(Pace::DEFAULT.detection_ns());
+    assert_eq!(world.answerers(place(10)), [1]);
+    assert_eq!(world.last(0, Happened::Lost).cause, Cause::Succeeded);
+    world.order(0, &[0, 1, 2], Mode::Exclusive, false);
+    world.run(2_000 * MS);
+    assert_eq!(world.answerers(place(10)), [1]);
+}
+
+#[test]
+fn two_owners_find_each_other_and_the_better_one_stays() {
+    let mut world = World::new(2);
+    // Each alone at first.
+    world.order(0, &[0, 1], Mode::Exclusive, false);
+    world.nodes[1].dead = true;
+    world.run(2_000 * MS);
+    world.nodes[0].dead = true;
+    world.nodes[1].dead = false;
+    world.order(1, &[0, 1], Mode::Exclusive, false);
+    world.run(2_000 * MS);
+    world.nodes[0].dead = false;
+    assert_eq!(world.answerers(place(10)), [0, 1]);
+    world.run(1_000 * MS);
+    for host in 10..13 {
+        assert_eq!(world.answerers(place(host)), [0]);
+    }
+}
+
+#[test]
+fn a_stranger_keeps_a_fresh_address_and_is_told_off_an_owned_one() {
+    let mut world = World::new(1);
+    let stranger = Voice { mac: Mac([9; 6]), node: None };
+    world.order(0, &[0], Mode::Exclusive, false);
+    world.run(MS);
+    let seen = Seen { voice: stranger, kind: SightingKind::Heartbeat, at_ns: world.now_ns };
+    world.nodes[0].succession.input(Input::Seen(place(10), seen), world.now_ns);
+    world.run(2_000 * MS);
+    assert_eq!(world.answerers(place(10)), [0; 0]);
+    assert_eq!(world.last(0, Happened::AddressInUse).other, Some(stranger));
+    assert_eq!(world.answerers(place(11)), [0]);
+    for _ in 0..50 {
+        let claim = Seen { voice: stranger, kind: SightingKind::Claim, at_ns: world.now_ns };
+        world.nodes[0].succession.input(Input::Seen(place(11), claim), world.now_ns);
+        world.nodes[0].next_ns = world.now_ns;
+        world.run(100 * MS);
+    }
+    let conflicts = world.nodes[0].reports.iter().filter(|report| report.happened == Happened::AddressConflict);
+    assert_eq!(conflicts.count(), 1, "at most once in ten seconds");
+    assert_eq!(world.answerers(place(11)), [0]);
+    world.run(20_000 * MS);
+    assert_eq!(world.answerers(place(10)), [0], "the stranger has gone");
+}
+
+#[test]
+fn a_node_without_a_sign_of_hearing_takes_nothing() {
+    let mut machine = exclusive::Machine::new(0);
+    let order = [id(0), id(1)];
+    let mut context = Context {
+        place: place(10),
+        me: id(1),
+        candidates: &order,
+        usable: true,
+        evacuate: false,
+        pace: Pace::DEFAULT,
+        hearing: Hearing::default(),
+        now_ns: 0,
+    };
+    let mut took = false;
+    let mut event = exclusive::Event::Ordered { promoted: false };
+    for _ in 0..100 {
+        let (next, effects) = machine.step(event, &context);
+        machine = next;
+        took |= effects.iter().any(|effect| matches!(effect, Effect::Set(..) | Effect::Claim(_)));
+        context.now_ns = machine.due_ns().unwrap();
+        event = exclusive::Event::Timer;
+    }
+    assert!(!took);
+}
+
+#[test]
+fn shares_are_divided_among_the_living() {
+    let mut world = World::new(3);
+    world.order_all(&[0, 1, 2], Mode::Shared);
+    world.run(2_000 * MS);
+    let masks = |world: &World, alive: &[usize]| -> Vec<u64> {
+        alive.iter().map(|n| world.nodes[*n].roles[&place(10)].buckets).collect()
+    };
+    let all = masks(&world, &[0, 1, 2]);
+    assert_eq!(all.iter().fold(0, |sum, mask| sum | mask), ALL_BUCKETS);
+    assert_eq!(all.iter().map(|mask| mask.count_ones()).sum::<u32>(), 64);
+    world.nodes[1].dead = true;
+    world.run(Pace::DEFAULT.detection_ns() + 60 * MS);
+    let left = masks(&world, &[0, 2]);
+    assert_eq!((left[0] | left[1], left[0] & left[1]), (ALL_BUCKETS, 0));
+    assert_eq!((left[0] & all[0], left[1] & all[2]), (all[0], all[2]), "only the lost node's shares move");
+    world.nodes[1] = World::new(2).nodes.remove(1);
+    world.order(1, &[0, 1, 2], Mode::Shared, false);
+    world.run(5_000 * MS);
+    assert_eq!(masks(&world, &[0, 1, 2]), all);
+}
+
+#[test]
+fn who_owns_nothing_and_stands_by_for_nothing_sends_nothing() {
+    let mut world = World::new(3);
+    world.order_all(&[0, 1], Mode::Exclusive);
+    world.run(10_000 * MS);
+    assert_eq!(world.nodes[2].sent, 0);
+    // One heartbeat an interval, however many addresses there are.
+    let sent = world.nodes[1].sent;
+    world.run(5_000 * MS);
+    assert!((95..=101).contains(&(world.nodes[1].sent - sent)), "{}", world.nodes[1].sent - sent);
+}

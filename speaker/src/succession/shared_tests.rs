@@ -1,0 +1,75 @@
+//! Shares of clients: complete, disjoint, and moved by nothing but a loss.
+
+use arpeggio_common::abi::ALL_BUCKETS;
+use proptest::prelude::*;
+
+use super::*;
+
+fn id(node: u64) -> NodeId {
+    NodeId::from_number((node + 1) * 0x1234_5678_9abc_def1).unwrap()
+}
+
+fn address() -> IpAddr {
+    [192, 0, 2, 10].into()
+}
+
+proptest! {
+    #[test]
+    fn shares_are_complete_and_disjoint(count in 1u64..12) {
+        let nodes: Vec<_> = (0..count).map(id).collect();
+        let masks: Vec<_> = nodes.iter().map(|node| buckets(address(), &nodes, |_| true, *node)).collect();
+        prop_assert_eq!(masks.iter().fold(0, |all, mask| all | mask), ALL_BUCKETS);
+        prop_assert_eq!(masks.iter().map(|mask| mask.count_ones()).sum::<u32>(), BUCKETS);
+    }
+
+    #[test]
+    fn a_lost_node_moves_only_its_own_shares(count in 2u64..12, lost in 0u64..12) {
+        let lost = id(lost % count);
+        let nodes: Vec<_> = (0..count).map(id).collect();
+        for node in nodes.iter().filter(|node| **node != lost) {
+            let had = buckets(address(), &nodes, |_| true, *node);
+            let has = buckets(address(), &nodes, |other| other != lost, *node);
+            prop_assert_eq!(had & has, had, "a share was lost");
+        }
+    }
+}
+
+#[test]
+fn addresses_are_divided_differently() {
+    let nodes: Vec<_> = (0..3).map(id).collect();
+    let mask = |host| buckets([192, 0, 2, host].into(), &nodes, |_| true, nodes[0]);
+    assert_ne!(mask(10), mask(11));
+    assert!((10..=33).contains(&mask(10).count_ones()));
+}
+
+#[test]
+fn a_member_that_leaves_answers_until_the_others_have_noticed() {
+    let nodes: Vec<_> = (0..2).map(id).collect();
+    let mut context = Context {
+        place: (1, address()),
+        me: nodes[0],
+        candidates: &nodes,
+        usable: true,
+        evacuate: false,
+        pace: super::super::Pace::DEFAULT,
+        hearing: super::super::hearing::Hearing::default(),
+        now_ns: 0,
+    };
+    let mut machine = Machine::new(0);
+    let mut event = Event::Ordered;
+    while machine.standing() != Standing::Sharing {
+        machine = machine.step(event, &context).0;
+        context.now_ns = machine.due_ns().unwrap_or(context.now_ns);
+        event = Event::Timer;
+    }
+    let mine = machine.clone().step(Event::Alive(nodes[1]), &context).0.buckets();
+    machine = machine.step(Event::Alive(nodes[1]), &context).0;
+    assert_eq!(mine.count_ones() + buckets(address(), &nodes, |_| true, nodes[1]).count_ones(), BUCKETS);
+    context.evacuate = true;
+    let (machine, effects) = machine.step(Event::Ordered, &context);
+    let role = Role { action: Action::Answer, flags: Flags::EVACUATING, buckets: mine };
+    assert_eq!(effects[0], Effect::Set(context.place, role));
+    context.now_ns = machine.due_ns().unwrap();
+    let (machine, effects) = machine.step(Event::Timer, &context);
+    assert_eq!((machine.standing(), &effects[0]), (Standing::Out, &Effect::Set(context.place, Role::SILENT)));
+}
