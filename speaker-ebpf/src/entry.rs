@@ -2,7 +2,7 @@
 
 use arpeggio_common::{
     abi::Disposition,
-    wire::{ARP_FRAME, HEARTBEAT_FRAME, NeighborKind},
+    wire::{ARP_FRAME, ND_TAGGED_FRAME, NeighborKind},
 };
 use arpeggio_speaker_ebpf::{Frame, Subject, arp, decide, ndp};
 use aya_ebpf::{
@@ -88,7 +88,7 @@ fn decide_discovery(mut frame: Frame, kind: NeighborKind, ifindex: u32) -> Dispo
 fn pull(context: &TcContext) {
     let linear = context.data_end() - context.data();
     let length = context.len();
-    if linear < HEARTBEAT_FRAME && linear < length as usize && length <= 128 && length >= ARP_FRAME as u32 {
+    if linear < ND_TAGGED_FRAME && linear < length as usize && length <= 128 && length >= ARP_FRAME as u32 {
         // A failure leaves the frame as it is; the decision finds it too short and passes it.
         let _ = context.pull_data(length);
     }

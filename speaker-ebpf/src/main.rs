@@ -1,10 +1,12 @@
-//! The entries of the fast path: XDP with and without multi-buffer frames, and tc.
+//! The entries of the fast path, XDP with and without multi-buffer frames and tc; and the healing program.
 
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
 
 #[cfg(target_arch = "bpf")]
 mod entry;
+#[cfg(target_arch = "bpf")]
+mod heal;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]

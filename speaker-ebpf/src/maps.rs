@@ -1,8 +1,8 @@
 //! Every map, and the door to them. The names are those of `arpeggio_common::abi::names`; a test compares the two.
 
 use arpeggio_common::abi::{
-    CLIENTS_CAPACITY, Client, ClientKey, DEFAULT_CAPACITY, EVENTS_BYTES, Event, Key4, Key6, Outcome,
-    SIGHTINGS_CAPACITY, Sighting, SightingKind, Stats, Vip,
+    CLIENTS_CAPACITY, Client, ClientKey, DEFAULT_CAPACITY, EVENTS_BYTES, Event, Key4, Key6, Lease, Outcome,
+    PEERS_CAPACITY, Peer, PeerKey, SIGHTINGS_CAPACITY, STRAYS_CAPACITY, Sighting, Stats, Stray, StrayKey, Vip,
 };
 use arpeggio_speaker_ebpf::Tables;
 use aya_ebpf::{
@@ -25,9 +25,13 @@ static SIGHTINGS: LruHashMap<Key6, Sighting, { SIGHTINGS_CAPACITY as usize }> = 
 #[btf_map]
 static CLIENTS: LruHashMap<ClientKey, Client, { CLIENTS_CAPACITY as usize }> = LruHashMap::new();
 #[btf_map]
-static LEASE: Array<u64, 1> = Array::new();
+static LEASE: Array<Lease, 1> = Array::new();
 #[btf_map]
 static EVENTS: RingBuf<Event, { EVENTS_BYTES as usize }> = RingBuf::new();
+#[btf_map]
+static PEERS: LruHashMap<PeerKey, Peer, { PEERS_CAPACITY as usize }> = LruHashMap::new();
+#[btf_map]
+static STRAYS: LruHashMap<StrayKey, Stray, { STRAYS_CAPACITY as usize }> = LruHashMap::new();
 
 /// The BPF maps.
 pub(crate) struct Maps;
@@ -42,6 +46,16 @@ impl Maps {
             // not preempted by programs on the same slot, XDP and tc run with bottom halves disabled.
             unsafe { *count += 1 };
         }
+    }
+
+    /// Records a frame that was sent to this node although the address belongs to another.
+    #[inline(always)]
+    pub(crate) fn stray(key: &StrayKey, source: [u8; 16]) {
+        // SAFETY: copied out at once, see `vip4`.
+        let before = unsafe { STRAYS.get(key) }.copied();
+        let fresh = Stray::new(source, Self.coarse_now_ns());
+        // Nothing to be done when the map is out of memory: the next frame comes.
+        let _ = STRAYS.insert(key, before.map_or(fresh, |before| before.then(fresh)), u64::from(BPF_ANY));
     }
 }
 
@@ -60,8 +74,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn lease_until_ns(&self) -> u64 {
-        LEASE.get(0).copied().unwrap_or(0)
+    fn lease(&self) -> Lease {
+        LEASE.get(0).copied().unwrap_or(Lease::NONE)
     }
 
     #[inline(always)]
@@ -91,13 +105,20 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn sight(&self, key: &Key6, mac: [u8; 6], kind: SightingKind, now_ns: u64) -> Option<Sighting> {
+    fn sight(&self, key: &Key6, seen: Sighting) -> Option<Sighting> {
         // SAFETY: copied out at once, see `vip4`.
         let before = unsafe { SIGHTINGS.get(key) }.copied();
-        let fresh = Sighting::new(mac, kind, now_ns);
-        let now = before.map_or(fresh, |before| before.then(fresh));
-        let _ = SIGHTINGS.insert(key, now, u64::from(BPF_ANY));
+        let _ = SIGHTINGS.insert(key, before.map_or(seen, |before| before.then(seen)), u64::from(BPF_ANY));
         before
+    }
+
+    #[inline(always)]
+    fn hear(&self, key: &PeerKey, mac: [u8; 6], now_ns: u64) {
+        // SAFETY: copied out at once, see `vip4`. Not changed in place: the kernel may give an entry of an LRU map to
+        // another key at any time.
+        let before = unsafe { PEERS.get(key) }.copied();
+        let fresh = Peer::new(mac, now_ns);
+        let _ = PEERS.insert(key, before.map_or(fresh, |before| before.then(fresh)), u64::from(BPF_ANY));
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! The one door to the maps.
 
-use arpeggio_common::abi::{ClientKey, Event, Key4, Key6, Sighting, SightingKind, Stats, Vip};
+use arpeggio_common::abi::{ClientKey, Event, Key4, Key6, Lease, PeerKey, Sighting, Stats, Vip};
 
 /// What the decision reads and remembers. In the kernel these are BPF maps, in the user-space responder ordered maps.
 pub trait Tables {
@@ -8,8 +8,8 @@ pub trait Tables {
     fn vip4(&self, key: &Key4) -> Option<Vip>;
     /// The entry for an IPv6 address.
     fn vip6(&self, key: &Key6) -> Option<Vip>;
-    /// Monotonic nanoseconds until which answering is allowed.
-    fn lease_until_ns(&self) -> u64;
+    /// Until when answering is allowed, and who this node is.
+    fn lease(&self) -> Lease;
     /// Monotonic nanoseconds, exact to a clock tick: cheap.
     fn coarse_now_ns(&self) -> u64;
     /// Monotonic nanoseconds, exact.
@@ -19,7 +19,9 @@ pub trait Tables {
     /// Remembers who asked.
     fn remember(&self, key: &ClientKey, mac: [u8; 6], now_ns: u64);
     /// Records that somebody else spoke for an address and returns what was recorded of it before.
-    fn sight(&self, key: &Key6, mac: [u8; 6], kind: SightingKind, now_ns: u64) -> Option<Sighting>;
+    fn sight(&self, key: &Key6, seen: Sighting) -> Option<Sighting>;
+    /// Records that a node is there: a frame with its tag came.
+    fn hear(&self, key: &PeerKey, mac: [u8; 6], now_ns: u64);
     /// Tells the agent; lost when it does not keep up.
     fn report(&self, event: &Event);
 }

@@ -2,6 +2,8 @@
 
 use core::mem::offset_of;
 
+use super::NodeId;
+
 /// What happened.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +28,7 @@ impl EventKind {
     }
 }
 
-/// One record of [`EVENTS`](super::names::EVENTS). 40 bytes.
+/// One record of [`EVENTS`](super::names::EVENTS). 48 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -37,13 +39,23 @@ pub struct Event {
     reserved: u8,
     ifindex: u32,
     reserved2: u32,
+    node: Option<NodeId>,
 }
 
 impl Event {
-    /// `at_ns` is monotonic, `mac` that of the other side.
+    /// `at_ns` is monotonic, `mac` that of the other side, `node` what its frame says of itself.
     #[inline(always)]
-    pub const fn new(kind: EventKind, key: super::Key6, mac: [u8; 6], at_ns: u64) -> Self {
-        Self { at_ns, address: key.address(), mac, kind: kind as u8, reserved: 0, ifindex: key.ifindex(), reserved2: 0 }
+    pub const fn new(kind: EventKind, key: super::Key6, mac: [u8; 6], node: Option<NodeId>, at_ns: u64) -> Self {
+        Self {
+            at_ns,
+            address: key.address(),
+            mac,
+            kind: kind as u8,
+            reserved: 0,
+            ifindex: key.ifindex(),
+            reserved2: 0,
+            node,
+        }
     }
 
     /// Reads a record as the program wrote it. `None` when it is too short or tells something that this version does not
@@ -56,7 +68,8 @@ impl Event {
         let ifindex = u32::from_ne_bytes(field(record, offset_of!(Self, ifindex))?);
         let key = super::Key6::new(ifindex, field(record, offset_of!(Self, address))?);
         let [kind] = field(record, offset_of!(Self, kind))?;
-        Some(Self::new(EventKind::from_code(kind)?, key, field(record, offset_of!(Self, mac))?, at_ns))
+        let node = NodeId::from_number(u64::from_ne_bytes(field(record, offset_of!(Self, node))?));
+        Some(Self::new(EventKind::from_code(kind)?, key, field(record, offset_of!(Self, mac))?, node, at_ns))
     }
 
     /// When, monotonic nanoseconds.
@@ -74,6 +87,11 @@ impl Event {
         self.mac
     }
 
+    /// Which node spoke; `None` when its frame had no tag.
+    pub const fn node(&self) -> Option<NodeId> {
+        self.node
+    }
+
     /// What happened; `None` for a number that this version does not know.
     pub const fn kind(&self) -> Option<EventKind> {
         EventKind::from_code(self.kind)
@@ -88,7 +106,7 @@ mod tests {
 
     #[test]
     fn layout_is_pinned() {
-        assert_eq!(size_of::<Event>(), 40);
+        assert_eq!((size_of::<Event>(), offset_of!(Event, node)), (48, 40));
         assert_eq!((offset_of!(Event, address), offset_of!(Event, ifindex)), (8, 32));
         assert_eq!((offset_of!(Event, mac), offset_of!(Event, kind)), (24, 30));
     }
@@ -96,10 +114,10 @@ mod tests {
     #[test]
     fn an_event_gives_back_what_it_was_made_of() {
         for kind in EventKind::ALL {
-            let event = Event::new(kind, Key6::new(4, [6; 16]), [8; 6], 99);
+            let event = Event::new(kind, Key6::new(4, [6; 16]), [8; 6], NodeId::from_number(5), 99);
             assert_eq!(
-                (event.kind(), event.key(), event.mac(), event.at_ns()),
-                (Some(kind), Key6::new(4, [6; 16]), [8; 6], 99)
+                (event.kind(), event.key(), event.mac(), event.node(), event.at_ns()),
+                (Some(kind), Key6::new(4, [6; 16]), [8; 6], NodeId::from_number(5), 99)
             );
         }
     }
@@ -111,12 +129,14 @@ mod tests {
         record[8..24].copy_from_slice(&[7; 16]);
         record[24..30].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
         record[32..36].copy_from_slice(&3u32.to_ne_bytes());
+        record[40..].copy_from_slice(&0x1112_1314_1516_1718u64.to_ne_bytes());
         for kind in EventKind::ALL {
             record[30] = kind as u8;
-            let wanted = Event::new(kind, Key6::new(3, [7; 16]), [2, 0, 0, 0, 0, 9], 0x0102_0304_0506_0708);
+            let node = NodeId::from_number(0x1112_1314_1516_1718);
+            let wanted = Event::new(kind, Key6::new(3, [7; 16]), [2, 0, 0, 0, 0, 9], node, 0x0102_0304_0506_0708);
             assert_eq!(Event::from_record(&record), Some(wanted));
         }
-        for length in 0..36 {
+        for length in 0..48 {
             assert_eq!(Event::from_record(&record[..length]), None, "{length}");
         }
         record[30] = 200;

@@ -7,19 +7,29 @@
 mod client;
 mod event;
 mod key;
+mod lease;
+mod node;
 mod outcome;
+mod peer;
 #[cfg(feature = "aya")]
 mod pod;
 mod sighting;
 mod stats;
+mod stray;
 mod vip;
 
 pub use client::{Client, ClientKey};
 pub use event::{Event, EventKind};
 pub use key::{Key4, Key6};
+pub use lease::Lease;
+pub use node::NodeId;
+#[cfg(feature = "std")]
+pub(crate) use node::avalanche;
 pub use outcome::{Disposition, Outcome};
+pub use peer::{Peer, PeerKey};
 pub use sighting::{Sighting, SightingKind};
 pub use stats::Stats;
+pub use stray::{Stray, StrayKey};
 pub use vip::{ALL_BUCKETS, Action, BUCKETS, Flags, Vip, bucket};
 
 /// Version of everything in this module; the pin directory is named `v<LAYOUT_VERSION>`.
@@ -42,13 +52,17 @@ pub mod names {
     pub const SIGHTINGS: &str = "SIGHTINGS";
     /// LRU hash: [`ClientKey`](super::ClientKey) → [`Client`](super::Client).
     pub const CLIENTS: &str = "CLIENTS";
-    /// Array of one: monotonic nanoseconds until which answering is allowed.
+    /// Array of one: the [`Lease`](super::Lease).
     pub const LEASE: &str = "LEASE";
     /// Ring buffer of [`Event`](super::Event).
     pub const EVENTS: &str = "EVENTS";
+    /// LRU hash: [`PeerKey`](super::PeerKey) → [`Peer`](super::Peer).
+    pub const PEERS: &str = "PEERS";
+    /// LRU hash: [`StrayKey`](super::StrayKey) → [`Stray`](super::Stray). Written by the healing program only.
+    pub const STRAYS: &str = "STRAYS";
 
     /// Every map of the layout, in the order in which they are pinned.
-    pub const ALL: [&str; 8] = [VIPS4, VIPS6, STATS, OUTCOMES, SIGHTINGS, CLIENTS, LEASE, EVENTS];
+    pub const ALL: [&str; 10] = [VIPS4, VIPS6, STATS, OUTCOMES, SIGHTINGS, CLIENTS, LEASE, EVENTS, PEERS, STRAYS];
 
     /// XDP entry for kernels that know multi-buffer frames (5.18 and later).
     pub const XDP_FRAGS_PROGRAM: &str = "arpeggio_xdp_frags";
@@ -56,9 +70,11 @@ pub mod names {
     pub const XDP_PROGRAM: &str = "arpeggio_xdp";
     /// tc entry, attached at the tcx ingress hook (6.6 and later).
     pub const TC_PROGRAM: &str = "arpeggio_tc";
+    /// Healing: a socket filter that counts who sends frames for addresses of others to this node.
+    pub const HEAL_PROGRAM: &str = "arpeggio_heal";
 
     /// Every program of the object.
-    pub const PROGRAMS: [&str; 3] = [XDP_FRAGS_PROGRAM, XDP_PROGRAM, TC_PROGRAM];
+    pub const PROGRAMS: [&str; 4] = [XDP_FRAGS_PROGRAM, XDP_PROGRAM, TC_PROGRAM, HEAL_PROGRAM];
 }
 
 /// Entries in [`names::VIPS4`] and in [`names::VIPS6`], and slots in [`names::STATS`], unless the agent asks for more.
@@ -67,10 +83,17 @@ pub const DEFAULT_CAPACITY: u32 = 16_384;
 pub const SIGHTINGS_CAPACITY: u32 = 16_384;
 /// Entries in [`names::CLIENTS`].
 pub const CLIENTS_CAPACITY: u32 = 65_536;
+/// Entries in [`names::PEERS`].
+pub const PEERS_CAPACITY: u32 = 1_024;
+/// Entries in [`names::STRAYS`].
+pub const STRAYS_CAPACITY: u32 = 4_096;
 /// Bytes in [`names::EVENTS`]; a power of two and a multiple of every page size in use.
 pub const EVENTS_BYTES: u32 = 256 * 1024;
 
 /// How long a client that was remembered is not written to [`names::CLIENTS`] again, in nanoseconds.
 pub const CLIENT_REFRESH_NS: u64 = 1_000_000_000;
-/// At most one conflict event per address, interface and rival in this time, in nanoseconds.
+/// At most one event about answers per address, interface and rival in this time, in nanoseconds.
 pub const EVENT_INTERVAL_NS: u64 = 1_000_000_000;
+/// A claim that follows the last sighting of the same rival by less, in nanoseconds, makes no event: both forms of an ARP
+/// claim are one fact.
+pub const CLAIM_INTERVAL_NS: u64 = 10_000_000;

@@ -2,15 +2,16 @@
 
 #![expect(unsafe_code, reason = "aya's Pod is an unsafe trait; each impl below says why it holds")]
 
-use super::{Client, ClientKey, Key4, Key6, Sighting, Stats, Vip};
+use super::{Client, ClientKey, Key4, Key6, Lease, Peer, PeerKey, Sighting, Stats, Stray, StrayKey, Vip};
 
 macro_rules! pod {
     ($($type:ty)*) => {$(
         // SAFETY: Pod demands a type that may be copied as bytes and that is valid for every bit pattern. The type is
-        // `repr(C)` and made of integers and arrays of integers only; codes with invalid values are kept as integers and
+        // `repr(C)` and made of integers, arrays of integers and optional node ids (an
+        // integer of which 0 means none) only; codes with invalid values are kept as integers and
         // decoded by methods. Its unit test pins the size to the sum of its fields, so it has no padding to leak.
         unsafe impl aya::Pod for $type {}
     )*};
 }
 
-pod!(Key4 Key6 Vip Stats Sighting ClientKey Client);
+pod!(Key4 Key6 Vip Stats Sighting ClientKey Client Lease PeerKey Peer StrayKey Stray);

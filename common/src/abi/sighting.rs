@@ -1,5 +1,7 @@
 //! Who else answered for an address, or claimed it.
 
+use super::NodeId;
+
 /// How a rival showed itself.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +29,7 @@ impl SightingKind {
     }
 }
 
-/// Value of [`SIGHTINGS`](super::names::SIGHTINGS). 24 bytes. The last one wins; a count tells of those before.
+/// Value of [`SIGHTINGS`](super::names::SIGHTINGS). 32 bytes. The last one wins; a count tells of those before.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sighting {
@@ -36,13 +38,14 @@ pub struct Sighting {
     reserved: u8,
     last_seen_ns: u64,
     count: u64,
+    node: Option<NodeId>,
 }
 
 impl Sighting {
-    /// The first sighting of an address; `now_ns` is monotonic.
+    /// The first sighting of an address; `node` is what the frame says of itself, `now_ns` is monotonic.
     #[inline(always)]
-    pub const fn new(mac: [u8; 6], kind: SightingKind, now_ns: u64) -> Self {
-        Self { mac, kind: kind as u8, reserved: 0, last_seen_ns: now_ns, count: 1 }
+    pub const fn new(mac: [u8; 6], kind: SightingKind, node: Option<NodeId>, now_ns: u64) -> Self {
+        Self { mac, kind: kind as u8, reserved: 0, last_seen_ns: now_ns, count: 1, node }
     }
 
     /// The sighting that follows this one.
@@ -56,6 +59,24 @@ impl Sighting {
     #[inline(always)]
     pub const fn mac(&self) -> [u8; 6] {
         self.mac
+    }
+
+    /// Whether the other sighting is of the same rival: MAC, and what it says of itself.
+    #[inline(always)]
+    pub fn is_same_rival(&self, other: &Self) -> bool {
+        self.mac == other.mac && self.node == other.node
+    }
+
+    /// Whether the rival showed itself in the same way.
+    #[inline(always)]
+    pub const fn is_same_kind(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+
+    /// Which node; `None` when its frame had no tag: then it is a stranger, or a speaker that answered a client.
+    #[inline(always)]
+    pub const fn node(&self) -> Option<NodeId> {
+        self.node
     }
 
     /// How it showed itself; `None` for a number that this version does not know.
@@ -83,7 +104,7 @@ mod tests {
 
     #[test]
     fn layout_is_pinned() {
-        assert_eq!(size_of::<Sighting>(), 24);
+        assert_eq!((size_of::<Sighting>(), offset_of!(Sighting, node)), (32, 24));
         assert_eq!(offset_of!(Sighting, kind), 6);
         assert_eq!(offset_of!(Sighting, last_seen_ns), 8);
         assert_eq!(offset_of!(Sighting, count), 16);
@@ -91,12 +112,15 @@ mod tests {
 
     #[test]
     fn the_last_one_wins_and_all_are_counted() {
-        let first = Sighting::new([1; 6], SightingKind::Claim, 10);
-        let both = first.then(Sighting::new([2; 6], SightingKind::Reply, 20));
+        let first = Sighting::new([1; 6], SightingKind::Claim, NodeId::from_number(1), 10);
+        let both = first.then(Sighting::new([2; 6], SightingKind::Reply, NodeId::from_number(2), 20));
         assert_eq!(
-            (both.mac(), both.kind(), both.last_seen_ns(), both.count()),
-            ([2; 6], Some(SightingKind::Reply), 20, 2)
+            (both.mac(), both.kind(), both.node(), both.last_seen_ns(), both.count()),
+            ([2; 6], Some(SightingKind::Reply), NodeId::from_number(2), 20, 2)
         );
+        assert!(!first.is_same_rival(&both) && !first.is_same_kind(&both));
+        assert!(first.is_same_rival(&Sighting::new([1; 6], SightingKind::Reply, first.node(), 30)));
+        assert!(!first.is_same_rival(&Sighting::new([1; 6], SightingKind::Claim, None, 30)));
         for kind in SightingKind::ALL {
             assert_eq!(SightingKind::from_code(kind as u8), Some(kind));
         }

@@ -1,9 +1,11 @@
 //! Validated types: what decisions are made of. Nothing here knows where a value came from.
 
 mod announcement;
+mod hash;
 mod name;
-mod node_id;
 
 pub use announcement::{Announcement, AnnouncementError, Mode};
+pub use hash::stable_hash;
 pub use name::{InterfaceName, NameError, NodeName};
-pub use node_id::NodeId;
+
+pub use crate::abi::NodeId;

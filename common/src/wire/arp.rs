@@ -1,9 +1,12 @@
 //! ARP for IPv4 over Ethernet (RFC 826): 14 bytes of Ethernet header, 28 of message.
 
-use super::{ETHERNET_HEADER, EtherType, Mac, put, take};
+use super::{ARP_TRAILER, ArpTag, ETHERNET_HEADER, EtherType, Mac, put, take};
+use crate::abi::NodeId;
 
 /// Length of an Ethernet frame with an ARP message, without padding.
 pub const ARP_FRAME: usize = ETHERNET_HEADER + 28;
+/// Length of the same with a tag: the least that Ethernet carries.
+pub const ARP_TAGGED_FRAME: usize = ARP_FRAME + ARP_TRAILER;
 
 /// What an ARP message wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,21 +99,33 @@ impl Arp<'_> {
         Self::build((destination, source), REQUEST, (source, sender), (Mac::ZERO, target))
     }
 
-    /// A probe for `target` (RFC 5227 section 1.1): the sender address is all zeros, so nobody's cache changes. Sent to
-    /// everybody it looks for users of an address, sent to one MAC it is the heartbeat of a standby.
-    pub fn probe(destination: Mac, source: Mac, target: [u8; 4]) -> [u8; ARP_FRAME] {
-        Self::request(destination, source, [0; 4], target)
+    fn tagged(message: [u8; ARP_FRAME], node: NodeId) -> [u8; ARP_TAGGED_FRAME] {
+        let mut frame = [0; ARP_TAGGED_FRAME];
+        put::<0, _, _>(&mut frame, message);
+        put::<ARP_FRAME, _, _>(&mut frame, ArpTag::of(node));
+        frame
     }
 
-    /// `mac` tells `to` that it has `address`: a claim in reply form when `to` is broadcast, a correction of one cache else.
-    /// `receiver` is the address of the one that is told; in a claim it is `address` itself (RFC 5944 section 4.6).
-    pub fn reply(to: Mac, mac: Mac, address: [u8; 4], receiver: [u8; 4]) -> [u8; ARP_FRAME] {
-        Self::build((to, mac), REPLY, (mac, address), (to, receiver))
+    /// A probe for `target` (RFC 5227 section 1.1) by `node`: the sender address is all zeros, so nobody's cache changes.
+    /// Sent to everybody it looks for users of an address, sent to one MAC it is the heartbeat of a standby.
+    pub fn probe(destination: Mac, source: Mac, target: [u8; 4], node: NodeId) -> [u8; ARP_TAGGED_FRAME] {
+        Self::tagged(Self::request(destination, source, [0; 4], target), node)
     }
 
-    /// `mac` announces `address` in request form (RFC 5227 section 3).
-    pub fn announcement(mac: Mac, address: [u8; 4]) -> [u8; ARP_FRAME] {
-        Self::request(Mac::BROADCAST, mac, address, address)
+    /// `mac`, that is `node`, claims `address` in request form (RFC 5227 section 3).
+    pub fn announcement(mac: Mac, address: [u8; 4], node: NodeId) -> [u8; ARP_TAGGED_FRAME] {
+        Self::tagged(Self::request(Mac::BROADCAST, mac, address, address), node)
+    }
+
+    /// The same in reply form (RFC 5944 section 4.6): some update their caches from one form only.
+    pub fn announcement_reply(mac: Mac, address: [u8; 4], node: NodeId) -> [u8; ARP_TAGGED_FRAME] {
+        Self::tagged(Self::correction(Mac::BROADCAST, mac, mac, address, address), node)
+    }
+
+    /// Tells the one at `to`, whose address is `receiver`, that `owner` has `address`: corrects one cache. `from`, who says
+    /// it, may be another than the owner. An answer looks the same.
+    pub fn correction(to: Mac, from: Mac, owner: Mac, address: [u8; 4], receiver: [u8; 4]) -> [u8; ARP_FRAME] {
+        Self::build((to, from), REPLY, (owner, address), (to, receiver))
     }
 }
 
@@ -198,18 +213,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn claims_have_both_forms() {
-        let mac = Mac([2, 0, 0, 0, 0, 1]);
-        let (dst, _, request) = smoltcp(&Arp::announcement(mac, [192, 0, 2, 1]));
-        assert_eq!(dst, EthernetAddress::BROADCAST);
-        assert!(
-            matches!(request, ArpRepr::EthernetIpv4 { operation: Smol::Request, source_protocol_addr, target_protocol_addr, .. }
-            if source_protocol_addr == target_protocol_addr)
-        );
-        let (dst, _, reply) = smoltcp(&Arp::reply(Mac::BROADCAST, mac, [192, 0, 2, 1], [192, 0, 2, 1]));
-        assert_eq!(dst, EthernetAddress::BROADCAST);
-        assert!(matches!(reply, ArpRepr::EthernetIpv4 { operation: Smol::Reply, source_hardware_addr, .. }
-            if source_hardware_addr.0 == mac.0));
+    /// A frame as others read it: the tag is padding to them, whatever it says.
+    fn read(frame: &[u8], node: u64) -> (EthernetAddress, EthernetAddress, ArpRepr) {
+        assert_eq!(oracle(frame), oracle(&frame[..ARP_FRAME]), "the tag is no part of the message");
+        let mut trailer: [u8; ARP_TRAILER] = frame[ARP_FRAME..].try_into().unwrap();
+        assert_eq!(ArpTag(&mut trailer).node(), NodeId::from_number(node));
+        smoltcp(frame)
+    }
+
+    fn message(operation: Smol, sender: ([u8; 6], [u8; 4]), target: ([u8; 6], [u8; 4])) -> ArpRepr {
+        ArpRepr::EthernetIpv4 {
+            operation,
+            source_hardware_addr: EthernetAddress(sender.0),
+            source_protocol_addr: sender.1.into(),
+            target_hardware_addr: EthernetAddress(target.0),
+            target_protocol_addr: target.1.into(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn tagged_probes_are_probes_to_everybody_else(to: [u8; 6], from: [u8; 6], target: [u8; 4], node in 1u64..) {
+            let expected = message(Smol::Request, (from, [0; 4]), ([0; 6], target));
+            let probe = Arp::probe(Mac(to), Mac(from), target, NodeId::from_number(node).unwrap());
+            prop_assert_eq!(read(&probe, node), (EthernetAddress(to), EthernetAddress(from), expected));
+        }
+
+        #[test]
+        fn claims_have_both_forms(mac: [u8; 6], address: [u8; 4], node in 1u64..) {
+            let ethernet = (EthernetAddress::BROADCAST, EthernetAddress(mac));
+            let request = message(Smol::Request, (mac, address), ([0; 6], address));
+            let frame = Arp::announcement(Mac(mac), address, NodeId::from_number(node).unwrap());
+            prop_assert_eq!(read(&frame, node), (ethernet.0, ethernet.1, request));
+            let reply = message(Smol::Reply, (mac, address), ([0xff; 6], address));
+            let frame = Arp::announcement_reply(Mac(mac), address, NodeId::from_number(node).unwrap());
+            prop_assert_eq!(read(&frame, node), (ethernet.0, ethernet.1, reply));
+        }
+
+        #[test]
+        fn a_correction_names_the_owner_whoever_sends_it(
+            (to, from, owner) in any::<([u8; 6], [u8; 6], [u8; 6])>(),
+            address: [u8; 4],
+            receiver: [u8; 4],
+        ) {
+            let frame = Arp::correction(Mac(to), Mac(from), Mac(owner), address, receiver);
+            let expected = message(Smol::Reply, (owner, address), (to, receiver));
+            prop_assert_eq!(smoltcp(&frame), (EthernetAddress(to), EthernetAddress(from), expected));
+        }
     }
 }

@@ -8,15 +8,17 @@ mod arp;
 mod checksum;
 mod mac;
 mod ndp;
+mod tag;
 
-pub use arp::{ARP_FRAME, Arp, ArpOperation};
+pub use arp::{ARP_FRAME, ARP_TAGGED_FRAME, Arp, ArpOperation};
 pub use mac::Mac;
 #[cfg(feature = "std")]
 pub use mac::MacParseError;
 pub use ndp::{
-    ALL_NODES, HEARTBEAT_FRAME, HEARTBEAT_NONCE, ND_FRAME, ND_OPTION, Neighbor, NeighborKind, OPTION_SOURCE_LINK,
-    OPTION_TARGET_LINK, OPTIONED_FRAME, solicited_node_group,
+    ALL_NODES, ND_FRAME, ND_OPTION, ND_TAGGED_FRAME, Neighbor, NeighborKind, OPTION_SOURCE_LINK, OPTION_TARGET_LINK,
+    OPTIONED_FRAME, solicited_node_group,
 };
+pub use tag::{ARP_TRAILER, ArpTag, ND_TAG};
 
 /// Length of an Ethernet header without VLAN tag.
 pub const ETHERNET_HEADER: usize = 14;

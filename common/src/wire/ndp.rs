@@ -1,7 +1,8 @@
 //! Neighbour solicitations and advertisements (RFC 4861 sections 4.3 and 4.4): 14 bytes of Ethernet header, 40 of IPv6
 //! header, 24 of message, then options in units of 8 bytes.
 
-use super::{ETHERNET_HEADER, EtherType, Mac, checksum, put, take};
+use super::{ETHERNET_HEADER, EtherType, Mac, ND_TAG, checksum, put, take};
+use crate::abi::NodeId;
 
 /// Length of an Ethernet frame with a solicitation or advertisement without options.
 pub const ND_FRAME: usize = ETHERNET_HEADER + 40 + 24;
@@ -9,17 +10,13 @@ pub const ND_FRAME: usize = ETHERNET_HEADER + 40 + 24;
 pub const ND_OPTION: usize = 8;
 /// The same with one option: what an answer looks like.
 pub const OPTIONED_FRAME: usize = ND_FRAME + ND_OPTION;
-/// The same with two options: a heartbeat and its answer.
-pub const HEARTBEAT_FRAME: usize = ND_FRAME + 2 * ND_OPTION;
+/// The same with a tag behind it: what speakers say to each other.
+pub const ND_TAGGED_FRAME: usize = ND_FRAME + 3 * ND_OPTION;
 
 /// Type of the source link-layer address option.
 pub const OPTION_SOURCE_LINK: u8 = 1;
 /// Type of the target link-layer address option.
 pub const OPTION_TARGET_LINK: u8 = 2;
-
-/// The option that tells a heartbeat from a client's solicitation: a nonce (RFC 3971 section 5.3.2), which every receiver
-/// that does not know it ignores (RFC 4861 section 9). The answer repeats it, so that it is known as well.
-pub const HEARTBEAT_NONCE: [u8; ND_OPTION] = [14, 1, b'A', b'R', b'P', b'G', b'I', b'O'];
 
 /// ff02::1, the group of all nodes on the link.
 pub const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -208,6 +205,11 @@ const fn link_option(kind: u8, mac: Mac) -> [u8; ND_OPTION] {
     [kind, 1, a, b, c, d, e, f]
 }
 
+/// The options of a frame by `node`: the tag stands last.
+const fn tagged(link: [u8; ND_OPTION], node: NodeId) -> [[u8; ND_OPTION]; 3] {
+    [link, ND_TAG, node.number().to_be_bytes()]
+}
+
 /// Frames that user space sends.
 impl Neighbor<'_> {
     fn build<const FRAME: usize, const BLOCKS: usize>(
@@ -241,34 +243,40 @@ impl Neighbor<'_> {
         )
     }
 
-    /// A probe for users of `target` (RFC 4862 section 5.4.2): the source is `::`, so nobody's cache changes.
-    pub fn probe(mac: Mac, target: [u8; 16]) -> [u8; ND_FRAME] {
+    /// Duplicate address detection for `target` (RFC 4862 section 5.4.2): the source is `::`, so nobody's cache changes.
+    pub fn duplicate_detection(mac: Mac, target: [u8; 16]) -> [u8; ND_FRAME] {
         let group = solicited_node_group(target);
         Self::build((Mac::of_group(group), mac), ([0; 16], group), (SOLICITATION, 0, target), [])
     }
 
-    /// The heartbeat of a standby: asks `owner` alone, and carries [`HEARTBEAT_NONCE`].
-    pub fn heartbeat(owner: Mac, mac: Mac, source: [u8; 16], target: [u8; 16]) -> [u8; HEARTBEAT_FRAME] {
-        Self::build(
-            (owner, mac),
-            (source, target),
-            (SOLICITATION, 0, target),
-            [link_option(OPTION_SOURCE_LINK, mac), HEARTBEAT_NONCE],
-        )
+    /// Looks for users of `target`: `node` asks the solicited-node group from its link-local address `source`.
+    pub fn probe(mac: Mac, source: [u8; 16], target: [u8; 16], node: NodeId) -> [u8; ND_TAGGED_FRAME] {
+        let group = solicited_node_group(target);
+        let options = tagged(link_option(OPTION_SOURCE_LINK, mac), node);
+        Self::build((Mac::of_group(group), mac), (source, group), (SOLICITATION, 0, target), options)
     }
 
-    /// `mac` announces `address` to everybody (RFC 4861 section 7.2.6): S=0, O=1.
-    pub fn announcement(mac: Mac, address: [u8; 16]) -> [u8; OPTIONED_FRAME] {
-        Self::advertisement(Mac::ALL_NODES, mac, address, ALL_NODES)
+    /// The heartbeat of a standby: `node` asks `owner` alone, from its link-local address `source`.
+    pub fn heartbeat(owner: Mac, mac: Mac, source: [u8; 16], target: [u8; 16], node: NodeId) -> [u8; ND_TAGGED_FRAME] {
+        let options = tagged(link_option(OPTION_SOURCE_LINK, mac), node);
+        Self::build((owner, mac), (source, target), (SOLICITATION, 0, target), options)
     }
 
-    /// `mac` tells the one node at `to`, `receiver`, that it has `address`: corrects one cache. S=0, O=1.
-    pub fn advertisement(to: Mac, mac: Mac, address: [u8; 16], receiver: [u8; 16]) -> [u8; OPTIONED_FRAME] {
+    /// `mac`, that is `node`, claims `address` before everybody (RFC 4861 section 7.2.6): S=0, O=1.
+    pub fn announcement(mac: Mac, address: [u8; 16], node: NodeId) -> [u8; ND_TAGGED_FRAME] {
+        let options = tagged(link_option(OPTION_TARGET_LINK, mac), node);
+        let message = (ADVERTISEMENT, FLAG_OVERRIDE, address);
+        Self::build((Mac::ALL_NODES, mac), (address, ALL_NODES), message, options)
+    }
+
+    /// Tells the one node at `to`, `receiver`, that `owner` has `address`: corrects one cache. S=0, O=1. `from`, who says
+    /// it, may be another than the owner.
+    pub fn correction(to: Mac, from: Mac, owner: Mac, address: [u8; 16], receiver: [u8; 16]) -> [u8; OPTIONED_FRAME] {
         Self::build(
-            (to, mac),
+            (to, from),
             (address, receiver),
             (ADVERTISEMENT, FLAG_OVERRIDE, address),
-            [link_option(OPTION_TARGET_LINK, mac)],
+            [link_option(OPTION_TARGET_LINK, owner)],
         )
     }
 }
@@ -339,8 +347,9 @@ mod tests {
         }
 
         #[test]
-        fn built_advertisements_read_the_same_elsewhere(mac in station(), address in unicast()) {
-            let frame = Neighbor::announcement(Mac(mac), address);
+        fn built_advertisements_read_the_same_elsewhere(mac in station(), address in unicast(), node in 1u64..) {
+            let frame = Neighbor::announcement(Mac(mac), address, NodeId::from_number(node).unwrap());
+            prop_assert_eq!(tag(&frame), (ND_TAG, node.to_be_bytes()));
             let (dst, _, ip, ndisc) = smoltcp(&frame);
             prop_assert_eq!((dst, ip.dst_addr.octets()), (Mac::ALL_NODES, ALL_NODES));
             let expected = NdiscRepr::NeighborAdvert { flags: NdiscNeighborFlags::OVERRIDE, target_addr: address.into(), lladdr: hardware(mac) };
@@ -363,7 +372,7 @@ mod tests {
 
         #[test]
         fn duplicate_address_detection_is_answered_to_all(asker in station(), mac in station(), target in unicast()) {
-            let mut frame = Neighbor::probe(Mac(asker), target);
+            let mut frame = Neighbor::duplicate_detection(Mac(asker), target);
             Neighbor(&mut frame).answer(Mac(mac), &mut []);
             let (dst, _, ip, ndisc) = smoltcp(&frame);
             prop_assert_eq!((dst, ip.dst_addr.octets()), (Mac::ALL_NODES, ALL_NODES));
@@ -381,13 +390,69 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_heartbeat_is_an_ordinary_solicitation_to_others() {
-        let frame = Neighbor::heartbeat(Mac([2; 6]), Mac([4; 6]), [0xfe; 16], [0x20; 16]);
-        let (dst, _, ip, ndisc) = smoltcp(&frame);
-        assert_eq!((dst, ip.dst_addr.octets()), (Mac([2; 6]), [0x20; 16]));
-        assert_eq!(ndisc, NdiscRepr::NeighborSolicit { target_addr: [0x20; 16].into(), lladdr: hardware([4; 6]) });
-        assert_eq!(etherparse_checksum(&frame), u16::from_be_bytes([frame[56], frame[57]]));
+    /// The tag behind the link-layer option.
+    fn tag(frame: &[u8; ND_TAGGED_FRAME]) -> ([u8; 8], [u8; 8]) {
+        (take::<{ ND_FRAME + 8 }, _, _>(frame), take::<{ ND_FRAME + 16 }, _, _>(frame))
+    }
+
+    proptest! {
+        #[test]
+        fn heartbeats_and_probes_are_ordinary_solicitations_to_others(
+            macs in (station(), station()),
+            source in unicast(),
+            target in unicast(),
+            node in 1u64..,
+        ) {
+            let (owner, mac) = (Mac(macs.0), Mac(macs.1));
+            let group = solicited_node_group(target);
+            let heartbeat = Neighbor::heartbeat(owner, mac, source, target, NodeId::from_number(node).unwrap());
+            let probe = Neighbor::probe(mac, source, target, NodeId::from_number(node).unwrap());
+            for (frame, to, destination) in [(heartbeat, owner, target), (probe, Mac::of_group(group), group)] {
+                let (dst, src, ip, ndisc) = smoltcp(&frame);
+                prop_assert_eq!((dst, src), (to, mac));
+                prop_assert_eq!((ip.src_addr.octets(), ip.dst_addr.octets()), (source, destination));
+                let expected = NdiscRepr::NeighborSolicit { target_addr: target.into(), lladdr: hardware(mac.0) };
+                prop_assert_eq!(ndisc, expected);
+                prop_assert_eq!(etherparse_checksum(&frame), u16::from_be_bytes([frame[56], frame[57]]));
+                prop_assert_eq!(tag(&frame), (ND_TAG, node.to_be_bytes()));
+            }
+        }
+
+        #[test]
+        fn a_correction_names_the_owner_whoever_sends_it(
+            macs in (station(), station(), station()),
+            address in unicast(),
+            receiver in unicast(),
+        ) {
+            let (to, from, owner) = (Mac(macs.0), Mac(macs.1), Mac(macs.2));
+            let frame = Neighbor::correction(to, from, owner, address, receiver);
+            let (dst, src, ip, ndisc) = smoltcp(&frame);
+            prop_assert_eq!((dst, src), (to, from));
+            prop_assert_eq!((ip.src_addr.octets(), ip.dst_addr.octets(), ip.hop_limit), (address, receiver, 255));
+            let flags = NdiscNeighborFlags::OVERRIDE;
+            let expected = NdiscRepr::NeighborAdvert { flags, target_addr: address.into(), lladdr: hardware(owner.0) };
+            prop_assert_eq!(ndisc, expected);
+        }
+
+        #[test]
+        fn a_tagged_answer_carries_the_tag_of_the_one_that_answers(
+            macs in (station(), station()),
+            source in unicast(),
+            target in unicast(),
+            nodes in (1u64.., 1u64..),
+        ) {
+            let (asker, mac) = (Mac(macs.0), Mac(macs.1));
+            let frame = Neighbor::probe(asker, source, target, NodeId::from_number(nodes.0).unwrap());
+            let mut head: [u8; ND_FRAME] = take::<0, _, _>(&frame);
+            let mut options = [take::<ND_FRAME, ND_OPTION, _>(&frame), ND_TAG, nodes.1.to_be_bytes()];
+            Neighbor(&mut head).answer(mac, &mut options);
+            let answer = [&head[..], options.as_flattened()].concat();
+            let (dst, src, _, ndisc) = smoltcp(&answer);
+            prop_assert_eq!((dst, src), (asker, mac));
+            let flags = NdiscNeighborFlags::OVERRIDE | NdiscNeighborFlags::SOLICITED;
+            prop_assert_eq!(ndisc, NdiscRepr::NeighborAdvert { flags, target_addr: target.into(), lladdr: hardware(mac.0) });
+            prop_assert_eq!(tag(&answer.try_into().unwrap()).1, nodes.1.to_be_bytes());
+        }
     }
 
     #[test]

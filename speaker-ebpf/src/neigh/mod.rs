@@ -7,7 +7,10 @@ pub use arp::decide as arp;
 pub use ndp::decide as ndp;
 
 use arpeggio_common::{
-    abi::{Action, ClientKey, EVENT_INTERVAL_NS, Event, EventKind, Flags, Key6, Outcome, SightingKind, Vip},
+    abi::{
+        Action, CLAIM_INTERVAL_NS, ClientKey, EVENT_INTERVAL_NS, Event, EventKind, Flags, Key6, Lease, NodeId, Outcome,
+        PeerKey, Sighting, SightingKind, Vip,
+    },
     wire::Mac,
 };
 
@@ -18,6 +21,32 @@ struct Asker {
     address: [u8; 16],
     mac: Mac,
     bucket: u32,
+}
+
+/// Who speaks to us or for an address, as the frame says: MAC, and the node of its tag.
+struct Speaker {
+    mac: Mac,
+    node: Option<NodeId>,
+    /// Our own frame came back: by a loop, or over another of our interfaces.
+    is_us: bool,
+}
+
+impl Speaker {
+    #[inline(always)]
+    fn new(vip: &Vip, lease: &Lease, mac: Mac, node: Option<NodeId>) -> Self {
+        let is_us = mac.0 == vip.mac() || (node.is_some() && node == lease.node);
+        Self { mac, node, is_us }
+    }
+
+    /// Notes that the node is there, if the frame says that another one sent it.
+    #[inline(always)]
+    fn hear(&self, tables: &impl Tables, ifindex: u32) {
+        if let Some(node) = self.node
+            && !self.is_us
+        {
+            tables.hear(&PeerKey::new(ifindex, node), self.mac.0, tables.now_ns());
+        }
+    }
 }
 
 /// What is to become of a client's request for an address that is in the maps; counts and remembers it.
@@ -53,8 +82,8 @@ fn request(tables: &impl Tables, vip: &Vip, key: Key6, asker: &Asker, now_ns: u6
     }
 }
 
-/// What is to become of a heartbeat, or `None` when it is to be treated like anybody's request: only an owner has a pulse.
-/// Heartbeats belong to no client, so the shares play no part.
+/// What is to become of another node's heartbeat or probe, or `None` when it is to be treated like anybody's request: only
+/// an owner has a pulse. These belong to no client, so the shares play no part.
 #[inline(always)]
 fn heartbeat(tables: &impl Tables, vip: &Vip) -> Option<Outcome> {
     if vip.action() != Some(Action::Answer) {
@@ -72,25 +101,35 @@ fn heartbeat(tables: &impl Tables, vip: &Vip) -> Option<Outcome> {
 
 /// Somebody else speaks for an address that is in the maps.
 #[inline(always)]
-fn sighting(tables: &impl Tables, vip: &Vip, key: Key6, mac: Mac, kind: SightingKind) -> Outcome {
-    if mac.0 == vip.mac() {
+fn sighting(tables: &impl Tables, vip: &Vip, key: Key6, speaker: &Speaker, kind: SightingKind) -> Outcome {
+    if speaker.is_us {
         return Outcome::OwnEcho;
     }
     let now_ns = tables.now_ns();
     tables.count(vip.slot(), |stats| stats.claims += 1);
-    let before = tables.sight(&key, mac.0, kind, now_ns);
-    // A rival that floods wakes the agent once a second, not once a frame.
-    let fresh = before
-        .is_none_or(|before| before.mac() != mac.0 || now_ns.wrapping_sub(before.last_seen_ns()) >= EVENT_INTERVAL_NS);
+    let seen = Sighting::new(speaker.mac.0, kind, speaker.node, now_ns);
+    let before = tables.sight(&key, seen);
     let ours = vip.action() == Some(Action::Answer);
-    match kind {
-        SightingKind::Heartbeat => Outcome::HeartbeatHeard,
-        SightingKind::Claim | SightingKind::Reply => {
-            if fresh && (ours || matches!(kind, SightingKind::Claim)) {
-                let event = if ours { EventKind::Conflict } else { EventKind::Claim };
-                tables.report(&Event::new(event, key, mac.0, now_ns));
-            }
-            if ours { Outcome::Conflict } else { Outcome::Claimed }
+    let reported = match kind {
+        SightingKind::Heartbeat => return Outcome::HeartbeatHeard,
+        // Another owner steps forward: succession waits for that.
+        SightingKind::Claim => before.is_none_or(|before| {
+            !before.is_same_rival(&seen) || !before.is_same_kind(&seen) || is_older(&before, now_ns, CLAIM_INTERVAL_NS)
+        }),
+        // A rival that answers every client wakes the agent once a second, not once a frame.
+        SightingKind::Reply => {
+            ours && before
+                .is_none_or(|before| before.mac() != speaker.mac.0 || is_older(&before, now_ns, EVENT_INTERVAL_NS))
         }
+    };
+    if reported {
+        let event = if ours { EventKind::Conflict } else { EventKind::Claim };
+        tables.report(&Event::new(event, key, speaker.mac.0, speaker.node, now_ns));
     }
+    if ours { Outcome::Conflict } else { Outcome::Claimed }
+}
+
+#[inline(always)]
+const fn is_older(sighting: &Sighting, now_ns: u64, interval_ns: u64) -> bool {
+    now_ns.wrapping_sub(sighting.last_seen_ns()) >= interval_ns
 }

@@ -1,13 +1,14 @@
 //! Neighbour discovery: solicitations are answered or suppressed, advertisements are sightings.
 
 use arpeggio_common::{
-    abi::{Key6, Outcome, SightingKind, bucket},
+    abi::{Key6, NodeId, Outcome, SightingKind, bucket},
     wire::{
-        HEARTBEAT_NONCE, Mac, ND_FRAME, ND_OPTION, Neighbor, NeighborKind, OPTION_SOURCE_LINK, solicited_node_group,
+        Mac, ND_FRAME, ND_OPTION, ND_TAG, ND_TAGGED_FRAME, Neighbor, NeighborKind, OPTION_SOURCE_LINK,
+        OPTION_TARGET_LINK, OPTIONED_FRAME, solicited_node_group,
     },
 };
 
-use super::{Asker, heartbeat, request, sighting};
+use super::{Asker, Speaker, heartbeat, request, sighting};
 use crate::{Frame, Tables};
 
 /// Blocks of options that are read: a message has one or two; a longer one than this has none of them.
@@ -21,8 +22,8 @@ struct Options {
     sum: u64,
     /// A source link-layer option is among them.
     names_source: bool,
-    /// Exactly a link-layer option and the nonce of a heartbeat.
-    heartbeat: bool,
+    /// The node of the tag. `None` unless the options are exactly a link-layer address and a tag.
+    node: Option<NodeId>,
 }
 
 /// Decides about a frame that holds neighbour discovery.
@@ -39,7 +40,8 @@ pub fn decide(frame: &mut Frame, kind: NeighborKind, tables: &impl Tables, ifind
     let key = Key6::new(ifindex, message.target());
     let Some(vip) = tables.vip6(&key) else { return Outcome::ForeignTarget };
     let now_ns = tables.coarse_now_ns();
-    if now_ns >= tables.lease_until_ns() {
+    let lease = tables.lease();
+    if lease.is_over(now_ns) {
         return Outcome::LeaseOver;
     }
     if message.target()[0] == 0xff {
@@ -61,14 +63,16 @@ pub fn decide(frame: &mut Frame, kind: NeighborKind, tables: &impl Tables, ifind
     }
     let Some(bytes) = frame.head::<ND_FRAME>() else { return Outcome::Truncated };
     let message = Neighbor(bytes);
+    let speaker = Speaker::new(&vip, &lease, message.ethernet_source(), options.node);
     match kind {
         NeighborKind::Advertisement => {
-            let kind = match (message.is_solicited(), options.heartbeat && !to.is_group()) {
+            let kind = match (message.is_solicited(), options.node.is_some() && !to.is_group()) {
                 (true, true) => SightingKind::Heartbeat,
                 (true, false) => SightingKind::Reply,
                 (false, _) => SightingKind::Claim,
             };
-            sighting(tables, &vip, key, message.ethernet_source(), kind)
+            speaker.hear(tables, ifindex);
+            sighting(tables, &vip, key, &speaker, kind)
         }
         NeighborKind::Solicitation => {
             let (source, destination) = (message.source(), message.destination());
@@ -79,22 +83,26 @@ pub fn decide(frame: &mut Frame, kind: NeighborKind, tables: &impl Tables, ifind
             if source == [0; 16] && (destination != group || options.names_source) {
                 return Outcome::BadProbe;
             }
-            let pulse = if options.heartbeat && !to.is_group() { heartbeat(tables, &vip) } else { None };
+            speaker.hear(tables, ifindex);
+            let pulse = if options.node.is_some() { heartbeat(tables, &vip) } else { None };
             let outcome = match pulse {
                 Some(outcome) => outcome,
                 None => {
-                    let asker =
-                        Asker { address: source, mac: message.ethernet_source(), bucket: bucket(words(source)) };
+                    let asker = Asker { address: source, mac: speaker.mac, bucket: bucket(words(source)) };
                     request(tables, &vip, key, &asker, now_ns)
                 }
             };
-            if outcome == Outcome::Answered {
-                answer(frame, Mac(vip.mac()), if options.blocks == 0 { 0 } else { 1 })
-            } else if outcome == Outcome::HeartbeatAnswered {
-                answer(frame, Mac(vip.mac()), 2)
+            let (mac, node) = (Mac(vip.mac()), lease.node);
+            let written = if outcome == Outcome::HeartbeatAnswered {
+                answer::<ND_TAGGED_FRAME>(frame, mac, node)
+            } else if outcome != Outcome::Answered {
+                Some(())
+            } else if options.blocks == 0 {
+                answer::<ND_FRAME>(frame, mac, node)
             } else {
-                outcome
-            }
+                answer::<OPTIONED_FRAME>(frame, mac, node)
+            };
+            if written.is_some() { outcome } else { Outcome::Truncated }
         }
     }
 }
@@ -108,8 +116,8 @@ fn read_options(frame: &mut Frame) -> Result<Options, Outcome> {
     if blocks > MOST_BLOCKS {
         return Err(Outcome::TooManyOptions);
     }
-    let mut walk =
-        Walk { options: Options { blocks, sum: message.sum(), names_source: false, heartbeat: false }, rest: 0 };
+    let options = Options { blocks, sum: message.sum(), names_source: false, node: None };
+    let mut walk = Walk { options, rest: 0, link_first: false, tagged: false };
     // Unrolled by hand: in a loop LLVM computes with the packet pointer in ways that the verifier does not follow.
     macro_rules! blocks {
         ($($index:literal)*) => {
@@ -130,6 +138,10 @@ struct Walk {
     options: Options,
     /// Blocks that still belong to the option that is being walked over.
     rest: u8,
+    /// The first option is a link-layer address.
+    link_first: bool,
+    /// The second option, the last one, is a tag.
+    tagged: bool,
 }
 
 impl Walk {
@@ -144,38 +156,31 @@ impl Walk {
             }
             self.rest = block[1];
             self.options.names_source |= block[0] == OPTION_SOURCE_LINK;
-            self.options.heartbeat = INDEX == 1 && self.options.blocks == 2 && *block == HEARTBEAT_NONCE;
+            if INDEX == 0 {
+                self.link_first = block[0] == OPTION_SOURCE_LINK || block[0] == OPTION_TARGET_LINK;
+            } else if INDEX == 1 {
+                self.tagged = self.link_first && self.options.blocks == 3 && *block == ND_TAG;
+            }
+        } else if INDEX == 2 && self.tagged {
+            self.options.node = NodeId::from_number(u64::from_be_bytes(*block));
         }
         self.rest -= 1;
         Ok(())
     }
 }
 
-/// Rewrites the solicitation into the answer, with `blocks` of its options: 0, 1 or 2.
+/// Rewrites the solicitation into the answer, with as many of its options as belong to the first `N` bytes: none, the
+/// first, or three blocks, of which the last two are the tag, ours from now on. `N` is a constant because that is what the
+/// verifier wants to see. `None` when the frame ends before, which the walk over the options excludes.
 #[inline(always)]
-fn answer(frame: &mut Frame, mac: Mac, blocks: usize) -> Outcome {
-    // The arms differ in the constant size of what they touch, which is what the verifier wants to see.
-    match blocks {
-        0 => {
-            let Some(head) = frame.head::<ND_FRAME>() else { return Outcome::Truncated };
-            Neighbor(head).answer(mac, &mut []);
-            Outcome::Answered
-        }
-        1 => {
-            let Some(whole) = frame.head::<{ ND_FRAME + ND_OPTION }>() else { return Outcome::Truncated };
-            let Some((head, rest)) = whole.split_first_chunk_mut() else { return Outcome::Truncated };
-            let (options, _) = rest.as_chunks_mut::<ND_OPTION>();
-            Neighbor(head).answer(mac, options);
-            Outcome::Answered
-        }
-        _ => {
-            let Some(whole) = frame.head::<{ ND_FRAME + 2 * ND_OPTION }>() else { return Outcome::Truncated };
-            let Some((head, rest)) = whole.split_first_chunk_mut() else { return Outcome::Truncated };
-            let (options, _) = rest.as_chunks_mut::<ND_OPTION>();
-            Neighbor(head).answer(mac, options);
-            Outcome::HeartbeatAnswered
-        }
+fn answer<const N: usize>(frame: &mut Frame, mac: Mac, node: Option<NodeId>) -> Option<()> {
+    let (head, rest) = frame.head::<N>()?.split_first_chunk_mut()?;
+    let (options, _) = rest.as_chunks_mut::<ND_OPTION>();
+    if let [_, _, id] = options {
+        *id = node.map_or(0, NodeId::number).to_be_bytes();
     }
+    Neighbor(head).answer(mac, options);
+    Some(())
 }
 
 /// The address as four words, for [`bucket`].

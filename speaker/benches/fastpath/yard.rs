@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
-use arpeggio_common::abi::{Key4, Key6, Vip, names};
+use arpeggio_common::abi::{Key4, Key6, Lease, Vip, names};
 use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData, ProgramArray},
@@ -84,8 +84,8 @@ impl Yard {
         for (key, vip) in six {
             map.insert(key, vip, 0)?;
         }
-        let mut lease = Array::<_, u64>::try_from(self.ours.map_mut(names::LEASE).context("no LEASE")?)?;
-        Ok(lease.set(0, u64::MAX, 0)?)
+        let mut lease = Array::<_, Lease>::try_from(self.ours.map_mut(names::LEASE).context("no LEASE")?)?;
+        Ok(lease.set(0, Lease { until_ns: u64::MAX, node: None }, 0)?)
     }
 
     /// Nanoseconds of one run of the program that does nothing, without `restore`.

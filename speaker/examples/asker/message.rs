@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn an_advertisement_without_option_comes_from_its_ethernet_source() {
         let target = "2001:db8::2".parse().unwrap();
-        let mut frame = Neighbor::probe(ASKER, [0x20; 16]);
+        let mut frame = Neighbor::duplicate_detection(ASKER, [0x20; 16]);
         let mut view = Neighbor(&mut frame);
         view.answer(OWNER, &mut []);
         let read = answer(&mut frame).unwrap();

@@ -3,7 +3,7 @@
 #![expect(clippy::panic, reason = "a property that does not hold ends the run")]
 
 use arpeggio_common::{
-    abi::{Action, Disposition, Flags, Key4, Key6, Outcome, Sighting, SightingKind, Stats, Vip},
+    abi::{Action, Disposition, Flags, Key4, Key6, NodeId, Outcome, Sighting, SightingKind, Stats, Vip},
     wire::Mac,
 };
 use arpeggio_speaker_ebpf::{Frame, Tables as _, decide};
@@ -18,6 +18,9 @@ use crate::{
 pub(crate) const HEAD: usize = 12;
 const IFINDEX: u32 = 2;
 const NOW_NS: u64 = 1_000_000_000_000;
+
+/// Our node in every input.
+const OUR_NODE: u64 = 0x0a0a_0a0a_0a0a_0a01;
 
 /// Our interface in every input.
 pub(crate) const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -40,7 +43,7 @@ pub fn packet(data: &[u8]) {
         Disposition::Transmit => check_answer(outcome, frame, &after, &memory),
         Disposition::Drop => {
             assert_eq!(frame, after, "{outcome:?} changed the frame");
-            assert!(NOW_NS < memory.lease_until_ns, "{outcome:?} after the lease");
+            assert!(NOW_NS < memory.lease.until_ns, "{outcome:?} after the lease");
         }
         Disposition::Pass => assert_eq!(frame, after, "{outcome:?} changed the frame"),
     }
@@ -64,7 +67,8 @@ fn furnish(head: [u8; HEAD], frame: &[u8]) -> Memory {
     let flags = if control & 4 == 0 { Flags::NONE } else { Flags::EVACUATING };
     let vip = Vip::new(OURS.0, action, u32::from(slot), u64::from_le_bytes(shares)).with_flags(flags);
     let mut memory = Memory { now_ns: NOW_NS, slots: 128, ..Memory::default() };
-    memory.lease_until_ns = match control >> 3 & 3 {
+    memory.lease.node = NodeId::from_number(OUR_NODE);
+    memory.lease.until_ns = match control >> 3 & 3 {
         0 => u64::MAX,
         1 => NOW_NS + 1,
         2 => NOW_NS,
@@ -91,7 +95,7 @@ fn furnish(head: [u8; HEAD], frame: &[u8]) -> Memory {
 fn remember(memory: &mut Memory, more: u8, slot: u32) {
     if more & 1 != 0 {
         let age = u64::from(more >> 1) * 100_000_000;
-        let seen = Sighting::new([2, 0, 0, 0, 0, 3], SightingKind::Claim, NOW_NS - age);
+        let seen = Sighting::new([2, 0, 0, 0, 0, 3], SightingKind::Claim, None, NOW_NS - age);
         let keys = [Key4::new(IFINDEX, VIP4).widen(), Key6::new(IFINDEX, VIP6)];
         memory.sightings.borrow_mut().extend(keys.map(|key| (key, seen)));
         let mut stats = Stats::default();
@@ -135,9 +139,25 @@ fn check_answer(outcome: Outcome, before: &[u8], after: &[u8], memory: &Memory) 
     if outcome == Outcome::Answered {
         let (message, rest) = after.split_at(written.len());
         assert_eq!((message, rest), (&*written, &before[written.len()..]), "an answer that others write otherwise");
-    } else if before[12..14] == [0x86, 0xdd] {
-        assert!(after[86..].starts_with(b"\x0e\x01ARPGIO"), "a heartbeat's answer repeats the nonce");
+    } else {
+        check_tag(before, after);
     }
     let replies = memory.stats.borrow().get(&vip.slot()).map(|stats| stats.replies);
     assert_eq!(replies, (vip.slot() < memory.slots).then_some(1), "an answer is counted once");
+}
+
+/// What was asked with a tag is answered with ours, and nothing else of what lies behind the message changes.
+fn check_tag(before: &[u8], after: &[u8]) {
+    let (magic, at): (&[u8], _) = if before[12..14] == [8, 6] { (b"ARPEGIO\x01", 42) } else { (b"\x0e\x02ARPGIO", 86) };
+    let node = at + magic.len();
+    let tagged = before.len() >= node + 8 && before[at..node] == *magic && before[node..node + 8] != [0; 8];
+    // A whole trailer, or it is none.
+    let tagged = tagged && (at == 86 || before.len() >= 60);
+    assert!(tagged || at == 42, "a heartbeat without a tag");
+    if tagged {
+        assert_eq!((&after[at..node], &after[node..node + 8]), (magic, &OUR_NODE.to_be_bytes()[..]));
+        assert_eq!(after[node + 8..], before[node + 8..]);
+    } else {
+        assert_eq!(after[at..], before[at..]);
+    }
 }

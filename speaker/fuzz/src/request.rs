@@ -65,7 +65,7 @@ pub(crate) fn read(frame: &[u8], memory: &Memory, ifindex: u32) -> Result<Reques
     if request.asker.is_group() {
         return Err("asked by a group".into());
     }
-    if memory.coarse_now_ns() >= memory.lease_until_ns() {
+    if memory.lease().is_over(memory.coarse_now_ns()) {
         return Err("the lease is over".into());
     }
     if request.vip.action() != Some(Action::Answer) {

@@ -1,6 +1,9 @@
 //! Inputs to begin with: one valid input of every kind.
 
-use arpeggio_common::wire::{Arp, Mac, Neighbor};
+use arpeggio_common::{
+    abi::NodeId,
+    wire::{Arp, Mac, Neighbor},
+};
 
 use crate::packet::{HEAD, OURS, VIP4, VIP6};
 
@@ -13,18 +16,23 @@ const CLIENT6: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]
 /// frame's own addresses to the maps.
 #[must_use]
 pub fn packets() -> Vec<Vec<u8>> {
+    let Some(node) = NodeId::from_number(0x0b0b_0b0b_0b0b_0b02) else { return Vec::new() };
     let frames = [
         Arp::request(Mac::BROADCAST, CLIENT, CLIENT4, VIP4).to_vec(),
-        Arp::probe(OURS, RIVAL, VIP4).to_vec(),
-        Arp::probe(Mac::BROADCAST, CLIENT, VIP4).to_vec(),
-        Arp::reply(OURS, RIVAL, VIP4, CLIENT4).to_vec(),
-        Arp::reply(OURS, RIVAL, VIP4, [0; 4]).to_vec(),
-        Arp::announcement(RIVAL, VIP4).to_vec(),
+        Arp::request(OURS, RIVAL, [0; 4], VIP4).to_vec(),
+        Arp::request(Mac::BROADCAST, CLIENT, [0; 4], VIP4).to_vec(),
+        Arp::probe(OURS, RIVAL, VIP4, node).to_vec(),
+        Arp::probe(Mac::BROADCAST, RIVAL, VIP4, node).to_vec(),
+        Arp::correction(OURS, RIVAL, RIVAL, VIP4, CLIENT4).to_vec(),
+        Arp::correction(OURS, RIVAL, RIVAL, VIP4, [0; 4]).to_vec(),
+        Arp::announcement(RIVAL, VIP4, node).to_vec(),
+        Arp::announcement_reply(RIVAL, VIP4, node).to_vec(),
         Neighbor::solicitation(CLIENT, CLIENT6, VIP6).to_vec(),
-        Neighbor::probe(CLIENT, VIP6).to_vec(),
-        Neighbor::heartbeat(OURS, RIVAL, CLIENT6, VIP6).to_vec(),
-        Neighbor::announcement(RIVAL, VIP6).to_vec(),
-        Neighbor::advertisement(OURS, RIVAL, VIP6, CLIENT6).to_vec(),
+        Neighbor::duplicate_detection(CLIENT, VIP6).to_vec(),
+        Neighbor::heartbeat(OURS, RIVAL, CLIENT6, VIP6, node).to_vec(),
+        Neighbor::probe(RIVAL, CLIENT6, VIP6, node).to_vec(),
+        Neighbor::announcement(RIVAL, VIP6, node).to_vec(),
+        Neighbor::correction(OURS, RIVAL, RIVAL, VIP6, CLIENT6).to_vec(),
     ];
     let behind = |control: u8| {
         let mut head = [0xff; HEAD];
@@ -81,7 +89,10 @@ mod tests {
     #[test]
     fn a_broken_property_is_noticed() {
         // The properties themselves: a frame that nobody may answer is refused by the reader of requests.
-        let memory = crate::memory::Memory { lease_until_ns: 1, ..Default::default() };
+        let memory = crate::memory::Memory {
+            lease: arpeggio_common::abi::Lease { until_ns: 1, node: None },
+            ..Default::default()
+        };
         let input = packets().remove(0);
         let refused = crate::request::read(&input[HEAD..], &memory, 2);
         assert_eq!(refused, Err("a foreign address".to_owned()));

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::{
-    abi::{Event, EventKind},
+    abi::{Event, EventKind, Lease},
     wire::Mac,
 };
 use tracing::{info, warn};
@@ -63,11 +63,12 @@ impl Agent {
         if let Some(reason) = backend.without_kernel() {
             warn!("answering in user space, more slowly and without suppression: {reason}");
         }
+        let node = sources.config().value.node.id();
         Ok(Self {
             lease: sources.config().value.lease,
             sources,
             backend,
-            announcer: Announcer::open().context("gratuitous frames cannot be sent")?,
+            announcer: Announcer::open(node).context("gratuitous frames cannot be sent")?,
             default_policy: args.attachment.attach.into(),
             pin_dir: args.places.pin_dir.clone(),
             current: None,
@@ -85,6 +86,7 @@ impl Agent {
         if before.is_none_or(|before| !Arc::ptr_eq(&before.config, &world.config)) {
             self.configs = (self.configs.0 + 1, monotonic_ns());
             self.lease = world.config.lease;
+            self.announcer.set_node(world.config.node.id());
         }
         let links_changed = before.is_some_and(|before| !Arc::ptr_eq(&before.links, &world.links));
         if links_changed && let Some(error) = self.announcer.verify_groups() {
@@ -162,11 +164,11 @@ impl Agent {
     /// Allows the kernel to go on answering.
     pub(super) fn renew(&mut self) {
         // Nothing is allowed before the entries are known to be those of the present configuration.
-        if !self.ready {
-            return;
-        }
+        let Some((world, _)) = self.current.as_ref().filter(|_| self.ready) else { return };
+        let node = Some(world.config.node.id());
         let duration_ns = u64::try_from(self.lease.duration().as_nanos()).unwrap_or(u64::MAX);
-        if let Err(error) = self.backend.renew(monotonic_ns().saturating_add(duration_ns)) {
+        let lease = Lease { until_ns: monotonic_ns().saturating_add(duration_ns), node };
+        if let Err(error) = self.backend.renew(lease) {
             self.note(format!("{error:#}"));
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
+use arpeggio_common::abi::NodeId;
+
 use crate::{
     causes::with_causes,
     decide::Desired,
@@ -25,16 +27,21 @@ impl Announcer {
     ///
     /// # Errors
     /// No raw socket can be had.
-    pub(super) fn open() -> Result<Self, SendError> {
+    pub(super) fn open(node: NodeId) -> Result<Self, SendError> {
         Ok(Self {
             socket: FrameSocket::open()?,
-            schedule: Gratuitous::new(Pace::default(), None),
+            schedule: Gratuitous::new(node, Pace::default(), None),
             groups: Groups::default(),
             wanted_groups: BTreeSet::new(),
             refresh: None,
             next_ns: None,
             sent: GratuitousFacts::default(),
         })
+    }
+
+    /// From now on the frames say that this is their sender.
+    pub(super) const fn set_node(&mut self, node: NodeId) {
+        self.schedule.set_node(node);
     }
 
     /// What was answered all along, before this agent started: nobody needs to hear of it again.

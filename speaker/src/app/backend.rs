@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::abi::{Action, Event, Outcome, Sighting, Vip};
+use arpeggio_common::abi::{Action, Event, Lease, Outcome, Sighting, Vip};
 
 use super::user::UserSide;
 use crate::{
@@ -118,14 +118,14 @@ impl Backend {
         round
     }
 
-    /// Allows answering until `until_ns`, monotonic nanoseconds.
+    /// Allows answering.
     ///
     /// # Errors
     /// The lease cannot be written.
-    pub(super) fn renew(&mut self, until_ns: u64) -> Result<()> {
-        self.user.renew(until_ns);
+    pub(super) fn renew(&mut self, lease: Lease) -> Result<()> {
+        self.user.renew(lease);
         match &mut self.kernel {
-            Ok(dataplane) => dataplane.renew(until_ns).context("the lease cannot be renewed"),
+            Ok(dataplane) => dataplane.renew(lease).context("the lease cannot be renewed"),
             Err(_) => Ok(()),
         }
     }
@@ -133,8 +133,8 @@ impl Backend {
     /// Until when answering is allowed, monotonic nanoseconds.
     pub(super) fn lease_until_ns(&self) -> Option<u64> {
         match &self.kernel {
-            Ok(dataplane) => dataplane.lease().ok(),
-            Err(_) => Some(self.user.lease_until_ns()),
+            Ok(dataplane) => dataplane.maps().lease().ok().map(|lease| lease.until_ns),
+            Err(_) => Some(self.user.lease().until_ns),
         }
     }
 
@@ -143,7 +143,7 @@ impl Backend {
     /// # Errors
     /// The lease cannot be ended.
     pub(super) fn withdraw(&mut self) -> Result<()> {
-        self.user.renew(0);
+        self.user.renew(Lease::NONE);
         if let Ok(dataplane) = &mut self.kernel {
             dataplane.withdraw().context("the answers cannot be withdrawn")?;
         }
@@ -179,9 +179,9 @@ impl Backend {
     pub(super) fn entries(&self) -> Result<BTreeMap<(u32, IpAddr), EntryFacts>> {
         let mut facts = self.user.entries();
         if let Ok(dataplane) = &self.kernel {
-            let entries = dataplane.entries()?;
+            let entries = dataplane.maps().entries()?;
             let slots: BTreeSet<u32> = entries.values().map(Vip::slot).collect();
-            let stats = dataplane.stats(&slots)?;
+            let stats = dataplane.maps().stats(&slots)?;
             for (place, vip) in entries {
                 // Where a raw socket serves, its counters are the true ones.
                 let stats = stats.get(&vip.slot()).copied().unwrap_or_default();
@@ -198,7 +198,7 @@ impl Backend {
     pub(super) fn sightings(&self) -> Result<BTreeMap<(u32, IpAddr), Sighting>> {
         let mut sightings = self.user.sightings();
         if let Ok(dataplane) = &self.kernel {
-            sightings.extend(dataplane.sightings()?);
+            sightings.extend(dataplane.maps().sightings()?);
         }
         Ok(sightings)
     }
@@ -210,7 +210,7 @@ impl Backend {
     pub(super) fn outcomes(&self) -> Result<BTreeMap<Outcome, u64>> {
         let mut outcomes = self.user.outcomes();
         if let Ok(dataplane) = &self.kernel {
-            for (outcome, count) in dataplane.outcomes()? {
+            for (outcome, count) in dataplane.maps().outcomes()? {
                 *outcomes.entry(outcome).or_default() += count;
             }
         }

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use arpeggio_common::abi::{Event, Outcome, Sighting, Vip};
+use arpeggio_common::abi::{Event, Lease, Outcome, Sighting, Vip};
 use tokio::sync::mpsc::Receiver;
 
 use crate::{
@@ -19,14 +19,14 @@ use crate::{
 #[derive(Default)]
 pub(super) struct UserSide {
     capacity: u32,
-    until_ns: u64,
+    lease: Lease,
     running: Option<(Responder, Receiver<Event>)>,
 }
 
 impl UserSide {
     /// With room for `capacity` entries.
     pub(super) const fn new(capacity: u32) -> Self {
-        Self { capacity, until_ns: 0, running: None }
+        Self { capacity, lease: Lease::NONE, running: None }
     }
 
     /// Serves exactly these interfaces.
@@ -42,24 +42,24 @@ impl UserSide {
                 return Ok(ResponderApplied::default());
             }
             let started = Responder::start(self.capacity).map_err(|error| with_causes(&error))?;
-            started.0.renew(self.until_ns);
+            started.0.renew(self.lease);
             self.running = Some(started);
         }
         let Some((responder, _)) = &mut self.running else { return Ok(ResponderApplied::default()) };
         Ok(responder.follow(desired, served))
     }
 
-    /// Allows answering until `until_ns`, monotonic nanoseconds.
-    pub(super) fn renew(&mut self, until_ns: u64) {
-        self.until_ns = until_ns;
+    /// Allows answering.
+    pub(super) fn renew(&mut self, lease: Lease) {
+        self.lease = lease;
         if let Some((responder, _)) = &self.running {
-            responder.renew(until_ns);
+            responder.renew(lease);
         }
     }
 
     /// Until when answering is allowed.
-    pub(super) const fn lease_until_ns(&self) -> u64 {
-        self.until_ns
+    pub(super) const fn lease(&self) -> Lease {
+        self.lease
     }
 
     /// The next event. Cancel safe.
@@ -81,7 +81,7 @@ impl UserSide {
 
     /// Every entry.
     pub(super) fn installed(&self) -> impl Iterator<Item = ((u32, IpAddr), Vip)> + '_ {
-        self.entries().into_iter().map(|(place, facts)| (place, facts.vip))
+        self.running.iter().flat_map(|(responder, _)| responder.installed()).map(|(place, vip)| (*place, *vip))
     }
 
     /// Who else was seen with our addresses.

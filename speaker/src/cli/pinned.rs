@@ -46,8 +46,9 @@ pub(super) async fn facts(pin_dir: &Path) -> Result<Facts, PinnedError> {
         Err(InspectError::Nothing { .. }) => return Ok(Facts { now_ns, ..Facts::default() }),
         inspection => inspection?,
     };
-    let vips = inspection.entries()?;
-    let stats = inspection.stats(&vips.values().map(Vip::slot).collect())?;
+    let maps = inspection.maps();
+    let vips = maps.entries()?;
+    let stats = maps.stats(&vips.values().map(Vip::slot).collect())?;
     let entries: BTreeMap<_, _> = vips
         .into_iter()
         .map(|(place, vip)| (place, EntryFacts { vip, stats: stats.get(&vip.slot()).copied().unwrap_or_default() }))
@@ -56,12 +57,12 @@ pub(super) async fn facts(pin_dir: &Path) -> Result<Facts, PinnedError> {
     let used = entries.keys().map(|(index, _)| *index).chain(programs.iter().map(|program| program.ifindex)).collect();
     Ok(Facts {
         now_ns,
-        lease_until_ns: Some(inspection.lease()?),
+        lease_until_ns: Some(maps.lease()?.until_ns),
         links: links(&used).await?,
         attachments: attachments(&programs),
         entries,
-        sightings: inspection.sightings()?,
-        outcomes: inspection.outcomes()?,
+        sightings: maps.sightings()?,
+        outcomes: maps.outcomes()?,
         ..Facts::default()
     })
 }

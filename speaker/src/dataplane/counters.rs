@@ -5,15 +5,18 @@ use std::{
     net::IpAddr,
 };
 
-use arpeggio_common::abi::{Client, Key6, Outcome, Sighting, Stats, names};
+use arpeggio_common::abi::{
+    Client, ClientKey, Key4, Key6, Lease, NodeId, Outcome, Peer, PeerKey, Sighting, Stats, names,
+};
 use aya::{
     Pod,
     maps::{HashMap, MapData, MapError},
 };
 
 use super::{
+    lease::{self, LeaseError},
     maps::Maps,
-    tables::{Place, place_of_wide},
+    tables::{self, Entries, Place, TableError, place_of_wide},
 };
 
 /// A map could not be read.
@@ -24,49 +27,120 @@ pub struct CountersError {
     source: MapError,
 }
 
-/// The counters of these lines, summed over all CPUs.
-///
-/// # Errors
-/// The map cannot be read, or a line lies beyond its end.
-pub(super) fn stats(maps: &Maps, slots: &BTreeSet<u32>) -> Result<BTreeMap<u32, Stats>, CountersError> {
-    let read = |slot: &u32| {
-        let per_cpu = maps.stats.get(slot, 0).map_err(|source| CountersError { map: names::STATS, source })?;
-        Ok((*slot, per_cpu.iter().fold(Stats::default(), Stats::merge)))
-    };
-    slots.iter().map(read).collect()
+impl CountersError {
+    pub(super) const fn of(map: &'static str) -> impl FnOnce(MapError) -> Self {
+        move |source| Self { map, source }
+    }
 }
 
-/// How many frames ended in each way, summed over all CPUs; ways that are counted per address are left out.
-///
-/// # Errors
-/// The map cannot be read.
-pub(super) fn outcomes(maps: &Maps) -> Result<BTreeMap<Outcome, u64>, CountersError> {
-    let read = |outcome: Outcome| {
-        let line = outcome.counter().filter(|line| *line < maps.outcomes.len())?;
-        let sum = maps.outcomes.get(&line, 0).map(|per_cpu| per_cpu.iter().sum());
-        Some(sum.map(|sum| (outcome, sum)).map_err(|source| CountersError { map: names::OUTCOMES, source }))
-    };
-    Outcome::ALL.into_iter().filter_map(read).collect()
+/// What the maps say now.
+impl Maps {
+    /// How many entries the address maps hold together: one line of counters each.
+    pub fn capacity(&self) -> u32 {
+        self.stats.len()
+    }
+
+    /// Everything that the address maps hold.
+    ///
+    /// # Errors
+    /// A map cannot be read.
+    pub fn entries(&self) -> Result<Entries, TableError> {
+        tables::observe(self)
+    }
+
+    /// Until when answering is allowed, and by which node's agent.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn lease(&self) -> Result<Lease, LeaseError> {
+        lease::get(self)
+    }
+
+    /// The counters of these lines ([`Vip::slot`](arpeggio_common::abi::Vip::slot)), summed over all CPUs.
+    ///
+    /// # Errors
+    /// The map cannot be read, or a line lies beyond its end.
+    pub fn stats(&self, slots: &BTreeSet<u32>) -> Result<BTreeMap<u32, Stats>, CountersError> {
+        let read = |slot: &u32| {
+            let per_cpu = self.stats.get(slot, 0).map_err(CountersError::of(names::STATS))?;
+            Ok((*slot, per_cpu.iter().fold(Stats::default(), Stats::merge)))
+        };
+        slots.iter().map(read).collect()
+    }
+
+    /// How many frames ended in each way that is not counted per address, summed over all CPUs.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn outcomes(&self) -> Result<BTreeMap<Outcome, u64>, CountersError> {
+        let read = |outcome: Outcome| {
+            let line = outcome.counter().filter(|line| *line < self.outcomes.len())?;
+            let sum = self.outcomes.get(&line, 0).map(|per_cpu| per_cpu.iter().sum());
+            Some(sum.map(|sum| (outcome, sum)).map_err(CountersError::of(names::OUTCOMES)))
+        };
+        Outcome::ALL.into_iter().filter_map(read).collect()
+    }
+
+    /// Who else answered for or claimed an address.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn sightings(&self) -> Result<BTreeMap<Place, Sighting>, CountersError> {
+        let found = snapshot(&self.sightings).map_err(CountersError::of(names::SIGHTINGS))?;
+        Ok(found.into_iter().map(|(key, sighting)| (place_of_wide(key), sighting)).collect())
+    }
+
+    /// The same of one address: one system call.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn sighting(&self, place: &Place) -> Result<Option<Sighting>, CountersError> {
+        one(&self.sightings, &wide_key(place)).map_err(CountersError::of(names::SIGHTINGS))
+    }
+
+    /// Who asked for which address, by place and client address.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn clients(&self) -> Result<BTreeMap<(Place, IpAddr), Client>, CountersError> {
+        let found = snapshot(&self.clients).map_err(CountersError::of(names::CLIENTS))?;
+        let readable = |key: ClientKey| (place_of_wide(key.vip()), place_of_wide(Key6::new(0, key.client())).1);
+        Ok(found.into_iter().map(|(key, client)| (readable(key), client)).collect())
+    }
+
+    /// The other speakers, by interface index and node.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn peers(&self) -> Result<BTreeMap<(u32, NodeId), Peer>, CountersError> {
+        let found = snapshot(&self.peers).map_err(CountersError::of(names::PEERS))?;
+        Ok(found.into_iter().filter_map(|(key, peer)| Some(((key.ifindex(), key.node()?), peer))).collect())
+    }
+
+    /// One of them: one system call.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn peer(&self, ifindex: u32, node: NodeId) -> Result<Option<Peer>, CountersError> {
+        one(&self.peers, &PeerKey::new(ifindex, node)).map_err(CountersError::of(names::PEERS))
+    }
 }
 
-/// Who else answered for or claimed an address.
-///
-/// # Errors
-/// The map cannot be read.
-pub(super) fn sightings(maps: &Maps) -> Result<BTreeMap<Place, Sighting>, CountersError> {
-    let found = snapshot(&maps.sightings).map_err(|source| CountersError { map: names::SIGHTINGS, source })?;
-    Ok(found.into_iter().map(|(key, sighting)| (place_of_wide(key), sighting)).collect())
+/// The key of a place in the maps that hold both families.
+pub(crate) fn wide_key((ifindex, address): &Place) -> Key6 {
+    match address {
+        IpAddr::V4(v4) => Key4::new(*ifindex, v4.octets()).widen(),
+        IpAddr::V6(v6) => Key6::new(*ifindex, v6.octets()),
+    }
 }
 
-/// Who asked for which address, by place and client address.
-///
-/// # Errors
-/// The map cannot be read.
-pub(super) fn clients(maps: &Maps) -> Result<BTreeMap<(Place, IpAddr), Client>, CountersError> {
-    let found = snapshot(&maps.clients).map_err(|source| CountersError { map: names::CLIENTS, source })?;
-    let readable =
-        |key: arpeggio_common::abi::ClientKey| (place_of_wide(key.vip()), place_of_wide(Key6::new(0, key.client())).1);
-    Ok(found.into_iter().map(|(key, client)| (readable(key), client)).collect())
+/// One entry.
+fn one<K: Pod, V: Pod>(map: &HashMap<MapData, K, V>, key: &K) -> Result<Option<V>, MapError> {
+    match map.get(key, 0) {
+        Ok(value) => Ok(Some(value)),
+        Err(MapError::KeyNotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// All entries of a map to which the kernel writes meanwhile. The keys are collected first: walking from a key that was
@@ -75,13 +149,9 @@ pub(super) fn snapshot<K: Pod + Ord, V: Pod>(map: &HashMap<MapData, K, V>) -> Re
     let keys = map.keys().collect::<Result<BTreeSet<K>, _>>()?;
     let mut found = BTreeMap::new();
     for key in keys {
-        match map.get(&key, 0) {
-            Ok(value) => {
-                found.insert(key, value);
-            }
-            // Evicted since.
-            Err(MapError::KeyNotFound) => {}
-            Err(error) => return Err(error),
+        // Evicted since: left out.
+        if let Some(value) = one(map, &key)? {
+            found.insert(key, value);
         }
     }
     Ok(found)

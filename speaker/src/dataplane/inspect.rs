@@ -1,12 +1,8 @@
 //! Looks at what is pinned without loading or changing anything: what `speaker status` shows while no agent runs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    path::Path,
-};
+use std::path::Path;
 
-use arpeggio_common::abi::{Client, LAYOUT_VERSION, Outcome, Sighting, Stats};
+use arpeggio_common::abi::LAYOUT_VERSION;
 use aya::{
     maps::{Map, MapData, MapError},
     programs::links::{FdLink, PinnedLink},
@@ -14,11 +10,8 @@ use aya::{
 
 use super::{
     attach::observe,
-    counters::{self, CountersError},
-    lease::{self, LeaseError},
     maps::{Maps, MapsError},
     pins::{PinDir, PinsError},
-    tables::{self, Entries, Place, TableError},
 };
 use crate::decide::AttachMode;
 
@@ -102,57 +95,9 @@ impl Inspection {
         LAYOUT_VERSION
     }
 
-    /// How many entries the address maps hold together.
-    pub fn capacity(&self) -> u32 {
-        self.maps.capacity()
-    }
-
-    /// Everything that the address maps hold.
-    ///
-    /// # Errors
-    /// A map cannot be read.
-    pub fn entries(&self) -> Result<Entries, TableError> {
-        tables::observe(&self.maps)
-    }
-
-    /// Until when answering is allowed, monotonic nanoseconds.
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn lease(&self) -> Result<u64, LeaseError> {
-        lease::get(&self.maps)
-    }
-
-    /// See [`Dataplane::stats`](super::Dataplane::stats).
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn stats(&self, slots: &BTreeSet<u32>) -> Result<BTreeMap<u32, Stats>, CountersError> {
-        counters::stats(&self.maps, slots)
-    }
-
-    /// See [`Dataplane::outcomes`](super::Dataplane::outcomes).
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn outcomes(&self) -> Result<BTreeMap<Outcome, u64>, CountersError> {
-        counters::outcomes(&self.maps)
-    }
-
-    /// See [`Dataplane::sightings`](super::Dataplane::sightings).
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn sightings(&self) -> Result<BTreeMap<Place, Sighting>, CountersError> {
-        counters::sightings(&self.maps)
-    }
-
-    /// See [`Dataplane::clients`](super::Dataplane::clients).
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn clients(&self) -> Result<BTreeMap<(Place, IpAddr), Client>, CountersError> {
-        counters::clients(&self.maps)
+    /// The maps: what they say now.
+    pub const fn maps(&self) -> &Maps {
+        &self.maps
     }
 
     /// The links that are pinned, by interface.

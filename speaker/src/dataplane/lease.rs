@@ -1,5 +1,6 @@
 //! Permission to answer: the kernel program keeps out of everything once the deadline has passed.
 
+use arpeggio_common::abi::Lease;
 use aya::maps::MapError;
 
 use super::maps::Maps;
@@ -12,19 +13,19 @@ pub struct LeaseError {
     source: MapError,
 }
 
-/// Allows answering until `until_ns`, monotonic.
+/// Allows answering.
 ///
 /// # Errors
 /// The map cannot be written.
-pub(super) fn set(maps: &mut Maps, until_ns: u64) -> Result<(), LeaseError> {
-    maps.lease.set(0, until_ns, 0).map_err(|source| LeaseError { operation: "renew", source })
+pub(super) fn set(maps: &mut Maps, lease: Lease) -> Result<(), LeaseError> {
+    maps.lease.set(0, lease, 0).map_err(|source| LeaseError { operation: "renew", source })
 }
 
-/// Until when answering is allowed, monotonic nanoseconds; 0 when it never was or was withdrawn.
+/// Until when answering is allowed: 0 when it never was or was withdrawn.
 ///
 /// # Errors
 /// The map cannot be read.
-pub(super) fn get(maps: &Maps) -> Result<u64, LeaseError> {
+pub(super) fn get(maps: &Maps) -> Result<Lease, LeaseError> {
     maps.lease.get(&0, 0).map_err(|source| LeaseError { operation: "read", source })
 }
 
@@ -33,5 +34,5 @@ pub(super) fn get(maps: &Maps) -> Result<u64, LeaseError> {
 /// # Errors
 /// The map cannot be written.
 pub(super) fn clear(maps: &mut Maps) -> Result<(), LeaseError> {
-    maps.lease.set(0, 0, 0).map_err(|source| LeaseError { operation: "end", source })
+    maps.lease.set(0, Lease::NONE, 0).map_err(|source| LeaseError { operation: "end", source })
 }

@@ -1,17 +1,24 @@
-//! The maps of the layout with their types, wherever they come from: a loaded object or pins.
+//! The maps of the layout with their types, wherever they come from: a loaded object or pins. What they say is read in
+//! `counters`.
 
-use arpeggio_common::abi::{Client, ClientKey, Key4, Key6, Sighting, Stats, Vip, names};
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use std::os::fd::AsFd as _;
+
+use arpeggio_common::abi::{
+    Client, ClientKey, Key4, Key6, Lease, Peer, PeerKey, Sighting, Stats, Stray, StrayKey, Vip, names,
+};
+use aya::maps::{Array, HashMap, IterableMap as _, Map, MapData, MapError, PerCpuArray, RingBuf};
 
 /// Every map of the layout.
-pub(super) struct Maps {
+pub struct Maps {
     pub(super) vips4: HashMap<MapData, Key4, Vip>,
     pub(super) vips6: HashMap<MapData, Key6, Vip>,
     pub(super) stats: PerCpuArray<MapData, Stats>,
     pub(super) outcomes: PerCpuArray<MapData, u64>,
     pub(super) sightings: HashMap<MapData, Key6, Sighting>,
     pub(super) clients: HashMap<MapData, ClientKey, Client>,
-    pub(super) lease: Array<MapData, u64>,
+    pub(super) lease: Array<MapData, Lease>,
+    pub(super) peers: HashMap<MapData, PeerKey, Peer>,
+    pub(super) strays: HashMap<MapData, StrayKey, Stray>,
     events: MapData,
     /// Possible CPUs: how many values a per-CPU map has for each index.
     pub(super) cpus: usize,
@@ -59,24 +66,57 @@ impl Maps {
             sightings: typed(names::SIGHTINGS, &mut take)?,
             clients: typed(names::CLIENTS, &mut take)?,
             lease: typed(names::LEASE, &mut take)?,
+            peers: typed(names::PEERS, &mut take)?,
+            strays: typed(names::STRAYS, &mut take)?,
             events: ring_buffer(&mut take)?,
             cpus,
         })
     }
 
-    /// How many entries the address maps hold together: one line of counters each.
-    pub(super) fn capacity(&self) -> u32 {
-        self.stats.len()
+    /// The same maps once more, for another thread.
+    ///
+    /// # Errors
+    /// The process has no descriptors left.
+    pub fn duplicate(&self) -> Result<Self, MapsError> {
+        let mut failure = None;
+        let maps = Self::gather(|map| match again(self.data(map)?) {
+            Ok(again) => Some(again),
+            Err(source) => {
+                failure = Some(MapsError::Unusable { map, source });
+                None
+            }
+        });
+        failure.map_or(maps, Err)
+    }
+
+    fn data(&self, name: &str) -> Option<&MapData> {
+        Some(match name {
+            names::VIPS4 => self.vips4.map(),
+            names::VIPS6 => self.vips6.map(),
+            names::STATS => self.stats.map(),
+            names::OUTCOMES => self.outcomes.map(),
+            names::SIGHTINGS => self.sightings.map(),
+            names::CLIENTS => self.clients.map(),
+            names::LEASE => self.lease.map(),
+            names::PEERS => self.peers.map(),
+            names::STRAYS => self.strays.map(),
+            names::EVENTS => &self.events,
+            _ => return None,
+        })
     }
 
     /// A reader of the events. The map itself stays here: a program that is loaded later refers to it by its descriptor.
     ///
     /// # Errors
     /// The descriptor cannot be duplicated or the memory not be mapped.
-    pub(super) fn events(&self) -> Result<RingBuf<MapData>, MapError> {
-        let descriptor = std::os::fd::AsFd::as_fd(self.events.fd()).try_clone_to_owned()?;
-        RingBuf::try_from(Map::RingBuf(MapData::from_fd(descriptor)?))
+    pub fn events(&self) -> Result<RingBuf<MapData>, MapError> {
+        RingBuf::try_from(again(&self.events)?)
     }
+}
+
+/// The same map by a descriptor of its own.
+fn again(data: &MapData) -> Result<Map, MapError> {
+    Map::from_map_data(MapData::from_fd(data.fd().as_fd().try_clone_to_owned()?)?)
 }
 
 fn typed<T>(map: &'static str, take: &mut impl FnMut(&'static str) -> Option<Map>) -> Result<T, MapsError>

@@ -16,24 +16,20 @@ mod pins;
 mod readable;
 mod tables;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-    net::IpAddr,
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 
-use arpeggio_common::abi::{Action, Client, Outcome, Sighting, Stats};
+use arpeggio_common::abi::{Action, Lease};
 use aya::{EbpfError, maps::MapError};
 
 pub use attach::{Attachment, Attachments, KernelFacts, Steps, VETH_REASON, explain, plan_steps};
 pub use counters::CountersError;
+pub(crate) use counters::wide_key;
 pub use events::{Events, EventsError};
 pub use inspect::{InspectError, Inspection, PinnedProgram, inspect};
 pub use lease::LeaseError;
 pub use load::ProgramLoadError;
 pub use logs::{LogsError, ProgramLog};
-pub use maps::MapsError;
+pub use maps::{Maps, MapsError};
 pub use object::{OBJECT, ObjectError};
 pub use pins::{CleanupReport, Fit, MapShape, PinDir, PinsError, Sweep, cleanup, compare, is_bpffs};
 pub use tables::{Entries, Place, Plan, TableError, Write, plan, taken};
@@ -127,7 +123,7 @@ pub struct Dataplane {
     // Before the programs: a link that is not pinned goes first.
     carrier: attach::Carrier,
     programs: load::Programs,
-    maps: maps::Maps,
+    maps: Maps,
 }
 
 impl Dataplane {
@@ -186,20 +182,12 @@ impl Dataplane {
         applied
     }
 
-    /// Allows the program to answer until `until_ns`, monotonic nanoseconds (see [`monotonic_ns`]).
+    /// Allows the program to answer until the end of the lease (see [`monotonic_ns`]), in the name of its node.
     ///
     /// # Errors
     /// The map cannot be written.
-    pub fn renew(&mut self, until_ns: u64) -> Result<(), LeaseError> {
-        lease::set(&mut self.maps, until_ns)
-    }
-
-    /// Until when answering is allowed, monotonic nanoseconds; 0 for never.
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn lease(&self) -> Result<u64, LeaseError> {
-        lease::get(&self.maps)
+    pub fn renew(&mut self, lease: Lease) -> Result<(), LeaseError> {
+        lease::set(&mut self.maps, lease)
     }
 
     /// Stops answering at once: ends the lease, then removes every entry that answers. Program and maps stay.
@@ -222,49 +210,9 @@ impl Dataplane {
         Ok(applied)
     }
 
-    /// Everything that the address maps hold now.
-    ///
-    /// # Errors
-    /// A map cannot be read.
-    pub fn entries(&self) -> Result<Entries, TableError> {
-        tables::observe(&self.maps)
-    }
-
-    /// How many entries the address maps hold together.
-    pub fn capacity(&self) -> u32 {
-        self.maps.capacity()
-    }
-
-    /// The counters of these lines ([`Vip::slot`](arpeggio_common::abi::Vip::slot)), summed over all CPUs.
-    ///
-    /// # Errors
-    /// The map cannot be read, or a line lies beyond its end.
-    pub fn stats(&self, slots: &BTreeSet<u32>) -> Result<BTreeMap<u32, Stats>, CountersError> {
-        counters::stats(&self.maps, slots)
-    }
-
-    /// How many frames ended in each way that is not counted per address.
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn outcomes(&self) -> Result<BTreeMap<Outcome, u64>, CountersError> {
-        counters::outcomes(&self.maps)
-    }
-
-    /// Who else answered for or claimed an address, by interface index and address.
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn sightings(&self) -> Result<BTreeMap<Place, Sighting>, CountersError> {
-        counters::sightings(&self.maps)
-    }
-
-    /// Who asked for which address, by interface index, address and client.
-    ///
-    /// # Errors
-    /// The map cannot be read.
-    pub fn clients(&self) -> Result<BTreeMap<(Place, IpAddr), Client>, CountersError> {
-        counters::clients(&self.maps)
+    /// The maps: what they say now.
+    pub const fn maps(&self) -> &Maps {
+        &self.maps
     }
 
     /// A reader of the events; needs a tokio runtime. There is one queue for all readers.

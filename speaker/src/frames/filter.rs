@@ -120,9 +120,9 @@ mod tests {
     fn each_hears_its_messages_and_no_others() {
         let (a, b) = (Mac([2; 6]), Mac([4; 6]));
         let request = Arp::request(Mac::BROADCAST, a, [10, 0, 0, 1], [10, 0, 0, 2]);
-        let reply = Arp::reply(a, b, [10, 0, 0, 2], [10, 0, 0, 1]);
+        let reply = Arp::correction(a, b, b, [10, 0, 0, 2], [10, 0, 0, 1]);
         let solicitation = Neighbor::solicitation(a, [0x20; 16], [0x21; 16]);
-        let advertisement = Neighbor::announcement(b, [0x21; 16]);
+        let advertisement = Neighbor::correction(a, b, b, [0x21; 16], [0x20; 16]);
         let mut echo = solicitation;
         echo[54] = 128;
         let mut datagram = solicitation;

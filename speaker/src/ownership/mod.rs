@@ -3,7 +3,7 @@
 
 use arpeggio_common::{
     abi::{ALL_BUCKETS, BUCKETS},
-    model::{Announcement, Mode, NodeName},
+    model::{Announcement, Mode, NodeName, stable_hash},
 };
 
 /// The shares of an address's clients that this node answers, as the bit mask of the kernel's entries: all ones for the
@@ -23,15 +23,9 @@ pub fn buckets(announcement: &Announcement, node: &NodeName) -> u64 {
     }
 }
 
-/// FNV-1a over name and bucket, with the avalanche of `MurmurHash3` behind it: every node computes the same, on every
-/// version of the compiler and the library.
+/// How high a candidate ranks for a share: every node computes the same.
 fn rank(node: &NodeName, bucket: u32) -> u64 {
-    let bytes = node.as_str().bytes().chain(bucket.to_be_bytes());
-    let mut hash =
-        bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
+    stable_hash(node.as_str().bytes().chain(bucket.to_be_bytes()))
 }
 
 #[cfg(test)]
@@ -76,6 +70,15 @@ mod tests {
                 prop_assert_eq!(had & has, had, "node {} lost a share it had", n);
             }
         }
+    }
+
+    #[test]
+    fn shares_are_those_of_every_version() {
+        let shared = announcement(0..3, Mode::Shared);
+        assert_eq!(
+            [0, 1, 2].map(|n| buckets(&shared, &node(n))),
+            [0x6080_61aa_b084_b891, 0x9b7e_8c44_0853_4260, 0x0401_1211_4728_050e]
+        );
     }
 
     #[test]

@@ -112,7 +112,10 @@ fn facts() -> Facts {
             ((2, ip("192.0.2.9")), entry(Action::Suppress, 2, refused(asked(4, NOW - 61 * SECOND, None)))),
             ((2, ip("2001:db8::10")), entry(Action::Observe, 2, Stats::default())),
         ]),
-        sightings: BTreeMap::from([((2, ip("192.0.2.9")), Sighting::new([6; 6], SightingKind::Reply, NOW - SECOND))]),
+        sightings: BTreeMap::from([(
+            (2, ip("192.0.2.9")),
+            Sighting::new([6; 6], SightingKind::Reply, None, NOW - SECOND),
+        )]),
         outcomes: BTreeMap::from([(Outcome::ForeignTarget, 31), (Outcome::LeaseOver, 0), (Outcome::BadChecksum, 2)]),
         failures: BTreeMap::from([((3, ip("192.0.2.10")), "the map is full; raise --capacity".to_owned())]),
         unplaced: BTreeMap::from([(ip("198.51.100.1"), "no eligible interface is named eth7".to_owned())]),

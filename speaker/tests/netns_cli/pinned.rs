@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, DEFAULT_CAPACITY, Flags},
+    abi::{ALL_BUCKETS, Action, DEFAULT_CAPACITY, Flags, Lease},
     wire::Mac,
 };
 use arpeggio_speaker::{
@@ -51,7 +51,7 @@ fn leave_behind(places: &Places, policy: AttachPolicy) -> u32 {
         groups: BTreeSet::new(),
     });
     assert!(applied.errors.is_empty(), "{:?}", applied.errors);
-    dataplane.renew(monotonic_ns() + 60_000_000_000).unwrap();
+    dataplane.renew(Lease { until_ns: monotonic_ns() + 60_000_000_000, node: None }).unwrap();
     index
 }
 

@@ -10,7 +10,8 @@ use arpeggio_speaker::{
 };
 
 use crate::sandbox::{
-    NODE, address, apply, ask, assert_soon, desired, foreign, foreign_xdp, run, sandbox, tcx_of, veth, vip, xdp_of,
+    NODE, address, apply, ask, assert_soon, desired, foreign, foreign_xdp, lease, run, sandbox, tcx_of, veth, vip,
+    xdp_of,
 };
 
 #[test]
@@ -193,12 +194,15 @@ fn the_actions_and_the_lease_do_what_they_say() {
         wanted.vips.insert((index, address(10)), vip(Action::Answer));
         assert_eq!(apply(&mut dataplane, &wanted).taken, [(index, address(10))]);
         assert_eq!(ask("va"), Some(NODE));
-        dataplane.renew(1).unwrap();
-        assert_eq!((dataplane.lease().unwrap(), ask("va")), (1, None));
+        dataplane.renew(lease(1)).unwrap();
+        assert_eq!((dataplane.maps().lease().unwrap().until_ns, ask("va")), (1, None));
         apply(&mut dataplane, &wanted);
         assert_eq!(ask("va"), Some(NODE));
         let withdrawn = dataplane.withdraw().unwrap();
         assert_eq!((withdrawn.removed, withdrawn.errors.len()), (1, 0));
-        assert_eq!((dataplane.lease().unwrap(), ask("va"), dataplane.entries().unwrap().len()), (0, None, 0));
+        assert_eq!(
+            (dataplane.maps().lease().unwrap().until_ns, ask("va"), dataplane.maps().entries().unwrap().len()),
+            (0, None, 0)
+        );
     });
 }

@@ -49,7 +49,7 @@ fn every_map_is_pinned_under_its_name_and_reused() {
         let _second = sandbox.open();
         assert_eq!(map_ids(sandbox), ids);
         let shown = run(&format!("bpftool map dump pinned {}", sandbox.pin("LEASE").display()));
-        assert!(shown.contains("\"value\": 0"), "BTF prints values: {shown}");
+        assert!(shown.contains("\"until_ns\": 0"), "BTF prints values: {shown}");
     });
 }
 
@@ -62,14 +62,14 @@ fn another_capacity_keeps_entries_and_counters_and_answers() {
         for last in [10, 49, 49] {
             assert_eq!(ask_for("va", [192, 0, 2, last]), Some(NODE));
         }
-        let before = agent.entries().unwrap();
+        let before = agent.maps().entries().unwrap();
         drop(agent);
         for capacity in [256, 40] {
             let ids = map_ids(sandbox);
-            let lease = inspect(&sandbox.pin_dir()).unwrap().lease().unwrap();
+            let lease = inspect(&sandbox.pin_dir()).unwrap().maps().lease().unwrap();
             let mut agent = open(sandbox, capacity);
-            assert_eq!(agent.entries().unwrap(), before, "lines below the new capacity stay");
-            assert_eq!((agent.capacity(), agent.lease().unwrap()), (capacity, lease));
+            assert_eq!(agent.maps().entries().unwrap(), before, "lines below the new capacity stay");
+            assert_eq!((agent.maps().capacity(), agent.maps().lease().unwrap()), (capacity, lease));
             for name in [names::VIPS4, names::VIPS6, names::STATS] {
                 assert_eq!(max_entries(sandbox, name), capacity, "{name}");
             }
@@ -81,7 +81,7 @@ fn another_capacity_keeps_entries_and_counters_and_answers() {
         }
         let agent = open(sandbox, 40);
         let (first, last) = (before[&(index, address(10))].slot(), before[&(index, address(49))].slot());
-        let stats = agent.stats(&BTreeSet::from([first, last])).unwrap();
+        let stats = agent.maps().stats(&BTreeSet::from([first, last])).unwrap();
         assert_eq!((stats[&first].replies, stats[&last].replies), (1, 4));
     });
 }
@@ -99,21 +99,21 @@ fn a_smaller_capacity_moves_lines_and_keeps_what_fits() {
         apply(&mut agent, &few);
         drop(agent);
         let mut agent = open(sandbox, 5);
-        let entries = agent.entries().unwrap();
+        let entries = agent.maps().entries().unwrap();
         assert_eq!(entries.keys().collect::<Vec<_>>(), few.vips.keys().collect::<Vec<_>>());
         let slots: BTreeSet<_> = entries.values().map(Vip::slot).collect();
         assert_eq!(slots, (0..5).collect());
         let moved = entries[&(index, address(49))].slot();
-        assert_eq!(agent.stats(&slots).unwrap()[&moved].replies, 1, "counters move along");
+        assert_eq!(agent.maps().stats(&slots).unwrap()[&moved].replies, 1, "counters move along");
         assert_eq!(apply(&mut agent, &few).written, 0);
         drop(agent);
 
         let mut agent = open(sandbox, 3);
-        assert_eq!(agent.entries().unwrap().len(), 3);
+        assert_eq!(agent.maps().entries().unwrap().len(), 3);
         let applied = agent.apply(&few);
         let text = applied.errors[0].to_string();
         assert!(text.contains("2 of 5 addresses") && text.contains("--capacity 5"), "{text}");
-        assert_eq!(agent.entries().unwrap().len(), 3);
+        assert_eq!(agent.maps().entries().unwrap().len(), 3);
         assert_eq!(ask_for("va", [192, 0, 2, 45]), Some(NODE), "what fits answers");
     });
 }
@@ -154,7 +154,7 @@ fn leftovers_of_a_start_that_failed_half_way_do_no_harm() {
         MapData::from_pin(sandbox.pin(names::STATS)).unwrap().pin(&left).unwrap();
         let agent = open(sandbox, 128);
         assert!(!left.exists());
-        assert_eq!(agent.entries().unwrap().len(), 3);
+        assert_eq!(agent.maps().entries().unwrap().len(), 3);
         assert_eq!(ask("va"), Some(NODE));
     });
 }
@@ -169,7 +169,7 @@ fn missing_maps_are_made_beside_those_that_are_there() {
         std::fs::remove_file(sandbox.pin(names::VIPS6)).unwrap();
         std::fs::remove_file(sandbox.pin(names::SIGHTINGS)).unwrap();
         let mut agent = open(sandbox, 128);
-        assert_eq!(agent.entries().unwrap().len(), 3);
+        assert_eq!(agent.maps().entries().unwrap().len(), 3);
         assert_eq!(apply(&mut agent, &many(index, 3)).written, 0);
         assert_eq!(ask("va"), Some(NODE));
     });
@@ -204,7 +204,7 @@ fn what_was_seen_moves_to_a_map_of_another_capacity_too() {
     sandbox(|sandbox| {
         drop(sandbox.open());
         let rival = [2, 0, 0, 0, 0, 9];
-        let sighting = Sighting::new(rival, SightingKind::Reply, 77);
+        let sighting = Sighting::new(rival, SightingKind::Reply, None, 77);
         let mut sightings: HashMap<_, Key6, Sighting> = resize(sandbox, names::SIGHTINGS, 256).try_into().unwrap();
         sightings.insert(Key4::new(3, [192, 0, 2, 10]).widen(), sighting, 0).unwrap();
         let vip = Key6::new(3, [0xfd; 16]);
@@ -218,11 +218,11 @@ fn what_was_seen_moves_to_a_map_of_another_capacity_too() {
         resize(sandbox, names::EVENTS, 8192);
 
         let agent = sandbox.open();
-        assert_eq!(agent.sightings().unwrap(), BTreeMap::from([((3, address(10)), sighting)]));
+        assert_eq!(agent.maps().sightings().unwrap(), BTreeMap::from([((3, address(10)), sighting)]));
         let client: IpAddr = Ipv6Addr::from([0xfe; 16]).into();
         let place = (3, IpAddr::from(Ipv6Addr::from([0xfd; 16])));
-        assert_eq!(agent.clients().unwrap(), BTreeMap::from([((place, client), Client::new(rival, 78))]));
-        let counted = agent.outcomes().unwrap();
+        assert_eq!(agent.maps().clients().unwrap(), BTreeMap::from([((place, client), Client::new(rival, 78))]));
+        let counted = agent.maps().outcomes().unwrap();
         assert_eq!(counted[&Outcome::Conflict], 5 * u64::try_from(cpus).unwrap());
         assert_eq!(counted.len(), Outcome::ALL.into_iter().filter(|outcome| outcome.counter().is_some()).count());
         assert_eq!(max_entries(sandbox, names::SIGHTINGS), SIGHTINGS_CAPACITY);

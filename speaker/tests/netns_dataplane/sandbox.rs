@@ -21,7 +21,8 @@ use nix::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use arpeggio_common::{
-    abi::{Action, Flags, names},
+    abi::{Action, Flags, Lease, names},
+    model::{NodeId, NodeName},
     wire::{Arp, ArpOperation, Mac},
 };
 use arpeggio_speaker::{
@@ -130,6 +131,15 @@ pub(crate) fn vip(action: Action) -> DesiredVip {
     DesiredVip { mac: NODE, action, flags: Flags::NONE, buckets: u64::MAX }
 }
 
+pub(crate) fn node(name: &str) -> NodeId {
+    NodeName::try_from(name).unwrap().id()
+}
+
+/// The lease of this node.
+pub(crate) fn lease(until_ns: u64) -> Lease {
+    Lease { until_ns, node: Some(node("node-a")) }
+}
+
 pub(crate) fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
@@ -146,7 +156,7 @@ pub(crate) fn desired(ifindex: u32, name: &str, policy: AttachPolicy) -> Desired
 pub(crate) fn apply(dataplane: &mut Dataplane, desired: &Desired) -> Applied {
     let applied = dataplane.apply(desired);
     assert!(applied.errors.is_empty(), "{:?}", applied.errors);
-    dataplane.renew(monotonic_ns() + 60_000_000_000).unwrap();
+    dataplane.renew(lease(monotonic_ns() + 60_000_000_000)).unwrap();
     applied
 }
 

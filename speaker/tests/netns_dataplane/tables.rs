@@ -16,7 +16,7 @@ use arpeggio_speaker::{
     frames::FrameSocket,
 };
 
-use crate::sandbox::{CLIENT, NODE, address, apply, ask, desired, index_of, sandbox, veth, vip};
+use crate::sandbox::{CLIENT, NODE, address, apply, ask, desired, index_of, node, sandbox, veth, vip};
 
 const UNPINNED: Options = Options { pin_dir: None, capacity: 16_384, log_level: 0 };
 
@@ -51,7 +51,7 @@ fn ten_thousand_addresses_load_in_under_a_second_and_one_change_is_one_write() {
         println!("10,000 addresses: loaded in {loading:?}, checked in {again:?}, one changed in {:?}", start.elapsed());
         assert_eq!((applied.written, applied.removed), (1, 0));
         assert_eq!(apply(&mut dataplane, &Desired::default()).removed, 10_000);
-        assert!(dataplane.entries().unwrap().is_empty());
+        assert!(dataplane.maps().entries().unwrap().is_empty());
     });
 }
 
@@ -83,7 +83,7 @@ fn random_states_one_after_the_other_are_reached() {
                 .collect();
             let wanted = Desired { vips: wanted, ..Desired::default() };
             apply(&mut dataplane, &wanted);
-            let entries = dataplane.entries().unwrap();
+            let entries = dataplane.maps().entries().unwrap();
             assert_eq!(entries.keys().collect::<Vec<_>>(), wanted.vips.keys().collect::<Vec<_>>());
             for (place, vip) in &entries {
                 let wanted = &wanted.vips[place];
@@ -105,7 +105,7 @@ fn what_does_not_fit_is_told_and_the_rest_is_installed() {
         assert!(matches!(applied.errors[0], TableError::Full { left_out: 30, wanted: 130, capacity: 100 }));
         let text = applied.errors[0].to_string();
         assert!(text.contains("30 of 130 addresses") && text.contains("--capacity 130"), "{text}");
-        assert_eq!(dataplane.entries().unwrap().len(), 100);
+        assert_eq!(dataplane.maps().entries().unwrap().len(), 100);
     });
 }
 
@@ -136,13 +136,13 @@ fn a_line_that_is_used_again_starts_at_zero() {
         apply(&mut dataplane, &wanted);
         assert_eq!(ask("va"), Some(NODE));
         let slots = BTreeSet::from([0]);
-        let stats = dataplane.stats(&slots).unwrap()[&0];
+        let stats = dataplane.maps().stats(&slots).unwrap()[&0];
         assert_eq!((stats.requests, stats.replies, stats.last_client_mac()), (1, 1, CLIENT.0));
         wanted.vips = BTreeMap::from([((index, address(11)), vip(Action::Answer))]);
         apply(&mut dataplane, &wanted);
-        assert_eq!(dataplane.entries().unwrap()[&(index, address(11))].slot(), 0);
-        assert_eq!(dataplane.stats(&slots).unwrap()[&0], Default::default());
-        assert!(dataplane.stats(&BTreeSet::from([64])).is_err(), "beyond the end");
+        assert_eq!(dataplane.maps().entries().unwrap()[&(index, address(11))].slot(), 0);
+        assert_eq!(dataplane.maps().stats(&slots).unwrap()[&0], Default::default());
+        assert!(dataplane.maps().stats(&BTreeSet::from([64])).is_err(), "beyond the end");
     });
 }
 
@@ -156,17 +156,17 @@ fn rivals_are_seen_counted_and_reported() {
         runtime.block_on(async {
             let mut events = dataplane.events().unwrap();
             let rival = Mac([0x02, 0, 0, 0, 0xba, 0xd0]);
-            let claim = Arp::announcement(rival, [192, 0, 2, 10]);
+            let claim = Arp::announcement(rival, [192, 0, 2, 10], node("rival"));
             FrameSocket::open().unwrap().send(index_of("vap"), &claim).unwrap();
             let waiting = tokio::time::timeout(std::time::Duration::from_secs(5), events.next());
             let event = waiting.await.expect("an event within five seconds").unwrap();
             assert_eq!((event.kind(), event.mac()), (Some(EventKind::Conflict), rival.0));
             assert_eq!(event.key().ifindex(), index);
-            let sightings = dataplane.sightings().unwrap();
+            let sightings = dataplane.maps().sightings().unwrap();
             let sighting = sightings[&(index, address(10))];
             assert_eq!((sighting.mac(), sighting.kind(), sighting.count()), (rival.0, Some(SightingKind::Claim), 1));
             assert_eq!(sighting.last_seen_ns() / 1_000_000_000, event.at_ns() / 1_000_000_000);
-            let outcomes = dataplane.outcomes().unwrap();
+            let outcomes = dataplane.maps().outcomes().unwrap();
             assert_eq!(outcomes[&arpeggio_common::abi::Outcome::Conflict], 1);
         });
     });
@@ -201,7 +201,7 @@ fn the_program_explains_rare_verdicts_when_asked_to() {
             runtime.block_on(async {
                 let log = dataplane.program_log().unwrap();
                 apply(&mut dataplane, &desired(index, "va", AttachPolicy::Tcx));
-                let claim = Arp::announcement(Mac([0x02, 0, 0, 0, 0xba, 0xd0]), [192, 0, 2, 10]);
+                let claim = Arp::announcement(Mac([0x02, 0, 0, 0, 0xba, 0xd0]), [192, 0, 2, 10], node("rival"));
                 FrameSocket::open().unwrap().send(index_of("vap"), &claim).unwrap();
                 let _ = tokio::time::timeout(std::time::Duration::from_millis(300), log.run()).await;
             });

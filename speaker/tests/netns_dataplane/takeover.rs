@@ -91,25 +91,25 @@ fn counters_and_lease_survive() {
         for _ in 0..3 {
             assert_eq!(ask("va"), Some(NODE));
         }
-        let lease = old.lease().unwrap();
+        let lease = old.maps().lease().unwrap();
         drop(old);
         let inspection = inspect(&sandbox.pin_dir()).unwrap();
-        let entries = inspection.entries().unwrap();
+        let entries = inspection.maps().entries().unwrap();
         let slot = entries[&(index, address(10))].slot();
-        assert_eq!((inspection.lease().unwrap(), inspection.capacity()), (lease, 64));
-        assert_eq!(inspection.stats(&BTreeSet::from([slot])).unwrap()[&slot].replies, 3);
+        assert_eq!((inspection.maps().lease().unwrap(), inspection.maps().capacity()), (lease, 64));
+        assert_eq!(inspection.maps().stats(&BTreeSet::from([slot])).unwrap()[&slot].replies, 3);
         let programs = inspection.programs().unwrap();
         assert_eq!((programs.len(), programs[0].ifindex, programs[0].mode), (1, index, AttachMode::Tcx));
         assert!(programs[0].attached && programs[0].program_id.is_some() && programs[0].program_tag.is_some());
-        let clients = inspection.clients().unwrap();
+        let clients = inspection.maps().clients().unwrap();
         assert_eq!(clients.keys().collect::<Vec<_>>(), [&((index, address(10)), address(200))]);
-        assert!(inspection.sightings().unwrap().is_empty() && !inspection.outcomes().unwrap().is_empty());
+        assert!(inspection.maps().sightings().unwrap().is_empty() && !inspection.maps().outcomes().unwrap().is_empty());
 
         let mut new = sandbox.open();
-        assert_eq!(new.lease().unwrap(), lease);
+        assert_eq!(new.maps().lease().unwrap(), lease);
         apply(&mut new, &desired(index, "va", AttachPolicy::Tcx));
         assert_eq!(ask("va"), Some(NODE));
-        assert_eq!(new.stats(&BTreeSet::from([slot])).unwrap()[&slot].replies, 4);
+        assert_eq!(new.maps().stats(&BTreeSet::from([slot])).unwrap()[&slot].replies, 4);
     });
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, EventKind, Flags, Outcome, Stats},
+    abi::{ALL_BUCKETS, Action, EventKind, Flags, Lease, NodeId, Outcome, Stats},
     wire::{Arp, Mac},
 };
 use arpeggio_speaker::{
@@ -38,10 +38,14 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn lease(until_ns: u64) -> Lease {
+    Lease { until_ns, node: None }
+}
+
 impl Host {
     fn start(wire: &Wire) -> Self {
         let (responder, events) = wire.far.enter(|| Responder::start(16_384).unwrap());
-        responder.renew(monotonic_ns() + MINUTE_NS);
+        responder.renew(lease(monotonic_ns() + MINUTE_NS));
         Self { responder, events, ifindex: wire.far.ifindex("far0") }
     }
 
@@ -126,15 +130,15 @@ fn a_flood_over_ten_thousand_addresses_is_answered_without_a_loss() {
 fn nothing_is_answered_before_during_and_after_what_is_allowed() {
     let wire = Wire::new();
     let mut host = Host::start(&wire);
-    host.responder.renew(0);
+    host.responder.renew(lease(0));
     host.answer(&wire, [address("10.77.0.5")]);
     assert!(is_silent(&wire, "10.77.0.5"), "no lease yet");
     assert!(host.responder.outcomes()[&Outcome::LeaseOver] >= 5);
-    host.responder.renew(monotonic_ns() + MINUTE_NS);
+    host.responder.renew(lease(monotonic_ns() + MINUTE_NS));
     assert!(!is_silent(&wire, "10.77.0.5"));
-    host.responder.renew(monotonic_ns());
+    host.responder.renew(lease(monotonic_ns()));
     assert!(is_silent(&wire, "10.77.0.5"), "the lease has run out");
-    host.responder.renew(monotonic_ns() + MINUTE_NS);
+    host.responder.renew(lease(monotonic_ns() + MINUTE_NS));
     assert_eq!(host.answer(&wire, [address("10.77.0.6")]), (1, 1));
     assert!(is_silent(&wire, "10.77.0.5"), "no longer ours");
     assert!(!is_silent(&wire, "10.77.0.6"));
@@ -188,7 +192,12 @@ fn rivals_are_seen_and_reported_and_two_answerers_show() {
     host.answer(&wire, [address("10.77.0.5")]);
     let (near, rival) = (wire.near.ifindex("near0"), Mac([2, 0, 0, 0, 0, 0x99]));
     let before_ns = monotonic_ns();
-    wire.near.enter(|| FrameSocket::open().unwrap().send(near, &Arp::announcement(rival, [10, 77, 0, 5])).unwrap());
+    wire.near.enter(|| {
+        FrameSocket::open()
+            .unwrap()
+            .send(near, &Arp::announcement(rival, [10, 77, 0, 5], NodeId::from_number(7).unwrap()))
+            .unwrap()
+    });
     let place = (host.ifindex, address("10.77.0.5"));
     host.wait_for(|responder| !responder.sightings().is_empty());
     let seen = host.responder.sightings()[&place];

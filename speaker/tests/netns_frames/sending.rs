@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use arpeggio_common::wire::{Arp, Mac};
+use arpeggio_common::{
+    abi::NodeId,
+    wire::{Arp, Mac},
+};
 use arpeggio_speaker::frames::{Frame, FrameSocket, SendError};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -16,7 +19,7 @@ fn mac() -> Mac {
 }
 
 fn claim(ifindex: u32, host: u8) -> Frame {
-    Frame::new(ifindex, Arp::announcement(mac(), [10, 11, 12, host]))
+    Frame::new(ifindex, Arp::announcement(mac(), [10, 11, 12, host], NodeId::from_number(7).unwrap()))
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, ClientKey, EventKind, Key4, Key6, Outcome, SightingKind, Vip},
+    abi::{
+        ALL_BUCKETS, Action, ClientKey, Event, EventKind, Key4, Key6, NodeId, Outcome, PeerKey, Sighting, SightingKind,
+        Vip,
+    },
     wire::Mac,
 };
 
@@ -42,6 +45,8 @@ pub(crate) enum Lease {
 pub(crate) struct Earlier {
     pub(crate) key: Key6,
     pub(crate) mac: Mac,
+    pub(crate) node: Option<NodeId>,
+    pub(crate) kind: SightingKind,
     pub(crate) age_ns: u64,
 }
 
@@ -87,7 +92,30 @@ pub(crate) struct Counts {
 pub(crate) struct Seen {
     pub(crate) mac: Mac,
     pub(crate) kind: Option<SightingKind>,
+    pub(crate) node: Option<NodeId>,
     pub(crate) count: u64,
+}
+
+impl From<&Sighting> for Seen {
+    fn from(sighting: &Sighting) -> Self {
+        let (mac, kind, node) = (Mac(sighting.mac()), sighting.kind(), sighting.node());
+        Self { mac, kind, node, count: sighting.count() }
+    }
+}
+
+/// What the agent was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) kind: Option<EventKind>,
+    pub(crate) key: Key6,
+    pub(crate) mac: Mac,
+    pub(crate) node: Option<NodeId>,
+}
+
+impl From<&Event> for Told {
+    fn from(event: &Event) -> Self {
+        Self { kind: event.kind(), key: event.key(), mac: Mac(event.mac()), node: event.node() }
+    }
 }
 
 /// Everything that can be seen after one frame; times are checked where they are read.
@@ -100,8 +128,10 @@ pub(crate) struct Observed {
     /// Slots of STATS that are not zero.
     pub(crate) stats: BTreeMap<u32, Counts>,
     pub(crate) sightings: BTreeMap<Key6, Seen>,
+    /// Every peer with its MAC and the number of its frames.
+    pub(crate) peers: BTreeMap<PeerKey, (Mac, u64)>,
     pub(crate) clients: BTreeMap<ClientKey, Mac>,
-    pub(crate) events: Vec<(Option<EventKind>, Key6, Mac)>,
+    pub(crate) events: Vec<Told>,
 }
 
 /// One row. Begins as a frame that is passed and leaves no trace.
@@ -129,6 +159,7 @@ impl Case {
             outcomes: BTreeMap::new(),
             stats: BTreeMap::new(),
             sightings: BTreeMap::new(),
+            peers: BTreeMap::new(),
             clients: BTreeMap::new(),
             events: Vec::new(),
         };
@@ -224,18 +255,31 @@ impl Case {
         self.counted(Counts { requests: 1, replies: 1, ..Counts::default() }).transmitted(answer)
     }
 
-    /// Somebody was sighted; the first time.
+    /// Somebody without a tag was sighted; the first time.
     pub(crate) fn sighted(mut self, mac: Mac, kind: SightingKind) -> Self {
         let key = self.key();
-        self.expected.sightings.insert(key, Seen { mac, kind: Some(kind), count: 1 });
+        self.expected.sightings.insert(key, Seen { mac, kind: Some(kind), node: None, count: 1 });
         self.counted(Counts { claims: 1, ..Counts::default() })
     }
 
-    /// The agent is told.
+    /// The agent is told of somebody without a tag.
     pub(crate) fn told(mut self, kind: EventKind, mac: Mac) -> Self {
         let key = self.key();
-        self.expected.events.push((Some(kind), key, mac));
+        self.expected.events.push(Told { kind: Some(kind), key, mac, node: None });
         self
+    }
+
+    /// A node is known to be there, by its first frame.
+    pub(crate) fn heard(mut self, node: NodeId, mac: Mac) -> Self {
+        self.expected.peers.insert(PeerKey::new(IFINDEX, node), (mac, 1));
+        self
+    }
+
+    /// What was sighted and told was said by a node that is not us: it is heard as well.
+    pub(crate) fn by(mut self, node: NodeId, mac: Mac) -> Self {
+        self.expected.sightings.values_mut().for_each(|seen| seen.node = Some(node));
+        self.expected.events.iter_mut().for_each(|told| told.node = Some(node));
+        self.heard(node, mac)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Frames, written byte by byte and apart from the builders of the code under test.
 
-use arpeggio_common::wire::Mac;
+use arpeggio_common::{abi::NodeId, wire::Mac};
 
 /// Our interface.
 pub(crate) const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -47,8 +47,34 @@ pub(crate) mod at {
     pub(crate) const OPTIONS: usize = 78;
 }
 
-/// The nonce by which speakers know each other's heartbeats.
-pub(crate) const PULSE: [u8; 8] = *b"\x0e\x01ARPGIO";
+/// This node and the rival's, as tags name them.
+pub(crate) const OUR_NODE: u64 = 0x0a0a_0a0a_0a0a_0a01;
+pub(crate) const RIVAL_NODE: u64 = 0x0b0b_0b0b_0b0b_0b02;
+
+pub(crate) fn our_node() -> NodeId {
+    NodeId::from_number(OUR_NODE).unwrap()
+}
+
+pub(crate) fn rival_node() -> NodeId {
+    NodeId::from_number(RIVAL_NODE).unwrap()
+}
+
+/// The option by which speakers know each other.
+pub(crate) fn tag_option(node: u64) -> Vec<u8> {
+    [&b"\x0e\x02ARPGIO"[..], &node.to_be_bytes()].concat()
+}
+
+/// The same behind an ARP message.
+pub(crate) fn with_tag(message: &[u8], node: u64) -> Vec<u8> {
+    assert_eq!(message.len(), 42);
+    [message, b"ARPEGIO\x01", &node.to_be_bytes(), &[0, 0]].concat()
+}
+
+/// What speakers say to each other in neighbour discovery: a link-layer option of this kind, then the tag.
+pub(crate) fn pulse(kind: u8, mac: Mac, node: u64) -> Vec<u8> {
+    [link_option(kind, mac), tag_option(node)].concat()
+}
+
 /// What Linux adds to duplicate address detection (RFC 7527).
 pub(crate) const LINUX_NONCE: [u8; 8] = [14, 1, 0x5a, 0x13, 0x77, 0xc0, 0x01, 0xfe];
 

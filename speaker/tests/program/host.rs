@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use arpeggio_common::{
-    abi::{Disposition, Outcome, Sighting, SightingKind, Stats},
+    abi::{Disposition, Outcome, Sighting, Stats},
     wire::Mac,
 };
 use arpeggio_speaker_ebpf::{Frame, decide};
 
 use crate::{
-    case::{Case, Counts, IFINDEX, Observed, Seen, Verdict, World},
-    kernel::{CAPACITY, counts, lease_until},
+    case::{Case, Counts, IFINDEX, Observed, Seen, Told, Verdict, World},
+    kernel::{CAPACITY, counts, lease_at},
     memory::Memory,
 };
 
@@ -22,13 +22,13 @@ fn furnished(world: &World) -> Memory {
     let memory = Memory {
         vips4: world.vips4.iter().copied().collect(),
         vips6: world.vips6.iter().copied().collect(),
-        lease_until_ns: lease_until(world.lease, NOW_NS),
+        lease: lease_at(world.lease, NOW_NS),
         now_ns: NOW_NS,
         slots: CAPACITY,
         ..Memory::default()
     };
     if let Some(earlier) = world.earlier {
-        let sighting = Sighting::new(earlier.mac.0, SightingKind::Claim, NOW_NS - earlier.age_ns);
+        let sighting = Sighting::new(earlier.mac.0, earlier.kind, earlier.node, NOW_NS - earlier.age_ns);
         memory.sightings.borrow_mut().insert(earlier.key, sighting);
     }
     if let Some(asked) = world.asked {
@@ -48,7 +48,6 @@ pub(crate) fn run(case: &Case) -> Observed {
 }
 
 fn observed(memory: &Memory, outcome: Outcome, frame: Vec<u8>) -> Observed {
-    let seen = |sighting: &Sighting| Seen { mac: Mac(sighting.mac()), kind: sighting.kind(), count: sighting.count() };
     let stats: BTreeMap<_, _> = memory.stats.borrow().iter().map(|(slot, stats)| (*slot, counts(stats))).collect();
     Observed {
         verdict: match outcome.disposition() {
@@ -59,8 +58,9 @@ fn observed(memory: &Memory, outcome: Outcome, frame: Vec<u8>) -> Observed {
         frame,
         outcomes: outcome.counter().map(|_| (outcome, 1)).into_iter().collect(),
         stats: stats.into_iter().filter(|(_, counts)| *counts != Counts::default()).collect(),
-        sightings: memory.sightings.borrow().iter().map(|(key, sighting)| (*key, seen(sighting))).collect(),
+        sightings: memory.sightings.borrow().iter().map(|(key, sighting)| (*key, Seen::from(sighting))).collect(),
+        peers: memory.peers.borrow().iter().map(|(key, peer)| (*key, (Mac(peer.mac()), peer.count()))).collect(),
         clients: memory.clients.borrow().iter().map(|(key, client)| (*key, Mac(client.mac()))).collect(),
-        events: memory.events.borrow().iter().map(|event| (event.kind(), event.key(), Mac(event.mac()))).collect(),
+        events: memory.events.borrow().iter().map(Told::from).collect(),
     }
 }

@@ -8,7 +8,10 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{Client, ClientKey, DEFAULT_CAPACITY, Event, Key4, Key6, Outcome, Sighting, SightingKind, Stats, Vip, names},
+    abi::{
+        self, Client, ClientKey, DEFAULT_CAPACITY, Event, Key4, Key6, Outcome, Peer, PeerKey, Sighting, Stats, Stray,
+        StrayKey, Vip, names,
+    },
     wire::Mac,
 };
 use aya::{
@@ -23,7 +26,10 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::case::{Case, Counts, Lease, Observed, SLOTS, Seen, Verdict, World};
+use crate::{
+    case::{Case, Counts, Lease, Observed, SLOTS, Seen, Told, Verdict, World},
+    frames::our_node,
+};
 
 /// An entry of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +109,7 @@ pub(crate) fn load(path: &PathBuf, level: Option<u8>) -> Ebpf {
         let loaded = match program {
             Program::Xdp(program) => program.load(),
             Program::SchedClassifier(program) => program.load(),
+            Program::SocketFilter(program) => program.load(),
             other => panic!("{name} is of the unexpected type {:?}", other.prog_type()),
         };
         loaded.unwrap_or_else(|error| {
@@ -178,6 +185,8 @@ impl Kernel {
         self.clear::<Key6, Vip>(names::VIPS6);
         self.clear::<Key6, Sighting>(names::SIGHTINGS);
         self.clear::<ClientKey, Client>(names::CLIENTS);
+        self.clear::<PeerKey, Peer>(names::PEERS);
+        self.clear::<StrayKey, Stray>(names::STRAYS);
         let mut stats = self.per_cpu::<Stats>(names::STATS);
         for slot in SLOTS {
             stats.set(slot, Self::everywhere(Stats::default()), 0).unwrap();
@@ -198,10 +207,10 @@ impl Kernel {
         for (key, vip) in &world.vips6 {
             self.hash::<Key6, Vip>(names::VIPS6).insert(key, vip, 0).unwrap();
         }
-        let mut lease = Array::<_, u64>::try_from(self.ebpf.map_mut(names::LEASE).unwrap()).unwrap();
-        lease.set(0, lease_until(world.lease, now_ns), 0).unwrap();
+        let mut lease = Array::<_, abi::Lease>::try_from(self.ebpf.map_mut(names::LEASE).unwrap()).unwrap();
+        lease.set(0, lease_at(world.lease, now_ns), 0).unwrap();
         if let Some(earlier) = world.earlier {
-            let sighting = Sighting::new(earlier.mac.0, SightingKind::Claim, now_ns - earlier.age_ns);
+            let sighting = Sighting::new(earlier.mac.0, earlier.kind, earlier.node, now_ns - earlier.age_ns);
             self.hash::<Key6, Sighting>(names::SIGHTINGS).insert(earlier.key, sighting, 0).unwrap();
         }
         if let Some(asked) = world.asked {
@@ -256,7 +265,13 @@ impl Kernel {
         for pair in self.hash::<Key6, Sighting>(names::SIGHTINGS).iter() {
             let (key, sighting) = pair.unwrap();
             stamps.push(sighting.last_seen_ns());
-            sightings.insert(key, Seen { mac: Mac(sighting.mac()), kind: sighting.kind(), count: sighting.count() });
+            sightings.insert(key, Seen::from(&sighting));
+        }
+        let mut peers = BTreeMap::new();
+        for pair in self.hash::<PeerKey, Peer>(names::PEERS).iter() {
+            let (key, peer) = pair.unwrap();
+            stamps.push(peer.last_seen_ns());
+            peers.insert(key, (Mac(peer.mac()), peer.count()));
         }
         let mut clients = BTreeMap::new();
         for pair in self.hash::<ClientKey, Client>(names::CLIENTS).iter() {
@@ -268,9 +283,9 @@ impl Kernel {
         while let Some(record) = self.events.next() {
             let event = Event::from_record(&record).unwrap();
             stamps.push(event.at_ns());
-            events.push((event.kind(), event.key(), Mac(event.mac())));
+            events.push(Told::from(&event));
         }
-        (Observed { verdict, frame, outcomes, stats, sightings, clients, events }, stamps)
+        (Observed { verdict, frame, outcomes, stats, sightings, peers, clients, events }, stamps)
     }
 
     fn outcomes(&mut self) -> BTreeMap<Outcome, u64> {
@@ -292,12 +307,13 @@ pub(crate) fn counts(stats: &Stats) -> Counts {
 }
 
 /// What stands in LEASE at the time `now_ns`.
-pub(crate) fn lease_until(lease: Lease, now_ns: u64) -> u64 {
-    match lease {
+pub(crate) fn lease_at(lease: Lease, now_ns: u64) -> abi::Lease {
+    let until_ns = match lease {
         Lease::Never => u64::MAX,
-        Lease::NotBegun => 0,
+        Lease::NotBegun => return abi::Lease::NONE,
         Lease::In(ns) => now_ns.saturating_add_signed(ns),
-    }
+    };
+    abi::Lease { until_ns, node: Some(our_node()) }
 }
 
 /// Slots in STATS.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use arpeggio_common::abi::names;
+use arpeggio_common::abi::{Lease, names};
 use aya::{
     Ebpf,
     programs::{TestRun as _, TestRunOptions, Xdp},
@@ -52,7 +52,8 @@ fn at_debug_level_a_wrong_checksum_is_explained() {
     for (key, vip) in &case.world.vips6 {
         vips.insert(key, vip, 0).unwrap();
     }
-    aya::maps::Array::<_, u64>::try_from(ebpf.map_mut(names::LEASE).unwrap()).unwrap().set(0, u64::MAX, 0).unwrap();
+    let mut lease = aya::maps::Array::<_, Lease>::try_from(ebpf.map_mut(names::LEASE).unwrap()).unwrap();
+    lease.set(0, Lease { until_ns: u64::MAX, node: None }, 0).unwrap();
     let mut logger = EbpfLogger::init_with_logger(&mut ebpf, &LINES).unwrap();
     let options = TestRunOptions { data_in: Some(&case.frame), ..TestRunOptions::default() };
     assert_eq!(xdp(&ebpf).test_run(options).unwrap().return_value, 2);

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use arpeggio_common::abi::{Client, ClientKey, Event, Key4, Key6, Sighting, SightingKind, Stats, Vip};
+use arpeggio_common::abi::{Client, ClientKey, Event, Key4, Key6, Lease, Peer, PeerKey, Sighting, Stats, Vip};
 use arpeggio_speaker_ebpf::Tables;
 
 /// The maps and the time.
@@ -10,7 +10,7 @@ use arpeggio_speaker_ebpf::Tables;
 pub(crate) struct Memory {
     pub(crate) vips4: BTreeMap<Key4, Vip>,
     pub(crate) vips6: BTreeMap<Key6, Vip>,
-    pub(crate) lease_until_ns: u64,
+    pub(crate) lease: Lease,
     /// Monotonic nanoseconds; both clocks of the kernel show it.
     pub(crate) now_ns: u64,
     /// Number of slots.
@@ -18,6 +18,7 @@ pub(crate) struct Memory {
     /// Slots that were touched.
     pub(crate) stats: RefCell<BTreeMap<u32, Stats>>,
     pub(crate) sightings: RefCell<BTreeMap<Key6, Sighting>>,
+    pub(crate) peers: RefCell<BTreeMap<PeerKey, Peer>>,
     pub(crate) clients: RefCell<BTreeMap<ClientKey, Client>>,
     pub(crate) events: RefCell<Vec<Event>>,
 }
@@ -31,8 +32,8 @@ impl Tables for Memory {
         self.vips6.get(key).copied()
     }
 
-    fn lease_until_ns(&self) -> u64 {
-        self.lease_until_ns
+    fn lease(&self) -> Lease {
+        self.lease
     }
 
     fn coarse_now_ns(&self) -> u64 {
@@ -53,12 +54,18 @@ impl Tables for Memory {
         self.clients.borrow_mut().insert(*key, Client::new(mac, now_ns));
     }
 
-    fn sight(&self, key: &Key6, mac: [u8; 6], kind: SightingKind, now_ns: u64) -> Option<Sighting> {
-        let fresh = Sighting::new(mac, kind, now_ns);
+    fn sight(&self, key: &Key6, seen: Sighting) -> Option<Sighting> {
         let mut sightings = self.sightings.borrow_mut();
         let before = sightings.get(key).copied();
-        sightings.insert(*key, before.map_or(fresh, |before| before.then(fresh)));
+        sightings.insert(*key, before.map_or(seen, |before| before.then(seen)));
         before
+    }
+
+    fn hear(&self, key: &PeerKey, mac: [u8; 6], now_ns: u64) {
+        let mut peers = self.peers.borrow_mut();
+        let heard = Peer::new(mac, now_ns);
+        let heard = peers.get(key).map_or(heard, |before| before.then(heard));
+        peers.insert(*key, heard);
     }
 
     fn report(&self, event: &Event) {

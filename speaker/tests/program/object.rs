@@ -7,8 +7,8 @@ use std::{
 };
 
 use arpeggio_common::abi::{
-    CLIENTS_CAPACITY, Client, ClientKey, DEFAULT_CAPACITY, EVENTS_BYTES, Key4, Key6, Outcome, SIGHTINGS_CAPACITY,
-    Sighting, Stats, Vip, names,
+    CLIENTS_CAPACITY, Client, ClientKey, DEFAULT_CAPACITY, EVENTS_BYTES, Key4, Key6, Lease, Outcome, PEERS_CAPACITY,
+    Peer, PeerKey, SIGHTINGS_CAPACITY, STRAYS_CAPACITY, Sighting, Stats, Stray, StrayKey, Vip, names,
 };
 use aya::{
     maps::{Map, MapData},
@@ -53,7 +53,9 @@ fn keys_values_and_capacities_are_those_of_the_layout() {
         (names::OUTCOMES, 4, size_of::<u64>(), u32::try_from(Outcome::COUNT).unwrap()),
         (names::SIGHTINGS, size_of::<Key6>(), size_of::<Sighting>(), SIGHTINGS_CAPACITY),
         (names::CLIENTS, size_of::<ClientKey>(), size_of::<Client>(), CLIENTS_CAPACITY),
-        (names::LEASE, 4, size_of::<u64>(), 1),
+        (names::LEASE, 4, size_of::<Lease>(), 1),
+        (names::PEERS, size_of::<PeerKey>(), size_of::<Peer>(), PEERS_CAPACITY),
+        (names::STRAYS, size_of::<StrayKey>(), size_of::<Stray>(), STRAYS_CAPACITY),
     ] {
         let info = data(kernel.ebpf().map(name).unwrap()).info().unwrap();
         let found = (info.key_size() as usize, info.value_size() as usize, info.max_entries());
@@ -75,6 +77,8 @@ fn bytes(cpus: usize) -> usize {
         + hash::<Key6, Vip>(DEFAULT_CAPACITY, cpus)
         + hash::<Key6, Sighting>(SIGHTINGS_CAPACITY, cpus)
         + hash::<ClientKey, Client>(CLIENTS_CAPACITY, cpus)
+        + hash::<PeerKey, Peer>(PEERS_CAPACITY, cpus)
+        + hash::<StrayKey, Stray>(STRAYS_CAPACITY, cpus)
         + cpus * (capacity * size_of::<Stats>() + Outcome::COUNT * 8)
         // A pointer for each per-CPU value.
         + 8 * (capacity + Outcome::COUNT)

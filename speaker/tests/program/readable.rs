@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use arpeggio_common::abi::names;
+use arpeggio_common::abi::{SightingKind, names};
 use nix::{
     mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use crate::{
     case::{Case, Earlier, KEY6},
-    frames::{RIVAL, arp_request},
-    kernel::{Entry, kernel, object_path},
+    frames::{OURS, RIVAL, RIVAL_NODE, arp_request, rival_node, with, with_tag},
+    kernel::{Entry, Kernel, kernel, object_path},
 };
 
 /// A BPF file system that only this thread and its children see; it goes with the thread.
@@ -71,20 +71,32 @@ fn print_every_field(bpffs: &Path) {
     private_bpffs(bpffs);
     let mut kernel = kernel();
     // One frame that leaves something in every map.
-    let case = Case::new("something in every map", arp_request())
-        .world(|world| world.earlier = Some(Earlier { key: KEY6, mac: RIVAL, age_ns: 1 }));
-    kernel.run(Entry::Xdp, &case);
-    let stats = ["requests", "replies", "suppressed", "heartbeats", "claims", "last_request_ns"];
-    let expected: [(&str, bool, &[&str], &[&str]); 7] = [
-        (names::VIPS4, false, ADDRESS_KEY, VIP),
-        (names::VIPS6, false, ADDRESS_KEY, VIP),
-        (names::SIGHTINGS, false, ADDRESS_KEY, &["mac", "kind", "last_seen_ns", "count"]),
-        (names::CLIENTS, false, &["vip", "client", "ifindex"], &["mac", "last_seen_ns"]),
-        (names::STATS, true, &[], &stats),
-        (names::OUTCOMES, true, &[], &[]),
-        (names::LEASE, true, &[], &[]),
-    ];
-    for (name, array, key, value) in expected {
+    let case = Case::new("something in every map", arp_request()).world(|world| {
+        world.earlier =
+            Some(Earlier { key: KEY6, mac: RIVAL, node: Some(rival_node()), kind: SightingKind::Claim, age_ns: 1 })
+    });
+    print_maps(bpffs, &mut kernel, &case, &LEFT_BY_A_CLIENT);
+    let heartbeat = with_tag(&with(with(arp_request(), 0, &OURS.0), 28, &[0; 4]), RIVAL_NODE);
+    print_maps(bpffs, &mut kernel, &Case::new("a heartbeat", heartbeat), &LEFT_BY_A_PEER);
+}
+
+/// A map, whether it is an array, the fields of its key and those of its value.
+type Shown = (&'static str, bool, &'static [&'static str], &'static [&'static str]);
+
+const LEFT_BY_A_CLIENT: [Shown; 7] = [
+    (names::VIPS4, false, ADDRESS_KEY, VIP),
+    (names::VIPS6, false, ADDRESS_KEY, VIP),
+    (names::SIGHTINGS, false, ADDRESS_KEY, &["mac", "kind", "last_seen_ns", "count", "node"]),
+    (names::CLIENTS, false, &["vip", "client", "ifindex"], &["mac", "last_seen_ns"]),
+    (names::STATS, true, &[], &["requests", "replies", "suppressed", "heartbeats", "claims", "last_request_ns"]),
+    (names::OUTCOMES, true, &[], &[]),
+    (names::LEASE, true, &[], &["until_ns", "node"]),
+];
+const LEFT_BY_A_PEER: [Shown; 1] = [(names::PEERS, false, &["node", "ifindex"], &["mac", "last_seen_ns", "count"])];
+
+fn print_maps(bpffs: &Path, kernel: &mut Kernel, case: &Case, maps: &[Shown]) {
+    kernel.run(Entry::Xdp, case);
+    for &(name, array, key, value) in maps {
         let pin: PathBuf = bpffs.join(name);
         kernel.ebpf().map(name).unwrap().pin(&pin).unwrap();
         let (key_found, value_found) = first_entry(&pin, array);
@@ -104,7 +116,7 @@ fn the_object_describes_the_events() {
     let event = types.iter().find(|kind| kind["kind"] == "STRUCT" && kind["name"] == "Event").unwrap();
     let members: BTreeSet<_> =
         event["members"].as_array().unwrap().iter().filter_map(|member| member["name"].as_str()).collect();
-    for field in ["at_ns", "address", "mac", "kind", "ifindex"] {
+    for field in ["at_ns", "address", "mac", "kind", "ifindex", "node"] {
         assert!(members.contains(field), "{members:?}");
     }
 }

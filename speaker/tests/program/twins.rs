@@ -9,9 +9,9 @@ use proptest::{prelude::*, sample::Index};
 use crate::{
     case::{Case, Lease},
     frames::{
-        ALL_NODES6, CLIENT4, CLIENT6, LINUX_NONCE, OURS, OVERRIDE, PULSE, RIVAL, SOLICITED, advertisement, arp_reply,
-        arp_request, at, duplicate_detection, link_option, padded, solicitation, source_option, summed,
-        unicast_solicitation, with,
+        ALL_NODES6, CLIENT, CLIENT4, CLIENT6, LINUX_NONCE, OURS, OVERRIDE, RIVAL, RIVAL_NODE, SOLICITED, VIP4,
+        advertisement, arp_reply, arp_request, at, duplicate_detection, link_option, padded, pulse, solicitation,
+        source_option, summed, unicast_solicitation, with, with_tag,
     },
     host,
     kernel::{Entry, kernel},
@@ -21,23 +21,29 @@ use crate::{
 /// Valid frames of every kind.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let option = source_option();
-    let pulse = [option.clone(), PULSE.to_vec()].concat();
-    let reply = [link_option(2, RIVAL), PULSE.to_vec()].concat();
+    let beat = with_tag(&with(arp_request(), 28, &[0; 4]), RIVAL_NODE);
+    let claim = with(arp_request(), 28, &VIP4);
     vec![
         arp_request(),
         padded(arp_request(), 60),
         with(arp_request(), 0, &OURS.0),
         with(with(arp_request(), 0, &OURS.0), 28, &[0; 4]),
+        with(beat.clone(), 0, &OURS.0),
+        beat,
+        with_tag(&claim, RIVAL_NODE),
+        with_tag(&arp_reply(OURS, [0; 4]), RIVAL_NODE),
         arp_reply(OURS, CLIENT4),
         arp_reply(OURS, [0; 4]),
         arp_reply(Mac::BROADCAST, CLIENT4),
         solicitation(&option),
         solicitation(&[]),
         solicitation(&option.repeat(5)),
-        unicast_solicitation(&pulse),
+        unicast_solicitation(&pulse(1, CLIENT, RIVAL_NODE)),
+        solicitation(&pulse(1, CLIENT, RIVAL_NODE)),
         duplicate_detection(&LINUX_NONCE),
         advertisement(Mac::ALL_NODES, ALL_NODES6, OVERRIDE, &link_option(2, RIVAL)),
-        advertisement(OURS, CLIENT6, SOLICITED, &reply),
+        advertisement(Mac::ALL_NODES, ALL_NODES6, OVERRIDE, &pulse(2, RIVAL, RIVAL_NODE)),
+        advertisement(OURS, CLIENT6, SOLICITED, &pulse(2, RIVAL, RIVAL_NODE)),
     ]
 }
 

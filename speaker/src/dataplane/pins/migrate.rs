@@ -127,7 +127,10 @@ pub(in crate::dataplane) fn copy_entries(pins: &PinDir, survey: &Survey, maps: &
     if staged(names::OUTCOMES) {
         copy_outcomes(pins, maps).map_err(failed(pins, names::OUTCOMES))?;
     }
-    // LEASE has one entry in every version, and what stands in EVENTS was for the agent before.
+    if staged(names::PEERS) {
+        copy_hash(pins, names::PEERS, &mut maps.peers).map_err(failed(pins, names::PEERS))?;
+    }
+    // What stands in STRAYS is a minute's worth and comes again. LEASE has one entry in every version, and what stands in EVENTS was for the agent before.
     Ok(())
 }
 

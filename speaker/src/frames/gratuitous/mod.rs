@@ -20,7 +20,7 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action},
+    abi::{ALL_BUCKETS, Action, NodeId},
     wire::{Arp, Mac, Neighbor},
 };
 
@@ -85,6 +85,7 @@ pub struct GratuitousStep {
 /// The schedule of all claims of this node. Holds no clock and no socket; times are monotonic nanoseconds.
 #[derive(Debug)]
 pub struct Gratuitous {
+    node: NodeId,
     bucket: Bucket,
     claims: BTreeMap<Key, Claim>,
     /// What is pending, by round and due time: the same as in the claims, in the order in which it is sent.
@@ -93,11 +94,16 @@ pub struct Gratuitous {
 }
 
 impl Gratuitous {
-    /// `refresh`: how often every address is announced again when nothing happens, spread evenly over the addresses;
+    /// `node` is what the frames say of their sender. `refresh`: how often every address is announced again when nothing happens, spread evenly over the addresses;
     /// `None` or zero for never.
-    pub fn new(pace: Pace, refresh: Option<Duration>) -> Self {
+    pub fn new(node: NodeId, pace: Pace, refresh: Option<Duration>) -> Self {
         let rounds = Default::default();
-        Self { bucket: Bucket::new(pace), claims: BTreeMap::new(), rounds, refresh: Refresh::every(refresh) }
+        Self { node, bucket: Bucket::new(pace), claims: BTreeMap::new(), rounds, refresh: Refresh::every(refresh) }
+    }
+
+    /// From now on this is the node.
+    pub const fn set_node(&mut self, node: NodeId) {
+        self.node = node;
     }
 
     /// From now on this is what the node announces; to be called after the data plane took it over, so that nobody is
@@ -190,7 +196,7 @@ impl Gratuitous {
     /// Sends one round and appoints the next.
     fn claim(&mut self, key: Key, round: usize, now_ns: u64, frames: &mut Vec<Frame>) {
         let Some(claim) = self.claims.get_mut(&key) else { return };
-        push_round(key, claim.mac, frames);
+        push_round(key, claim.mac, self.node, frames);
         if round == 0 {
             claim.begun_ns = now_ns;
         }
@@ -225,7 +231,7 @@ impl Gratuitous {
             open = claim.pending.is_some() || self.bucket.take(frames_of_round(*key), now_ns);
             if open {
                 if claim.pending.is_none() {
-                    push_round(*key, claim.mac, frames);
+                    push_round(*key, claim.mac, self.node, frames);
                 }
                 refresh.last = Some(*key);
                 next_ns = next_ns.saturating_add(spacing_ns);
@@ -250,14 +256,14 @@ const fn frames_of_round((_, address): Key) -> u64 {
     }
 }
 
-fn push_round((ifindex, address): Key, mac: Mac, frames: &mut Vec<Frame>) {
+fn push_round((ifindex, address): Key, mac: Mac, node: NodeId, frames: &mut Vec<Frame>) {
     match address {
         IpAddr::V4(v4) => {
             let address = v4.octets();
-            frames.push(Frame::new(ifindex, Arp::announcement(mac, address)));
-            frames.push(Frame::new(ifindex, Arp::reply(Mac::BROADCAST, mac, address, address)));
+            frames.push(Frame::new(ifindex, Arp::announcement(mac, address, node)));
+            frames.push(Frame::new(ifindex, Arp::announcement_reply(mac, address, node)));
         }
-        IpAddr::V6(v6) => frames.push(Frame::new(ifindex, Neighbor::announcement(mac, v6.octets()))),
+        IpAddr::V6(v6) => frames.push(Frame::new(ifindex, Neighbor::announcement(mac, v6.octets(), node))),
     }
 }
 

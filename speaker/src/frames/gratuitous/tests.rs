@@ -6,6 +6,8 @@ use arpeggio_common::abi::Flags;
 use proptest::prelude::*;
 use rstest::rstest;
 
+use arpeggio_common::wire::ArpTag;
+
 use super::*;
 use crate::{
     decide::{DesiredInterface, DesiredVip},
@@ -40,19 +42,26 @@ fn v6(host: u32) -> Key {
     (1, Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(host)).into())
 }
 
+fn node() -> NodeId {
+    NodeId::from_number(0x1122_3344_5566_7788).unwrap()
+}
+
 /// The address a frame claims, and whether it is in reply form.
 fn claimed(frame: &Frame) -> (Key, bool) {
     let bytes = frame.bytes();
     match bytes.len() {
-        42 => {
-            let mut copy: [u8; 42] = bytes.try_into().unwrap();
+        60 => {
+            let mut copy: [u8; 42] = bytes[..42].try_into().unwrap();
+            let mut trailer: [u8; 18] = bytes[42..].try_into().unwrap();
+            assert_eq!(ArpTag(&mut trailer).node(), Some(node()));
             let arp = Arp(&mut copy);
             assert_eq!((arp.destination(), arp.sender_mac()), (Mac::BROADCAST, MAC));
             assert_eq!(arp.sender(), arp.target());
             let reply = arp.operation() == Some(arpeggio_common::wire::ArpOperation::Reply);
             ((frame.ifindex(), Ipv4Addr::from(arp.sender()).into()), reply)
         }
-        86 => {
+        102 => {
+            assert_eq!(bytes[94..], node().number().to_be_bytes());
             let mut head: [u8; 78] = bytes[..78].try_into().unwrap();
             let neighbor = Neighbor(&mut head);
             assert_eq!(neighbor.ethernet_destination(), Mac::ALL_NODES);
@@ -92,7 +101,7 @@ fn run(gratuitous: &mut Gratuitous, from: u64, end: u64) -> Vec<(u64, Key)> {
 #[case::ipv4(v4(9))]
 #[case::ipv6(v6(9))]
 fn an_address_is_claimed_in_six_exact_rounds(#[case] key: Key) {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     gratuitous.follow(&desired([key]), START);
     assert_eq!(gratuitous.pending(), 1);
     let sent = run(&mut gratuitous, START, START + 3_600 * SECOND);
@@ -103,7 +112,7 @@ fn an_address_is_claimed_in_six_exact_rounds(#[case] key: Key) {
 
 #[test]
 fn a_late_caller_does_not_shift_the_schedule_nor_bunch_it() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     gratuitous.follow(&desired([v4(1)]), START);
     assert_eq!(gratuitous.step(START).frames.len(), 2);
     // The second round, due at 50 ms, goes out at 190 ms; the third was due at 200 ms and keeps its distance.
@@ -115,7 +124,7 @@ fn a_late_caller_does_not_shift_the_schedule_nor_bunch_it() {
 
 #[test]
 fn following_the_same_again_changes_nothing() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     let wanted = desired([v4(1), v6(1)]);
     gratuitous.follow(&wanted, START);
     let mut sent = run(&mut gratuitous, START, START + 100 * MS);
@@ -127,7 +136,7 @@ fn following_the_same_again_changes_nothing() {
 
 #[test]
 fn an_address_that_is_given_up_is_not_claimed_again() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), Some(Duration::from_secs(10)));
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), Some(Duration::from_secs(10)));
     gratuitous.follow(&desired([v4(1), v4(2)]), START);
     run(&mut gratuitous, START, START + 300 * MS);
     let mut without = desired([v4(1), v4(2)]);
@@ -145,7 +154,7 @@ fn an_address_that_is_given_up_is_not_claimed_again() {
 #[case::observed(vip(Action::Observe, ALL_BUCKETS))]
 #[case::suppressed(vip(Action::Suppress, ALL_BUCKETS))]
 fn only_what_is_answered_alone_is_claimed(#[case] vip: DesiredVip) {
-    let mut gratuitous = Gratuitous::new(Pace::default(), Some(Duration::from_secs(1)));
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), Some(Duration::from_secs(1)));
     let wanted = Desired { vips: BTreeMap::from([(v4(1), vip)]), ..desired([v4(1)]) };
     gratuitous.follow(&wanted, START);
     assert_eq!(gratuitous.step(START), GratuitousStep::default());
@@ -153,7 +162,7 @@ fn only_what_is_answered_alone_is_claimed(#[case] vip: DesiredVip) {
 
 #[test]
 fn an_evacuating_owner_goes_on_claiming() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     gratuitous.follow(&desired([v4(1)]), START);
     run(&mut gratuitous, START, START);
     let evacuating = DesiredVip { flags: Flags::EVACUATING, ..vip(Action::Answer, ALL_BUCKETS) };
@@ -163,7 +172,7 @@ fn an_evacuating_owner_goes_on_claiming() {
 
 #[test]
 fn carrier_that_comes_up_starts_again() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     let (up, mut down) = (desired([v4(1)]), desired([v4(1)]));
     down.interfaces.insert(1, interface(false));
     gratuitous.follow(&down, START);
@@ -179,7 +188,7 @@ fn carrier_that_comes_up_starts_again() {
 
 #[test]
 fn a_flap_between_two_looks_starts_its_interface_again_and_no_other() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     let other = (2, v4(1).1);
     gratuitous.follow(&desired([v4(1), other]), START);
     run(&mut gratuitous, START, START + 60 * SECOND);
@@ -190,7 +199,7 @@ fn a_flap_between_two_looks_starts_its_interface_again_and_no_other() {
 
 #[test]
 fn a_new_mac_is_claimed_from_the_start() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     let mut old = desired([v4(1)]);
     old.vips.values_mut().for_each(|vip| vip.mac = Mac([2, 0, 0, 0, 0, 9]));
     gratuitous.follow(&old, START);
@@ -203,7 +212,7 @@ fn a_new_mac_is_claimed_from_the_start() {
 #[test]
 fn ten_thousand_addresses_keep_the_pace_and_every_one_gets_its_six_rounds() {
     let keys: Vec<Key> = (0..5_000).map(v4).chain((0..5_000).map(v6)).collect();
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     gratuitous.follow(&desired(keys.iter().copied()), START);
     let sent = run(&mut gratuitous, START, START + 600 * SECOND);
     assert_eq!(sent.len(), 6 * keys.len());
@@ -225,7 +234,7 @@ fn ten_thousand_addresses_keep_the_pace_and_every_one_gets_its_six_rounds() {
 
 #[test]
 fn a_new_address_goes_before_the_later_rounds_of_old_ones() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     gratuitous.follow(&desired((0..4_000).map(v4)), START);
     // All first rounds are out after 2 s; second rounds are waiting by the thousand.
     run(&mut gratuitous, START, START + 2_100 * MS);
@@ -238,7 +247,7 @@ fn a_new_address_goes_before_the_later_rounds_of_old_ones() {
 #[test]
 fn refreshing_is_spread_evenly() {
     let count = 500;
-    let mut gratuitous = Gratuitous::new(Pace::default(), Some(Duration::from_secs(60)));
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), Some(Duration::from_secs(60)));
     gratuitous.follow(&desired((0..count).map(v4)), START);
     run(&mut gratuitous, START, START + 10 * SECOND);
     let sent = run(&mut gratuitous, START + 10 * SECOND, START + 130 * SECOND);
@@ -253,7 +262,7 @@ fn refreshing_is_spread_evenly() {
 
 #[test]
 fn a_caller_that_slept_is_not_answered_with_a_burst_of_refreshes() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), Some(Duration::from_secs(10)));
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), Some(Duration::from_secs(10)));
     gratuitous.follow(&desired((0..1_000).map(v6)), START);
     run(&mut gratuitous, START, START + 20 * SECOND);
     // One every 10 ms; asleep for ten seconds, a thousand would be due.
@@ -263,7 +272,7 @@ fn a_caller_that_slept_is_not_answered_with_a_burst_of_refreshes() {
 
 #[test]
 fn one_address_alone_is_refreshed_on_its_own_interval() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), Some(Duration::from_secs(30)));
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), Some(Duration::from_secs(30)));
     gratuitous.follow(&desired([v6(1)]), START);
     let sent = run(&mut gratuitous, START, START + 95 * SECOND);
     let refreshes: Vec<u64> = sent.iter().skip(6).map(|(at, _)| *at).collect();
@@ -272,7 +281,7 @@ fn one_address_alone_is_refreshed_on_its_own_interval() {
 
 #[test]
 fn what_a_restarted_agent_finds_answered_is_not_claimed_again_but_refreshed() {
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     let wanted = desired([v4(1), v4(2)]);
     gratuitous.adopt(&wanted, &BTreeSet::from([v4(1), v4(9)]));
     gratuitous.follow(&wanted, START);
@@ -285,7 +294,7 @@ fn what_a_restarted_agent_finds_answered_is_not_claimed_again_but_refreshed() {
     gratuitous.set_refresh(None);
     assert_eq!(gratuitous.step(START + 80 * SECOND), GratuitousStep::default());
     // Without carrier at the start, the adopted one is claimed once carrier comes: the switch has forgotten it.
-    let mut gratuitous = Gratuitous::new(Pace::default(), None);
+    let mut gratuitous = Gratuitous::new(node(), Pace::default(), None);
     let mut down = desired([v4(1)]);
     down.interfaces.insert(1, interface(false));
     gratuitous.adopt(&down, &BTreeSet::from([v4(1)]));
@@ -315,7 +324,7 @@ proptest! {
     #[test]
     fn only_announced_addresses_are_claimed_and_never_too_fast(inputs in inputs(), refresh in prop::option::of(1u64..20)) {
         let pace = Pace::new(200.try_into().unwrap(), 10.try_into().unwrap());
-        let mut gratuitous = Gratuitous::new(pace, refresh.map(Duration::from_secs));
+        let mut gratuitous = Gratuitous::new(node(), pace, refresh.map(Duration::from_secs));
         let mut now = START;
         let mut announced = BTreeSet::new();
         let mut times = vec![];

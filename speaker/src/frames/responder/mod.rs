@@ -21,7 +21,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use arpeggio_common::abi::{Client, Event, Outcome, Sighting, Stats, Vip};
+use arpeggio_common::abi::{Client, Event, Lease, NodeId, Outcome, Peer, Sighting, Stats, Vip};
 use tokio::sync::mpsc;
 
 use self::{
@@ -158,14 +158,19 @@ impl Responder {
         }
     }
 
-    /// Allows answering until `until_ns`, monotonic nanoseconds.
-    pub fn renew(&self, until_ns: u64) {
-        self.tables().set_lease(until_ns);
+    /// Allows answering until the end of the lease, in the name of its node.
+    pub fn renew(&self, lease: Lease) {
+        self.tables().set_lease(lease);
     }
 
-    /// Until when answering is allowed, monotonic nanoseconds; 0 for never.
-    pub fn lease_until_ns(&self) -> u64 {
+    /// Until when answering is allowed.
+    pub fn lease(&self) -> Lease {
         self.tables().lease()
+    }
+
+    /// Every entry.
+    pub const fn installed(&self) -> &Entries {
+        &self.entries
     }
 
     /// Every entry with its counters.
@@ -178,6 +183,16 @@ impl Responder {
     /// Who else was seen with an address.
     pub fn sightings(&self) -> BTreeMap<Place, Sighting> {
         self.tables().sightings()
+    }
+
+    /// Who was seen with one address.
+    pub fn sighting(&self, place: &Place) -> Option<Sighting> {
+        self.tables().sighting(place)
+    }
+
+    /// The other speakers, by interface index and node.
+    pub fn peers(&self) -> BTreeMap<(u32, NodeId), Peer> {
+        self.tables().peers()
     }
 
     /// Who asked for which address.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use arpeggio_common::abi::{
-    CLIENTS_CAPACITY, Client, ClientKey, Event, Key4, Key6, Outcome, SIGHTINGS_CAPACITY, Sighting, SightingKind, Stats,
-    Vip,
+    CLIENTS_CAPACITY, Client, ClientKey, Event, Key4, Key6, Lease, NodeId, Outcome, PEERS_CAPACITY, Peer, PeerKey,
+    SIGHTINGS_CAPACITY, Sighting, Stats, Vip,
 };
 use arpeggio_speaker_ebpf::Tables;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::recent::Recent;
 use crate::{
     clock::monotonic_ns,
-    dataplane::{Place, Write},
+    dataplane::{Place, Write, wide_key},
 };
 
 /// The tables of the user-space responder. One thread decides at a time; the interior mutability is what the interface of
@@ -29,7 +29,8 @@ pub(super) struct UserTables {
     outcomes: BTreeMap<Outcome, u64>,
     sightings: RefCell<Recent<Key6, Sighting>>,
     clients: RefCell<Recent<ClientKey, Client>>,
-    lease_until_ns: u64,
+    peers: RefCell<Recent<PeerKey, Peer>>,
+    lease: Lease,
     arrived_ns: u64,
     events: mpsc::Sender<Event>,
     events_lost: Cell<u64>,
@@ -45,7 +46,8 @@ impl UserTables {
             outcomes: BTreeMap::new(),
             sightings: RefCell::new(Recent::new(SIGHTINGS_CAPACITY)),
             clients: RefCell::new(Recent::new(CLIENTS_CAPACITY)),
-            lease_until_ns: 0,
+            peers: RefCell::new(Recent::new(PEERS_CAPACITY)),
+            lease: Lease::NONE,
             arrived_ns: 0,
             events,
             events_lost: Cell::new(0),
@@ -80,9 +82,9 @@ impl UserTables {
         }
     }
 
-    /// Allows answering until then.
-    pub(super) const fn set_lease(&mut self, until_ns: u64) {
-        self.lease_until_ns = until_ns;
+    /// Allows answering.
+    pub(super) const fn set_lease(&mut self, lease: Lease) {
+        self.lease = lease;
     }
 
     /// The next frame arrived at this time, stamped by the kernel.
@@ -112,6 +114,17 @@ impl UserTables {
         self.sightings.borrow().iter().map(|(key, sighting)| (place(key), sighting)).collect()
     }
 
+    /// Who was seen with one address.
+    pub(super) fn sighting(&self, place: &Place) -> Option<Sighting> {
+        self.sightings.borrow().get(&wide_key(place))
+    }
+
+    /// The other speakers, by interface index and node.
+    pub(super) fn peers(&self) -> BTreeMap<(u32, NodeId), Peer> {
+        let readable = |(key, peer): (PeerKey, Peer)| Some(((key.ifindex(), key.node()?), peer));
+        self.peers.borrow().iter().filter_map(readable).collect()
+    }
+
     /// Who asked for which address.
     pub(super) fn clients(&self) -> BTreeMap<(Place, IpAddr), Client> {
         let readable = |key: ClientKey| (place(key.vip()), IpAddr::from(key.client()).to_canonical());
@@ -124,8 +137,8 @@ impl UserTables {
     }
 
     /// Until when answering is allowed.
-    pub(super) const fn lease(&self) -> u64 {
-        self.lease_until_ns
+    pub(super) const fn lease(&self) -> Lease {
+        self.lease
     }
 }
 
@@ -142,8 +155,8 @@ impl Tables for UserTables {
         self.vips6.get(key).copied()
     }
 
-    fn lease_until_ns(&self) -> u64 {
-        self.lease_until_ns
+    fn lease(&self) -> Lease {
+        self.lease
     }
 
     fn coarse_now_ns(&self) -> u64 {
@@ -166,11 +179,17 @@ impl Tables for UserTables {
         self.clients.borrow_mut().insert(*key, Client::new(mac, now_ns), now_ns);
     }
 
-    fn sight(&self, key: &Key6, mac: [u8; 6], kind: SightingKind, now_ns: u64) -> Option<Sighting> {
+    fn sight(&self, key: &Key6, seen: Sighting) -> Option<Sighting> {
         let mut sightings = self.sightings.borrow_mut();
-        let seen = Sighting::new(mac, kind, now_ns);
-        let seen = sightings.get(key).map_or(seen, |before| before.then(seen));
-        sightings.insert(*key, seen, now_ns)
+        let now = sightings.get(key).map_or(seen, |before| before.then(seen));
+        sightings.insert(*key, now, seen.last_seen_ns())
+    }
+
+    fn hear(&self, key: &PeerKey, mac: [u8; 6], now_ns: u64) {
+        let mut peers = self.peers.borrow_mut();
+        let heard = Peer::new(mac, now_ns);
+        let heard = peers.get(key).map_or(heard, |before| before.then(heard));
+        peers.insert(*key, heard, now_ns);
     }
 
     fn report(&self, event: &Event) {

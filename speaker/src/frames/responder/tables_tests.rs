@@ -24,12 +24,20 @@ fn place6() -> Place {
     (3, VIP6.into())
 }
 
+fn node(number: u64) -> NodeId {
+    NodeId::from_number(number).unwrap()
+}
+
+fn lease(until_ns: u64) -> Lease {
+    Lease { until_ns, node: Some(node(1)) }
+}
+
 fn tables(action: Action) -> (UserTables, mpsc::Receiver<Event>) {
     let (sender, receiver) = mpsc::channel(1);
     let mut tables = UserTables::new(sender);
     let vip = DesiredVip { mac: OURS, action, flags: Flags::NONE, buckets: ALL_BUCKETS };
     tables.set(&plan(&BTreeMap::new(), &BTreeMap::from([(place4(), vip), (place6(), vip)]), 8).set);
-    tables.set_lease(u64::MAX);
+    tables.set_lease(lease(u64::MAX));
     (tables, receiver)
 }
 
@@ -45,7 +53,7 @@ fn both_families_are_answered_counted_and_remembered() {
     let (mut tables, _events) = tables(Action::Answer);
     let mut request = Arp::request(Mac::BROADCAST, CLIENT, ASKER4, VIP4);
     assert_eq!(run(&mut tables, &mut request), Outcome::Answered);
-    assert_eq!(request, Arp::reply(CLIENT, OURS, VIP4, ASKER4));
+    assert_eq!(request, Arp::correction(CLIENT, OURS, OURS, VIP4, ASKER4));
     let mut solicitation: [u8; OPTIONED_FRAME] = Neighbor::solicitation(CLIENT, ASKER6, VIP6);
     assert_eq!(run(&mut tables, &mut solicitation), Outcome::Answered);
     assert_eq!(&solicitation[..6], &CLIENT.0);
@@ -61,7 +69,7 @@ fn both_families_are_answered_counted_and_remembered() {
 fn without_a_lease_nothing_is_answered() {
     let (mut tables, _events) = tables(Action::Answer);
     for over in [0, monotonic_ns()] {
-        tables.set_lease(over);
+        tables.set_lease(lease(over));
         let mut request = Arp::request(Mac::BROADCAST, CLIENT, ASKER4, VIP4);
         assert_eq!(run(&mut tables, &mut request), Outcome::LeaseOver);
         assert_eq!(request, Arp::request(Mac::BROADCAST, CLIENT, ASKER4, VIP4), "the frame is left alone");
@@ -73,13 +81,18 @@ fn without_a_lease_nothing_is_answered() {
 fn a_rival_is_seen_with_the_time_of_its_frame_and_reported_as_long_as_there_is_room() {
     let (mut tables, mut events) = tables(Action::Answer);
     for rival in [7, 8] {
-        let mut claim = Arp::announcement(Mac([2, 0, 0, 0, 0, rival]), VIP4);
+        let mut claim = Arp::announcement(Mac([2, 0, 0, 0, 0, rival]), VIP4, node(u64::from(rival)));
         assert_eq!(run(&mut tables, &mut claim), Outcome::Conflict);
     }
     let seen = tables.sightings()[&place4()];
     assert_eq!((seen.mac(), seen.last_seen_ns(), seen.count()), ([2, 0, 0, 0, 0, 8], 1_000, 2));
     let event = events.try_recv().unwrap();
     assert_eq!((event.kind(), event.mac()), (Some(EventKind::Conflict), [2, 0, 0, 0, 0, 7]));
+    assert_eq!((event.node(), seen.node()), (Some(node(7)), Some(node(8))));
+    assert_eq!(tables.sighting(&place4()), Some(seen));
+    let heard: Vec<_> =
+        tables.peers().into_iter().map(|(key, peer)| (key, peer.mac()[5], peer.last_seen_ns())).collect();
+    assert_eq!(heard, [((3, node(7)), 7, 1_000), ((3, node(8)), 8, 1_000)]);
     assert_eq!((events.try_recv().ok(), tables.events_lost()), (None, 1));
     assert_eq!(tables.outcomes(), BTreeMap::from([(Outcome::Conflict, 2)]));
 }
@@ -99,4 +112,19 @@ fn removed_entries_take_their_counters_along_and_changed_ones_keep_them() {
     assert_eq!(run(&mut tables, &mut request), Outcome::ForeignTarget);
     tables.set(&[Write { place: place4(), vip: vip(0, Action::Answer), fresh_slot: true }]);
     assert_eq!(tables.stats()[&0], Stats::default());
+}
+
+#[test]
+fn a_heartbeat_is_answered_in_our_name_and_its_sender_is_a_peer() {
+    let (mut tables, _events) = tables(Action::Answer);
+    for count in 1..3 {
+        let mut heartbeat = Arp::probe(OURS, CLIENT, VIP4, node(5));
+        assert_eq!(run(&mut tables, &mut heartbeat), Outcome::HeartbeatAnswered);
+        let (message, tag) = heartbeat.split_at(42);
+        assert_eq!(message, Arp::correction(CLIENT, OURS, OURS, VIP4, [0; 4]));
+        assert_eq!(tag, &Arp::probe(OURS, CLIENT, VIP4, node(1))[42..], "the tag is ours now");
+        let peer = tables.peers()[&(3, node(5))];
+        assert_eq!((peer.mac(), peer.last_seen_ns(), peer.count()), (CLIENT.0, 1_000, count));
+    }
+    assert!(tables.clients().is_empty(), "a peer is no client");
 }

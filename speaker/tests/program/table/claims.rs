@@ -1,15 +1,16 @@
 //! Frames of others that speak for our addresses.
 
 use arpeggio_common::{
-    abi::{Action, EVENT_INTERVAL_NS, EventKind, Outcome, SightingKind},
+    abi::{Action, CLAIM_INTERVAL_NS, EVENT_INTERVAL_NS, EventKind, NodeId, Outcome, SightingKind},
     wire::Mac,
 };
 
 use crate::{
     case::{Case, Earlier, KEY4, KEY6, Lease},
     frames::{
-        ALL_NODES6, CLIENT4, CLIENT6, GROUP, OTHER4, OTHER6, OURS, OVERRIDE, REPLY, REQUEST, RIVAL, SOLICITED,
-        STRANGER, VIP4, VIP6, ZERO4, advertisement, arp as frame, arp_reply, at, link_option, neighbor, with,
+        ALL_NODES6, CLIENT4, CLIENT6, GROUP, LINUX_NONCE, OTHER4, OTHER6, OUR_NODE, OURS, OVERRIDE, REPLY, REQUEST,
+        RIVAL, RIVAL_NODE, SOLICITED, STRANGER, VIP4, VIP6, ZERO4, advertisement, arp as frame, arp_reply, at, cut,
+        link_option, neighbor, padded, pulse, rival_node, tag_option, with, with_tag,
     },
 };
 
@@ -129,23 +130,127 @@ pub(super) fn advertisements() -> Vec<Case> {
     rows
 }
 
-/// A rival that was sighted before: the agent is told at most once a second, and at once of another rival.
+/// Claims that carry a tag: who it is stands in the sighting, in the event and among the peers.
+pub(super) fn tagged() -> Vec<Case> {
+    let rival = rival_node();
+    let reply = frame((Mac::BROADCAST, RIVAL), REPLY, (RIVAL, VIP4), (Mac::BROADCAST, VIP4));
+    let announced = |node| advertisement(Mac::ALL_NODES, ALL_NODES6, OVERRIDE, &pulse(2, RIVAL, node));
+    let claims = |node: u64| {
+        [
+            ("gratuitous ARP request", with_tag(&gratuitous(RIVAL), node)),
+            ("gratuitous ARP reply", with_tag(&reply, node)),
+            ("unsolicited advertisement", announced(node)),
+        ]
+    };
+    let mut rows = Vec::new();
+    for (name, frame) in claims(RIVAL_NODE) {
+        let case = |what: &str| Case::new(format!("tagged {name}, {what}"), frame.clone());
+        rows.push(conflict(case("against us"), SightingKind::Claim).by(rival, RIVAL));
+        for action in [Action::Observe, Action::Suppress] {
+            rows.push(claimed(case(action.name()), action, SightingKind::Claim).by(rival, RIVAL));
+        }
+        rows.push(case("after the lease").lease(Lease::In(-1)).passed(Outcome::LeaseOver));
+    }
+    for (name, frame) in claims(OUR_NODE) {
+        let case = Case::new(format!("our own {name} over another interface"), frame);
+        rows.push(case.passed(Outcome::OwnEcho));
+    }
+    for (name, frame) in claims(0) {
+        rows.push(conflict(Case::new(format!("{name} with the tag of nobody"), frame), SightingKind::Claim));
+    }
+    let answer = with_tag(&arp_reply(OURS, CLIENT4), RIVAL_NODE);
+    rows.push(conflict(Case::new("tagged ARP reply to us", answer), SightingKind::Reply).by(rival, RIVAL));
+    let stranger = with_tag(&arp_reply(STRANGER, CLIENT4), RIVAL_NODE);
+    rows.push(Case::new("tagged ARP reply to another station", stranger).passed(Outcome::OtherMac));
+    let own_mac = with_tag(&gratuitous(OURS), RIVAL_NODE);
+    rows.push(Case::new("our MAC with another node's tag: a loop", own_mac).passed(Outcome::OwnEcho));
+    rows
+}
+
+/// What looks like a tag behind a gratuitous request and is none.
+pub(super) fn odd_tags() -> Vec<Case> {
+    let whole = with_tag(&gratuitous(RIVAL), RIVAL_NODE);
+    let untagged = |name: String, frame| conflict(Case::new(name, frame), SightingKind::Claim);
+    let mut rows: Vec<Case> = (42..60)
+        .map(|length| untagged(format!("tagged claim cut to {length} bytes"), cut(whole.clone(), length)))
+        .collect();
+    for at in 42..50 {
+        let frame = with(whole.clone(), at, &[whole[at] ^ 1]);
+        rows.push(untagged(format!("tagged claim with another byte {at}"), frame));
+    }
+    let shifted = [&whole[..42], &[0], &whole[42..59]].concat();
+    rows.push(untagged("tag one byte too late".to_owned(), shifted));
+    let longer = padded(whole, 64);
+    let case = Case::new("tagged claim padded beyond the least length", longer);
+    rows.push(conflict(case, SightingKind::Claim).by(rival_node(), RIVAL));
+    let announced = |options: &[u8]| advertisement(Mac::ALL_NODES, ALL_NODES6, OVERRIDE, options);
+    for (name, options) in odd_options(2) {
+        rows.push(untagged(format!("advertisement with {name}"), announced(&options)));
+    }
+    rows
+}
+
+/// Options in which the tag is not what it should be: a link-layer option of this kind, then the tag, then nothing.
+pub(super) fn odd_options(kind: u8) -> Vec<(&'static str, Vec<u8>)> {
+    let (link, tag) = (link_option(kind, RIVAL), tag_option(RIVAL_NODE));
+    vec![
+        ("a tag alone", tag.clone()),
+        ("a tag before the link option", [tag.clone(), link.clone()].concat()),
+        ("a tag behind another option", [vec![200, 1, 0, 0, 0, 0, 0, 0], tag.clone()].concat()),
+        ("a tag and a third option", [link.clone(), tag.clone(), LINUX_NONCE.to_vec()].concat()),
+        ("a tag that is one block long", [link.clone(), with(tag[..8].to_vec(), 1, &[1])].concat()),
+        ("a tag that is three blocks long", [link.clone(), with(tag.clone(), 1, &[3]), vec![0; 8]].concat()),
+        ("a tag with another magic", [link.clone(), with(tag.clone(), 2, b"B")].concat()),
+        ("a tag of another type", [link.clone(), with(tag.clone(), 0, &[15])].concat()),
+        ("the tag of nobody", [link, tag_option(0)].concat()),
+        ("a tag inside another option", [vec![200, 3, 0, 0, 0, 0, 0, 0], tag].concat()),
+    ]
+}
+
+/// A rival that was sighted before: of claims the agent is told at once, but once for both forms of one round.
 pub(super) fn events() -> Vec<Case> {
     let mut rows = Vec::new();
-    for (family, frame, key) in [("ARP", gratuitous(RIVAL), KEY4.widen()), ("ND", announced(), KEY6)] {
-        for (name, mac, age_ns, told) in [
-            ("the same rival 0.1 s ago", RIVAL, 100 * MILLISECOND, false),
-            ("the same rival a second ago", RIVAL, EVENT_INTERVAL_NS, true),
-            ("the same rival three seconds ago", RIVAL, 3 * EVENT_INTERVAL_NS, true),
-            ("another rival just now", STRANGER, 0, true),
+    let untagged = [("ARP", gratuitous(RIVAL), KEY4.widen()), ("ND", announced(), KEY6)];
+    let nobody: Option<NodeId> = None;
+    for (family, frame, key) in untagged {
+        let claim = Earlier { key, mac: RIVAL, node: nobody, kind: SightingKind::Claim, age_ns: 0 };
+        for (name, earlier, told) in [
+            ("the same rival just now", claim, false),
+            ("the same rival almost 10 ms ago", Earlier { age_ns: 2 * MILLISECOND, ..claim }, false),
+            ("the same rival 10 ms ago", Earlier { age_ns: CLAIM_INTERVAL_NS, ..claim }, true),
+            ("the same rival three seconds ago", Earlier { age_ns: 3 * EVENT_INTERVAL_NS, ..claim }, true),
+            ("another rival just now", Earlier { mac: STRANGER, ..claim }, true),
+            ("an answer of the same rival just now", Earlier { kind: SightingKind::Reply, ..claim }, true),
+            ("a heartbeat of the same rival just now", Earlier { kind: SightingKind::Heartbeat, ..claim }, true),
+            ("the same MAC with a tag just now", Earlier { node: Some(rival_node()), ..claim }, true),
         ] {
-            let case = Case::new(format!("{family} claim after {name}"), frame.clone())
-                .world(|world| world.earlier = Some(Earlier { key, mac, age_ns }))
-                .passed(Outcome::Conflict)
-                .sighted(RIVAL, SightingKind::Claim)
-                .expect(|observed| observed.sightings.values_mut().for_each(|seen| seen.count += 1));
+            let case = earlier_case(format!("{family} claim after {name}"), &frame, earlier, SightingKind::Claim);
+            rows.push(if told { case.told(EventKind::Conflict, RIVAL) } else { case });
+        }
+    }
+    let answers = [
+        ("ARP", arp_reply(OURS, CLIENT4), KEY4.widen()),
+        ("ND", advertisement(OURS, CLIENT6, SOLICITED | OVERRIDE, &option()), KEY6),
+    ];
+    for (family, frame, key) in answers {
+        let reply = Earlier { key, mac: RIVAL, node: nobody, kind: SightingKind::Reply, age_ns: 0 };
+        for (name, earlier, told) in [
+            ("the same rival 0.1 s ago", Earlier { age_ns: 100 * MILLISECOND, ..reply }, false),
+            ("a claim of the same rival just now", Earlier { kind: SightingKind::Claim, ..reply }, false),
+            ("the same rival a second ago", Earlier { age_ns: EVENT_INTERVAL_NS, ..reply }, true),
+            ("another rival just now", Earlier { mac: STRANGER, ..reply }, true),
+        ] {
+            let case = earlier_case(format!("{family} answer after {name}"), &frame, earlier, SightingKind::Reply);
             rows.push(if told { case.told(EventKind::Conflict, RIVAL) } else { case });
         }
     }
     rows
+}
+
+fn earlier_case(name: String, frame: &[u8], earlier: Earlier, kind: SightingKind) -> Case {
+    Case::new(name, frame.to_vec())
+        .world(|world| world.earlier = Some(earlier))
+        .passed(Outcome::Conflict)
+        .sighted(RIVAL, kind)
+        .expect(|observed| observed.sightings.values_mut().for_each(|seen| seen.count += 1))
 }

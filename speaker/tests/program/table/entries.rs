@@ -1,23 +1,22 @@
 //! What the entries of the maps, the lease and the memory of clients make of the same frames.
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, BUCKETS, CLIENT_REFRESH_NS, Flags, Outcome, SightingKind, Vip, bucket},
+    abi::{ALL_BUCKETS, Action, BUCKETS, CLIENT_REFRESH_NS, Outcome, Vip, bucket},
     wire::Mac,
 };
 
-use super::{advertised, arp_answer, neighbor_answer, over};
+use super::{arp_answer, neighbor_answer};
 use crate::{
-    case::{Asked, Case, Counts, Lease, SLOT4, SLOT6, wide},
+    case::{Asked, Case, Lease, SLOT4, SLOT6, wide},
     frames::{
-        CLIENT, CLIENT4, CLIENT6, NOBODY6, OURS, OVERRIDE, PULSE, REPLY, REQUEST, RIVAL, SOLICITATION, SOLICITED, VIP4,
-        VIP6, VIP6_GROUP, VIP6_GROUP_MAC, ZERO4, advertisement, arp, arp_request, link_option, neighbor, solicitation,
-        source_option, unicast_solicitation,
+        CLIENT, CLIENT4, CLIENT6, OURS, REQUEST, RIVAL, SOLICITATION, VIP4, VIP6, VIP6_GROUP, VIP6_GROUP_MAC, ZERO4,
+        arp, arp_request, neighbor, solicitation, source_option,
     },
     oracle::{self, Answer},
 };
 
 /// Both questions of a client, with their answers.
-fn questions() -> [(&'static str, Vec<u8>, Vec<u8>); 2] {
+pub(super) fn questions() -> [(&'static str, Vec<u8>, Vec<u8>); 2] {
     [("ARP", arp_request(), arp_answer()), ("NS", solicitation(&source_option()), neighbor_answer())]
 }
 
@@ -114,94 +113,6 @@ pub(super) fn buckets() -> Vec<Case> {
             rows.push(left.dropped(Outcome::OtherBucket));
         }
     }
-    rows
-}
-
-/// A unicast probe for our address.
-fn arp_heartbeat() -> Vec<u8> {
-    arp((OURS, RIVAL), REQUEST, (RIVAL, ZERO4), (Mac::ZERO, VIP4))
-}
-
-/// A unicast solicitation with the nonce of a heartbeat.
-fn neighbor_heartbeat() -> Vec<u8> {
-    let options = [link_option(1, RIVAL), PULSE.to_vec()].concat();
-    neighbor((OURS, RIVAL), (CLIENT6, VIP6), (SOLICITATION, 0), VIP6, &options)
-}
-
-/// The heartbeat of 02:00:00:00:00:03, fe80::2, for 2001:db8::10:a answered: S and O set, our MAC, the nonce repeated.
-const GOLDEN_HEARTBEAT_ANSWER: &[u8] = b"\x02\x00\x00\x00\x00\x03\x02\x00\x00\x00\x00\x01\x86\xdd\
-    \x60\x00\x00\x00\x00\x28\x3a\xff\
-    \x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x0a\
-    \xfe\x80\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\
-    \x88\x00\xd0\x87\x60\x00\x00\x00\
-    \x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x00\x0a\
-    \x02\x01\x02\x00\x00\x00\x00\x01\
-    \x0e\x01ARPGIO";
-
-pub(super) fn heartbeats() -> Vec<Case> {
-    let mut rows = heard();
-    let arp_answered =
-        oracle::write(&Answer::Arp { ethernet: (RIVAL, OURS), owner: (OURS, VIP4), asker: (RIVAL, ZERO4) });
-    for (name, frame, answer) in
-        [("ARP", arp_heartbeat(), arp_answered), ("ND", neighbor_heartbeat(), GOLDEN_HEARTBEAT_ANSWER.to_vec())]
-    {
-        let case = |what: &str| Case::new(format!("{name} heartbeat, {what}"), frame.clone());
-        let answered = Counts { heartbeats: 1, replies: 1, ..Counts::default() };
-        let refused = Counts { heartbeats: 1, ..Counts::default() };
-        let no_share = |vip: Vip| Vip::new(OURS.0, Action::Answer, vip.slot(), 0);
-        let evacuating = |vip: Vip| vip.with_flags(Flags::EVACUATING);
-        rows.extend([
-            case("answered").counted(answered).transmitted(answer.clone()),
-            case("shares play no part").entries(no_share).counted(answered).transmitted(answer.clone()),
-            case("refused while evacuating").entries(evacuating).counted(refused).dropped(Outcome::HeartbeatRefused),
-            case("observed by who does not own").action(Action::Observe).passed(Outcome::Observed),
-            case("suppressed like any request").action(Action::Suppress).suppressed(),
-            case("after the lease").lease(Lease::In(-1)).passed(Outcome::LeaseOver),
-        ]);
-    }
-    let evacuating = |vip: Vip| vip.with_flags(Flags::EVACUATING);
-    for (name, frame, answer) in questions() {
-        rows.push(Case::new(format!("{name}, client while evacuating"), frame).entries(evacuating).answered(answer));
-    }
-    // The nonce alone makes no heartbeat: sent to everybody it is a client's question.
-    let options = [source_option(), PULSE.to_vec()].concat();
-    let frame = solicitation(&options);
-    let answer = over(&frame, neighbor_answer());
-    rows.push(Case::new("ND heartbeat to the group is a question", frame).answered(answer));
-    let frame = unicast_solicitation(&[PULSE.to_vec(), source_option()].concat());
-    let answer = over(&frame, oracle::write(&advertised()));
-    rows.push(Case::new("ND nonce before the source option is a question", frame).answered(answer));
-    rows
-}
-
-/// Answers to our own heartbeats, and what only looks like one.
-fn heard() -> Vec<Case> {
-    let pulse = |mac| [link_option(2, mac), PULSE.to_vec()].concat();
-    let arp_reply = arp((OURS, RIVAL), REPLY, (RIVAL, VIP4), (OURS, ZERO4));
-    let own_reply = arp((OURS, OURS), REPLY, (OURS, VIP4), (OURS, ZERO4));
-    let reply = advertisement(OURS, CLIENT6, SOLICITED | OVERRIDE, &pulse(RIVAL));
-    let mut rows = Vec::new();
-    for action in Action::ALL {
-        for (name, frame) in [("ARP", &arp_reply), ("ND", &reply)] {
-            let case = Case::new(format!("{name} heartbeat heard, {}", action.name()), frame.clone()).action(action);
-            rows.push(case.dropped(Outcome::HeartbeatHeard).sighted(RIVAL, SightingKind::Heartbeat));
-        }
-    }
-    rows.push(Case::new("ARP heartbeat answered by ourselves", own_reply).passed(Outcome::OwnEcho));
-    let unsolicited =
-        Case::new("ND nonce in an unsolicited advertisement", advertisement(OURS, CLIENT6, OVERRIDE, &pulse(RIVAL)));
-    rows.push(
-        unsolicited
-            .action(Action::Observe)
-            .passed(Outcome::Claimed)
-            .sighted(RIVAL, SightingKind::Claim)
-            .told(arpeggio_common::abi::EventKind::Claim, RIVAL),
-    );
-    let to_group = Case::new(
-        "ND nonce in an advertisement to all",
-        neighbor((Mac::ALL_NODES, RIVAL), (VIP6, NOBODY6), (136, SOLICITED), VIP6, &pulse(RIVAL)),
-    );
-    rows.push(to_group.action(Action::Observe).passed(Outcome::Claimed).sighted(RIVAL, SightingKind::Reply));
     rows
 }
 

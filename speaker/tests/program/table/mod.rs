@@ -3,6 +3,7 @@
 mod arp;
 mod claims;
 mod entries;
+mod heartbeats;
 mod neighbor;
 mod options;
 mod ordinary;
@@ -19,15 +20,18 @@ use crate::{
 pub(crate) type Rows = fn() -> Vec<Case>;
 
 /// The groups of rows; each is a test of every entry.
-pub(crate) const GROUPS: [(&str, Rows); 17] = [
+pub(crate) const GROUPS: [(&str, Rows); 20] = [
     ("arp_lengths", arp::lengths),
     ("arp_requests", arp::requests),
     ("arp_refused", arp::refused),
     ("arp_claims", claims::arp),
+    ("tagged_claims", claims::tagged),
+    ("odd_tags", claims::odd_tags),
     ("actions", entries::actions),
     ("lease", entries::lease),
     ("buckets", entries::buckets),
-    ("heartbeats", entries::heartbeats),
+    ("heartbeats", heartbeats::rows),
+    ("heartbeats_heard", heartbeats::heard),
     ("memory", entries::memory),
     ("ordinary", ordinary::rows),
     ("solicitations", neighbor::solicitations),

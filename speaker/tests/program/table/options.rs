@@ -2,10 +2,10 @@
 
 use arpeggio_common::abi::Outcome;
 
-use super::{neighbor_answer, over};
+use super::{claims::odd_options, neighbor_answer, over};
 use crate::{
     case::Case,
-    frames::{LINUX_NONCE, PULSE, solicitation, source_option, unicast_solicitation},
+    frames::{LINUX_NONCE, solicitation, source_option, unicast_solicitation},
 };
 
 /// An option nobody knows of so many blocks.
@@ -58,13 +58,11 @@ pub(super) fn rows() -> Vec<Case> {
         let answer = over(&frame, neighbor_answer());
         rows.push(Case::new(format!("NS with an option {name}"), frame).answered(answer));
     }
-    // What looks like a heartbeat and is none: the nonce is the inside of another option, or not alone.
-    let inside = [vec![200, 2, 0, 0, 0, 0, 0, 0], PULSE.to_vec()].concat();
-    let third = [option.clone(), PULSE.to_vec(), LINUX_NONCE.to_vec()].concat();
-    for (name, options) in [("inside another option", inside), ("and a third option", third)] {
+    // What looks like a heartbeat and is none.
+    for (name, options) in odd_options(1) {
         let frame = unicast_solicitation(&options);
         let answer = over(&frame, neighbor_answer());
-        rows.push(Case::new(format!("NS to us alone with the nonce of a heartbeat {name}"), frame).answered(answer));
+        rows.push(Case::new(format!("NS to us alone with {name}"), frame).answered(answer));
     }
     rows
 }

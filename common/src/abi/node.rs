@@ -1,58 +1,67 @@
 //! A node's name in 64 bits: what frames, map entries and orders carry instead of the text.
 
-use std::fmt;
+use core::num::NonZeroU64;
 
-use super::NodeName;
-
-/// The hash of a node's name; never 0, which the kernel's maps read as "unknown".
+/// The hash of a node's name. Never 0, which frames and maps read as "unknown": an `Option` of it has 8 bytes as well.
+#[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(u64);
+pub struct NodeId(NonZeroU64);
 
 impl NodeId {
     /// The id with this number, as it stands in a frame or a map; `None` for 0.
+    #[inline(always)]
     pub const fn from_number(number: u64) -> Option<Self> {
-        if number == 0 { None } else { Some(Self(number)) }
+        // No `map`: it is not const.
+        match NonZeroU64::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
     }
 
     /// The number for a frame or a map.
+    #[inline(always)]
     pub const fn number(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// How the node ranks for a share of something (rendezvous hashing): the highest has it. Every node computes the same, on
     /// every version of compiler and library.
     pub const fn rank(self, share: u64) -> u64 {
-        avalanche(self.0 ^ avalanche(share.wrapping_add(0x9e37_79b9_7f4a_7c15)))
+        avalanche(self.number() ^ avalanche(share.wrapping_add(0x9e37_79b9_7f4a_7c15)))
     }
 }
 
-impl From<&NodeName> for NodeId {
-    /// FNV-1a with the avalanche of `MurmurHash3` behind it.
-    fn from(name: &NodeName) -> Self {
-        let hash = name
-            .as_str()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        Self(avalanche(hash).max(1))
-    }
-}
-
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// Every bit of the input changes half of the bits of the result.
-const fn avalanche(mut hash: u64) -> u64 {
+/// Every bit of the input changes half of the bits of the result (the finalizer of `MurmurHash3`).
+pub(crate) const fn avalanche(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)
 }
 
+#[cfg(feature = "std")]
+mod named {
+    use core::{fmt, num::NonZeroU64};
+
+    use super::NodeId;
+    use crate::model::{NodeName, stable_hash};
+
+    impl From<&NodeName> for NodeId {
+        fn from(name: &NodeName) -> Self {
+            Self(NonZeroU64::new(stable_hash(name.as_str().bytes())).unwrap_or(NonZeroU64::MIN))
+        }
+    }
+
+    impl fmt::Display for NodeId {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{:016x}", self.0)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NodeName;
 
     fn id(name: &str) -> NodeId {
         NodeId::from(&NodeName::try_from(name).unwrap())
@@ -64,6 +73,12 @@ mod tests {
         assert_eq!(id("node-a").to_string(), "48e86629c152a3f3");
         assert_eq!(NodeId::from_number(id("node-a").number()), Some(id("node-a")));
         assert_eq!(NodeId::from_number(0), None);
+    }
+
+    #[test]
+    fn nobody_is_zero_in_a_map() {
+        assert_eq!(size_of::<Option<NodeId>>(), 8);
+        assert_eq!(NodeId::from_number(7).map_or(0, NodeId::number), 7);
     }
 
     #[test]

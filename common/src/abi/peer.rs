@@ -1,0 +1,93 @@
+//! The other speakers of a segment, as their tagged frames show them.
+
+use super::NodeId;
+
+/// Key of [`PEERS`](super::names::PEERS): a node as heard on one interface. 16 bytes.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey {
+    node: Option<NodeId>,
+    ifindex: u32,
+    reserved: u32,
+}
+
+impl PeerKey {
+    /// Whatever has a tag has a node.
+    #[inline(always)]
+    pub const fn new(ifindex: u32, node: NodeId) -> Self {
+        Self { node: Some(node), ifindex, reserved: 0 }
+    }
+
+    /// Which node; `None` for an entry that the program did not write.
+    pub const fn node(&self) -> Option<NodeId> {
+        self.node
+    }
+
+    /// Where it was heard.
+    pub const fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+}
+
+/// Value of [`PEERS`](super::names::PEERS). 24 bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    mac: [u8; 6],
+    reserved: [u8; 2],
+    last_seen_ns: u64,
+    count: u64,
+}
+
+impl Peer {
+    /// The first frame of a node; `now_ns` is monotonic.
+    #[inline(always)]
+    pub const fn new(mac: [u8; 6], now_ns: u64) -> Self {
+        Self { mac, reserved: [0; 2], last_seen_ns: now_ns, count: 1 }
+    }
+
+    /// What is known after the frame `next` as well.
+    #[inline(always)]
+    #[must_use]
+    pub const fn then(&self, next: Self) -> Self {
+        Self { count: self.count.wrapping_add(next.count), ..next }
+    }
+
+    /// MAC of its interface on this segment.
+    pub const fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    /// When its last tagged frame came, monotonic nanoseconds, stamped in the kernel.
+    pub const fn last_seen_ns(&self) -> u64 {
+        self.last_seen_ns
+    }
+
+    /// How many tagged frames came.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::{offset_of, size_of};
+
+    use super::*;
+
+    #[test]
+    fn layout_is_pinned() {
+        assert_eq!((size_of::<PeerKey>(), offset_of!(PeerKey, node), offset_of!(PeerKey, ifindex)), (16, 0, 8));
+        assert_eq!(size_of::<Peer>(), 24);
+        assert_eq!((offset_of!(Peer, last_seen_ns), offset_of!(Peer, count)), (8, 16));
+    }
+
+    #[test]
+    fn a_peer_gives_back_what_it_was_made_of() {
+        let node = NodeId::from_number(7).unwrap();
+        let key = PeerKey::new(3, node);
+        assert_eq!((key.ifindex(), key.node()), (3, Some(node)));
+        let twice = Peer::new([1; 6], 10).then(Peer::new([2; 6], 20));
+        assert_eq!((twice.mac(), twice.last_seen_ns(), twice.count()), ([2; 6], 20, 2));
+    }
+}
