@@ -6,12 +6,12 @@ use arpeggio_common::abi::names;
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Array, MapData, MapError},
-    programs::{ProgramError, SchedClassifier, Xdp},
+    programs::{ProgramError, ProgramFd, SchedClassifier, SocketFilter, Xdp},
 };
 use nix::errno::Errno;
 
 use super::{
-    OpenError, Options,
+    HealError, OpenError, Options,
     maps::Maps,
     object::{OBJECT, SIZED},
     pins::PinDir,
@@ -22,6 +22,7 @@ pub(super) struct Programs {
     ebpf: Ebpf,
     xdp: &'static str,
     tc_loaded: bool,
+    heal_loaded: bool,
 }
 
 /// A program could not be loaded or is not in the object.
@@ -87,6 +88,11 @@ pub(super) fn errno_of(error: &(dyn Error + 'static)) -> Option<Errno> {
     None
 }
 
+/// Whether a removal failed because the entry was gone already. aya knows that of look-ups only.
+pub(super) fn is_gone(error: &MapError) -> bool {
+    matches!(error, MapError::KeyNotFound) || errno_of(error) == Some(Errno::ENOENT)
+}
+
 /// Makes or finds the maps and loads the XDP program. `staged` maps are pinned under their temporary names.
 ///
 /// # Errors
@@ -112,7 +118,7 @@ pub(super) fn load(
     let mut ebpf = loader.load(OBJECT).map_err(refused)?;
     let maps = Maps::gather(|name| ebpf.take_map(name))?;
     let xdp = load_xdp(&mut ebpf)?;
-    let mut programs = Programs { ebpf, xdp, tc_loaded: false };
+    let mut programs = Programs { ebpf, xdp, tc_loaded: false, heal_loaded: false };
     if options.log_level > 0 {
         // The reader of the log takes its map away, and with it the descriptor that a later load would need.
         programs.tc()?;
@@ -170,6 +176,25 @@ impl Programs {
             self.tc_loaded = true;
         }
         Ok(found)
+    }
+
+    /// The healing program, loaded now if it was not yet.
+    ///
+    /// # Errors
+    /// It is not in the object, or the kernel refuses it.
+    pub(super) fn heal(&mut self) -> Result<ProgramFd, HealError> {
+        let program = names::HEAL_PROGRAM;
+        let found: &mut SocketFilter = self
+            .ebpf
+            .program_mut(program)
+            .and_then(|found| found.try_into().ok())
+            .ok_or(ProgramLoadError::Missing { program })?;
+        if !self.heal_loaded {
+            found.load().map_err(|source| ProgramLoadError::Refused { program, source })?;
+            self.heal_loaded = true;
+        }
+        let loaded = found.fd().map_err(|source| ProgramLoadError::Refused { program, source })?;
+        loaded.try_clone().map_err(HealError::Share)
     }
 
     /// The whole object, for the reader of its log.

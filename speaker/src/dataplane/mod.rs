@@ -6,6 +6,7 @@
 mod attach;
 mod counters;
 mod events;
+mod healer;
 mod inspect;
 mod lease;
 mod load;
@@ -25,6 +26,7 @@ pub use attach::{Attachment, Attachments, KernelFacts, Steps, VETH_REASON, expla
 pub use counters::CountersError;
 pub(crate) use counters::wide_key;
 pub use events::{Events, EventsError};
+pub use healer::{HealError, Healer, StrayPlace, stray_source};
 pub use inspect::{InspectError, Inspection, PinnedProgram, inspect};
 pub use lease::LeaseError;
 pub use load::ProgramLoadError;
@@ -213,6 +215,14 @@ impl Dataplane {
     /// The maps: what they say now.
     pub const fn maps(&self) -> &Maps {
         &self.maps
+    }
+
+    /// The healing program, loaded at the first call, watching nothing yet.
+    ///
+    /// # Errors
+    /// The kernel refuses the program, or the process has no descriptors left.
+    pub fn healer(&mut self) -> Result<Healer, HealError> {
+        Ok(Healer::new(self.programs.heal()?, self.maps.duplicate()?.strays))
     }
 
     /// A reader of the events; needs a tokio runtime. There is one queue for all readers.

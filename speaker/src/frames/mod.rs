@@ -16,6 +16,7 @@ pub use frame::Frame;
 pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};
 pub use groups::{CHANGES_PER_CALL, GROUPS_PER_SOCKET, GroupError, GroupReport, Groups, Membership};
 pub use responder::{Responder, ResponderApplied, ResponderError, ResponderLosses, USER_MODE_REASON};
+pub(crate) use socket::link_address;
 pub use socket::{FrameSocket, SendError, SendReport};
 
 pub use crate::clock::monotonic_ns;

@@ -133,7 +133,7 @@ fn classify(ifindex: u32, length: usize, source: io::Error) -> SendError {
 }
 
 /// The address of an interface for AF_PACKET sockets; `protocol` is an EtherType in host order.
-pub(super) fn link_address(ifindex: u32, protocol: u16) -> SockAddr {
+pub(crate) fn link_address(ifindex: u32, protocol: u16) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: `view_as` demands a socket address type of the platform that fits into the storage. `sockaddr_ll` is Linux's
     // for AF_PACKET (packet(7)), every such type is at most as large and as aligned as `sockaddr_storage`, it is made of

@@ -4,6 +4,7 @@
 
 mod attaching;
 mod cleaning;
+mod healing;
 mod pinning;
 mod privileges;
 mod sandbox;

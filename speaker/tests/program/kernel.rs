@@ -160,7 +160,7 @@ impl Kernel {
         self.observe(verdict, frame).0
     }
 
-    fn hash<K: Pod, V: Pod>(&mut self, name: &str) -> HashMap<&mut MapData, K, V> {
+    pub(crate) fn hash<K: Pod, V: Pod>(&mut self, name: &str) -> HashMap<&mut MapData, K, V> {
         HashMap::try_from(self.ebpf.map_mut(name).unwrap()).unwrap()
     }
 

@@ -10,6 +10,7 @@
 mod case;
 mod entries;
 mod frames;
+mod healing;
 mod host;
 mod kernel;
 mod logging;

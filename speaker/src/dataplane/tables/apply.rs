@@ -6,7 +6,7 @@ use arpeggio_common::abi::{Key4, Key6, Stats, names};
 use aya::maps::{MapError, PerCpuValues};
 
 use super::{Entries, Place, Plan, Write, place_of_key4, place_of_key6};
-use crate::dataplane::maps::Maps;
+use crate::dataplane::{load::is_gone, maps::Maps};
 
 /// One thing that did not work out; the rest was done.
 #[derive(Debug, thiserror::Error)]
@@ -102,14 +102,14 @@ pub(in crate::dataplane) fn apply(maps: &mut Maps, plan: &Plan, entries: &mut En
     let mut report = TableReport::default();
     for place in &plan.remove {
         match remove(maps, *place) {
-            // Gone by other hands is gone.
-            Ok(()) | Err(MapError::KeyNotFound) => {
-                report.removed += 1;
-                entries.remove(place);
-            }
-            Err(source) => {
+            Err(source) if !is_gone(&source) => {
                 let (ifindex, address) = *place;
                 report.errors.push(TableError::Remove { map: map_of(address), ifindex, address, source });
+            }
+            // Gone by other hands is gone.
+            Ok(()) | Err(_) => {
+                report.removed += 1;
+                entries.remove(place);
             }
         }
     }
