@@ -90,7 +90,12 @@ const KERNELS: &[Tool] = &[
     tool("ipvsadm", "ipvsadm"),
 ];
 
-const BENCH: &[Tool] = &[tool("iperf3", "iperf3"), tool("ss", "iproute2")];
+const BENCH: &[Tool] = &[
+    tool("iperf3", "iperf3"),
+    tool("ss", "iproute2"),
+    tool("keepalived", "keepalived"),
+    tool("unshare", "util-linux"),
+];
 
 impl Tool {
     fn present(&self) -> bool {

@@ -14,6 +14,8 @@ mod cleanup;
 mod config;
 #[path = "netns/continuity.rs"]
 mod continuity;
+#[path = "netns/failover_bench.rs"]
+mod failover_bench;
 #[path = "netns/faults.rs"]
 mod faults;
 #[path = "netns/foreign.rs"]

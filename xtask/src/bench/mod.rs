@@ -1,6 +1,10 @@
 //! `cargo xtask bench NAME`: measurements that are compared with stated goals, in one run on one machine.
 
+mod busy;
+pub mod common;
+pub mod failover;
 pub mod fastpath;
+mod tables;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -17,6 +21,8 @@ pub struct Args {
 enum What {
     /// The cost of a frame and the time of an answer, beside other ways of answering.
     Fastpath(fastpath::Args),
+    /// What clients see of a failover, beside other ways of keeping an address alive.
+    Failover(failover::Args),
 }
 
 /// Runs the verb.
@@ -26,5 +32,6 @@ enum What {
 pub fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Fastpath(args) => fastpath::run(args).map(drop),
+        What::Failover(args) => failover::run(args).map(drop),
     }
 }

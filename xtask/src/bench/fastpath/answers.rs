@@ -7,12 +7,11 @@ use anyhow::Result;
 use super::{
     asking::{self, Account},
     beds::Bed,
-    busy::Busy,
     cpu,
     plan::Plan,
     report::{Answers, Family, Flood, Latency},
 };
-use crate::ui;
+use crate::{bench::busy::Busy, ui};
 
 /// How long the processes are watched without requests.
 const QUIET: Duration = Duration::from_secs(2);

@@ -7,7 +7,6 @@
 mod answers;
 mod asking;
 mod beds;
-mod busy;
 mod cpu;
 mod frames;
 mod goals;
@@ -88,7 +87,7 @@ pub fn run(args: &Args) -> Result<Files> {
 
     let goals = goals::judge(&frames, &answers);
     ui::heading("goals");
-    ui::say(tables::goals(&goals));
+    ui::say(super::tables::goals(&goals));
     let report = Report { machine, frames, answers, streams, goals };
     let folder = args.out.clone().unwrap_or_else(|| paths::target().join("bench"));
     let files = write(&report, &folder)?;

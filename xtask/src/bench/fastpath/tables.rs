@@ -1,8 +1,9 @@
 //! The figures as tables.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 
-use super::report::{Answers, Frames, Goal, Latency, Streams};
+use super::report::{Answers, Frames, Latency, Streams};
+use crate::bench::tables::{align, table};
 
 /// Nanoseconds per frame, and the ratio to the empty program and to the bounce on frames of the same length.
 pub(super) fn frames(frames: &Frames) -> Table {
@@ -70,28 +71,4 @@ pub(super) fn streams(streams: &[Streams]) -> Table {
         ]);
     }
     align(table, 1)
-}
-
-/// What was promised.
-pub(super) fn goals(goals: &[Goal]) -> Table {
-    let mut table = table(&["goal", "measured", "at most", ""]);
-    for goal in goals {
-        let met = if goal.met { "met" } else { "MISSED" };
-        table.add_row([goal.what.clone(), format!("{:.2}", goal.value), format!("{:.2}", goal.limit), met.to_owned()]);
-    }
-    align(table, 1)
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    table
-}
-
-/// Numbers stand at the right from column `first` on.
-fn align(mut table: Table, first: usize) -> Table {
-    for column in table.column_iter_mut().skip(first) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }

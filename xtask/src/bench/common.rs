@@ -1,0 +1,73 @@
+//! What the report of every benchmark has: where and when, and what came of what was promised.
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+/// Where and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// RFC 3339.
+    pub began: String,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// Model of the processor.
+    pub processor: String,
+    /// How many there are.
+    pub processors: usize,
+    /// Load average of the last minute before the run.
+    pub load: f64,
+    /// A run that is too short to say anything about speed.
+    pub quick: bool,
+}
+
+/// Something that was promised.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Goal {
+    /// What.
+    pub what: String,
+    /// What was measured.
+    pub value: f64,
+    /// What it may be at most.
+    pub limit: f64,
+    /// Whether it is.
+    pub met: bool,
+}
+
+impl Machine {
+    /// Looks at this one.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub(super) fn look(quick: bool) -> Result<Self> {
+        let read = |path: &str| fs::read_to_string(path).with_context(|| format!("read {path}"));
+        let cpus = read("/proc/cpuinfo")?;
+        let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let loads = read("/proc/loadavg")?;
+        Ok(Self {
+            began: jiff::Timestamp::now().round(jiff::Unit::Second)?.to_string(),
+            kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            processor: model.map_or_else(|| "unknown".to_owned(), |(_, model)| model.to_owned()),
+            processors: std::thread::available_parallelism()?.get(),
+            load: loads.split(' ').next().unwrap_or_default().parse().context("read the load average")?,
+            quick,
+        })
+    }
+
+    /// What the reader of the figures should know.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.quick {
+            remarks.push("a quick run: the figures say nothing about speed".to_owned());
+        }
+        // The builds that came just before count with up to one process for each processor.
+        if self.load > 1.5 * self.processors as f64 {
+            remarks.push(format!(
+                "the load average was {} on {} processors: other work disturbs the figures, above all p99",
+                self.load, self.processors
+            ));
+        }
+        remarks
+    }
+}

@@ -1,0 +1,60 @@
+//! How much a run measures, and the programs it measures with.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Result;
+
+use crate::{paths, sh, ui};
+
+/// Repetitions on one segment: with three nodes the address goes round once, so that nobody's past counts against it.
+pub(super) const ROUND: u32 = 3;
+
+/// The size of a run.
+pub(super) struct Plan {
+    /// Repetitions of each fault with each contender; the quiet ones have one.
+    pub(super) repetitions: u32,
+    /// Short times, and our agent as the tests have it.
+    pub(super) quick: bool,
+}
+
+impl Plan {
+    /// Our agent.
+    pub(super) fn speaker(&self) -> PathBuf {
+        let folder = if self.quick { paths::profile() } else { paths::target().join("release") };
+        folder.join("speaker")
+    }
+
+    /// Builds our agent and the measuring clients.
+    ///
+    /// # Errors
+    /// If they do not compile.
+    pub(super) fn build(&self) -> Result<()> {
+        let step = ui::Step::begin("building the agent and the clients");
+        // The clients as they are for the lab: beside this very program.
+        let own = paths::profile();
+        let own = own.file_name().and_then(|name| name.to_str()).filter(|name| *name != "debug").unwrap_or("dev");
+        for (profile, what) in [
+            (own, &["--example", "asker", "--example", "udp"][..]),
+            (if self.quick { own } else { "release" }, &["--bin", "speaker"]),
+        ] {
+            let mut command = Command::new("cargo");
+            command.current_dir(paths::root()).args(["build", "--quiet", "--package", "arpeggio-speaker"]);
+            sh::run({
+                command.args(["--profile", profile]).args(what);
+                command
+            })?;
+        }
+        step.done("built");
+        Ok(())
+    }
+
+    /// What our agent says about its flags.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub(super) fn agent_help(&self) -> Result<String> {
+        let mut command = Command::new(self.speaker());
+        command.args(["run", "--help"]);
+        sh::read(command)
+    }
+}
