@@ -11,7 +11,7 @@ use arpeggio_common::{
 };
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::world::AttachPolicy;
+use crate::world::{AttachPolicy, Preset};
 
 /// The node agent of Arpeggio: answers ARP requests and IPv6 neighbour solicitations for service addresses in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -36,6 +36,12 @@ pub enum Command {
     ///
     /// Exit code 0 when nothing stands in the way (warnings included), 1 when something does.
     Check(CheckArgs),
+    /// Let other nodes take over everything that this one owns, without a gap.
+    ///
+    /// Clients are answered until a successor claims an address, for 2 s at most. Lasts until --undo or until the agent is
+    /// started again; to make it last longer write `succession: {evacuate: true}` into the configuration. Exit code 1 when an
+    /// address was let go of although no other node claimed it.
+    Evacuate(EvacuateArgs),
     /// Remove every program, link and map that the agent pinned, and nothing else.
     ///
     /// Refuses while an agent is running. Without --yes only lists what would be removed.
@@ -96,6 +102,15 @@ pub struct RunArgs {
     /// How often the agent renews that permission.
     #[arg(long, env = "ARPEGGIO_LEASE_RENEW", value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub lease_renew: Duration,
+    /// How fast another node takes over, where the configuration does not say it.
+    #[arg(long, env = "ARPEGGIO_FAILOVER", value_enum, default_value_t = Preset::Default)]
+    pub failover: Preset,
+    /// Time between two heartbeats to an owner [default: that of --failover]
+    #[arg(long, env = "ARPEGGIO_HEARTBEAT", value_name = "TIME", value_parser = duration)]
+    pub heartbeat: Option<Duration>,
+    /// Heartbeats in a row that are unanswered before another node takes over [default: that of --failover]
+    #[arg(long, env = "ARPEGGIO_HEARTBEAT_MISSES", value_name = "N")]
+    pub heartbeat_misses: Option<u32>,
     /// What stays in the kernel when the agent is stopped.
     #[arg(long, env = "ARPEGGIO_ON_EXIT", value_enum, default_value_t = OnExit::Keep)]
     pub on_exit: OnExit,
@@ -142,6 +157,20 @@ pub struct CheckArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub attachment: Attachment,
+}
+
+/// `speaker evacuate`.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct EvacuateArgs {
+    /// Wait until this node owns nothing any more.
+    #[arg(long)]
+    pub wait: bool,
+    /// Take part again.
+    #[arg(long, conflicts_with = "wait")]
+    pub undo: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub places: Places,
 }
 
 /// `speaker cleanup`.
@@ -278,13 +307,15 @@ mod tests {
     fn everything_can_be_said() {
         let line = "speaker run --config c --node-name node-a --pin-dir /p --run-dir /r --attach tcx --exclude-interfaces /x \
                     --capacity 10 --lease 500ms --lease-renew 100ms --on-exit withdraw --log-level debug --log-format json \
-                    --program-log debug";
+                    --program-log debug --failover fast --heartbeat 15ms --heartbeat-misses 4";
         let Ok(Command::Run(run)) = parse(line) else { panic!("not run") };
         assert_eq!(run.node_name, Some(NodeName::try_from("node-a").unwrap()));
         assert_eq!((run.places.pin_dir.as_path(), run.places.run_dir.as_path()), (Path::new("/p"), Path::new("/r")));
         assert_eq!((run.attachment.attach, run.capacity, run.on_exit), (Attach::Tcx, 10, OnExit::Withdraw));
         assert_eq!((run.lease, run.lease_renew), (Duration::from_millis(500), Duration::from_millis(100)));
         assert_eq!((run.log_format, run.program_log), (LogFormat::Json, ProgramLog::Debug));
+        let pace = (run.failover, run.heartbeat, run.heartbeat_misses);
+        assert_eq!(pace, (Preset::Fast, Some(Duration::from_millis(15)), Some(4)));
 
         let Ok(Command::Status(status)) = parse("speaker status 192.0.2.1 2001:db8::1 -i eth0 -i eth1 -o yaml") else {
             panic!("not status")
@@ -292,6 +323,8 @@ mod tests {
         assert_eq!((status.addresses.len(), status.interfaces.len(), status.output), (2, 2, Output::Yaml));
         let Ok(Command::Cleanup(cleanup)) = parse("speaker cleanup --yes --force") else { panic!("not cleanup") };
         assert!(cleanup.yes && cleanup.force);
+        let Ok(Command::Evacuate(evacuate)) = parse("speaker evacuate --wait") else { panic!("not evacuate") };
+        assert!(evacuate.wait && !evacuate.undo);
         assert_eq!(parse("speaker version"), Ok(Command::Version));
     }
 
@@ -304,6 +337,8 @@ mod tests {
             ("speaker run --config c --node-name A_b", "lower-case"),
             ("speaker run --config c --attach fast", "native"),
             ("speaker status -i a/b", "without '/'"),
+            ("speaker run --config c --failover quick", "fastest"),
+            ("speaker evacuate --wait --undo", "cannot be used with"),
             ("speaker status 192.0.2.300", "ADDRESS"),
         ] {
             let error = parse(line).unwrap_err();

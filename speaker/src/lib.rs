@@ -1,7 +1,7 @@
 //! The node agent of Arpeggio: loads and feeds the kernel fast path, follows interfaces, keeps the lease.
 //!
-//! One direction of flow: [`world`] reads the configuration and the kernel's interfaces, [`ownership`] says which addresses
-//! are ours, [`decide`] turns both into what should be, [`dataplane`] and [`frames`] make it so, [`status`] tells.
+//! One direction of flow: [`world`] reads the configuration and the kernel's interfaces, [`decide`] says what should be,
+//! [`succession`] finds out on the wire who owns which address, [`dataplane`] and [`frames`] make it so, [`status`] tells.
 
 #![deny(unsafe_code)]
 
@@ -13,7 +13,7 @@ pub mod clock;
 pub mod dataplane;
 pub mod decide;
 pub mod frames;
-pub mod ownership;
+mod netlink;
 pub mod status;
 pub mod succession;
 pub mod world;

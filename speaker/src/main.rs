@@ -34,6 +34,7 @@ fn start(args: Args) -> anyhow::Result<Answer> {
             }
             Command::Status(status) => Ok(cli::status(&status, out).await?),
             Command::Check(check) => Ok(cli::check::run(&check, out).await?),
+            Command::Evacuate(evacuate) => Ok(cli::evacuate(&evacuate, out).await?),
             Command::Cleanup(cleanup) => Ok(cli::cleanup(&cleanup, out).await?),
             Command::Version => Ok(cli::version(out)?),
         }

@@ -1,48 +1,52 @@
 //! The agent's state between two turns of the loop, and what each turn does to it.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    net::Ipv6Addr,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::{
-    abi::{Event, EventKind, Lease},
-    wire::Mac,
-};
+use arpeggio_common::model::NodeId;
 use tracing::{info, warn};
 
 use super::{
-    announcer::Announcer,
     backend::{Backend, Round},
+    groups::Memberships,
+    situation::situation,
+    succession::{News, SuccessionHandle},
 };
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
-    causes::with_causes,
     clock::monotonic_ns,
-    dataplane::{self, EventsError, Options, Sweep},
+    dataplane::{self, Options, Sweep},
     decide::{AttachMode, Decision, decide},
-    status::{AgentFacts, attach_mode_name},
-    world::{AttachPolicy, LeaseTimes, Sources, World},
+    status::{AgentFacts, Names, attach_mode_name, change},
+    succession::Report,
+    world::{AttachPolicy, Sources, World},
 };
 
 /// Errors that the status remembers.
 const REMEMBERED_ERRORS: usize = 32;
 
+/// A wish to give everything away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Evacuation {
+    /// Whether it is wanted, beside what the configuration says.
+    pub(super) wanted: bool,
+    /// Since when, monotonic nanoseconds.
+    pub(super) since_ns: u64,
+}
+
 /// The agent's state between two turns of the loop.
 pub(super) struct Agent {
     pub(super) sources: Sources,
     pub(super) backend: Backend,
-    pub(super) announcer: Announcer,
+    pub(super) succession: SuccessionHandle,
+    pub(super) memberships: Memberships,
     default_policy: AttachPolicy,
     pin_dir: PathBuf,
-    pub(super) lease: LeaseTimes,
+    /// Somebody asked this node to give everything away.
+    pub(super) evacuation: Evacuation,
     /// The newest world and what was decided for it; `None` before the first.
     pub(super) current: Option<(World, Decision)>,
     pub(super) round: Round,
-    ready: bool,
     pub(super) agent: AgentFacts,
     /// Configurations taken, and when the last one was.
     pub(super) configs: (u64, u64),
@@ -63,17 +67,17 @@ impl Agent {
         if let Some(reason) = backend.without_kernel() {
             warn!("answering in user space, more slowly and without suppression: {reason}");
         }
-        let node = sources.config().value.node.id();
+        let parts = backend.succession_parts(NodeId::from(&sources.config().value.node))?;
         Ok(Self {
-            lease: sources.config().value.lease,
+            succession: SuccessionHandle::start(parts).context("the succession cannot begin")?,
+            memberships: Memberships::default(),
+            evacuation: Evacuation::default(),
             sources,
             backend,
-            announcer: Announcer::open(node).context("gratuitous frames cannot be sent")?,
             default_policy: args.attachment.attach.into(),
             pin_dir: args.places.pin_dir.clone(),
             current: None,
             round: Round::default(),
-            ready: false,
             agent: AgentFacts { pid: std::process::id(), started_ns: monotonic_ns() },
             configs: (0, 0),
             errors: VecDeque::new(),
@@ -85,52 +89,44 @@ impl Agent {
         let before = self.current.as_ref().map(|(world, _)| world);
         if before.is_none_or(|before| !Arc::ptr_eq(&before.config, &world.config)) {
             self.configs = (self.configs.0 + 1, monotonic_ns());
-            self.lease = world.config.lease;
-            self.announcer.set_node(world.config.node.id());
         }
         let links_changed = before.is_some_and(|before| !Arc::ptr_eq(&before.links, &world.links));
-        if links_changed && let Some(error) = self.announcer.verify_groups() {
+        if links_changed && let Some(error) = self.memberships.verify() {
             self.note(error);
         }
         let decision = decide(&world, self.default_policy);
         self.current = Some((world, decision));
         self.reconcile();
-        if !self.ready {
-            self.ready = true;
-            self.renew();
-            let served = self.round.attachments.values().filter(|attachment| attachment.mode.is_some()).count();
-            info!(interfaces = served, addresses = self.addresses(), "ready");
-        }
     }
 
     fn addresses(&self) -> usize {
         self.current.as_ref().map_or(0, |(world, _)| world.config.announcements.len())
     }
 
-    /// Makes things be as decided, and tells the segment what is new.
+    /// Everything is compared with what the kernel holds, and put right.
+    pub(super) fn resync(&mut self) {
+        self.backend.distrust();
+        self.reconcile();
+    }
+
+    /// Makes things be as decided, and tells the succession.
     pub(super) fn reconcile(&mut self) {
         let Some((world, decision)) = &self.current else { return };
-        let refresh = world.config.refresh;
         let round = self.backend.apply(&decision.desired);
-        let answered = round.answered(&decision.desired);
-        if !self.ready {
-            let known: BTreeSet<_> =
-                answered.vips.keys().filter(|place| !round.taken.contains(place)).copied().collect();
-            self.announcer.adopt(&answered, &known);
+        let mut situation = situation(world, decision, &round, self.backend.user());
+        if self.evacuation.wanted {
+            Arc::make_mut(&mut situation.orders).evacuate = true;
         }
-        self.announcer.follow(&answered, refresh, monotonic_ns());
+        self.succession.follow(situation);
+        let groups = decision.desired.groups.iter().filter(|(index, _)| round.serves(*index));
+        self.memberships.follow(&groups.copied().collect());
         if round.attachments != self.round.attachments {
             self.log_attachments(&round);
             // The kernel tells nobody when a program is attached through a BPF link.
             self.sources.refresh_links();
         }
         if round.changes > 0 {
-            info!(
-                changes = round.changes,
-                taken = round.taken.len(),
-                answered = answered.vips.len(),
-                "entries changed"
-            );
+            info!(changes = round.changes, entries = round.installed.len(), "entries changed");
         }
         for error in &round.errors {
             self.note(error.clone());
@@ -161,41 +157,46 @@ impl Agent {
         }
     }
 
-    /// Allows the kernel to go on answering.
-    pub(super) fn renew(&mut self) {
-        // Nothing is allowed before the entries are known to be those of the present configuration.
-        let Some((world, _)) = self.current.as_ref().filter(|_| self.ready) else { return };
-        let node = Some(world.config.node.id());
-        let duration_ns = u64::try_from(self.lease.duration().as_nanos()).unwrap_or(u64::MAX);
-        let lease = Lease { until_ns: monotonic_ns().saturating_add(duration_ns), node };
-        if let Err(error) = self.backend.renew(lease) {
-            self.note(format!("{error:#}"));
-        }
-    }
-
-    pub(super) fn announce(&mut self) {
-        for error in self.announcer.work(monotonic_ns()) {
+    /// Joins or leaves some groups.
+    pub(super) fn join_groups(&mut self) {
+        for error in self.memberships.work() {
             self.note(error);
         }
     }
 
-    pub(super) fn hear(&mut self, event: Result<Event, EventsError>) {
-        match event {
-            Ok(event) => {
-                let address = Ipv6Addr::from(event.key().address()).to_canonical();
-                let (mac, interface) = (Mac(event.mac()), event.key().ifindex());
-                match event.kind() {
-                    Some(EventKind::Conflict) => {
-                        self.note(format!(
-                            "{mac} on interface {interface} speaks for {address}, which this node answers for"
-                        ));
-                    }
-                    Some(EventKind::Claim) => info!(%address, %mac, interface, "claimed by another node"),
-                    None => {}
-                }
+    /// The succession has something to tell.
+    pub(super) fn hear(&mut self, news: News) {
+        match news {
+            News::Changes(reports) => self.log_changes(&reports),
+            News::Settled => {
+                let served = self.round.attachments.values().filter(|attachment| attachment.mode.is_some()).count();
+                info!(interfaces = served, addresses = self.addresses(), "ready");
             }
-            Err(error) => self.note(with_causes(&error)),
+            News::Trouble(text) => self.note(text),
         }
+    }
+
+    fn log_changes(&self, reports: &[Report]) {
+        let names = self.names();
+        for report in reports {
+            let (ifindex, address) = report.place;
+            let interface = self.interface_name(ifindex);
+            info!(%address, interface, "{}", change(report, &names));
+        }
+    }
+
+    /// The names of the nodes that the configuration knows.
+    pub(super) fn names(&self) -> Names {
+        let config = self.current.as_ref().map(|(world, _)| &world.config);
+        let candidates = config.into_iter().flat_map(|config| config.announcements.values());
+        let candidates = candidates.flat_map(|announcement| announcement.candidates());
+        Names::new(candidates.chain(config.map(|config| &config.node)))
+    }
+
+    /// The present name of an interface.
+    pub(super) fn interface_name(&self, ifindex: u32) -> &str {
+        let links = self.current.as_ref().map(|(world, _)| &world.links.0);
+        links.and_then(|links| links.get(&ifindex)).map_or("?", |link| link.name.as_str())
     }
 
     /// Logs an error and keeps it for the status; one that repeats is logged once.
@@ -212,16 +213,19 @@ impl Agent {
     }
 
     /// Leaves the kernel answering until the lease ends, or takes everything away.
-    pub(super) fn stop(mut self, on_exit: OnExit) -> Result<()> {
+    pub(super) fn stop(self, on_exit: OnExit) -> Result<()> {
+        let Self { succession, mut backend, pin_dir, sources, .. } = self;
+        // From here on nobody renews the lease.
+        drop(succession);
         match on_exit {
             OnExit::Keep => {
-                info!(seconds = self.lease.duration().as_secs(), "the kernel goes on answering until the lease ends");
+                let lease = sources.config().value.lease.duration();
+                info!(seconds = lease.as_secs(), "the kernel goes on answering until the lease ends");
                 Ok(())
             }
             OnExit::Withdraw => {
-                self.backend.withdraw()?;
-                let pin_dir = self.pin_dir.clone();
-                drop(self);
+                backend.withdraw()?;
+                drop(backend);
                 dataplane::cleanup(&pin_dir, Sweep::Remove).context("program and maps cannot be removed")?;
                 info!("program and maps are removed");
                 Ok(())

@@ -7,15 +7,17 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::abi::{Action, Event, Lease, Outcome, Sighting, Vip};
+use arpeggio_common::abi::{Action, Event, NodeId, Outcome, Sighting, Vip};
 
-use super::user::UserSide;
+use super::{succession::Parts, user::UserSide};
 use crate::{
     causes::with_causes,
-    dataplane::{Applied, Attachment, Dataplane, Events, Options, ProgramLog},
+    clock::monotonic_ns,
+    dataplane::{Applied, Attachment, Dataplane, Options, ProgramLog, Roles},
     decide::{AttachMode, Desired},
-    frames::USER_MODE_REASON,
+    frames::{ResponderLive, USER_MODE_REASON},
     status::{AttachmentFacts, EntryFacts},
+    succession::{Orders, Role},
 };
 
 /// What a round came to.
@@ -25,8 +27,6 @@ pub(super) struct Round {
     pub(super) attachments: BTreeMap<u32, AttachmentFacts>,
     /// Entries written and removed.
     pub(super) changes: usize,
-    /// What is answered now and was not before.
-    pub(super) taken: BTreeSet<(u32, IpAddr)>,
     /// What did not work out, in sentences; the next round tries again.
     pub(super) errors: Vec<String>,
     /// The entries that are in force now.
@@ -34,16 +34,20 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// What is wanted and really answered: on an interface that is served, by an entry that says so. Only that may be
-    /// announced; the rest would call clients to a node that stays silent.
-    pub(super) fn answered(&self, desired: &Desired) -> Desired {
-        let mut answered = desired.clone();
-        let served = |index: &u32| self.attachments.get(index).is_some_and(|attachment| attachment.mode.is_some());
-        answered.vips.retain(|place, _| {
-            served(&place.0) && self.installed.get(place).is_some_and(|vip| vip.action() == Some(Action::Answer))
-        });
-        answered.groups.retain(|(index, _)| served(index));
-        answered
+    /// Whether something answers on the interface.
+    pub(super) fn serves(&self, ifindex: u32) -> bool {
+        self.attachments.get(&ifindex).is_some_and(|attachment| attachment.mode.is_some())
+    }
+
+    /// The orders as far as they can be followed: with the interfaces that are served, and the places that have an entry.
+    /// Anything else would call clients to a node that stays silent.
+    pub(super) fn feasible(&self, orders: &Orders) -> Orders {
+        let mut orders = orders.clone();
+        for (index, usable) in &mut orders.usable {
+            *usable &= self.serves(*index);
+        }
+        orders.places.retain(|place, _| self.installed.contains_key(place));
+        orders
     }
 
     /// Not even a raw socket serves this interface.
@@ -67,6 +71,7 @@ impl Round {
 pub(super) struct Backend {
     kernel: Result<Dataplane, String>,
     user: UserSide,
+    roles: Roles,
 }
 
 impl Backend {
@@ -80,7 +85,55 @@ impl Backend {
             Err(error) if error.bpf_is_unavailable() => Err(with_causes(&error)),
             Err(error) => return Err(error).context("the kernel program cannot be loaded"),
         };
-        Ok(Self { kernel, user: UserSide::new(options.capacity) })
+        let roles = Roles::default();
+        let kernel = kernel.map(|mut dataplane| {
+            dataplane.follow_roles(roles.clone());
+            dataplane
+        });
+        Ok(Self { kernel, user: UserSide::new(options.capacity, roles.clone()), roles })
+    }
+
+    /// What the succession works with. What an agent before this one left answering stays so until the succession says
+    /// otherwise, if the lease never ended.
+    ///
+    /// # Errors
+    /// The maps cannot be reached or read.
+    pub(super) fn succession_parts(&self, node: NodeId) -> Result<Parts> {
+        let roles = self.roles.clone();
+        let Ok(dataplane) = &self.kernel else {
+            return Ok(Parts { node, kernel: None, roles, adopted: BTreeSet::new() });
+        };
+        let reach = "the maps of the kernel program cannot be reached";
+        let live = || dataplane.live().context(reach);
+        let kernel = Some((live()?, live()?, dataplane.event_queue().context(reach)?));
+        let mut adopted = BTreeSet::new();
+        if !dataplane.maps().lease()?.is_over(monotonic_ns()) {
+            let mut held = roles.hold();
+            for (place, vip) in dataplane.maps().entries()? {
+                if let Some(role) = Role::of(&vip).filter(|role| role.action == Action::Answer) {
+                    held.set(place, role);
+                    adopted.insert(place);
+                }
+            }
+        }
+        Ok(Parts { node, kernel, roles, adopted })
+    }
+
+    /// Who answers.
+    pub(super) const fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// The tables of the raw sockets, where there are any.
+    pub(super) fn user(&self) -> Option<ResponderLive> {
+        self.user.live()
+    }
+
+    /// The next round reads what is in the maps: somebody may have changed them by hand.
+    pub(super) fn distrust(&mut self) {
+        if let Ok(dataplane) = &mut self.kernel {
+            dataplane.distrust();
+        }
     }
 
     /// Why there is no kernel program.
@@ -107,7 +160,6 @@ impl Backend {
         match self.user.follow(desired, &served) {
             Ok(applied) => {
                 round.changes += applied.written + applied.removed;
-                round.taken.extend(applied.taken);
                 round.installed.extend(self.user.installed());
                 for (index, error) in &applied.failed {
                     round.give_up(*index, with_causes(error));
@@ -116,18 +168,6 @@ impl Backend {
             Err(error) => served.iter().for_each(|index| round.give_up(*index, error.clone())),
         }
         round
-    }
-
-    /// Allows answering.
-    ///
-    /// # Errors
-    /// The lease cannot be written.
-    pub(super) fn renew(&mut self, lease: Lease) -> Result<()> {
-        self.user.renew(lease);
-        match &mut self.kernel {
-            Ok(dataplane) => dataplane.renew(lease).context("the lease cannot be renewed"),
-            Err(_) => Ok(()),
-        }
     }
 
     /// Until when answering is allowed, monotonic nanoseconds.
@@ -143,19 +183,11 @@ impl Backend {
     /// # Errors
     /// The lease cannot be ended.
     pub(super) fn withdraw(&mut self) -> Result<()> {
-        self.user.renew(Lease::NONE);
+        self.user.withdraw();
         if let Ok(dataplane) = &mut self.kernel {
             dataplane.withdraw().context("the answers cannot be withdrawn")?;
         }
         Ok(())
-    }
-
-    /// The events of the kernel program; `None` without one.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub(super) fn events(&self) -> Result<Option<Events>> {
-        self.kernel.as_ref().ok().map(Dataplane::events).transpose().context("the program's events cannot be read")
     }
 
     /// The next event of the raw sockets. Cancel safe.
@@ -236,7 +268,6 @@ impl From<Applied> for Round {
                 .map(|(index, attachment)| (index, facts(attachment)))
                 .collect(),
             changes: applied.written + applied.removed,
-            taken: applied.taken.into_iter().collect(),
             ..Self::default()
         };
         round.errors = applied.errors.iter().map(|error| with_causes(error)).collect();

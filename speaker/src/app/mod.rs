@@ -2,16 +2,18 @@
 //! [`decide`](crate::decide); here it is only carried to those who make it so.
 
 mod agent;
-mod announcer;
 mod backend;
+mod gateways;
+mod groups;
 mod lifecycle;
+mod situation;
+mod succession;
 mod telling;
 mod user;
 
 use std::time::Duration;
 
-use anyhow::Result;
-use arpeggio_common::abi::Event;
+use anyhow::{Context as _, Result, bail};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -26,9 +28,8 @@ use self::{
 use crate::{
     args::{ProgramLog, RunArgs},
     causes::with_causes,
-    clock::monotonic_ns,
-    dataplane::{Events, EventsError},
     status::ControlSocket,
+    succession::Pace,
     world::{Defaults, LeaseTimes, SourcePaths, Sources},
 };
 
@@ -57,7 +58,6 @@ pub async fn run(args: RunArgs) -> Result<()> {
     let mut tasks = JoinSet::new();
     let (calls_in, mut calls) = mpsc::channel(WAITING_CALLS);
     tasks.spawn_local(control.serve(calls_in));
-    let mut events = agent.backend.events()?;
     if args.program_log == ProgramLog::Debug
         && let Some(log) = agent.backend.program_log()?
     {
@@ -67,8 +67,6 @@ pub async fn run(args: RunArgs) -> Result<()> {
             }
         });
     }
-    let mut renew = interval(agent.lease.renew());
-    renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut resync = interval(RESYNC);
     resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
     resync.tick().await;
@@ -82,20 +80,15 @@ pub async fn run(args: RunArgs) -> Result<()> {
                 }
                 Signal::Reload => agent.sources.reload(),
             },
-            _ = renew.tick() => agent.renew(),
-            world = agent.sources.changed() => {
-                let times = agent.lease;
-                agent.follow(world?);
-                if agent.lease != times {
-                    renew = interval(agent.lease.renew());
-                    renew.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                }
-            }
-            () = sleep_until(agent.announcer.next_ns()) => agent.announce(),
-            Some(call) = calls.recv() => agent.answer(call),
-            event = next_event(&mut events) => agent.hear(event),
-            event = agent.backend.user_event() => agent.hear(Ok(event)),
-            _ = resync.tick() => agent.reconcile(),
+            world = agent.sources.changed() => agent.follow(world?),
+            Some(call) = calls.recv() => agent.answer(call).await,
+            news = agent.succession.news() => match news {
+                Some(news) => agent.hear(news),
+                None => bail!("the thread of the succession ended; start the agent again and look into its log"),
+            },
+            event = agent.backend.user_event() => agent.succession.heard(event),
+            _ = resync.tick() => agent.resync(),
+            () = std::future::ready(()), if agent.memberships.pending() => agent.join_groups(),
         }
     }
     agent.stop(args.on_exit)
@@ -106,23 +99,14 @@ fn defaults(args: &RunArgs) -> Result<Defaults> {
         let texts: Vec<_> = faults.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("--lease-renew and --lease: {}", texts.join("; "))
     };
+    let preset = args.failover.pace();
+    let interval = args.heartbeat.unwrap_or_else(|| Duration::from_nanos(preset.interval_ns()));
+    let pace = Pace::new(interval, args.heartbeat_misses.unwrap_or_else(|| preset.misses()))
+        .context("--heartbeat and --heartbeat-misses")?;
     Ok(Defaults {
+        pace,
         node_flag: args.node_name.clone(),
         host_name: lifecycle::host_name(),
         lease: LeaseTimes::new(args.lease_renew, args.lease).map_err(faults)?,
     })
-}
-
-async fn sleep_until(at_ns: Option<u64>) {
-    match at_ns {
-        Some(at_ns) => tokio::time::sleep(Duration::from_nanos(at_ns.saturating_sub(monotonic_ns()))).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_event(events: &mut Option<Events>) -> Result<Event, EventsError> {
-    match events {
-        Some(events) => events.next().await,
-        None => std::future::pending().await,
-    }
 }

@@ -10,23 +10,23 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::{
     causes::with_causes,
+    dataplane::Roles,
     decide::Desired,
-    frames::{Responder, ResponderApplied},
+    frames::{Responder, ResponderApplied, ResponderLive},
     status::EntryFacts,
 };
 
 /// The responder, started when the first interface needs it: most nodes never do.
-#[derive(Default)]
 pub(super) struct UserSide {
     capacity: u32,
-    lease: Lease,
+    roles: Roles,
     running: Option<(Responder, Receiver<Event>)>,
 }
 
 impl UserSide {
-    /// With room for `capacity` entries.
-    pub(super) const fn new(capacity: u32) -> Self {
-        Self { capacity, lease: Lease::NONE, running: None }
+    /// With room for `capacity` entries, which say what the roles say.
+    pub(super) const fn new(capacity: u32, roles: Roles) -> Self {
+        Self { capacity, roles, running: None }
     }
 
     /// Serves exactly these interfaces.
@@ -41,25 +41,29 @@ impl UserSide {
             if served.is_empty() {
                 return Ok(ResponderApplied::default());
             }
-            let started = Responder::start(self.capacity).map_err(|error| with_causes(&error))?;
-            started.0.renew(self.lease);
-            self.running = Some(started);
+            let (mut responder, events) = Responder::start(self.capacity).map_err(|error| with_causes(&error))?;
+            responder.follow_roles(self.roles.clone());
+            self.running = Some((responder, events));
         }
         let Some((responder, _)) = &mut self.running else { return Ok(ResponderApplied::default()) };
         Ok(responder.follow(desired, served))
     }
 
-    /// Allows answering.
-    pub(super) fn renew(&mut self, lease: Lease) {
-        self.lease = lease;
+    /// Ends the permission to answer.
+    pub(super) fn withdraw(&self) {
         if let Some((responder, _)) = &self.running {
-            responder.renew(lease);
+            responder.renew(Lease::NONE);
         }
     }
 
     /// Until when answering is allowed.
-    pub(super) const fn lease(&self) -> Lease {
-        self.lease
+    pub(super) fn lease(&self) -> Lease {
+        self.running.as_ref().map_or(Lease::NONE, |(responder, _)| responder.lease())
+    }
+
+    /// The tables, while there are any.
+    pub(super) fn live(&self) -> Option<ResponderLive> {
+        self.running.as_ref().map(|(responder, _)| responder.live())
     }
 
     /// The next event. Cancel safe.

@@ -2,6 +2,7 @@
 
 pub mod check;
 mod cleanup;
+mod evacuate;
 mod output;
 mod pinned;
 mod status;
@@ -10,6 +11,7 @@ mod version;
 use std::process::ExitCode;
 
 pub use cleanup::{CleanupError, cleanup};
+pub use evacuate::{EvacuateError, evacuate};
 pub use output::OutputError;
 pub use pinned::PinnedError;
 pub use status::{StatusError, status};

@@ -9,12 +9,14 @@ mod events;
 mod healer;
 mod inspect;
 mod lease;
+mod live;
 mod load;
 mod logs;
 mod maps;
 mod object;
 mod pins;
 mod readable;
+mod roles;
 mod tables;
 
 use std::{io, path::PathBuf};
@@ -29,11 +31,14 @@ pub use events::{Events, EventsError};
 pub use healer::{HealError, Healer, StrayPlace, stray_source};
 pub use inspect::{InspectError, Inspection, PinnedProgram, inspect};
 pub use lease::LeaseError;
+pub use live::{EventQueue, Live};
 pub use load::ProgramLoadError;
 pub use logs::{LogsError, ProgramLog};
 pub use maps::{Maps, MapsError};
 pub use object::{OBJECT, ObjectError};
 pub use pins::{CleanupReport, Fit, MapShape, PinDir, PinsError, Sweep, cleanup, compare, is_bpffs};
+pub(crate) use roles::ENTRIES_AT_ONCE;
+pub use roles::{HeldRoles, Roles};
 pub use tables::{Entries, Place, Plan, TableError, Write, plan, taken};
 
 pub use crate::clock::monotonic_ns;
@@ -126,6 +131,9 @@ pub struct Dataplane {
     carrier: attach::Carrier,
     programs: load::Programs,
     maps: Maps,
+    roles: Roles,
+    /// What the address maps held when they were last read or written; `None`: they have to be read.
+    known: Option<Entries>,
 }
 
 impl Dataplane {
@@ -160,28 +168,67 @@ impl Dataplane {
             carrier.adopt(&mut programs)?;
             survey.commit(pins)?;
         }
-        Ok(Self { carrier, programs, maps })
+        Ok(Self { carrier, programs, maps, roles: Roles::default(), known: None })
+    }
+
+    /// From now on entries say what these roles say, where there is one.
+    pub fn follow_roles(&mut self, roles: Roles) {
+        self.roles = roles;
+    }
+
+    /// The next [`Self::apply`] reads what the address maps hold: somebody may have changed them by hand.
+    pub fn distrust(&mut self) {
+        self.known = None;
     }
 
     /// Makes the kernel be as wanted: entries first, so that an interface answers from its first frame on, then the
-    /// program on every interface.
+    /// program on every interface. The address maps are only read where they are not known (see [`Self::distrust`]).
     pub fn apply(&mut self, desired: &Desired) -> Applied {
         let mut applied = Applied::default();
-        match tables::observe(&self.maps) {
+        match self.present() {
             Ok(before) => {
-                let plan = plan(&before, &desired.vips, self.maps.capacity());
+                let vips = self.roles.applied_to(desired).vips;
+                let plan = plan(&before, &vips, self.maps.capacity());
                 let mut after = before.clone();
-                let report = tables::apply(&mut self.maps, &plan, &mut after);
+                let report = tables::apply(&mut self.maps, &plan, &mut after, &self.roles);
                 applied.written = report.written;
                 applied.removed = report.removed;
-                applied.errors = report.errors;
                 applied.taken = taken(&before, &after);
+                // What could not be written may be there in another form.
+                self.known = report.errors.is_empty().then(|| after.clone());
+                applied.errors = report.errors;
                 applied.entries = after;
             }
             Err(error) => applied.errors.push(error),
         }
         applied.attachments = self.carrier.reconcile(&mut self.programs, &desired.interfaces);
         applied
+    }
+
+    /// What the address maps hold: as far as it is known, with what the succession wrote since.
+    fn present(&mut self) -> Result<Entries, TableError> {
+        let Some(mut known) = self.known.take() else { return tables::observe(&self.maps) };
+        let roles = self.roles.hold();
+        for (place, vip) in &mut known {
+            *vip = roles.entry(place, *vip);
+        }
+        Ok(known)
+    }
+
+    /// Handles of its own to the maps, for whoever works beside this one and shares its roles.
+    ///
+    /// # Errors
+    /// A descriptor cannot be duplicated.
+    pub fn live(&self) -> Result<Live, MapsError> {
+        Live::new(&self.maps)
+    }
+
+    /// The events, for a thread that waits itself.
+    ///
+    /// # Errors
+    /// The ring buffer cannot be mapped.
+    pub fn event_queue(&self) -> Result<EventQueue, MapsError> {
+        EventQueue::new(&self.maps)
     }
 
     /// Allows the program to answer until the end of the lease (see [`monotonic_ns`]), in the name of its node.
@@ -198,12 +245,13 @@ impl Dataplane {
     /// The lease cannot be ended. Entries that could not be removed are in the result.
     pub fn withdraw(&mut self) -> Result<Applied, LeaseError> {
         lease::clear(&mut self.maps)?;
+        self.known = None;
         let mut applied = Applied::default();
         match tables::observe(&self.maps) {
             Ok(mut entries) => {
                 let answers = entries.iter().filter(|(_, vip)| vip.action() == Some(Action::Answer));
                 let plan = Plan { remove: answers.map(|(place, _)| *place).collect(), ..Plan::default() };
-                let report = tables::apply(&mut self.maps, &plan, &mut entries);
+                let report = tables::apply(&mut self.maps, &plan, &mut entries, &self.roles);
                 applied.removed = report.removed;
                 applied.errors = report.errors;
             }

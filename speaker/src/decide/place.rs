@@ -3,17 +3,18 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
+    sync::Arc,
 };
 
 use arpeggio_common::{
     abi::{Action, Flags},
-    model::{Announcement, InterfaceName},
+    model::{Announcement, InterfaceName, NodeId},
     wire::solicited_node_group,
 };
 
 use super::{Desired, DesiredInterface, DesiredVip};
 use crate::{
-    ownership,
+    succession::{Order, Orders},
     world::{AttachPolicy, Config, Eligible, Link, World, eligible},
 };
 
@@ -26,13 +27,15 @@ pub struct Decision {
     pub ineligible: BTreeMap<u32, String>,
     /// Addresses that are ours and that no interface can carry, and why.
     pub unplaced: BTreeMap<IpAddr, String>,
+    /// What this node may have, and in which order: who has it is found out on the wire.
+    pub orders: Orders,
 }
 
 /// Decides for a whole world. `default_policy` is how the program is attached where the configuration says nothing.
 ///
-/// An address that somebody else owns is suppressed on every eligible interface: kube-proxy in IPVS mode puts it on a device
-/// of every node, and a kernel answers on one interface for the addresses of all. The same holds for an address of ours on
-/// interfaces that it is not announced on.
+/// Every address is suppressed on every eligible interface: kube-proxy in IPVS mode puts it on a device of every node, and a
+/// kernel answers on one interface for the addresses of all. Where this node may own an address, the succession turns the
+/// entry when it does.
 pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
     let config = &world.config;
     let mut decision = Decision::default();
@@ -50,10 +53,14 @@ pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
             }
         }
     }
+    decision.orders.usable =
+        decision.desired.interfaces.iter().map(|(index, interface)| (*index, interface.carrier)).collect();
+    decision.orders.pace = config.succession.pace;
+    decision.orders.evacuate = config.succession.evacuate;
     for announcement in config.announcements.values() {
-        let buckets = ownership::buckets(announcement, &config.node);
-        let announced = place(announcement, buckets, &usable, &mut decision.desired);
-        if buckets != 0 && !announced {
+        let is_candidate = announcement.candidates().contains(&config.node);
+        let placed = place(announcement, is_candidate, &usable, &mut decision);
+        if is_candidate && !placed {
             decision.unplaced.insert(announcement.address(), why_unplaced(announcement, &usable, &decision.desired));
         }
     }
@@ -71,26 +78,36 @@ fn interface(link: &Link, config: &Config, default_policy: AttachPolicy) -> Opti
     })
 }
 
-/// Puts one address on every usable interface; tells whether it is announced on any.
-fn place(announcement: &Announcement, buckets: u64, usable: &[(u32, Eligible)], desired: &mut Desired) -> bool {
+/// Puts one address on every usable interface; tells whether it can be owned on any.
+fn place(
+    announcement: &Announcement,
+    is_candidate: bool,
+    usable: &[(u32, Eligible)],
+    Decision { desired, orders, .. }: &mut Decision,
+) -> bool {
     let address = announcement.address();
-    let mut announced = false;
+    let candidates: Arc<[NodeId]> = announcement.candidates().iter().map(NodeId::from).collect();
+    let mut placed = false;
     for (index, eligible) in usable {
         let Some(interface) = desired.interfaces.get(index) else { continue };
-        let ours = buckets != 0 && announcement.covers(&interface.name) && carries(*eligible, address);
-        let vip = DesiredVip {
-            mac: interface.mac,
-            action: if ours { Action::Answer } else { Action::Suppress },
-            flags: Flags::NONE,
-            buckets: if ours { buckets } else { 0 },
-        };
+        let vip = DesiredVip { mac: interface.mac, action: Action::Suppress, flags: Flags::NONE, buckets: 0 };
         desired.vips.insert((*index, address), vip);
-        if ours && let IpAddr::V6(v6) = address {
+        if !(announcement.covers(&interface.name) && carries(*eligible, address)) {
+            continue;
+        }
+        // Of others as well: a node that was taken out of an order hands over before it lets go.
+        let order = Order { candidates: Arc::clone(&candidates), mode: announcement.mode() };
+        orders.places.insert((*index, address), order);
+        if !is_candidate {
+            continue;
+        }
+        // Of all candidates: who takes over must not have to wait until switches have learned a group.
+        if let IpAddr::V6(v6) = address {
             desired.groups.insert((*index, Ipv6Addr::from(solicited_node_group(v6.octets()))));
         }
-        announced |= ours;
+        placed = true;
     }
-    announced
+    placed
 }
 
 const fn carries(eligible: Eligible, address: IpAddr) -> bool {

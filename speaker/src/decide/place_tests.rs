@@ -6,13 +6,15 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::ALL_BUCKETS,
     model::{Mode, NodeName},
     wire::Mac,
 };
 
 use super::*;
-use crate::world::{Exclude, LeaseTimes, Links, testing::card};
+use crate::{
+    succession::Pace,
+    world::{Exclude, LeaseTimes, Links, SuccessionConfig, testing::card},
+};
 
 fn announcement(address: &str, candidates: &[&str], interfaces: &[&str]) -> Announcement {
     Announcement::new(
@@ -32,6 +34,7 @@ fn world(announcements: Vec<Announcement>, links: Vec<Link>) -> World {
         policies: BTreeMap::from([(InterfaceName::try_from("eth1").unwrap(), AttachPolicy::Tcx)]),
         refresh: None,
         lease: LeaseTimes::default(),
+        succession: SuccessionConfig { pace: Pace::FAST, evacuate: true, ..SuccessionConfig::default() },
     };
     World {
         generation: 7,
@@ -45,52 +48,61 @@ fn two_cards() -> Vec<Link> {
     vec![card(2, "eth0", &["192.0.2.1/24", "fe80::1/64"]), card(3, "eth1", &["198.51.100.1/24"])]
 }
 
-fn actions(decision: &Decision, address: &str) -> Vec<(u32, Action)> {
+/// The interfaces on which an address may be owned.
+fn ordered(decision: &Decision, address: &str) -> Vec<u32> {
     let address: IpAddr = address.parse().unwrap();
-    decision
-        .desired
-        .vips
-        .iter()
-        .filter(|((_, a), _)| *a == address)
-        .map(|((index, _), vip)| (*index, vip.action))
-        .collect()
+    decision.orders.places.keys().filter(|(_, a)| *a == address).map(|(index, _)| *index).collect()
 }
 
 #[test]
-fn an_owned_address_is_answered_on_every_eligible_interface() {
-    let decision =
-        decide(&world(vec![announcement("192.0.2.10", &["node-a", "node-b"], &[])], two_cards()), AttachPolicy::Auto);
-    assert_eq!(actions(&decision, "192.0.2.10"), [(2, Action::Answer), (3, Action::Answer)]);
-    let vip = decision.desired.vips[&(3, "192.0.2.10".parse().unwrap())];
-    assert_eq!((vip.mac, vip.buckets), (Mac([2, 0, 0, 0, 0, 3]), ALL_BUCKETS));
-    assert_eq!(decision.desired.generation, 7);
-    assert!(decision.unplaced.is_empty());
-}
-
-#[test]
-fn what_others_own_is_suppressed_everywhere() {
-    for candidates in [&["node-b", "node-a"][..], &["node-b"], &[]] {
+fn an_address_begins_suppressed_and_may_be_owned_on_every_eligible_interface() {
+    for candidates in [&["node-a", "node-b"][..], &["node-b", "node-a"], &["node-b"]] {
         let decision =
-            decide(&world(vec![announcement("192.0.2.10", candidates, &["eth0"])], two_cards()), AttachPolicy::Auto);
-        assert_eq!(actions(&decision, "192.0.2.10"), [(2, Action::Suppress), (3, Action::Suppress)]);
-        assert!(decision.desired.vips.values().all(|vip| vip.buckets == 0));
-        assert!(decision.unplaced.is_empty(), "what is not ours needs no place");
+            decide(&world(vec![announcement("192.0.2.10", candidates, &[])], two_cards()), AttachPolicy::Auto);
+        let suppressed = |index| DesiredVip {
+            mac: Mac([2, 0, 0, 0, 0, index]),
+            action: Action::Suppress,
+            flags: Flags::NONE,
+            buckets: 0,
+        };
+        let address: IpAddr = "192.0.2.10".parse().unwrap();
+        assert_eq!(decision.desired.vips, BTreeMap::from([((2, address), suppressed(2)), ((3, address), suppressed(3))]));
+        assert_eq!(decision.desired.generation, 7);
+        assert!(decision.unplaced.is_empty());
+        // Of others too: whoever was taken out of an order hands over first.
+        let order = &decision.orders.places[&(3, address)];
+        let ids: Vec<_> = candidates.iter().map(|name| NodeId::from(&NodeName::try_from(*name).unwrap())).collect();
+        assert_eq!((order.candidates.as_ref(), order.mode), (ids.as_slice(), Mode::Exclusive));
+        assert_eq!(ordered(&decision, "192.0.2.10"), [2, 3]);
     }
 }
 
 #[test]
-fn an_address_of_ours_is_suppressed_where_it_is_not_announced() {
-    let decision =
-        decide(&world(vec![announcement("192.0.2.10", &["node-a"], &["eth1"])], two_cards()), AttachPolicy::Auto);
-    assert_eq!(actions(&decision, "192.0.2.10"), [(2, Action::Suppress), (3, Action::Answer)]);
+fn pace_evacuation_and_carrier_are_part_of_the_orders() {
+    let mut cards = two_cards();
+    cards[1].carrier = false;
+    let decision = decide(&world(vec![], cards), AttachPolicy::Auto);
+    assert_eq!(decision.orders.usable, BTreeMap::from([(2, true), (3, false)]));
+    assert_eq!((decision.orders.pace, decision.orders.evacuate), (Pace::FAST, true));
 }
 
 #[test]
-fn ipv6_needs_a_link_local_address_and_joins_its_group_there() {
+fn where_it_is_not_announced_an_address_is_suppressed_for_good() {
     let decision =
-        decide(&world(vec![announcement("2001:db8::12:3456", &["node-a"], &[])], two_cards()), AttachPolicy::Auto);
-    assert_eq!(actions(&decision, "2001:db8::12:3456"), [(2, Action::Answer), (3, Action::Suppress)]);
-    assert_eq!(decision.desired.groups, BTreeSet::from([(2, "ff02::1:ff12:3456".parse().unwrap())]));
+        decide(&world(vec![announcement("192.0.2.10", &["node-a"], &["eth1"])], two_cards()), AttachPolicy::Auto);
+    assert_eq!(ordered(&decision, "192.0.2.10"), [3]);
+    assert_eq!(decision.desired.vips.len(), 2);
+}
+
+#[test]
+fn ipv6_needs_a_link_local_address_and_every_candidate_joins_its_group_there() {
+    for (candidates, joins) in [(&["node-a"][..], true), (&["node-b", "node-a"], true), (&["node-b"], false)] {
+        let decision =
+            decide(&world(vec![announcement("2001:db8::12:3456", candidates, &[])], two_cards()), AttachPolicy::Auto);
+        assert_eq!(ordered(&decision, "2001:db8::12:3456"), [2]);
+        let groups = BTreeSet::from([(2, "ff02::1:ff12:3456".parse().unwrap())]);
+        assert_eq!(decision.desired.groups, if joins { groups } else { BTreeSet::new() });
+    }
 }
 
 #[test]

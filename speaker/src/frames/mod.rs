@@ -7,6 +7,7 @@ mod filter;
 mod frame;
 mod gratuitous;
 mod groups;
+pub mod messages;
 mod responder;
 mod socket;
 
@@ -15,7 +16,7 @@ pub use filter::Heard;
 pub use frame::Frame;
 pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};
 pub use groups::{CHANGES_PER_CALL, GROUPS_PER_SOCKET, GroupError, GroupReport, Groups, Membership};
-pub use responder::{Responder, ResponderApplied, ResponderError, ResponderLosses, USER_MODE_REASON};
+pub use responder::{Responder, ResponderApplied, ResponderError, ResponderLive, ResponderLosses, USER_MODE_REASON};
 pub(crate) use socket::link_address;
 pub use socket::{FrameSocket, SendError, SendReport};
 

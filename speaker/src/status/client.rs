@@ -61,6 +61,16 @@ pub enum ClientError {
     Refused(String),
 }
 
+impl ClientError {
+    /// An answer to another question than was asked.
+    pub fn unexpected(response: &Response) -> Self {
+        Self::Refused(match response {
+            Response::Error { message } => message.clone(),
+            other => format!("it answered something else: {other:?}"),
+        })
+    }
+}
+
 /// Asks the agent with this run directory. The response is never [`Response::Error`].
 ///
 /// # Errors
@@ -85,7 +95,7 @@ pub async fn ask(directory: &Path, request: &Request) -> Result<Response, Client
     };
     match serde_json::from_slice(&line) {
         Ok(Response::Error { message }) => Err(ClientError::Refused(message)),
-        Ok(response @ Response::Status(_)) => Ok(response),
+        Ok(response) => Ok(response),
         Err(source) => Err(ClientError::Foreign { path, source }),
     }
 }

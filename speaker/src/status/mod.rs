@@ -18,7 +18,7 @@ pub use facts::{
 };
 pub use ownership::{OwnershipReport, PeerReport, SuccessionReport};
 pub use parties::{Names, Party};
-pub use protocol::{Nothing, Request, Response, SOCKET_NAME};
+pub use protocol::{Evacuate, EvacuationReport, Nothing, Request, Response, SOCKET_NAME};
 pub use render::render;
 pub use report::{
     AddressReport, AgentReport, ConfigReport, Counters, ErrorReport, Filter, GratuitousReport, GroupReport,

@@ -13,12 +13,36 @@ pub(super) const MAX_REQUEST: usize = 4096;
 /// A hundred thousand addresses make 40 MB.
 pub(super) const MAX_RESPONSE: usize = 128 * 1024 * 1024;
 
-/// What can be asked. Other verbs (evacuate, explain) get variants here.
+/// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Request {
     /// The present report.
     Status(Nothing),
+    /// Give everything away, or take part again; answered with how far that is.
+    Evacuate(Evacuate),
+    /// How far an evacuation is.
+    Evacuation(Nothing),
+}
+
+/// What is to become of the addresses of this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evacuate {
+    /// Others are to take them over.
+    pub on: bool,
+}
+
+/// How far an evacuation is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvacuationReport {
+    /// Whether this node is to lose everything to others, as asked or as configured.
+    pub evacuating: bool,
+    /// What it still answers for, as `address on interface`.
+    pub owned: Vec<String>,
+    /// What it let go of since the evacuation was asked for although nobody claimed it.
+    pub abandoned: Vec<String>,
 }
 
 /// The empty object: room for parameters that an older client does not know.
@@ -32,6 +56,8 @@ pub struct Nothing {}
 pub enum Response {
     /// The present report.
     Status(Box<StatusReport>),
+    /// How far an evacuation is.
+    Evacuation(EvacuationReport),
     /// The request was not understood or could not be answered.
     Error {
         /// Why, and what to do about it.

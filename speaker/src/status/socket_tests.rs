@@ -54,7 +54,7 @@ async fn raw(directory: &Path, bytes: &[u8]) -> String {
 async fn status(directory: &Path) -> Result<StatusReport, ClientError> {
     match ask(directory, &Request::Status(Nothing {})).await? {
         Response::Status(report) => Ok(*report),
-        Response::Error { message } => panic!("{message}"),
+        other => panic!("{other:?}"),
     }
 }
 

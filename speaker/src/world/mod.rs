@@ -14,7 +14,7 @@ mod task;
 pub(crate) mod testing;
 mod yaml;
 
-pub use config::{Config, Defaults, LeaseFault, LeaseTimes};
+pub use config::{Config, Defaults, LeaseFault, LeaseTimes, Preset, SuccessionConfig};
 pub use eligible::{Eligible, Ineligible, eligible};
 pub use exclude::{DEFAULT_PATTERNS, Exclude};
 pub use file::{Loaded, Refused};

@@ -12,10 +12,8 @@ use netlink_packet_route::{
 };
 use netlink_sys::protocols::NETLINK_ROUTE;
 
-use super::{
-    facts::Offloads,
-    netlink::{Netlink, dump, value, values},
-};
+use super::facts::Offloads;
+use crate::netlink::{Netlink, dump, value, values};
 
 /// The XDP features of all devices (`Documentation/netlink/specs/netdev.yaml`, `dev-get`), by interface index; `None` when
 /// the kernel does not tell (before 6.3).

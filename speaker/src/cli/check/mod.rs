@@ -8,7 +8,6 @@ mod gather;
 mod interface;
 mod judge;
 mod machine;
-mod netlink;
 mod render;
 mod run;
 mod sysctl;

@@ -6,7 +6,7 @@ use arpeggio_common::abi::{Key4, Key6, Stats, names};
 use aya::maps::{MapError, PerCpuValues};
 
 use super::{Entries, Place, Plan, Write, place_of_key4, place_of_key6};
-use crate::dataplane::{load::is_gone, maps::Maps};
+use crate::dataplane::{ENTRIES_AT_ONCE, Roles, load::is_gone, maps::Maps};
 
 /// One thing that did not work out; the rest was done.
 #[derive(Debug, thiserror::Error)]
@@ -97,35 +97,31 @@ pub(in crate::dataplane) fn observe(maps: &Maps) -> Result<Entries, TableError> 
     Ok(entries)
 }
 
-/// Applies a plan and keeps `entries` in step with the maps.
-pub(in crate::dataplane) fn apply(maps: &mut Maps, plan: &Plan, entries: &mut Entries) -> TableReport {
+/// Applies a plan and keeps `entries` in step with the maps. What is written says what its role says at that moment.
+pub(in crate::dataplane) fn apply(maps: &mut Maps, plan: &Plan, entries: &mut Entries, roles: &Roles) -> TableReport {
     let mut report = TableReport::default();
-    for place in &plan.remove {
-        match remove(maps, *place) {
-            Err(source) if !is_gone(&source) => {
-                let (ifindex, address) = *place;
-                report.errors.push(TableError::Remove { map: map_of(address), ifindex, address, source });
-            }
-            // Gone by other hands is gone.
-            Ok(()) | Err(_) => {
-                report.removed += 1;
-                entries.remove(place);
+    for places in plan.remove.chunks(ENTRIES_AT_ONCE) {
+        // Held, so that nobody puts back what he read just before.
+        let _held = roles.hold();
+        for place in places {
+            match remove(maps, *place) {
+                Err(source) if !is_gone(&source) => {
+                    let (ifindex, address) = *place;
+                    report.errors.push(TableError::Remove { map: map_of(address), ifindex, address, source });
+                }
+                // Gone by other hands is gone.
+                Ok(()) | Err(_) => {
+                    report.removed += 1;
+                    entries.remove(place);
+                }
             }
         }
     }
-    for write in &plan.set {
-        let (ifindex, address) = write.place;
-        if write.fresh_slot
-            && let Err(source) = reset_counters(maps, write.vip.slot())
-        {
-            report.errors.push(TableError::Counters { ifindex, address, source });
-        }
-        match insert(maps, write) {
-            Ok(()) => {
-                report.written += 1;
-                entries.insert(write.place, write.vip);
-            }
-            Err(source) => report.errors.push(TableError::Write { map: map_of(address), ifindex, address, source }),
+    for writes in plan.set.chunks(ENTRIES_AT_ONCE) {
+        let held = roles.hold();
+        for write in writes {
+            let write = Write { vip: held.entry(&write.place, write.vip), ..*write };
+            set(maps, &write, entries, &mut report);
         }
     }
     if !plan.left_out.is_empty() {
@@ -136,7 +132,23 @@ pub(in crate::dataplane) fn apply(maps: &mut Maps, plan: &Plan, entries: &mut En
     report
 }
 
-const fn map_of(address: IpAddr) -> &'static str {
+fn set(maps: &mut Maps, write: &Write, entries: &mut Entries, report: &mut TableReport) {
+    let (ifindex, address) = write.place;
+    if write.fresh_slot
+        && let Err(source) = reset_counters(maps, write.vip.slot())
+    {
+        report.errors.push(TableError::Counters { ifindex, address, source });
+    }
+    match insert(maps, write) {
+        Ok(()) => {
+            report.written += 1;
+            entries.insert(write.place, write.vip);
+        }
+        Err(source) => report.errors.push(TableError::Write { map: map_of(address), ifindex, address, source }),
+    }
+}
+
+pub(in crate::dataplane) const fn map_of(address: IpAddr) -> &'static str {
     match address {
         IpAddr::V4(_) => names::VIPS4,
         IpAddr::V6(_) => names::VIPS6,

@@ -6,7 +6,7 @@ mod plan;
 use std::net::IpAddr;
 
 pub use apply::TableError;
-pub(super) use apply::{apply, observe};
+pub(super) use apply::{apply, map_of, observe};
 pub use plan::{Entries, Plan, Write, plan, taken};
 
 use arpeggio_common::abi::{Key4, Key6};

@@ -1,14 +1,11 @@
 //! Pure: when to tell the segment that an address is ours.
 //!
 //! Taking an address starts six rounds (design section 4): at once and after 50 ms, 200 ms, 1 s, 2 s and 4 s, because a
-//! frame may be lost and a switch port may still be learning. Carrier that comes up and a new MAC are like a new taking.
+//! frame may be lost and a switch port may still be learning. A new MAC is like a new taking.
 //! After that an address may be refreshed periodically, for devices that forget or never listened.
 //!
-//! An IPv4 round has both forms, request and reply: some stacks update their caches from one only (RFC 5227 section 3). An
-//! IPv6 round is one unsolicited advertisement to all nodes (RFC 4861 section 7.2.6).
-//!
-//! Everything goes through one [`Pace`]: whoever takes ten thousand addresses must not flood the segment. What waits is
-//! sent by round, first rounds of all addresses before any second round, refreshing last.
+//! Everything goes through a [`Pace`]: whoever takes ten thousand addresses must not flood the segment for long. What waits
+//! is sent by round, first rounds of all addresses (at a faster pace of their own) before any second round, refreshing last.
 
 mod pace;
 
@@ -20,13 +17,13 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, NodeId},
-    wire::{Arp, Mac, Neighbor},
+    model::NodeId,
+    wire::Mac,
 };
 
 use self::pace::Bucket;
-use super::Frame;
-use crate::decide::Desired;
+use super::{Frame, messages::push_claim};
+use crate::dataplane::Place;
 
 pub use self::pace::Pace;
 
@@ -42,8 +39,7 @@ const REFRESH_TICK_NS: u64 = 10_000_000;
 /// Refreshing that fell behind by more than this is not caught up, in nanoseconds: that would be the burst it avoids.
 const REFRESH_SLACK_NS: u64 = 100_000_000;
 
-/// An address on one interface.
-type Key = (u32, IpAddr);
+type Key = Place;
 
 #[derive(Debug)]
 struct Claim {
@@ -87,6 +83,10 @@ pub struct GratuitousStep {
 pub struct Gratuitous {
     node: NodeId,
     bucket: Bucket,
+    /// First rounds have a faster pace: until they are out, clients of a lost node wait.
+    first_bucket: Bucket,
+    /// Rounds beside the schedule.
+    defended: BTreeSet<Key>,
     claims: BTreeMap<Key, Claim>,
     /// What is pending, by round and due time: the same as in the claims, in the order in which it is sent.
     rounds: [BTreeSet<(u64, Key)>; CLAIM_ROUNDS_NS.len()],
@@ -94,64 +94,56 @@ pub struct Gratuitous {
 }
 
 impl Gratuitous {
-    /// `node` is what the frames say of their sender. `refresh`: how often every address is announced again when nothing happens, spread evenly over the addresses;
-    /// `None` or zero for never.
+    /// `node` is named in every frame. `refresh`: how often every address is announced again when nothing happens, spread
+    /// evenly over the addresses; `None` or zero for never.
     pub fn new(node: NodeId, pace: Pace, refresh: Option<Duration>) -> Self {
-        let rounds = Default::default();
-        Self { node, bucket: Bucket::new(pace), claims: BTreeMap::new(), rounds, refresh: Refresh::every(refresh) }
-    }
-
-    /// From now on this is the node.
-    pub const fn set_node(&mut self, node: NodeId) {
-        self.node = node;
-    }
-
-    /// From now on this is what the node announces; to be called after the data plane took it over, so that nobody is
-    /// called to a node that does not answer yet.
-    ///
-    /// Claimed is what is answered for alone, on an interface with carrier. Shared addresses are never claimed: a broadcast
-    /// would take all clients from the other owners. What is new, or has another MAC than before, starts with the first
-    /// round; what is no longer announced is forgotten with all its rounds.
-    pub fn follow(&mut self, desired: &Desired, now_ns: u64) {
-        let wanted: BTreeMap<Key, Mac> = desired
-            .vips
-            .iter()
-            .filter(|(_, vip)| vip.action == Action::Answer && vip.buckets == ALL_BUCKETS)
-            .filter(|((ifindex, _), _)| desired.interfaces.get(ifindex).is_some_and(|interface| interface.carrier))
-            .map(|(key, vip)| (*key, vip.mac))
-            .collect();
-        let gone: Vec<Key> = self.claims.keys().filter(|key| !wanted.contains_key(key)).copied().collect();
-        for key in gone {
-            self.forget(key);
-        }
-        for (key, mac) in wanted {
-            if self.claims.get(&key).is_none_or(|claim| claim.mac != mac) {
-                self.start(key, mac, now_ns);
-            }
+        Self {
+            node,
+            bucket: Bucket::new(pace),
+            first_bucket: Bucket::new(Pace::FIRST),
+            defended: BTreeSet::new(),
+            claims: BTreeMap::new(),
+            rounds: Default::default(),
+            refresh: Refresh::every(refresh),
         }
     }
 
-    /// Takes what is `answered` for known to everybody: an agent that was restarted finds it in the pinned maps, and the
-    /// segment never heard of anybody else. To be called before [`Self::follow`] of the same.
-    pub fn adopt(&mut self, answered: &Desired, known: &BTreeSet<(u32, IpAddr)>) {
-        for (key, vip) in answered.vips.iter().filter(|(key, _)| known.contains(key)) {
-            self.claims.insert(*key, Claim { mac: vip.mac, begun_ns: 0, pending: None });
+    /// This node took the address; to be called after its entry answers, so that nobody is called to a node that is silent.
+    /// The rounds begin anew. Shared addresses are never claimed: a broadcast would take all clients from the other owners.
+    pub fn claim(&mut self, place: Place, mac: Mac, now_ns: u64) {
+        self.start(place, mac, now_ns);
+    }
+
+    /// One round beside the schedule, as soon as the pace allows: somebody else claimed what is ours.
+    pub fn defend(&mut self, place: Place) {
+        if self.claims.contains_key(&place) {
+            self.defended.insert(place);
+        }
+    }
+
+    /// The address is no longer ours: nothing of it is sent any more.
+    pub fn quiet(&mut self, place: Place) {
+        self.forget(place);
+    }
+
+    /// The address was ours all along, and the segment knows: only refreshed and defended.
+    pub fn adopt(&mut self, place: Place, mac: Mac) {
+        self.forget(place);
+        self.claims.insert(place, Claim { mac, begun_ns: 0, pending: None });
+    }
+
+    /// The interface has this MAC now: what was claimed there with another one is claimed anew.
+    pub fn moved(&mut self, ifindex: u32, mac: Mac, now_ns: u64) {
+        let other = |(place, claim): (&Place, &Claim)| (place.0 == ifindex && claim.mac != mac).then_some(*place);
+        let places: Vec<Place> = self.claims.iter().filter_map(other).collect();
+        for place in places {
+            self.start(place, mac, now_ns);
         }
     }
 
     /// Changes how often every address is announced again; `None` or zero for never.
     pub fn set_refresh(&mut self, refresh: Option<Duration>) {
         self.refresh = Refresh::every(refresh);
-    }
-
-    /// Claims every address of the interface from the first round on: its carrier came up, or it was away in between two
-    /// calls of [`Self::follow`].
-    pub fn restart(&mut self, ifindex: u32, now_ns: u64) {
-        let all: Vec<(Key, Mac)> =
-            self.claims.iter().filter(|(key, _)| key.0 == ifindex).map(|(key, claim)| (*key, claim.mac)).collect();
-        for (key, mac) in all {
-            self.start(key, mac, now_ns);
-        }
     }
 
     /// Addresses that still have rounds before them.
@@ -162,23 +154,55 @@ impl Gratuitous {
     /// What has to be sent now.
     pub fn step(&mut self, now_ns: u64) -> GratuitousStep {
         let mut frames = Vec::new();
-        let mut open = true;
-        for round in 0..CLAIM_ROUNDS_NS.len() {
+        let mut open = self.firsts(now_ns, &mut frames);
+        let eager = !open;
+        open = open && self.defences(now_ns, &mut frames);
+        for round in 1..CLAIM_ROUNDS_NS.len() {
             while open
                 && let Some((due_ns, key)) = self.rounds[round].first().copied().filter(|(due, _)| *due <= now_ns)
             {
                 open = self.bucket.take(frames_of_round(key), now_ns);
                 if open {
                     self.rounds[round].remove(&(due_ns, key));
-                    self.claim(key, round, now_ns, &mut frames);
+                    self.claim_round(key, round, now_ns, &mut frames);
                 }
             }
         }
         if open {
             open = self.refresh(now_ns, &mut frames);
         }
-        let next_ns = if open { self.next_due(now_ns) } else { Some(self.bucket.worth_waking_ns(now_ns)) };
+        let next_ns = match (open, eager) {
+            (true, _) => self.next_due(now_ns),
+            (false, true) => Some(self.first_bucket.worth_waking_ns(now_ns)),
+            (false, false) => Some(self.bucket.worth_waking_ns(now_ns)),
+        };
         GratuitousStep { frames, next_ns }
+    }
+
+    /// The first round of everything that was taken; `false` when their pace was used up.
+    fn firsts(&mut self, now_ns: u64, frames: &mut Vec<Frame>) -> bool {
+        while let Some((due_ns, key)) = self.rounds[0].first().copied() {
+            if !self.first_bucket.take(frames_of_round(key), now_ns) {
+                return false;
+            }
+            self.rounds[0].remove(&(due_ns, key));
+            self.claim_round(key, 0, now_ns, frames);
+        }
+        true
+    }
+
+    /// What somebody else claimed; `false` when the pace was used up.
+    fn defences(&mut self, now_ns: u64, frames: &mut Vec<Frame>) -> bool {
+        while let Some(key) = self.defended.first().copied() {
+            if !self.bucket.take(frames_of_round(key), now_ns) {
+                return false;
+            }
+            self.defended.remove(&key);
+            if let Some(claim) = self.claims.get(&key) {
+                push_claim(key, claim.mac, self.node, frames);
+            }
+        }
+        true
     }
 
     fn start(&mut self, key: Key, mac: Mac, now_ns: u64) {
@@ -188,15 +212,17 @@ impl Gratuitous {
     }
 
     fn forget(&mut self, key: Key) {
+        self.defended.remove(&key);
         if let Some(Claim { pending: Some((round, due_ns)), .. }) = self.claims.remove(&key) {
             self.rounds[round].remove(&(due_ns, key));
         }
     }
 
     /// Sends one round and appoints the next.
-    fn claim(&mut self, key: Key, round: usize, now_ns: u64, frames: &mut Vec<Frame>) {
+    fn claim_round(&mut self, key: Key, round: usize, now_ns: u64, frames: &mut Vec<Frame>) {
+        let node = self.node;
         let Some(claim) = self.claims.get_mut(&key) else { return };
-        push_round(key, claim.mac, self.node, frames);
+        push_claim(key, claim.mac, node, frames);
         if round == 0 {
             claim.begun_ns = now_ns;
         }
@@ -210,6 +236,7 @@ impl Gratuitous {
 
     /// Gives every address its turn; `false` when the pace was used up.
     fn refresh(&mut self, now_ns: u64, frames: &mut Vec<Frame>) -> bool {
+        let node = self.node;
         let Some(refresh) = &mut self.refresh else { return true };
         let Ok(count @ 1..) = u64::try_from(self.claims.len()) else {
             refresh.next_ns = None;
@@ -231,7 +258,7 @@ impl Gratuitous {
             open = claim.pending.is_some() || self.bucket.take(frames_of_round(*key), now_ns);
             if open {
                 if claim.pending.is_none() {
-                    push_round(*key, claim.mac, self.node, frames);
+                    push_claim(*key, claim.mac, node, frames);
                 }
                 refresh.last = Some(*key);
                 next_ns = next_ns.saturating_add(spacing_ns);
@@ -253,17 +280,6 @@ const fn frames_of_round((_, address): Key) -> u64 {
     match address {
         IpAddr::V4(_) => 2,
         IpAddr::V6(_) => 1,
-    }
-}
-
-fn push_round((ifindex, address): Key, mac: Mac, node: NodeId, frames: &mut Vec<Frame>) {
-    match address {
-        IpAddr::V4(v4) => {
-            let address = v4.octets();
-            frames.push(Frame::new(ifindex, Arp::announcement(mac, address, node)));
-            frames.push(Frame::new(ifindex, Arp::announcement_reply(mac, address, node)));
-        }
-        IpAddr::V6(v6) => frames.push(Frame::new(ifindex, Neighbor::announcement(mac, v6.octets(), node))),
     }
 }
 

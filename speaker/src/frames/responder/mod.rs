@@ -3,6 +3,7 @@
 //! It runs the same decision as the kernel program over [tables](UserTables) of its own, so what is answered, counted and
 //! seen is the same. What it cannot do is stop a frame: see [`USER_MODE_REASON`].
 
+mod live;
 mod recent;
 mod tables;
 mod thread;
@@ -24,13 +25,14 @@ use std::{
 use arpeggio_common::abi::{Client, Event, Lease, NodeId, Outcome, Peer, Sighting, Stats, Vip};
 use tokio::sync::mpsc;
 
+pub use self::live::ResponderLive;
 use self::{
     tables::UserTables,
     thread::{Command, Port, Shared, serve},
 };
 use super::{Capture, CaptureError, FrameSocket, Heard, SendError};
 use crate::{
-    dataplane::{Entries, Place, plan, taken},
+    dataplane::{ENTRIES_AT_ONCE, Entries, HeldRoles, Place, Roles, Write, plan, taken},
     decide::Desired,
 };
 
@@ -43,9 +45,6 @@ pub const USER_MODE_REASON: &str = "answers come from a raw socket of the agent:
 const EVENT_QUEUE: usize = 256;
 /// Commands that wait for the thread, which takes them within a millisecond; more than a machine has interfaces.
 const COMMAND_QUEUE: usize = 1024;
-
-/// Entries changed before the thread may answer again: some 50 µs.
-const ENTRIES_AT_ONCE: usize = 256;
 
 /// The responder cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +91,7 @@ pub struct Responder {
     commands: Option<SyncSender<Command>>,
     thread: Option<JoinHandle<io::Result<()>>>,
     entries: Entries,
+    roles: Roles,
     open: BTreeSet<u32>,
     capacity: u32,
 }
@@ -127,6 +127,7 @@ impl Responder {
             commands: Some(commands),
             thread: Some(thread),
             entries: Entries::new(),
+            roles: Roles::default(),
             open: BTreeSet::new(),
             capacity,
         };
@@ -135,19 +136,22 @@ impl Responder {
 
     /// Serves exactly these interfaces, by index, with the entries that are desired for them.
     pub fn follow(&mut self, desired: &Desired, served: &BTreeSet<u32>) -> ResponderApplied {
-        let vips = desired.vips.iter().filter(|((ifindex, _), _)| served.contains(ifindex));
+        let vips = self.roles.applied_to(desired).vips.into_iter().filter(|((ifindex, _), _)| served.contains(ifindex));
+        self.catch_up(&self.roles.clone().hold());
         // Planned on a copy of our own, so that the thread is not kept from answering meanwhile.
-        let plan = plan(&self.entries, &vips.map(|(place, vip)| (*place, *vip)).collect(), self.capacity);
+        let plan = plan(&self.entries, &vips.collect(), self.capacity);
         let before = self.entries.clone();
-        for place in &plan.remove {
-            self.entries.remove(place);
-        }
-        self.entries.extend(plan.set.iter().map(|write| (write.place, write.vip)));
         for places in plan.remove.chunks(ENTRIES_AT_ONCE) {
             self.tables().remove(places);
+            self.entries.retain(|place, _| !places.contains(place));
         }
         for writes in plan.set.chunks(ENTRIES_AT_ONCE) {
-            self.tables().set(writes);
+            let held = self.roles.hold();
+            let writes: Vec<_> =
+                writes.iter().map(|write| Write { vip: held.entry(&write.place, write.vip), ..*write }).collect();
+            self.tables().set(&writes);
+            drop(held);
+            self.entries.extend(writes.iter().map(|write| (write.place, write.vip)));
         }
         ResponderApplied {
             written: plan.set.len(),
@@ -156,6 +160,23 @@ impl Responder {
             failed: self.serve_interfaces(served),
             left_out: plan.left_out,
         }
+    }
+
+    /// What the succession wrote since.
+    fn catch_up(&mut self, roles: &HeldRoles<'_>) {
+        for (place, vip) in &mut self.entries {
+            *vip = roles.entry(place, *vip);
+        }
+    }
+
+    /// From now on entries say what these roles say, where there is one.
+    pub fn follow_roles(&mut self, roles: Roles) {
+        self.roles = roles;
+    }
+
+    /// The tables, for whoever works beside this one and shares its roles.
+    pub fn live(&self) -> ResponderLive {
+        ResponderLive::new(Arc::clone(&self.shared))
     }
 
     /// Allows answering until the end of the lease, in the name of its node.
@@ -177,7 +198,8 @@ impl Responder {
     pub fn entries(&self) -> BTreeMap<Place, (Vip, Stats)> {
         let stats = self.tables().stats();
         let with_stats = |vip: Vip| (vip, stats.get(&vip.slot()).copied().unwrap_or_default());
-        self.entries.iter().map(|(place, vip)| (*place, with_stats(*vip))).collect()
+        let roles = self.roles.hold();
+        self.entries.iter().map(|(place, vip)| (*place, with_stats(roles.entry(place, *vip)))).collect()
     }
 
     /// Who else was seen with an address.

@@ -17,6 +17,7 @@ use super::recent::Recent;
 use crate::{
     clock::monotonic_ns,
     dataplane::{Place, Write, wide_key},
+    succession::Role,
 };
 
 /// The tables of the user-space responder. One thread decides at a time; the interior mutability is what the interface of
@@ -80,6 +81,15 @@ impl UserTables {
                 self.stats.get_mut().remove(&vip.slot());
             }
         }
+    }
+
+    /// Makes an entry say this role; `false` when there is none.
+    pub(super) fn set_role(&mut self, (ifindex, address): Place, role: Role) -> bool {
+        let vip = match address {
+            IpAddr::V4(v4) => self.vips4.get_mut(&Key4::new(ifindex, v4.octets())),
+            IpAddr::V6(v6) => self.vips6.get_mut(&Key6::new(ifindex, v6.octets())),
+        };
+        vip.map(|vip| *vip = role.written_to(*vip)).is_some()
     }
 
     /// Allows answering.

@@ -17,23 +17,33 @@
 //! lease:                       # optional
 //!   renew: 1s
 //!   duration: 10s
+//! succession:                  # optional: how another node takes over
+//!   failover: default          # fastest (10 ms × 3), fast (20 ms × 3), default (50 ms × 3), calm (200 ms × 4)
+//!   heartbeat: 50ms            # optional: instead of the preset's
+//!   misses: 3                  # optional: instead of the preset's
+//!   witnesses: [192.0.2.2]     # optional, beside the default gateways: who answers when this node doubts its hearing
+//!   evacuate: false            # optional: other nodes are to take over all that this one owns
 //! ```
 
 mod lease;
 mod print;
 mod raw;
+mod succession;
 mod validate;
 
 use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
 
 use arpeggio_common::model::{Announcement, InterfaceName, NodeName};
 
-pub use self::lease::{LeaseFault, LeaseTimes};
+pub use self::{
+    lease::{LeaseFault, LeaseTimes},
+    succession::{Preset, SuccessionConfig},
+};
 use super::{
     problem::{FileError, Problem},
     yaml,
 };
-use crate::world::AttachPolicy;
+use crate::{succession::Pace, world::AttachPolicy};
 
 /// What the command line and the machine say, for what the file leaves open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +54,8 @@ pub struct Defaults {
     pub host_name: Option<NodeName>,
     /// The lease, field by field, where the file does not give it.
     pub lease: LeaseTimes,
+    /// How fast the succession is, field by field, where the file does not say it.
+    pub pace: Pace,
 }
 
 /// A configuration that was found good.
@@ -61,6 +73,8 @@ pub struct Config {
     pub refresh: Option<Duration>,
     /// The lease of the kernel program.
     pub lease: LeaseTimes,
+    /// How another node takes over.
+    pub succession: SuccessionConfig,
 }
 
 impl Config {

@@ -1,13 +1,13 @@
 //! A configuration as the text it could have been read from.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use arpeggio_common::model::{Announcement, Mode};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
     Config,
-    raw::{RawAnnouncement, RawConfig, RawGratuitous, RawInterface, RawL2, RawLease, Text},
+    raw::{RawAnnouncement, RawConfig, RawGratuitous, RawInterface, RawL2, RawLease, RawSuccession, Text},
 };
 use crate::world::AttachPolicy;
 
@@ -23,7 +23,7 @@ impl Config {
 
 impl From<&Config> for RawConfig {
     fn from(config: &Config) -> Self {
-        let Config { node, announcements, pools, policies, refresh, lease } = config;
+        let Config { node, announcements, pools, policies, refresh, lease, succession } = config;
         let addresses: BTreeSet<&IpAddr> = announcements.keys().chain(pools.keys()).collect();
         let announcement = |address: &IpAddr| RawAnnouncement {
             address: Some(text(address)),
@@ -43,6 +43,13 @@ impl From<&Config> for RawConfig {
             lease: Some(RawLease {
                 renew: Some(text(humantime::format_duration(lease.renew()))),
                 duration: Some(text(humantime::format_duration(lease.duration()))),
+            }),
+            succession: Some(RawSuccession {
+                failover: None,
+                heartbeat: Some(text(humantime::format_duration(Duration::from_nanos(succession.pace.interval_ns())))),
+                misses: Some(text(succession.pace.misses())),
+                witnesses: Some(succession.witnesses.iter().map(text).collect()),
+                evacuate: Some(text(succession.evacuate)),
             }),
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct RawConfig {
     pub(super) gratuitous: Option<RawGratuitous>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lease: Option<RawLease>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) succession: Option<RawSuccession>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -61,4 +63,16 @@ pub(super) struct RawGratuitous {
 pub(super) struct RawLease {
     pub(super) renew: Option<Text>,
     pub(super) duration: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSuccession {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) failover: Option<Text>,
+    pub(super) heartbeat: Option<Text>,
+    pub(super) misses: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) witnesses: Option<Vec<Text>>,
+    pub(super) evacuate: Option<Text>,
 }

@@ -30,6 +30,11 @@ gratuitous:
 lease:
   renew: 500ms
   duration: 4s
+succession:
+  failover: calm
+  misses: 5
+  witnesses: [192.0.2.1, \"2001:db8::1\"]
+  evacuate: true
 ";
 
 fn node(name: &str) -> NodeName {
@@ -70,6 +75,12 @@ fn the_whole_file_is_understood() {
     assert_eq!((policy("eth0"), policy("eth1")), (AttachPolicy::Native, AttachPolicy::Auto));
     assert_eq!(config.refresh, Some(Duration::from_secs(60)));
     assert_eq!(config.lease, lease(500, 4000));
+    let succession = SuccessionConfig {
+        pace: Pace::new(Duration::from_millis(200), 5).unwrap(),
+        witnesses: BTreeSet::from([address("192.0.2.1"), address("2001:db8::1")]),
+        evacuate: true,
+    };
+    assert_eq!(config.succession, succession);
 }
 
 #[rstest]
@@ -86,6 +97,7 @@ fn what_is_left_out_has_its_default(#[case] text: &str) {
         policies: BTreeMap::new(),
         refresh: None,
         lease: lease(1000, 10_000),
+        succession: SuccessionConfig::default(),
     };
     assert_eq!(parse(text), Ok(nothing));
 }
@@ -104,6 +116,30 @@ fn the_flag_beats_the_file_and_the_file_beats_the_host_name() {
     assert_eq!(name("announcements: []", None, host), Ok("host".to_owned()));
     assert!(name("node: F", flag, None).unwrap_err().starts_with("a:1: node: "), "a wrong name is wrong at any rate");
     assert!(name("announcements: []", None, None).unwrap_err().contains("or start with --node-name"));
+}
+
+#[test]
+fn the_pace_of_the_command_line_is_the_default_and_the_preset_is_overruled_field_by_field() {
+    let pace = |ms, misses| Pace::new(Duration::from_millis(ms), misses).unwrap();
+    let defaults = Defaults { pace: pace(30, 4), ..defaults() };
+    let config =
+        |text| Config::parse(text, Path::new("a"), &defaults).map(|config| config.succession.pace).map_err(|e| e.to_string());
+    assert_eq!(config("node: a"), Ok(pace(30, 4)));
+    assert_eq!(config("succession: {misses: 2}"), Ok(pace(30, 2)));
+    assert_eq!(config("succession: {failover: fast}"), Ok(Pace::FAST));
+    assert_eq!(config("succession: {failover: fast, heartbeat: 100ms}"), Ok(pace(100, 3)));
+    for (text, wrong) in [
+        ("succession: {failover: quick}", "succession.failover: \"quick\" is no preset; write default, fastest"),
+        ("succession: {heartbeat: 1ms}", "succession.heartbeat: a heartbeat interval of 1ms cannot be used"),
+        ("succession: {misses: 1}", "succession.misses: 1 missed heartbeats cannot"),
+        ("succession: {misses: few}", "succession.misses: \"few\": invalid digit"),
+        ("succession: {evacuate: perhaps}", "succession.evacuate: \"perhaps\": provided string was not"),
+        ("succession: {witnesses: [gateway]}", "succession.witnesses[0]: \"gateway\": invalid IP"),
+        ("succession: {witnesses: [192.0.2.1, 224.0.0.1]}", "succession.witnesses[1]: 224.0.0.1 is no machine"),
+    ] {
+        let error = config(text).unwrap_err();
+        assert!(error.starts_with(&format!("a:1: {wrong}")), "{error}");
+    }
 }
 
 #[test]
@@ -314,6 +350,17 @@ fn policy() -> impl Strategy<Value = AttachPolicy> {
 }
 
 prop_compose! {
+    fn succession()(
+        interval in 5_u64..10_000,
+        misses in 2_u32..=20,
+        witnesses in proptest::collection::btree_set(any::<[u8; 3]>().prop_map(|[a, b, c]| IpAddr::from([10, a, b, c])), 0..3),
+        evacuate: bool,
+    ) -> SuccessionConfig {
+        SuccessionConfig { pace: Pace::new(Duration::from_millis(interval), misses).unwrap(), witnesses, evacuate }
+    }
+}
+
+prop_compose! {
     fn configs()(
         node in name(),
         announcements in proptest::collection::vec((announcement(), proptest::option::of(any::<String>())), 0..8),
@@ -321,6 +368,7 @@ prop_compose! {
         refresh in proptest::option::of(1_000_u64..86_400_000),
         renew in 10_u64..1000,
         duration in 2000_u64..3_600_000,
+        succession in succession(),
     ) -> Config {
         let pool = |(announcement, pool): &(Announcement, Option<String>)| Some((announcement.address(), pool.clone()?));
         Config {
@@ -330,6 +378,7 @@ prop_compose! {
             policies,
             refresh: refresh.map(Duration::from_millis),
             lease: lease(renew, duration),
+            succession,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt::Display,
     net::IpAddr,
+    str::FromStr,
     time::Duration,
 };
 
@@ -16,9 +17,13 @@ use serde_saphyr::Spanned;
 
 use super::{
     Config, Defaults, LeaseFault, LeaseTimes,
-    raw::{RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, Text},
+    raw::{RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, RawSuccession, Text},
+    succession::{Preset, SuccessionConfig},
 };
-use crate::world::{AttachPolicy, problem::Problem};
+use crate::{
+    succession::{Pace, PaceError},
+    world::{AttachPolicy, problem::Problem},
+};
 
 /// Every owned address costs a frame each time.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
@@ -27,16 +32,17 @@ const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3600);
 
 /// Judges every value; `defaults` stand in for what the file does not give.
 pub(super) fn validate(raw: RawConfig, defaults: &Defaults) -> Result<Config, Vec<Problem>> {
-    let RawConfig { node, announcements, interfaces, gratuitous, lease } = raw;
+    let RawConfig { node, announcements, interfaces, gratuitous, lease, succession } = raw;
     let mut judge = Judge::default();
     let node = judge.node(node.as_ref(), defaults);
     let (announcements, pools) = judge.announcements(&announcements.unwrap_or_default());
     let policies = judge.policies(&interfaces.unwrap_or_default());
     let refresh = gratuitous.and_then(|gratuitous| gratuitous.refresh).and_then(|refresh| judge.refresh(&refresh));
     let lease = lease.map_or(Some(defaults.lease), |lease| judge.lease(&lease, defaults.lease));
-    match (node, lease) {
-        (Some(node), Some(lease)) if judge.problems.is_empty() => {
-            Ok(Config { node, announcements, pools, policies, refresh, lease })
+    let succession = judge.succession(&succession.unwrap_or_default(), defaults.pace);
+    match (node, lease, succession) {
+        (Some(node), Some(lease), Some(succession)) if judge.problems.is_empty() => {
+            Ok(Config { node, announcements, pools, policies, refresh, lease, succession })
         }
         // A value is only missing where a problem was found.
         _ => Err(judge.problems),
@@ -241,5 +247,55 @@ impl Judge {
             self.problems.push(Problem::new(line, field, fault.to_string()));
         };
         faults.map_err(|faults| faults.iter().for_each(refuse)).ok()
+    }
+
+    /// The preset of the file is overruled by its other fields; what the file leaves open is taken from `default`.
+    fn succession(&mut self, raw: &RawSuccession, default: Pace) -> Option<SuccessionConfig> {
+        let RawSuccession { failover, heartbeat, misses, witnesses, evacuate } = raw;
+        let preset = failover.as_ref().map(|text| self.parse::<Preset>(text, "succession.failover"));
+        let interval = heartbeat.as_ref().map(|text| self.duration(text, "succession.heartbeat"));
+        let count = misses.as_ref().map(|text| self.parse::<u32>(text, "succession.misses"));
+        let evacuate = evacuate.as_ref().map(|text| self.parse::<bool>(text, "succession.evacuate"));
+        let witnesses = self.witnesses(witnesses.as_deref().unwrap_or_default());
+        let base = preset.map_or(Some(default), |preset| preset.map(Preset::pace))?;
+        let interval = interval.unwrap_or_else(|| Some(Duration::from_nanos(base.interval_ns())))?;
+        let count = count.unwrap_or(Some(base.misses()))?;
+        let refuse = |error: PaceError| {
+            let (at, field) = match error {
+                PaceError::Interval(_) => (heartbeat, "succession.heartbeat"),
+                PaceError::Misses(_) => (misses, "succession.misses"),
+            };
+            let line = at.as_ref().map_or(0, |text| text.referenced.line());
+            self.problems.push(Problem::new(line, field, error.to_string()));
+        };
+        let pace = Pace::new(interval, count).map_err(refuse).ok()?;
+        Some(SuccessionConfig { pace, witnesses, evacuate: evacuate.unwrap_or(Some(false))? })
+    }
+
+    fn witnesses(&mut self, raw: &[Text]) -> BTreeSet<IpAddr> {
+        let mut witnesses = BTreeSet::new();
+        for (index, text) in raw.iter().enumerate() {
+            let field = format!("succession.witnesses[{index}]");
+            let Some(address) = self.parse::<IpAddr>(text, &field) else { continue };
+            let address = address.to_canonical();
+            if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
+                self.refuse(text, field, format!("{address} is no machine on the segment; name one that answers"));
+                continue;
+            }
+            witnesses.insert(address);
+        }
+        witnesses
+    }
+
+    fn parse<T: FromStr>(&mut self, text: &Text, field: &str) -> Option<T>
+    where
+        T::Err: Display,
+    {
+        let refuse = |error: T::Err| {
+            let reason = error.to_string();
+            let reason = if reason.contains(&text.value) { reason } else { format!("{:?}: {reason}", text.value) };
+            self.refuse(text, field.to_owned(), reason);
+        };
+        text.value.parse().map_err(refuse).ok()
     }
 }

@@ -1,4 +1,4 @@
-//! One question and its answers over netlink, blocking: all that a check needs, and no task to keep alive.
+//! One question and its answers over netlink, blocking: for checks, and for threads of their own.
 
 use std::{io, time::Duration};
 
@@ -16,7 +16,7 @@ use nix::sys::{
     time::{TimeVal, TimeValLike},
 };
 
-/// The kernel answers at once; this only keeps a check from hanging for ever.
+/// The kernel answers at once; this only keeps the caller from hanging for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The kernel makes the parts of a dump as large as the largest buffer it was ever offered, at most this. The offloads of one
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const DATAGRAM: usize = 32_768;
 
 /// A netlink socket in the network namespace it was opened in.
-pub(super) struct Netlink {
+pub(crate) struct Netlink {
     socket: Socket,
     sequence: u32,
 }
@@ -34,7 +34,7 @@ impl Netlink {
     ///
     /// # Errors
     /// Out of descriptors, or the kernel lacks the protocol.
-    pub(super) fn open(protocol: isize) -> io::Result<Self> {
+    pub(crate) fn open(protocol: isize) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -47,7 +47,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The error of the kernel, or a message that cannot be read.
-    pub(super) fn ask<M>(&mut self, message: M, flags: u16) -> io::Result<Vec<M>>
+    pub(crate) fn ask<M>(&mut self, message: M, flags: u16) -> io::Result<Vec<M>>
     where
         M: NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<M>>,
     {
@@ -110,7 +110,7 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 
 /// A message of a generic netlink family that the libraries have no types for: its attributes as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Raw {
+pub(crate) struct Raw {
     command: u8,
     attributes: Vec<u8>,
 }
@@ -151,7 +151,7 @@ impl ParseableParametrized<[u8], GenlHeader> for Raw {
 ///
 /// # Errors
 /// Any other error of the kernel.
-pub(super) fn dump(family: &str, command: u8, attributes: &[DefaultNla]) -> io::Result<Option<Vec<Vec<u8>>>> {
+pub(crate) fn dump(family: &str, command: u8, attributes: &[DefaultNla]) -> io::Result<Option<Vec<Vec<u8>>>> {
     let mut netlink = Netlink::open(NETLINK_GENERIC)?;
     let Some(id) = resolve(&mut netlink, family)? else { return Ok(None) };
     let mut bytes = vec![0; attributes.buffer_len()];
@@ -179,7 +179,7 @@ fn resolve(netlink: &mut Netlink, family: &str) -> io::Result<Option<u16>> {
 }
 
 /// The values of the attributes of this kind, in their order. What is cut off is left out.
-pub(super) fn values(attributes: &[u8], kind: u16) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn values(attributes: &[u8], kind: u16) -> impl Iterator<Item = &[u8]> {
     NlasIterator::new(attributes).flatten().filter(move |nla| nla.kind() == kind).filter_map(|nla| {
         let range = 4..usize::from(nla.length());
         nla.into_inner().get(range)
@@ -187,7 +187,7 @@ pub(super) fn values(attributes: &[u8], kind: u16) -> impl Iterator<Item = &[u8]
 }
 
 /// The value of the first attribute of this kind.
-pub(super) fn value(attributes: &[u8], kind: u16) -> Option<&[u8]> {
+pub(crate) fn value(attributes: &[u8], kind: u16) -> Option<&[u8]> {
     values(attributes, kind).next()
 }
 

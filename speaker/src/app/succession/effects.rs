@@ -1,0 +1,173 @@
+//! What leaves this node for the succession: questions, claims, signs of life, and what is handed to those who correct caches.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::mpsc::Sender,
+};
+
+use arpeggio_common::{model::NodeId, wire::Mac};
+
+use super::{Situation, corrections::Job};
+use crate::{
+    causes::with_causes,
+    dataplane::Place,
+    frames::{
+        Frame, FrameSocket, Gratuitous, Pace,
+        messages::{self, Speaker},
+    },
+    status::GratuitousFacts,
+};
+
+/// The same trouble is told once in this time, in nanoseconds.
+const TROUBLE_NS: u64 = 10_000_000_000;
+
+/// Sends.
+pub(super) struct Outlet {
+    socket: FrameSocket,
+    claims: Gratuitous,
+    corrections: Sender<Job>,
+    speakers: BTreeMap<u32, Speaker>,
+    witnesses: BTreeMap<u32, BTreeSet<IpAddr>>,
+    sent: GratuitousFacts,
+    /// When what kind of trouble was told last.
+    told_ns: BTreeMap<(u32, &'static str), u64>,
+    troubles: Vec<String>,
+}
+
+impl Outlet {
+    /// For the node `me`.
+    pub(super) fn new(me: NodeId, socket: FrameSocket, corrections: Sender<Job>) -> Self {
+        Self {
+            socket,
+            claims: Gratuitous::new(me, Pace::default(), None),
+            corrections,
+            speakers: BTreeMap::new(),
+            witnesses: BTreeMap::new(),
+            sent: GratuitousFacts::default(),
+            told_ns: BTreeMap::new(),
+            troubles: Vec::new(),
+        }
+    }
+
+    /// This node has another name now: nothing of what it claimed before is its own.
+    pub(super) fn rename(&mut self, me: NodeId) {
+        self.claims = Gratuitous::new(me, Pace::default(), None);
+    }
+
+    /// The world changed.
+    pub(super) fn follow(&mut self, situation: &Situation, refresh_changed: bool, now_ns: u64) {
+        self.speakers.clone_from(&situation.speakers);
+        self.witnesses.clone_from(&situation.witnesses);
+        if refresh_changed {
+            self.claims.set_refresh(situation.refresh);
+        }
+        for (ifindex, speaker) in &self.speakers {
+            self.claims.moved(*ifindex, speaker.mac, now_ns);
+        }
+        self.correct(Job::Follow(situation.user.clone()));
+    }
+
+    /// The address is ours since before this agent started.
+    pub(super) fn adopt(&mut self, place: Place) {
+        if let Some(speaker) = self.speakers.get(&place.0) {
+            self.claims.adopt(place, speaker.mac);
+        }
+    }
+
+    /// Asks for an address.
+    pub(super) fn ask(&mut self, place: Place, to: Option<Mac>, now_ns: u64) {
+        let Some(speaker) = self.speakers.get(&place.0) else { return };
+        match messages::question(speaker, place, to) {
+            Some(frame) => self.send(&frame, now_ns),
+            None => self.trouble(place.0, "asking", now_ns, || {
+                format!("cannot ask for {} on interface {}: it has no link-local address", place.1, place.0)
+            }),
+        }
+    }
+
+    /// Makes somebody send something.
+    pub(super) fn provoke(&mut self, ifindex: u32, now_ns: u64) {
+        let Some(speaker) = self.speakers.get(&ifindex).copied() else { return };
+        let witnesses = self.witnesses.get(&ifindex).cloned().unwrap_or_default();
+        for frame in witnesses.into_iter().filter_map(|witness| messages::sign_of_life(&speaker, ifindex, witness)) {
+            self.send(&frame, now_ns);
+        }
+    }
+
+    /// Begins the rounds of claims.
+    pub(super) fn claim(&mut self, place: Place, now_ns: u64) {
+        if let Some(speaker) = self.speakers.get(&place.0) {
+            self.claims.claim(place, speaker.mac, now_ns);
+        }
+    }
+
+    /// One round of claims.
+    pub(super) fn defend(&mut self, place: Place) {
+        self.claims.defend(place);
+    }
+
+    /// No claims any more.
+    pub(super) fn quiet(&mut self, place: Place) {
+        self.claims.quiet(place);
+    }
+
+    /// Hands clients over to be told that these shares of an address are ours.
+    pub(super) fn correct_clients(&self, place: Place, buckets: u64) {
+        if let Some(speaker) = self.speakers.get(&place.0) {
+            self.correct(Job::Correct { place, mac: speaker.mac, buckets });
+        }
+    }
+
+    /// Whoever still sends traffic for the address to us is told its owner.
+    pub(super) fn heal(&self, place: Place, owner: Mac) {
+        if let Some(speaker) = self.speakers.get(&place.0) {
+            self.correct(Job::Heal { place, from: speaker.mac, owner });
+        }
+    }
+
+    fn correct(&self, job: Job) {
+        // Fails only when that thread is gone, which ends with this one.
+        let _ = self.corrections.send(job);
+    }
+
+    /// Sends the claims that are due; when there are more, monotonic nanoseconds.
+    pub(super) fn work(&mut self, now_ns: u64) -> Option<u64> {
+        let step = self.claims.step(now_ns);
+        if !step.frames.is_empty() {
+            let report = self.socket.send_all(&step.frames);
+            self.sent.frames += report.sent;
+            self.sent.failed += report.full + report.failed;
+            self.sent.last_ns = Some(now_ns);
+            for (ifindex, error) in report.errors {
+                self.trouble(ifindex, "claims", now_ns, || with_causes(&error));
+            }
+        }
+        step.next_ns
+    }
+
+    fn send(&mut self, frame: &Frame, now_ns: u64) {
+        if let Err(error) = self.socket.send(frame.ifindex(), frame.bytes()) {
+            self.trouble(frame.ifindex(), "frames", now_ns, || with_causes(&error));
+        }
+    }
+
+    /// Something did not work out; told again only after a while.
+    pub(super) fn trouble(&mut self, ifindex: u32, kind: &'static str, now_ns: u64, text: impl FnOnce() -> String) {
+        let told_ns = self.told_ns.entry((ifindex, kind)).or_default();
+        if *told_ns == 0 || now_ns.saturating_sub(*told_ns) >= TROUBLE_NS {
+            *told_ns = now_ns;
+            self.troubles.push(text());
+        }
+    }
+
+    /// What did not work out since the last call.
+    pub(super) fn troubles(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// Claims sent so far.
+    pub(super) const fn sent(&self) -> GratuitousFacts {
+        self.sent
+    }
+}

@@ -1,0 +1,314 @@
+//! The loop of the succession: wait, take what was told and heard, look up what is asked, step, do what comes out of it.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    net::Ipv6Addr,
+    ops::ControlFlow,
+    os::{fd::AsFd as _, unix::net::UnixStream},
+    sync::mpsc::{Receiver, TryRecvError, channel},
+    time::Duration,
+};
+
+use arpeggio_common::{
+    abi::{Event, Lease as PermissionToAnswer, SightingKind},
+    model::NodeId,
+    wire::Mac,
+};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{
+    Command, News, Parts, Situation, Snapshot, corrections::Corrector, counters::FrameCounters, effects::Outlet,
+    lease::Lease, priority, tables::SharedTables, wait::wait,
+};
+use crate::{
+    clock::monotonic_ns,
+    dataplane::{EventQueue, Place},
+    frames::FrameSocket,
+    status::PeerFacts,
+    succession::{Effect, Input, Question, Role, Seen, Standing, Succession, Voice},
+};
+
+/// Events that are taken before the next step.
+const EVENTS_AT_ONCE: usize = 1024;
+/// The agent is called ready after this at the latest, in nanoseconds.
+const SETTLING_NS: u64 = 3_000_000_000;
+/// How often is looked whether everything is settled, in nanoseconds.
+const SETTLING_STEP_NS: u64 = 20_000_000;
+
+/// What the thread owns.
+pub(super) struct Driver {
+    me: NodeId,
+    succession: Succession,
+    tables: SharedTables,
+    events: Option<EventQueue>,
+    counters: FrameCounters,
+    outlet: Outlet,
+    lease: Lease,
+    adopted: BTreeSet<Place>,
+    situation: Option<Box<Situation>>,
+    /// Events of the raw sockets.
+    heard: Vec<Event>,
+    settling: Settling,
+    woken: UnixStream,
+    commands: Receiver<Command>,
+    tell: UnboundedSender<News>,
+}
+
+/// Whether every address was asked for once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Settling {
+    Unordered,
+    Until { latest_ns: u64, look_ns: u64 },
+    Settled,
+}
+
+impl Driver {
+    /// Of the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// No socket to ask the kernel, or no thread for corrections.
+    pub(super) fn new(
+        parts: Parts,
+        [socket, second]: [FrameSocket; 2],
+        woken: UnixStream,
+        (commands, tell): (Receiver<Command>, UnboundedSender<News>),
+    ) -> io::Result<Self> {
+        let Parts { node, kernel, roles, adopted } = parts;
+        let (kernel, for_corrections, events) =
+            kernel.map_or((None, None, None), |(first, second, events)| (Some(first), Some(second), Some(events)));
+        let tables = SharedTables::new(kernel, roles.clone());
+        let (corrections, jobs) = channel();
+        Corrector::start(jobs, SharedTables::new(for_corrections, roles), second)?;
+        Ok(Self {
+            me: node,
+            succession: Succession::new(node),
+            lease: Lease::found(tables.lease_until_ns()),
+            tables,
+            events,
+            counters: FrameCounters::open()?,
+            outlet: Outlet::new(node, socket, corrections),
+            adopted,
+            situation: None,
+            heard: Vec::new(),
+            settling: Settling::Unordered,
+            woken,
+            commands,
+            tell,
+        })
+    }
+
+    /// Until the agent ends it, or the kernel refuses to wait.
+    pub(super) fn run(mut self) {
+        tracing::debug!(priority = ?priority::raise(), "the succession begins");
+        loop {
+            // Before anything is read: an answer that comes while this thread is held up must not be overlooked.
+            let now_ns = monotonic_ns();
+            if self.take_commands(now_ns).is_break() {
+                return;
+            }
+            let next_ns = self.situation.is_some().then(|| self.turn(now_ns)).flatten();
+            let longest = next_ns.map(|next_ns| Duration::from_nanos(next_ns.saturating_sub(monotonic_ns())));
+            let events = self.events.as_ref().map(EventQueue::as_fd);
+            if let Err(error) = wait(&self.woken, events, longest) {
+                self.say(News::Trouble(format!("the succession ends, nobody renews the lease: {error}")));
+                return;
+            }
+        }
+    }
+
+    fn say(&self, news: News) {
+        // Fails only when the agent is gone, which waits for this thread.
+        let _ = self.tell.send(news);
+    }
+
+    fn take_commands(&mut self, now_ns: u64) -> ControlFlow<()> {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::Follow(situation)) => self.follow(situation, now_ns),
+                Ok(Command::Heard(event)) => self.heard.push(event),
+                Ok(Command::Show(answer)) => {
+                    let (views, peers) = (self.succession.views(), self.tables.peers().unwrap_or_default());
+                    let snapshot = Snapshot { views, peers, sent: self.outlet.sent() };
+                    // Whoever asked may be gone.
+                    let _ = answer.send(snapshot);
+                }
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return ControlFlow::Break(()),
+                Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
+            }
+        }
+    }
+
+    /// The world changed.
+    fn follow(&mut self, situation: Box<Situation>, now_ns: u64) {
+        if situation.node != self.me {
+            self.rename(situation.node);
+        }
+        let refresh = self.situation.as_ref().and_then(|before| before.refresh);
+        self.lease.follow(situation.lease);
+        // Raw sockets that were started just now have none.
+        self.lease.hasten();
+        self.tables.follow(situation.user.clone());
+        self.outlet.follow(&situation, refresh != situation.refresh, now_ns);
+        self.adopt(now_ns);
+        self.succession.input(Input::Orders(situation.orders.clone()), now_ns);
+        if self.settling == Settling::Unordered {
+            self.settling = Settling::Until { latest_ns: now_ns + SETTLING_NS, look_ns: now_ns };
+        }
+        self.situation = Some(situation);
+        // After the step that follows: the machines say themselves what they give up.
+        self.tidy(now_ns);
+    }
+
+    /// What an agent before this one left answering is ours, unless its lease ended meanwhile.
+    fn adopt(&mut self, now_ns: u64) {
+        for place in std::mem::take(&mut self.adopted) {
+            if self.lease.lapsed(now_ns) {
+                self.set(place, Role::SILENT, now_ns);
+            } else {
+                self.outlet.adopt(place);
+                self.succession.input(Input::Adopt(place), now_ns);
+            }
+        }
+    }
+
+    /// This node has another name: it begins anew.
+    fn rename(&mut self, me: NodeId) {
+        self.me = me;
+        self.succession = Succession::new(me);
+        self.outlet.rename(me);
+        self.silence(|_| false);
+    }
+
+    /// Places that are in no order any more have no role either.
+    fn tidy(&mut self, now_ns: u64) {
+        let step = self.succession.step(now_ns);
+        self.perform(step.effects, now_ns);
+        if let Some(orders) = self.situation.as_ref().map(|situation| situation.orders.clone()) {
+            self.silence(|place| orders.places.contains_key(place));
+        }
+    }
+
+    fn silence(&mut self, keep: impl Fn(&Place) -> bool) {
+        if let Err(error) = self.tables.retain(keep) {
+            self.outlet.trouble(0, "entries", monotonic_ns(), || error);
+        }
+    }
+
+    /// One turn; when the next one is due, monotonic nanoseconds.
+    fn turn(&mut self, now_ns: u64) -> Option<u64> {
+        if self.lease.lapsed(now_ns) {
+            self.succession.input(Input::LeaseLapsed, now_ns);
+        }
+        self.hear(now_ns);
+        self.look_up(now_ns);
+        let step = self.succession.step(now_ns);
+        self.perform(step.effects, now_ns);
+        // Only now: what was taken over meanwhile is silent already.
+        if now_ns >= self.lease.due_ns() {
+            self.renew(now_ns);
+        }
+        let claims_ns = self.outlet.work(now_ns);
+        for trouble in self.outlet.troubles() {
+            self.say(News::Trouble(trouble));
+        }
+        let settling_ns = self.settle(now_ns);
+        [step.next_ns, claims_ns, settling_ns, Some(self.lease.due_ns())].into_iter().flatten().min()
+    }
+
+    fn renew(&mut self, now_ns: u64) {
+        let until_ns = self.lease.renew(now_ns);
+        if let Err(error) = self.tables.renew(PermissionToAnswer { until_ns, node: Some(self.me) }) {
+            self.outlet.trouble(0, "lease", now_ns, || format!("the lease cannot be renewed: {error}"));
+        }
+    }
+
+    /// Takes the events.
+    fn hear(&mut self, now_ns: u64) {
+        let mut events = std::mem::take(&mut self.heard);
+        if let Some(queue) = &mut self.events {
+            events.extend(std::iter::from_fn(|| queue.next_event()).take(EVENTS_AT_ONCE));
+        }
+        for event in events {
+            let key = event.key();
+            let place = (key.ifindex(), Ipv6Addr::from(key.address()).to_canonical());
+            let voice = Voice { mac: Mac(event.mac()), node: event.node() };
+            // The event says that somebody spoke, the sighting of the same moment says how.
+            let seen = self.tables.seen(&place).ok().flatten().filter(|seen| seen.at_ns == event.at_ns());
+            let kind = seen.filter(|seen| seen.voice == voice).map_or(SightingKind::Claim, |seen| seen.kind);
+            self.succession.input(Input::Seen(place, Seen { voice, kind, at_ns: event.at_ns() }), now_ns);
+        }
+    }
+
+    /// Looks up what the machines ask.
+    fn look_up(&mut self, now_ns: u64) {
+        for question in self.succession.questions() {
+            match question {
+                Question::Sighting(place) => match self.tables.seen(&place) {
+                    Ok(Some(seen)) => self.succession.input(Input::Seen(place, seen), now_ns),
+                    Ok(None) => {}
+                    Err(error) => self.outlet.trouble(0, "sightings", now_ns, || error),
+                },
+                Question::Peers(ifindex) => self.look_up_peers(ifindex, now_ns),
+                Question::Received(ifindex) => {
+                    if let Some(frames) = self.counters.received(ifindex) {
+                        self.succession.input(Input::Received(ifindex, frames), now_ns);
+                    }
+                }
+            }
+        }
+    }
+
+    fn look_up_peers(&mut self, ifindex: u32, now_ns: u64) {
+        let peers = match self.tables.peers() {
+            Ok(peers) => peers,
+            Err(error) => return self.outlet.trouble(0, "peers", now_ns, || error),
+        };
+        for peer in peers.into_iter().filter(|peer| peer.ifindex == ifindex) {
+            let PeerFacts { node, ifindex, mac, last_ns: at_ns, .. } = peer;
+            self.succession.input(Input::Peer { ifindex, node, mac, at_ns, answered_ns: at_ns }, now_ns);
+        }
+    }
+
+    fn set(&mut self, place: Place, role: Role, now_ns: u64) {
+        if let Err(error) = self.tables.set(place, role) {
+            self.outlet.trouble(place.0, "entries", now_ns, || error);
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>, now_ns: u64) {
+        let mut reports = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Set(place, role) => self.set(place, role, now_ns),
+                Effect::Ask(place, to) => self.outlet.ask(place, to, now_ns),
+                Effect::Witness(ifindex) => self.outlet.provoke(ifindex, now_ns),
+                Effect::Claim(place) => self.outlet.claim(place, now_ns),
+                Effect::Defend(place) => self.outlet.defend(place),
+                Effect::Quiet(place) => self.outlet.quiet(place),
+                Effect::Correct(place, buckets) => self.outlet.correct_clients(place, buckets),
+                Effect::Heal(place, mac) => self.outlet.heal(place, mac),
+                Effect::Report(report) => reports.push(report),
+            }
+        }
+        if !reports.is_empty() {
+            self.say(News::Changes(reports));
+        }
+    }
+
+    /// Tells once that nothing of the first orders is left to be asked for.
+    fn settle(&mut self, now_ns: u64) -> Option<u64> {
+        let Settling::Until { latest_ns, look_ns } = self.settling else { return None };
+        if now_ns < look_ns {
+            return Some(look_ns);
+        }
+        let asking = || self.succession.views().values().any(|view| view.standing == Standing::Asking);
+        if now_ns < latest_ns && asking() {
+            self.settling = Settling::Until { latest_ns, look_ns: now_ns + SETTLING_STEP_NS };
+            return Some(now_ns + SETTLING_STEP_NS);
+        }
+        self.settling = Settling::Settled;
+        self.say(News::Settled);
+        None
+    }
+}

@@ -1,0 +1,93 @@
+//! `speaker evacuate`: other nodes take over everything that this one owns, without a gap.
+
+use std::{io::Write, path::Path, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{Answer, OutputError};
+use crate::{
+    args::EvacuateArgs,
+    status::{ClientError, Evacuate, EvacuationReport, Nothing, Request, Response, ask},
+};
+
+/// How often is looked how far it is.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why nothing was evacuated.
+#[derive(Debug, thiserror::Error)]
+pub enum EvacuateError {
+    /// The agent does not do it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The progress cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// Asks the agent and, if wanted, waits until nothing is left. [`Answer::No`] when an address was let go of although no other
+/// node claimed it.
+///
+/// # Errors
+/// See [`EvacuateError`].
+pub async fn evacuate(args: &EvacuateArgs, out: &mut impl Write) -> Result<Answer, EvacuateError> {
+    let directory = args.places.run_dir.as_path();
+    let mut report = told(directory, &Request::Evacuate(Evacuate { on: !args.undo })).await?;
+    if args.undo {
+        let text = if report.evacuating {
+            "the configuration still says `evacuate: true`; change it there"
+        } else {
+            "this node takes part again; it takes over what it is preferred for, and what others lose"
+        };
+        say(out, text)?;
+        return Ok(Answer::when(!report.evacuating));
+    }
+    say(out, &progress(&report))?;
+    while args.wait && !report.owned.is_empty() {
+        sleep(LOOK).await;
+        let before = report.owned.len();
+        report = told(directory, &Request::Evacuation(Nothing {})).await?;
+        if report.owned.len() != before {
+            say(out, &progress(&report))?;
+        }
+    }
+    for abandoned in &report.abandoned {
+        say(out, &format!("no other node claimed {abandoned}: nobody answers for it now"))?;
+    }
+    Ok(Answer::when(report.abandoned.is_empty()))
+}
+
+fn progress(report: &EvacuationReport) -> String {
+    match report.owned.as_slice() {
+        [] => "this node owns nothing".to_owned(),
+        [one] => format!("1 address is still owned: {one}"),
+        [first, ..] => format!("{} addresses are still owned, {first} first", report.owned.len()),
+    }
+}
+
+async fn told(directory: &Path, request: &Request) -> Result<EvacuationReport, ClientError> {
+    match ask(directory, request).await? {
+        Response::Evacuation(report) => Ok(report),
+        other => Err(ClientError::unexpected(&other)),
+    }
+}
+
+fn say(out: &mut impl Write, line: &str) -> Result<(), OutputError> {
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(OutputError::Write)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_names_what_is_left() {
+        let report = |owned: &[&str]| EvacuationReport {
+            evacuating: true,
+            owned: owned.iter().map(|name| (*name).to_owned()).collect(),
+            abandoned: vec![],
+        };
+        assert_eq!(progress(&report(&[])), "this node owns nothing");
+        assert_eq!(progress(&report(&["192.0.2.1 on eth0"])), "1 address is still owned: 192.0.2.1 on eth0");
+        assert!(progress(&report(&["a", "b"])).starts_with("2 addresses are still owned, a first"));
+    }
+}

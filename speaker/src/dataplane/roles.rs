@@ -1,0 +1,129 @@
+//! Who answers, as one truth for everybody who writes entries: the agent that writes whole tables, and the succession that
+//! turns single ones meanwhile.
+//!
+//! Whoever writes an entry holds the lock while it looks up the role and writes. So an entry always says what the role says,
+//! however the two writers meet. The lock is held for a few entries at a time: a takeover waits for microseconds.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use arpeggio_common::abi::Vip;
+
+use super::tables::Place;
+use crate::{
+    decide::{Desired, DesiredVip},
+    succession::Role,
+};
+
+/// Entries that are written before the lock is given back: some 50 µs.
+pub(crate) const ENTRIES_AT_ONCE: usize = 64;
+
+/// The roles of this node. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Roles(Arc<Mutex<BTreeMap<Place, Role>>>);
+
+/// The roles, locked.
+#[derive(Debug)]
+pub struct HeldRoles<'a>(MutexGuard<'a, BTreeMap<Place, Role>>);
+
+impl Roles {
+    /// Nobody else reads or changes roles until the result is dropped.
+    pub fn hold(&self) -> HeldRoles<'_> {
+        HeldRoles(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The role in a place; `None`: what was decided holds.
+    pub fn get(&self, place: &Place) -> Option<Role> {
+        self.hold().get(place)
+    }
+
+    /// What is desired, as the roles want it now.
+    #[must_use]
+    pub fn applied_to(&self, desired: &Desired) -> Desired {
+        let roles = self.hold();
+        let mut desired = desired.clone();
+        for (place, vip) in &mut desired.vips {
+            *vip = roles.desired(place, *vip);
+        }
+        desired
+    }
+}
+
+impl HeldRoles<'_> {
+    /// The role in a place; `None`: what was decided holds.
+    pub fn get(&self, place: &Place) -> Option<Role> {
+        self.0.get(place).copied()
+    }
+
+    /// From now on this is the role there; the entry is to be written before the lock is given back.
+    pub fn set(&mut self, place: Place, role: Role) {
+        self.0.insert(place, role);
+    }
+
+    /// From now on what was decided holds there.
+    pub fn forget(&mut self, place: &Place) {
+        self.0.remove(place);
+    }
+
+    /// Every place that has a role.
+    pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.0.keys().copied()
+    }
+
+    /// The entry as its role wants it.
+    #[must_use]
+    pub fn entry(&self, place: &Place, vip: Vip) -> Vip {
+        self.get(place).map_or(vip, |role| role.written_to(vip))
+    }
+
+    /// What is desired, as its role wants it.
+    pub(crate) fn desired(&self, place: &Place, vip: DesiredVip) -> DesiredVip {
+        self.get(place).map_or(vip, |Role { action, flags, buckets }| DesiredVip { action, flags, buckets, ..vip })
+    }
+}
+
+impl Role {
+    /// The entry with this role; MAC and line of counters stay.
+    #[must_use]
+    pub const fn written_to(self, vip: Vip) -> Vip {
+        Vip::new(vip.mac(), self.action, vip.slot(), self.buckets).with_flags(self.flags)
+    }
+
+    /// The role that an entry says; `None` when it holds an action that this version does not know.
+    pub fn of(vip: &Vip) -> Option<Self> {
+        Some(Self { action: vip.action()?, flags: vip.flags(), buckets: vip.buckets() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arpeggio_common::abi::{ALL_BUCKETS, Action};
+
+    use super::*;
+
+    fn place(last: u8) -> Place {
+        (7, [192, 0, 2, last].into())
+    }
+
+    #[test]
+    fn a_role_changes_what_an_entry_says_and_nothing_else() {
+        let vip = Vip::new([2, 0, 0, 0, 0, 1], Action::Suppress, 12, 0);
+        let leaving = Role::LEAVING.written_to(vip);
+        assert_eq!((leaving.mac(), leaving.slot(), leaving.action()), (vip.mac(), 12, Some(Action::Answer)));
+        assert_eq!(Role::of(&leaving), Some(Role::LEAVING));
+        assert_eq!(Role::SILENT.written_to(leaving), vip);
+    }
+
+    #[test]
+    fn where_there_is_no_role_the_decision_holds() {
+        let roles = Roles::default();
+        let vip = Vip::new([2, 0, 0, 0, 0, 1], Action::Suppress, 12, 0);
+        roles.hold().set(place(1), Role::OWNER);
+        assert_eq!(roles.hold().entry(&place(1), vip).buckets(), ALL_BUCKETS);
+        assert_eq!(roles.hold().entry(&place(2), vip), vip);
+        roles.clone().hold().forget(&place(1));
+        assert_eq!(roles.get(&place(1)), None, "clones share");
+    }
+}

@@ -1,0 +1,60 @@
+//! How another node takes over: how fast, who vouches for this node's hearing, and whether it is to give everything away.
+
+use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
+
+use crate::succession::Pace;
+
+/// What the configuration says about the succession.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SuccessionConfig {
+    /// How fast an owner's end is noticed.
+    pub pace: Pace,
+    /// Addresses on the segment, beside the default gateways, that answer when this node has to find out whether it hears
+    /// anything.
+    pub witnesses: BTreeSet<IpAddr>,
+    /// Whether other nodes are to take over everything that this one owns.
+    pub evacuate: bool,
+}
+
+/// A named pace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// Heartbeats every 50 ms, three are missed: a takeover within 160 ms.
+    #[default]
+    Default,
+    /// Every 10 ms, three: within 35 ms.
+    Fastest,
+    /// Every 20 ms, three: within 70 ms.
+    Fast,
+    /// Every 200 ms, four: within 810 ms, for segments that lose frames.
+    Calm,
+}
+
+impl Preset {
+    const ALL: [(&'static str, Self); 4] =
+        [("default", Self::Default), ("fastest", Self::Fastest), ("fast", Self::Fast), ("calm", Self::Calm)];
+
+    /// What it stands for.
+    pub const fn pace(self) -> Pace {
+        match self {
+            Self::Default => Pace::DEFAULT,
+            Self::Fastest => Pace::FASTEST,
+            Self::Fast => Pace::FAST,
+            Self::Calm => Pace::CALM,
+        }
+    }
+}
+
+/// A word that names no preset.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no preset; write default, fastest, fast or calm")]
+pub struct UnknownPreset(String);
+
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|(name, _)| *name == word);
+        found.map(|(_, preset)| *preset).ok_or_else(|| UnknownPreset(word.to_owned()))
+    }
+}
