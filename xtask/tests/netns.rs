@@ -30,5 +30,7 @@ mod links;
 mod modes;
 #[path = "netns/streams.rs"]
 mod streams;
+#[path = "netns/succession.rs"]
+mod succession;
 #[path = "netns/suppression.rs"]
 mod suppression;

@@ -79,7 +79,8 @@ mod tests {
             ip("-6 route add default via fe80::1 dev one");
             let index = |name: &str| nix::net::if_::if_nametoindex(name).unwrap();
             let found = gateways(["one", "two", "none"].map(index)).unwrap();
-            let expected = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<BTreeSet<IpAddr>>();
+            let expected =
+                |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<BTreeSet<IpAddr>>();
             assert_eq!(found[&index("one")], expected(&["10.0.1.1", "fe80::1"]));
             assert_eq!(found[&index("two")], expected(&["10.0.2.1"]));
             assert_eq!(found[&index("none")], expected(&[]));

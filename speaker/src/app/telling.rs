@@ -9,9 +9,7 @@ use super::agent::{Agent, Evacuation};
 use crate::{
     clock::monotonic_ns,
     dataplane::Place,
-    status::{
-        Call, ConfigFacts, Evacuate, EvacuationReport, Facts, Request, Response, StatusReport, SuccessionFacts,
-    },
+    status::{Call, ConfigFacts, Evacuate, EvacuationReport, Facts, Request, Response, StatusReport, SuccessionFacts},
     succession::{Cause, Happened, Standing, View},
 };
 

@@ -66,7 +66,10 @@ fn an_address_begins_suppressed_and_may_be_owned_on_every_eligible_interface() {
             buckets: 0,
         };
         let address: IpAddr = "192.0.2.10".parse().unwrap();
-        assert_eq!(decision.desired.vips, BTreeMap::from([((2, address), suppressed(2)), ((3, address), suppressed(3))]));
+        assert_eq!(
+            decision.desired.vips,
+            BTreeMap::from([((2, address), suppressed(2)), ((3, address), suppressed(3))])
+        );
         assert_eq!(decision.desired.generation, 7);
         assert!(decision.unplaced.is_empty());
         // Of others too: whoever was taken out of an order hands over first.

@@ -16,10 +16,7 @@ use std::{
     time::Duration,
 };
 
-use arpeggio_common::{
-    model::NodeId,
-    wire::Mac,
-};
+use arpeggio_common::{model::NodeId, wire::Mac};
 
 use self::pace::Bucket;
 use super::{Frame, messages::push_claim};

@@ -122,8 +122,9 @@ fn the_flag_beats_the_file_and_the_file_beats_the_host_name() {
 fn the_pace_of_the_command_line_is_the_default_and_the_preset_is_overruled_field_by_field() {
     let pace = |ms, misses| Pace::new(Duration::from_millis(ms), misses).unwrap();
     let defaults = Defaults { pace: pace(30, 4), ..defaults() };
-    let config =
-        |text| Config::parse(text, Path::new("a"), &defaults).map(|config| config.succession.pace).map_err(|e| e.to_string());
+    let config = |text| {
+        Config::parse(text, Path::new("a"), &defaults).map(|config| config.succession.pace).map_err(|e| e.to_string())
+    };
     assert_eq!(config("node: a"), Ok(pace(30, 4)));
     assert_eq!(config("succession: {misses: 2}"), Ok(pace(30, 2)));
     assert_eq!(config("succession: {failover: fast}"), Ok(Pace::FAST));

@@ -1,0 +1,98 @@
+//! Three speakers share addresses by the order in their configuration, and clients are answered whatever happens to one.
+
+use std::net::IpAddr;
+
+use xtask::{
+    lab::{Node, Segment, SpeakerProcess, clients, eventually},
+    sh,
+};
+
+use super::harness::{SOON, both, owned_by, start};
+
+const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
+
+/// A segment whose three nodes run a speaker each.
+fn three(attach: &str) -> (Vec<SpeakerProcess>, Segment) {
+    let segment = Segment::new(3).unwrap();
+    let config = owned_by(&NAMES, attach);
+    let speakers = segment.nodes.iter().map(|node| start(&segment, node, &config, &[])).collect();
+    (speakers, segment)
+}
+
+fn answered_by(segment: &Segment, node: &Node) {
+    for vip in both() {
+        let what = format!("{} to answer for {vip} alone", node.name);
+        eventually(SOON, &what, || clients::expect_only(&segment.client, vip, &node.mac)).unwrap();
+    }
+}
+
+/// What a speaker logged about an address.
+fn changes(speaker: &SpeakerProcess, vip: IpAddr) -> Vec<String> {
+    let log = speaker.log();
+    log.lines().filter(|line| line.contains(&format!("address={vip}"))).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_first_candidate_answers_and_the_next_one_takes_over_when_it_is_cut_off() {
+    for attach in ["native", "tcx", "user"] {
+        let (speakers, segment) = three(attach);
+        let [first, second, _third] = &segment.nodes[..] else { panic!("three nodes") };
+        answered_by(&segment, first);
+        let cut = segment.cut(first).unwrap();
+        answered_by(&segment, second);
+        for vip in both() {
+            let told = changes(&speakers[1], vip);
+            let took = told.iter().filter(|line| line.contains("took over from node-a")).count();
+            assert_eq!(took, 1, "{attach}, {vip}: {told:#?}");
+        }
+        // Whoever comes back does not take it back: that would be a second interruption for nothing.
+        cut.heal().unwrap();
+        for vip in both() {
+            eventually(SOON, "node-a to stand by", || {
+                let told = changes(&speakers[0], vip);
+                anyhow::ensure!(told.iter().any(|line| line.contains("owned by node-b")), "{told:#?}");
+                Ok(())
+            })
+            .unwrap();
+        }
+        answered_by(&segment, second);
+    }
+}
+
+#[test]
+fn an_evacuated_node_gives_everything_away_and_takes_part_again() {
+    let (speakers, segment) = three("native");
+    answered_by(&segment, &segment.nodes[0]);
+    let told = sh::read(speakers[0].cli(&["evacuate", "--wait"])).unwrap();
+    assert!(told.contains("this node owns nothing"), "{told}");
+    answered_by(&segment, &segment.nodes[1]);
+    sh::read(speakers[0].cli(&["evacuate", "--undo"])).unwrap();
+    let second = segment.cut(&segment.nodes[1]).unwrap();
+    let third = segment.cut(&segment.nodes[2]).unwrap();
+    answered_by(&segment, &segment.nodes[0]);
+    drop((second, third));
+}
+
+#[test]
+fn an_evacuation_without_a_successor_names_what_nobody_answers_for() {
+    let segment = Segment::new(1).unwrap();
+    let speaker = start(&segment, &segment.nodes[0], &owned_by(&["node-a", "node-b"], "native"), &[]);
+    answered_by(&segment, &segment.nodes[0]);
+    let output = sh::attempt(&mut speaker.cli(&["evacuate", "--wait"])).unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for vip in both() {
+        assert!(told.contains(&format!("no other node claimed {vip} on eth0")), "{told}");
+        clients::expect_silence(&segment.client, vip).unwrap();
+    }
+}
+
+#[test]
+fn a_new_order_moves_an_address_to_whoever_it_puts_first() {
+    let (speakers, segment) = three("native");
+    answered_by(&segment, &segment.nodes[0]);
+    for speaker in &speakers {
+        speaker.configure(&owned_by(&["node-c", "node-a", "node-b"], "native")).unwrap();
+    }
+    answered_by(&segment, &segment.nodes[2]);
+}
