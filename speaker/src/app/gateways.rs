@@ -40,14 +40,18 @@ fn gateway(netlink: &mut Netlink, ifindex: u32, far: IpAddr) -> Option<IpAddr> {
     message.attributes = vec![RouteAttribute::Destination(address), RouteAttribute::Oif(ifindex)];
     // An error is that there is no such way.
     let answers = netlink.ask(RouteNetlinkMessage::GetRoute(message), 0).ok()?;
-    let attributes = answers.into_iter().filter_map(|answer| match answer {
-        RouteNetlinkMessage::NewRoute(route) => Some(route.attributes),
-        _ => None,
+    let attributes = answers.into_iter().filter_map(|answer| {
+        if let RouteNetlinkMessage::NewRoute(route) = answer { Some(route.attributes) } else { None }
     });
-    attributes.flatten().find_map(|attribute| match attribute {
-        RouteAttribute::Gateway(RouteAddress::Inet(v4)) => Some(v4.into()),
-        RouteAttribute::Gateway(RouteAddress::Inet6(v6)) => Some(v6.into()),
-        _ => None,
+    attributes.flatten().find_map(|attribute| {
+        let RouteAttribute::Gateway(gateway) = attribute else { return None };
+        if let RouteAddress::Inet(v4) = gateway {
+            Some(v4.into())
+        } else if let RouteAddress::Inet6(v6) = gateway {
+            Some(v6.into())
+        } else {
+            None
+        }
     })
 }
 

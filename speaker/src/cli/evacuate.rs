@@ -65,10 +65,8 @@ fn progress(report: &EvacuationReport) -> String {
 }
 
 async fn told(directory: &Path, request: &Request) -> Result<EvacuationReport, ClientError> {
-    match ask(directory, request).await? {
-        Response::Evacuation(report) => Ok(report),
-        other => Err(ClientError::unexpected(&other)),
-    }
+    let response = ask(directory, request).await?;
+    if let Response::Evacuation(report) = response { Ok(report) } else { Err(ClientError::unexpected(&response)) }
 }
 
 fn say(out: &mut impl Write, line: &str) -> Result<(), OutputError> {

@@ -66,7 +66,9 @@ impl ClientError {
     pub fn unexpected(response: &Response) -> Self {
         Self::Refused(match response {
             Response::Error { message } => message.clone(),
-            other => format!("it answered something else: {other:?}"),
+            Response::Status(_) | Response::Evacuation(_) => {
+                "it answered something else; use the same version of both".to_owned()
+            }
         })
     }
 }

@@ -31,7 +31,7 @@ async fn speak(places: &Places, line: &str) -> (Answer, String) {
         Command::Status(args) => status(&args, &mut out).await.unwrap(),
         Command::Cleanup(args) => cleanup(&args, &mut out).await.unwrap(),
         Command::Check(args) => check::run(&args, &mut out).await.unwrap(),
-        Command::Run(_) | Command::Version => unreachable!(),
+        Command::Run(_) | Command::Evacuate(_) | Command::Version => unreachable!(),
     };
     (answer, String::from_utf8(out).unwrap())
 }

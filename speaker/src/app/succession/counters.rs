@@ -27,9 +27,12 @@ impl FrameCounters {
         let mut message = LinkMessage::default();
         message.header.index = ifindex;
         let answers = self.0.ask(RouteNetlinkMessage::GetLink(message), 0).ok()?;
-        answers.iter().find_map(|answer| match answer {
-            RouteNetlinkMessage::NewLink(link) => link.attributes.iter().find_map(received),
-            _ => None,
+        answers.iter().find_map(|answer| {
+            if let RouteNetlinkMessage::NewLink(link) = answer {
+                link.attributes.iter().find_map(received)
+            } else {
+                None
+            }
         })
     }
 }

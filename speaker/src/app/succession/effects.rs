@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::mpsc::Sender,
+    sync::mpsc::{SyncSender, TrySendError},
 };
 
 use arpeggio_common::{model::NodeId, wire::Mac};
@@ -26,7 +26,8 @@ const TROUBLE_NS: u64 = 10_000_000_000;
 pub(super) struct Outlet {
     socket: FrameSocket,
     claims: Gratuitous,
-    corrections: Sender<Job>,
+    corrections: SyncSender<Vec<Job>>,
+    jobs: Vec<Job>,
     speakers: BTreeMap<u32, Speaker>,
     witnesses: BTreeMap<u32, BTreeSet<IpAddr>>,
     sent: GratuitousFacts,
@@ -37,11 +38,12 @@ pub(super) struct Outlet {
 
 impl Outlet {
     /// For the node `me`.
-    pub(super) fn new(me: NodeId, socket: FrameSocket, corrections: Sender<Job>) -> Self {
+    pub(super) fn new(me: NodeId, socket: FrameSocket, corrections: SyncSender<Vec<Job>>) -> Self {
         Self {
             socket,
             claims: Gratuitous::new(me, Pace::default(), None),
             corrections,
+            jobs: Vec::new(),
             speakers: BTreeMap::new(),
             witnesses: BTreeMap::new(),
             sent: GratuitousFacts::default(),
@@ -65,7 +67,7 @@ impl Outlet {
         for (ifindex, speaker) in &self.speakers {
             self.claims.moved(*ifindex, speaker.mac, now_ns);
         }
-        self.correct(Job::Follow(situation.user.clone()));
+        self.jobs.push(Job::Follow(situation.user.clone()));
     }
 
     /// The address is ours since before this agent started.
@@ -113,25 +115,33 @@ impl Outlet {
     }
 
     /// Hands clients over to be told that these shares of an address are ours.
-    pub(super) fn correct_clients(&self, place: Place, buckets: u64) {
+    pub(super) fn correct_clients(&mut self, place: Place, buckets: u64) {
         if let Some(speaker) = self.speakers.get(&place.0) {
-            self.correct(Job::Correct { place, mac: speaker.mac, buckets });
+            self.jobs.push(Job::Correct { place, mac: speaker.mac, buckets });
         }
     }
 
     /// Whoever still sends traffic for the address to us is told its owner.
-    pub(super) fn heal(&self, place: Place, owner: Mac) {
+    pub(super) fn heal(&mut self, place: Place, owner: Mac) {
         if let Some(speaker) = self.speakers.get(&place.0) {
-            self.correct(Job::Heal { place, from: speaker.mac, owner });
+            self.jobs.push(Job::Heal { place, from: speaker.mac, owner });
         }
     }
 
-    fn correct(&self, job: Job) {
-        // Fails only when that thread is gone, which ends with this one.
-        let _ = self.corrections.send(job);
+    /// Hands over what there is to correct.
+    fn hand_over(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        match self.corrections.try_send(std::mem::take(&mut self.jobs)) {
+            // With the next ones.
+            Err(TrySendError::Full(jobs)) => self.jobs = jobs,
+            // Gone only together with this thread.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+        }
     }
 
-    /// Sends the claims that are due; when there are more, monotonic nanoseconds.
+    /// Sends the claims that are due, and hands over what is to be corrected after them; when there are more, monotonic nanoseconds.
     pub(super) fn work(&mut self, now_ns: u64) -> Option<u64> {
         let step = self.claims.step(now_ns);
         if !step.frames.is_empty() {
@@ -143,6 +153,7 @@ impl Outlet {
                 self.trouble(ifindex, "claims", now_ns, || with_causes(&error));
             }
         }
+        self.hand_over();
         step.next_ns
     }
 

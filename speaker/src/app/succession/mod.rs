@@ -32,6 +32,11 @@ use crate::{
     world::LeaseTimes,
 };
 
+/// Commands that wait for the thread, which takes them before anything else.
+const COMMANDS: usize = 256;
+/// News that wait for the agent.
+const NEWS: usize = 1024;
+
 /// The thread cannot run.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SuccessionError {
@@ -79,6 +84,8 @@ pub(super) enum News {
     Changes(Vec<Report>),
     /// It is known of every address who has it, or soon will not be.
     Settled,
+    /// So many of the others found no room.
+    Lost(u64),
     /// Something did not work out, in a sentence.
     Trouble(String),
 }
@@ -108,9 +115,9 @@ pub(super) struct Parts {
 
 /// The thread; it ends with this.
 pub(super) struct SuccessionHandle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::SyncSender<Command>,
     wake: UnixStream,
-    told: tasks::UnboundedReceiver<News>,
+    told: tasks::Receiver<News>,
     recorder: Recorder,
     thread: Option<JoinHandle<()>>,
 }
@@ -125,8 +132,8 @@ impl SuccessionHandle {
         for end in [&wake, &woken] {
             end.set_nonblocking(true).map_err(SuccessionError::Start)?;
         }
-        let (commands, heard) = mpsc::channel();
-        let (tell, told) = tasks::unbounded_channel();
+        let (commands, heard) = mpsc::sync_channel(COMMANDS);
+        let (tell, told) = tasks::channel(NEWS);
         let sockets = [FrameSocket::open()?, FrameSocket::open()?];
         let driver = Driver::new(parts, sockets, woken, (heard, tell)).map_err(SuccessionError::Start)?;
         let thread = std::thread::Builder::new()
@@ -143,7 +150,10 @@ impl SuccessionHandle {
 
     /// An event of the raw sockets.
     pub(super) fn heard(&self, event: Event) {
-        self.command(Command::Heard(event));
+        // Without room it is lost: what was seen stands in the tables as well.
+        if self.commands.try_send(Command::Heard(event)).is_ok() {
+            self.wake();
+        }
     }
 
     /// How everything stands now; empty when the thread is gone.
@@ -178,11 +188,15 @@ impl SuccessionHandle {
     }
 
     fn command(&self, command: Command) {
-        // Fails only when the thread is gone.
+        // Fails only when the thread is gone. It never waits for this side, so waiting for room ends.
         if self.commands.send(command).is_ok() {
-            // Full means that it is about to wake anyway.
-            let _ = (&self.wake).write(&[1]);
+            self.wake();
         }
+    }
+
+    fn wake(&self) {
+        // Full means that it is about to wake anyway.
+        let _ = (&self.wake).write(&[1]);
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     net::Ipv6Addr,
     ops::ControlFlow,
     os::{fd::AsFd as _, unix::net::UnixStream},
-    sync::mpsc::{Receiver, TryRecvError, channel},
+    sync::mpsc::{Receiver, TryRecvError, sync_channel},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use arpeggio_common::{
     model::NodeId,
     wire::Mac,
 };
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 
 use super::{
     Command, News, Parts, Situation, Snapshot, corrections::Corrector, counters::FrameCounters, effects::Outlet,
@@ -31,6 +31,8 @@ use crate::{
 
 /// Events that are taken before the next step.
 const EVENTS_AT_ONCE: usize = 1024;
+/// Batches of jobs that wait for those who correct caches; one that finds no room goes with the next.
+const BATCHES: usize = 64;
 /// The agent is called ready after this at the latest, in nanoseconds.
 const SETTLING_NS: u64 = 3_000_000_000;
 /// How often is looked whether everything is settled, in nanoseconds.
@@ -52,7 +54,9 @@ pub(super) struct Driver {
     settling: Settling,
     woken: UnixStream,
     commands: Receiver<Command>,
-    tell: UnboundedSender<News>,
+    tell: Sender<News>,
+    /// News that found no room.
+    unsaid: u64,
 }
 
 /// Whether every address was asked for once.
@@ -72,13 +76,13 @@ impl Driver {
         parts: Parts,
         [socket, second]: [FrameSocket; 2],
         woken: UnixStream,
-        (commands, tell): (Receiver<Command>, UnboundedSender<News>),
+        (commands, tell): (Receiver<Command>, Sender<News>),
     ) -> io::Result<Self> {
         let Parts { node, kernel, roles, adopted } = parts;
         let (kernel, for_corrections, events) =
             kernel.map_or((None, None, None), |(first, second, events)| (Some(first), Some(second), Some(events)));
         let tables = SharedTables::new(kernel, roles.clone());
-        let (corrections, jobs) = channel();
+        let (corrections, jobs) = sync_channel(BATCHES);
         Corrector::start(jobs, SharedTables::new(for_corrections, roles), second)?;
         Ok(Self {
             me: node,
@@ -95,6 +99,7 @@ impl Driver {
             woken,
             commands,
             tell,
+            unsaid: 0,
         })
     }
 
@@ -117,9 +122,14 @@ impl Driver {
         }
     }
 
-    fn say(&self, news: News) {
-        // Fails only when the agent is gone, which waits for this thread.
-        let _ = self.tell.send(news);
+    /// Tells the agent, without ever waiting for it; `false` when there is no room.
+    fn say(&mut self, news: News) -> bool {
+        if self.unsaid > 0 && self.tell.try_send(News::Lost(self.unsaid)).is_ok() {
+            self.unsaid = 0;
+        }
+        let said = self.tell.try_send(news).is_ok();
+        self.unsaid += u64::from(!said);
+        said
     }
 
     fn take_commands(&mut self, now_ns: u64) -> ControlFlow<()> {
@@ -307,8 +317,9 @@ impl Driver {
             self.settling = Settling::Until { latest_ns, look_ns: now_ns + SETTLING_STEP_NS };
             return Some(now_ns + SETTLING_STEP_NS);
         }
-        self.settling = Settling::Settled;
-        self.say(News::Settled);
+        if self.say(News::Settled) {
+            self.settling = Settling::Settled;
+        }
         None
     }
 }

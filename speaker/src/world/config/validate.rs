@@ -259,7 +259,7 @@ impl Judge {
         let witnesses = self.witnesses(witnesses.as_deref().unwrap_or_default());
         let base = preset.map_or(Some(default), |preset| preset.map(Preset::pace))?;
         let interval = interval.unwrap_or_else(|| Some(Duration::from_nanos(base.interval_ns())))?;
-        let count = count.unwrap_or(Some(base.misses()))?;
+        let count = count.unwrap_or_else(|| Some(base.misses()))?;
         let refuse = |error: PaceError| {
             let (at, field) = match error {
                 PaceError::Interval(_) => (heartbeat, "succession.heartbeat"),
