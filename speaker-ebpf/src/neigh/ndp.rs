@@ -1,7 +1,7 @@
 //! Neighbour discovery: solicitations are answered or suppressed, advertisements are sightings.
 
 use arpeggio_common::{
-    abi::{Key6, NodeId, Outcome, SightingKind, bucket},
+    abi::{Key6, Lease, NodeId, Outcome, SightingKind, Vip, bucket},
     wire::{
         Mac, ND_FRAME, ND_OPTION, ND_TAG, ND_TAGGED_FRAME, Neighbor, NeighborKind, OPTION_SOURCE_LINK,
         OPTION_TARGET_LINK, OPTIONED_FRAME, solicited_node_group,
@@ -26,6 +26,14 @@ struct Options {
     node: Option<NodeId>,
 }
 
+/// What the maps say of the address in question, and when it is asked for.
+struct Place {
+    key: Key6,
+    vip: Vip,
+    lease: Lease,
+    now_ns: u64,
+}
+
 /// Decides about a frame that holds neighbour discovery.
 #[inline(always)]
 pub fn decide(frame: &mut Frame, kind: NeighborKind, tables: &impl Tables, ifindex: u32) -> Outcome {
@@ -39,16 +47,15 @@ pub fn decide(frame: &mut Frame, kind: NeighborKind, tables: &impl Tables, ifind
     }
     let key = Key6::new(ifindex, message.target());
     let Some(vip) = tables.vip6(&key) else { return Outcome::ForeignTarget };
-    let now_ns = tables.coarse_now_ns();
-    let lease = tables.lease();
-    if lease.is_over(now_ns) {
+    let place = Place { key, vip, lease: tables.lease(), now_ns: tables.coarse_now_ns() };
+    if place.lease.is_over(place.now_ns) {
         return Outcome::LeaseOver;
     }
     if message.target()[0] == 0xff {
         return Outcome::BadTarget;
     }
     let to = message.ethernet_destination();
-    if !to.is_group() && to.0 != vip.mac() {
+    if !to.is_group() && to.0 != place.vip.mac() {
         return Outcome::OtherMac;
     }
     if message.ethernet_source().is_group() || message.source()[0] == 0xff {
@@ -61,50 +68,62 @@ pub fn decide(frame: &mut Frame, kind: NeighborKind, tables: &impl Tables, ifind
     if !Neighbor::is_intact(options.sum) {
         return Outcome::BadChecksum;
     }
+    match kind {
+        NeighborKind::Advertisement => spoken_for(frame, tables, &place, &options),
+        NeighborKind::Solicitation => asked(frame, tables, &place, &options),
+    }
+}
+
+/// Somebody says that it has the target address.
+#[inline(always)]
+fn spoken_for(frame: &mut Frame, tables: &impl Tables, place: &Place, options: &Options) -> Outcome {
     let Some(bytes) = frame.head::<ND_FRAME>() else { return Outcome::Truncated };
     let message = Neighbor(bytes);
-    let speaker = Speaker::new(&vip, &lease, message.ethernet_source(), options.node);
-    match kind {
-        NeighborKind::Advertisement => {
-            let kind = match (message.is_solicited(), options.node.is_some() && !to.is_group()) {
-                (true, true) => SightingKind::Heartbeat,
-                (true, false) => SightingKind::Reply,
-                (false, _) => SightingKind::Claim,
-            };
-            speaker.hear(tables, ifindex);
-            sighting(tables, &vip, key, &speaker, kind)
-        }
-        NeighborKind::Solicitation => {
-            let (source, destination) = (message.source(), message.destination());
-            let group = solicited_node_group(key.address());
-            if destination != key.address() && destination != group {
-                return Outcome::BadDestination;
-            }
-            if source == [0; 16] && (destination != group || options.names_source) {
-                return Outcome::BadProbe;
-            }
-            speaker.hear(tables, ifindex);
-            let pulse = if options.node.is_some() { heartbeat(tables, &vip) } else { None };
-            let outcome = match pulse {
-                Some(outcome) => outcome,
-                None => {
-                    let asker = Asker { address: source, mac: speaker.mac, bucket: bucket(words(source)) };
-                    request(tables, &vip, key, &asker, now_ns)
-                }
-            };
-            let (mac, node) = (Mac(vip.mac()), lease.node);
-            let written = if outcome == Outcome::HeartbeatAnswered {
-                answer::<ND_TAGGED_FRAME>(frame, mac, node)
-            } else if outcome != Outcome::Answered {
-                Some(())
-            } else if options.blocks == 0 {
-                answer::<ND_FRAME>(frame, mac, node)
-            } else {
-                answer::<OPTIONED_FRAME>(frame, mac, node)
-            };
-            if written.is_some() { outcome } else { Outcome::Truncated }
-        }
+    let answers_us = options.node.is_some() && !message.ethernet_destination().is_group();
+    let kind = match (message.is_solicited(), answers_us) {
+        (true, true) => SightingKind::Heartbeat,
+        (true, false) => SightingKind::Reply,
+        (false, _) => SightingKind::Claim,
+    };
+    let speaker = Speaker::new(&place.vip, &place.lease, message.ethernet_source(), options.node);
+    speaker.hear(tables, place.key.ifindex());
+    sighting(tables, &place.vip, place.key, &speaker, kind)
+}
+
+/// Somebody asks for the target address.
+#[inline(always)]
+fn asked(frame: &mut Frame, tables: &impl Tables, place: &Place, options: &Options) -> Outcome {
+    let Some(bytes) = frame.head::<ND_FRAME>() else { return Outcome::Truncated };
+    let message = Neighbor(bytes);
+    let (source, destination) = (message.source(), message.destination());
+    let group = solicited_node_group(place.key.address());
+    if destination != place.key.address() && destination != group {
+        return Outcome::BadDestination;
     }
+    if source == [0; 16] && (destination != group || options.names_source) {
+        return Outcome::BadProbe;
+    }
+    let speaker = Speaker::new(&place.vip, &place.lease, message.ethernet_source(), options.node);
+    speaker.hear(tables, place.key.ifindex());
+    let pulse = if options.node.is_some() { heartbeat(tables, &place.vip) } else { None };
+    let outcome = match pulse {
+        Some(outcome) => outcome,
+        None => {
+            let asker = Asker { address: source, mac: speaker.mac, bucket: bucket(words(source)) };
+            request(tables, &place.vip, place.key, &asker, place.now_ns)
+        }
+    };
+    let (mac, node) = (Mac(place.vip.mac()), place.lease.node);
+    let written = if outcome == Outcome::HeartbeatAnswered {
+        answer::<ND_TAGGED_FRAME>(frame, mac, node)
+    } else if outcome != Outcome::Answered {
+        Some(())
+    } else if options.blocks == 0 {
+        answer::<ND_FRAME>(frame, mac, node)
+    } else {
+        answer::<OPTIONED_FRAME>(frame, mac, node)
+    };
+    if written.is_some() { outcome } else { Outcome::Truncated }
 }
 
 /// Walks the options once: checks their lengths (RFC 4861 section 4.6) and adds them to the checksum.

@@ -8,15 +8,15 @@ use std::{
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues};
 
 use arpeggio_common::abi::{
-    Action, Client, ClientKey, EVENTS_BYTES, Key4, Key6, Outcome, SIGHTINGS_CAPACITY, Sighting, SightingKind, Vip,
-    names,
+    Action, Client, ClientKey, EVENTS_BYTES, Key4, Key6, Outcome, Peer, PeerKey, SIGHTINGS_CAPACITY, Sighting,
+    SightingKind, Vip, names,
 };
 use arpeggio_speaker::{
     dataplane::{Dataplane, OpenError, Options, PinsError, inspect},
     decide::{AttachPolicy, Desired},
 };
 
-use crate::sandbox::{NODE, Sandbox, address, apply, ask, ask_for, desired, run, sandbox, veth, vip};
+use crate::sandbox::{NODE, Sandbox, address, apply, ask, ask_for, desired, node, run, sandbox, veth, vip};
 
 fn map_ids(sandbox: &Sandbox) -> Vec<u32> {
     names::ALL.iter().map(|name| MapData::from_pin(sandbox.pin(name)).unwrap().info().unwrap().id()).collect()
@@ -210,6 +210,10 @@ fn what_was_seen_moves_to_a_map_of_another_capacity_too() {
         let vip = Key6::new(3, [0xfd; 16]);
         let mut clients: HashMap<_, ClientKey, Client> = resize(sandbox, names::CLIENTS, 256).try_into().unwrap();
         clients.insert(ClientKey::new(vip, [0xfe; 16]), Client::new(rival, 78), 0).unwrap();
+        let (key, peer) = (PeerKey::new(3, node("node-b")), Peer::new(rival, 79));
+        let mut peers: HashMap<_, PeerKey, Peer> = resize(sandbox, names::PEERS, 256).try_into().unwrap();
+        peers.insert(key, peer, 0).unwrap();
+        resize(sandbox, names::STRAYS, 256);
         // An older agent knew fewer ways for a frame to end.
         let mut outcomes: PerCpuArray<_, u64> = resize(sandbox, names::OUTCOMES, 10).try_into().unwrap();
         let cpus = aya::util::nr_cpus().unwrap();
@@ -219,6 +223,7 @@ fn what_was_seen_moves_to_a_map_of_another_capacity_too() {
 
         let agent = sandbox.open();
         assert_eq!(agent.maps().sightings().unwrap(), BTreeMap::from([((3, address(10)), sighting)]));
+        assert_eq!(agent.maps().peers().unwrap(), BTreeMap::from([((3, node("node-b")), peer)]));
         let client: IpAddr = Ipv6Addr::from([0xfe; 16]).into();
         let place = (3, IpAddr::from(Ipv6Addr::from([0xfd; 16])));
         assert_eq!(agent.maps().clients().unwrap(), BTreeMap::from([((place, client), Client::new(rival, 78))]));

@@ -161,11 +161,20 @@ fn rivals_are_seen_counted_and_reported() {
             let waiting = tokio::time::timeout(std::time::Duration::from_secs(5), events.next());
             let event = waiting.await.expect("an event within five seconds").unwrap();
             assert_eq!((event.kind(), event.mac()), (Some(EventKind::Conflict), rival.0));
-            assert_eq!(event.key().ifindex(), index);
+            assert_eq!((event.key().ifindex(), event.node()), (index, Some(node("rival"))));
             let sightings = dataplane.maps().sightings().unwrap();
             let sighting = sightings[&(index, address(10))];
             assert_eq!((sighting.mac(), sighting.kind(), sighting.count()), (rival.0, Some(SightingKind::Claim), 1));
             assert_eq!(sighting.last_seen_ns() / 1_000_000_000, event.at_ns() / 1_000_000_000);
+            assert_eq!(dataplane.maps().sighting(&(index, address(10))).unwrap(), Some(sighting));
+            assert_eq!(dataplane.maps().sighting(&(index, address(11))).unwrap(), None);
+            // Another thread reads the same by descriptors of its own.
+            let maps = dataplane.maps().duplicate().unwrap();
+            let peers = std::thread::spawn(move || maps.peers().unwrap()).join().unwrap();
+            let peer = dataplane.maps().peer(index, node("rival")).unwrap().unwrap();
+            assert_eq!(peers, BTreeMap::from([((index, node("rival")), peer)]));
+            assert_eq!((peer.mac(), peer.count()), (rival.0, 1));
+            assert_eq!(dataplane.maps().peer(index + 1, node("rival")).unwrap(), None);
             let outcomes = dataplane.maps().outcomes().unwrap();
             assert_eq!(outcomes[&arpeggio_common::abi::Outcome::Conflict], 1);
         });
