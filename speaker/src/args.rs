@@ -32,6 +32,11 @@ pub enum Command {
     /// Asks the running agent. Without one, shows what stands in the pinned maps and says so. Exit code 0 when the agent
     /// runs and its lease is valid, 1 otherwise.
     Status(StatusArgs),
+    /// Explain why one address is answered, or why not: the whole chain, and a verdict in one sentence.
+    ///
+    /// Asks the running agent, which asks the segment as a client would. Without an agent, tells what the pinned maps say.
+    /// Exit code 0 when somebody answers and it is who should, 1 otherwise.
+    Explain(ExplainArgs),
     /// Look whether this machine can run the agent, and how well; changes nothing.
     ///
     /// Exit code 0 when nothing stands in the way (warnings included), 1 when something does.
@@ -134,6 +139,23 @@ pub struct StatusArgs {
     /// Show these interfaces only; may be repeated.
     #[arg(long = "interface", short, value_name = "NAME", value_parser = interface_name)]
     pub interfaces: Vec<InterfaceName>,
+    /// How to write it.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub places: Places,
+}
+
+/// `speaker explain`.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+pub struct ExplainArgs {
+    /// The address.
+    #[arg(value_name = "ADDRESS")]
+    pub address: IpAddr,
+    /// Look at this interface only [default: all on which the address is announced]
+    #[arg(long, short, value_name = "NAME", value_parser = interface_name)]
+    pub interface: Option<InterfaceName>,
     /// How to write it.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     pub output: Output,
@@ -321,6 +343,11 @@ mod tests {
             panic!("not status")
         };
         assert_eq!((status.addresses.len(), status.interfaces.len(), status.output), (2, 2, Output::Yaml));
+        let Ok(Command::Explain(explain)) = parse("speaker explain 2001:db8::1 --interface eth0 -o json") else {
+            panic!("not explain")
+        };
+        assert_eq!((explain.address, explain.output), ("2001:db8::1".parse().unwrap(), Output::Json));
+        assert_eq!(explain.interface, Some(InterfaceName::try_from("eth0").unwrap()));
         let Ok(Command::Cleanup(cleanup)) = parse("speaker cleanup --yes --force") else { panic!("not cleanup") };
         assert!(cleanup.yes && cleanup.force);
         let Ok(Command::Evacuate(evacuate)) = parse("speaker evacuate --wait") else { panic!("not evacuate") };
@@ -340,6 +367,7 @@ mod tests {
             ("speaker run --config c --failover quick", "fastest"),
             ("speaker evacuate --wait --undo", "cannot be used with"),
             ("speaker status 192.0.2.300", "ADDRESS"),
+            ("speaker explain", "ADDRESS"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(remedy), "{line}: {error}");

@@ -33,6 +33,7 @@ fn start(args: Args) -> anyhow::Result<Answer> {
                 Ok(Answer::Yes)
             }
             Command::Status(status) => Ok(cli::status(&status, out).await?),
+            Command::Explain(explain) => Ok(cli::explain(&explain, out).await?),
             Command::Check(check) => Ok(cli::check::run(&check, out).await?),
             Command::Evacuate(evacuate) => Ok(cli::evacuate(&evacuate, out).await?),
             Command::Cleanup(cleanup) => Ok(cli::cleanup(&cleanup, out).await?),

@@ -14,6 +14,8 @@ mod cleanup;
 mod config;
 #[path = "netns/continuity.rs"]
 mod continuity;
+#[path = "netns/explain.rs"]
+mod explain;
 #[path = "netns/failover_bench.rs"]
 mod failover_bench;
 #[path = "netns/faults.rs"]

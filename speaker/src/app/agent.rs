@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use super::{
     backend::{Backend, Round},
+    explaining::Explainer,
     groups::Memberships,
     situation::situation,
     succession::{News, SuccessionHandle},
@@ -40,6 +41,7 @@ pub(super) struct Agent {
     pub(super) backend: Backend,
     pub(super) succession: SuccessionHandle,
     pub(super) memberships: Memberships,
+    pub(super) explainer: Explainer,
     default_policy: AttachPolicy,
     pin_dir: PathBuf,
     /// Somebody asked this node to give everything away.
@@ -71,6 +73,7 @@ impl Agent {
         Ok(Self {
             succession: SuccessionHandle::start(parts).context("the succession cannot begin")?,
             memberships: Memberships::default(),
+            explainer: Explainer::default(),
             evacuation: Evacuation::default(),
             sources,
             backend,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::abi::{Action, Event, NodeId, Outcome, Sighting, Vip};
+use arpeggio_common::abi::{Action, Client, Event, NodeId, Outcome, Sighting, Vip};
 
 use super::{succession::Parts, user::UserSide};
 use crate::{
@@ -233,6 +233,19 @@ impl Backend {
             sightings.extend(dataplane.maps().sightings()?);
         }
         Ok(sightings)
+    }
+
+    /// Who asked for an address, by interface index and own address. Takes microseconds for each client of the node.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub(super) fn clients_of(&self, address: IpAddr) -> Result<BTreeMap<(u32, IpAddr), Client>> {
+        let mut clients = self.user.clients();
+        if let Ok(dataplane) = &self.kernel {
+            clients.extend(dataplane.maps().clients()?);
+        }
+        let of_address = |(((ifindex, vip), client), found)| (vip == address).then_some(((ifindex, client), found));
+        Ok(clients.into_iter().filter_map(of_address).collect())
     }
 
     /// How often a frame ended in which way.

@@ -3,6 +3,7 @@
 
 mod agent;
 mod backend;
+mod explaining;
 mod gateways;
 mod groups;
 mod lifecycle;
@@ -82,6 +83,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
             },
             world = agent.sources.changed() => agent.follow(world?),
             Some(call) = calls.recv() => agent.answer(call).await,
+            asked = agent.explainer.next() => agent.explained(asked).await,
             news = agent.succession.news() => match news {
                 Some(news) => agent.hear(news),
                 None => bail!("the thread of the succession ended; start the agent again and look into its log"),

@@ -38,7 +38,8 @@ pub(super) fn situation(world: &World, decision: &Decision, round: &Round, user:
     }
 }
 
-fn speaker(node: NodeId, link: &Link) -> Option<Speaker> {
+/// How this node speaks on an interface; `None` when that has no MAC.
+pub(super) fn speaker(node: NodeId, link: &Link) -> Option<Speaker> {
     let ipv4 = link.addresses.iter().find_map(|net| match net.addr() {
         IpAddr::V4(v4) => Some(v4),
         IpAddr::V6(_) => None,

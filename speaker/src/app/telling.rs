@@ -17,6 +17,7 @@ impl Agent {
     /// Answers a request on the control socket.
     pub(super) async fn answer(&mut self, call: Call) {
         let response = match call.request {
+            Request::Explain(question) => return self.explain(question, call.answer).await,
             Request::Status(_) => match self.facts().await {
                 Ok(facts) => Response::Status(Box::new(StatusReport::new(&facts, env!("CARGO_PKG_VERSION")))),
                 Err(error) => Response::Error { message: format!("{error:#}") },
@@ -58,7 +59,7 @@ impl Agent {
         }
     }
 
-    async fn facts(&self) -> Result<Facts> {
+    pub(super) async fn facts(&self) -> Result<Facts> {
         let snapshot = self.succession.snapshot().await;
         let loaded = self.sources.config();
         let refused: Vec<_> = self.sources.refused().iter().map(|refused| refused.error.to_string()).collect();

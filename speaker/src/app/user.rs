@@ -5,12 +5,12 @@ use std::{
     net::IpAddr,
 };
 
-use arpeggio_common::abi::{Event, Lease, Outcome, Sighting, Vip};
+use arpeggio_common::abi::{Client, Event, Lease, Outcome, Sighting, Vip};
 use tokio::sync::mpsc::Receiver;
 
 use crate::{
     causes::with_causes,
-    dataplane::Roles,
+    dataplane::{Place, Roles},
     decide::Desired,
     frames::{Responder, ResponderApplied, ResponderLive},
     status::EntryFacts,
@@ -91,6 +91,11 @@ impl UserSide {
     /// Who else was seen with our addresses.
     pub(super) fn sightings(&self) -> BTreeMap<(u32, IpAddr), Sighting> {
         self.running.iter().flat_map(|(responder, _)| responder.sightings()).collect()
+    }
+
+    /// Who asked for which address.
+    pub(super) fn clients(&self) -> BTreeMap<(Place, IpAddr), Client> {
+        self.running.iter().flat_map(|(responder, _)| responder.clients()).collect()
     }
 
     /// How often a frame ended in which way.

@@ -3,6 +3,7 @@
 pub mod check;
 mod cleanup;
 mod evacuate;
+mod explain;
 mod output;
 mod pinned;
 mod status;
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 
 pub use cleanup::{CleanupError, cleanup};
 pub use evacuate::{EvacuateError, evacuate};
+pub use explain::{ExplainError, explain};
 pub use output::OutputError;
 pub use pinned::PinnedError;
 pub use status::{StatusError, status};

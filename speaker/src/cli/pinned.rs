@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     path::Path,
 };
 
-use arpeggio_common::abi::Vip;
+use arpeggio_common::abi::{Client, Vip};
 
 use crate::{
     dataplane::{CountersError, InspectError, LeaseError, PinnedProgram, PinsError, TableError, inspect, monotonic_ns},
@@ -34,6 +35,23 @@ pub enum PinnedError {
     /// The interfaces.
     #[error(transparent)]
     Links(#[from] NetlinkError),
+}
+
+/// Who asked on which interface, by its address.
+pub(super) type Clients = BTreeMap<(u32, IpAddr), Client>;
+
+/// The facts without an agent, and who asked for one address.
+///
+/// # Errors
+/// Something is pinned and cannot be read.
+pub(super) async fn facts_and_clients(pin_dir: &Path, address: IpAddr) -> Result<(Facts, Clients), PinnedError> {
+    let facts = facts(pin_dir).await?;
+    let clients = match inspect(pin_dir) {
+        Err(InspectError::Nothing { .. }) => BTreeMap::new(),
+        inspection => inspection?.maps().clients()?,
+    };
+    let of_address = |(((ifindex, vip), client), found)| (vip == address).then_some(((ifindex, client), found));
+    Ok((facts, clients.into_iter().filter_map(of_address).collect()))
 }
 
 /// The facts without an agent; next to none when nothing is pinned.

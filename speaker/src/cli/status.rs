@@ -41,7 +41,9 @@ pub async fn status(args: &StatusArgs, out: &mut impl Write) -> Result<Answer, S
 async fn report(run_dir: &Path, pin_dir: &Path) -> Result<StatusReport, StatusError> {
     match ask(run_dir, &Request::Status(Nothing {})).await {
         Ok(Response::Status(report)) => Ok(*report),
-        Ok(other @ (Response::Evacuation(_) | Response::Error { .. })) => Err(ClientError::unexpected(&other).into()),
+        Ok(other @ (Response::Evacuation(_) | Response::Explain(_) | Response::Error { .. })) => {
+            Err(ClientError::unexpected(&other).into())
+        }
         Err(ClientError::NotRunning { .. }) => {
             Ok(StatusReport::new(&pinned::facts(pin_dir).await?, env!("CARGO_PKG_VERSION")))
         }

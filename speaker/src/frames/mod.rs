@@ -3,6 +3,7 @@
 //! Decisions ([`Gratuitous`]) are values in, values out; sockets live in thin drivers ([`FrameSocket`]).
 
 mod capture;
+mod enquiry;
 mod filter;
 mod frame;
 mod gratuitous;
@@ -12,6 +13,7 @@ mod responder;
 mod socket;
 
 pub use capture::{Arrival, Capture, CaptureError};
+pub use enquiry::{Asking, Enquiry, EnquiryError};
 pub use filter::Heard;
 pub use frame::Frame;
 pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};

@@ -144,7 +144,7 @@ fn addresses(facts: &Facts) -> Vec<AddressReport> {
             if let (Some(entry), Some(_)) = (facts.entries.get(&key), &facts.desired) {
                 report.note = difference(&entry.vip, wanted.get(&key), facts.failures.get(&key));
             }
-            report.seen = facts.sightings.get(&key).map(|sighting| seen(facts.now_ns, sighting));
+            report.seen = facts.sightings.get(&key).map(|sighting| seen(facts, sighting));
             report
         })
         .collect();
@@ -207,10 +207,11 @@ fn last_request(now_ns: u64, stats: &Stats) -> LastRequest {
     }
 }
 
-fn seen(now_ns: u64, sighting: &Sighting) -> Seen {
+fn seen(facts: &Facts, sighting: &Sighting) -> Seen {
     Seen {
+        node: sighting.node().map(|node| facts.names.of(node)),
         mac: Mac(sighting.mac()).to_string(),
-        ago_ms: ago_ms(now_ns, sighting.last_seen_ns()),
+        ago_ms: ago_ms(facts.now_ns, sighting.last_seen_ns()),
         kind: match sighting.kind() {
             Some(SightingKind::Claim) => SeenKind::Claim,
             Some(SightingKind::Reply) => SeenKind::Reply,

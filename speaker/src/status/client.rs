@@ -66,7 +66,7 @@ impl ClientError {
     pub fn unexpected(response: &Response) -> Self {
         Self::Refused(match response {
             Response::Error { message } => message.clone(),
-            Response::Status(_) | Response::Evacuation(_) => {
+            Response::Status(_) | Response::Evacuation(_) | Response::Explain(_) => {
                 "it answered something else; use the same version of both".to_owned()
             }
         })

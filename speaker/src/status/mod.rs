@@ -2,6 +2,7 @@
 
 mod build;
 mod client;
+mod explain;
 mod facts;
 mod ownership;
 mod parties;
@@ -13,12 +14,16 @@ mod text;
 mod wording;
 
 pub use client::{ClientError, ask};
+pub use explain::{
+    ClientFacts, ClientReport, EventReport, Evidence, Explanation, Level, Link, PlaceReport, Verdict, Wire, WireFacts,
+    render_explanation,
+};
 pub use facts::{
     AgentFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, GratuitousFacts, PeerFacts, SuccessionFacts,
 };
 pub use ownership::{OwnershipReport, PeerReport, SuccessionReport};
 pub use parties::{Names, Party};
-pub use protocol::{Evacuate, EvacuationReport, Nothing, Request, Response, SOCKET_NAME};
+pub use protocol::{Evacuate, EvacuationReport, Explain, Nothing, Request, Response, SOCKET_NAME};
 pub use render::render;
 pub use report::{
     AddressReport, AgentReport, ConfigReport, Counters, ErrorReport, Filter, GratuitousReport, GroupReport,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, Stats, Vip},
+    abi::{ALL_BUCKETS, Action, Sighting, SightingKind, Stats, Vip},
     model::{NodeId, NodeName},
     wire::Mac,
 };
@@ -105,6 +105,18 @@ fn owners_and_standbys_read_like_this() {
         ["192.0.2.11 on eth0: standby\n", "  owner         node-a (02:00:00:00:00:01)\n", "  heartbeat     31 ms\n"]
     {
         assert!(one.contains(line), "{one}");
+    }
+}
+
+#[test]
+fn that_an_owner_answers_heartbeats_is_no_news() {
+    let mut facts = facts();
+    let seen = |kind| Sighting::new([2, 0, 0, 0, 0, 1], kind, NodeId::from_number(0xbeef), NOW);
+    let note = "192.0.2.11 on eth0: 000000000000beef (02:00:00:00:00:01) claimed it 0.0s ago (1 sighting)";
+    for (kind, told) in [(SightingKind::Heartbeat, false), (SightingKind::Claim, true)] {
+        facts.sightings.insert((2, address(11)), seen(kind));
+        let text = render(&StatusReport::new(&facts, "0.1.0"), &Filter::default());
+        assert_eq!((text.contains("NOTES"), text.contains(note)), (told, told), "{text}");
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! A request is an object with the verb as its only key, `{"status":{}}`; the response has the same key, or `error`.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
-use super::StatusReport;
+use super::{Explanation, StatusReport};
 
 /// Name of the socket in the run directory.
 pub const SOCKET_NAME: &str = "speaker.sock";
@@ -23,6 +25,8 @@ pub enum Request {
     Evacuate(Evacuate),
     /// How far an evacuation is.
     Evacuation(Nothing),
+    /// Why one address is answered, or why not; takes a third of a second.
+    Explain(Explain),
 }
 
 /// What is to become of the addresses of this node.
@@ -45,6 +49,17 @@ pub struct EvacuationReport {
     pub abandoned: Vec<String>,
 }
 
+/// What is to be explained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// The address.
+    pub address: IpAddr,
+    /// Only on this interface; on all that it belongs to when absent.
+    #[serde(default)]
+    pub interface: Option<String>,
+}
+
 /// The empty object: room for parameters that an older client does not know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +73,8 @@ pub enum Response {
     Status(Box<StatusReport>),
     /// How far an evacuation is.
     Evacuation(EvacuationReport),
+    /// The chain of one address.
+    Explain(Box<Explanation>),
     /// The request was not understood or could not be answered.
     Error {
         /// Why, and what to do about it.

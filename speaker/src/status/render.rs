@@ -238,7 +238,9 @@ fn notes(report: &StatusReport) -> Option<String> {
         if let Some(note) = &address.note {
             text += &format!("  {place}: {note}\n");
         }
-        if let Some(seen) = &address.seen {
+        // That the owner answers heartbeats stands in its row.
+        let expected = |seen: &&Seen| address.ownership.is_some() && seen.kind == SeenKind::Heartbeat;
+        if let Some(seen) = address.seen.as_ref().filter(|seen| !expected(seen)) {
             text += &format!("  {place}: {}\n", sighting(seen));
         }
     }
@@ -252,14 +254,15 @@ fn place(address: &AddressReport) -> String {
     }
 }
 
-fn sighting(seen: &Seen) -> String {
+pub(super) fn sighting(seen: &Seen) -> String {
     let did = match seen.kind {
         SeenKind::Claim => "claimed it",
         SeenKind::Reply => "answered for it",
         SeenKind::Heartbeat => "answered our heartbeat",
         SeenKind::Unknown => "was seen with it",
     };
-    format!("{} {did} {} ago ({})", seen.mac, span(seen.ago_ms), count(seen.count, "sighting"))
+    let who = seen.node.as_ref().map_or_else(|| seen.mac.clone(), |node| format!("{node} ({})", seen.mac));
+    format!("{who} {did} {} ago ({})", span(seen.ago_ms), count(seen.count, "sighting"))
 }
 
 /// One address on one interface, everything that is known.

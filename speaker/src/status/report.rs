@@ -211,6 +211,8 @@ pub enum SeenKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
+    /// Which node it said it is; absent where it did not say.
+    pub node: Option<String>,
     /// Its MAC.
     pub mac: String,
     /// When it was last seen.

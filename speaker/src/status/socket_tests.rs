@@ -54,7 +54,7 @@ async fn raw(directory: &Path, bytes: &[u8]) -> String {
 async fn status(directory: &Path) -> Result<StatusReport, ClientError> {
     match ask(directory, &Request::Status(Nothing {})).await? {
         Response::Status(report) => Ok(*report),
-        other @ (Response::Evacuation(_) | Response::Error { .. }) => panic!("{other:?}"),
+        other @ (Response::Evacuation(_) | Response::Explain(_) | Response::Error { .. }) => panic!("{other:?}"),
     }
 }
 

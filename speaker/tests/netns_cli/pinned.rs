@@ -8,7 +8,7 @@ use arpeggio_common::{
 };
 use arpeggio_speaker::{
     args::{Args, Command},
-    cli::{Answer, check, cleanup, status},
+    cli::{Answer, check, cleanup, explain, status},
     dataplane::{Dataplane, Options, monotonic_ns},
     decide::{AttachPolicy, Desired, DesiredInterface, DesiredVip},
     world::LinkKind,
@@ -30,6 +30,7 @@ async fn speak(places: &Places, line: &str) -> (Answer, String) {
     let answer = match parse(places, line) {
         Command::Status(args) => status(&args, &mut out).await.unwrap(),
         Command::Cleanup(args) => cleanup(&args, &mut out).await.unwrap(),
+        Command::Explain(args) => explain(&args, &mut out).await.unwrap(),
         Command::Check(args) => check::run(&args, &mut out).await.unwrap(),
         Command::Run(_) | Command::Evacuate(_) | Command::Version => unreachable!(),
     };
@@ -82,6 +83,13 @@ async fn maps_speak_for_an_agent_that_is_gone_until_they_are_cleaned_up() {
     assert!(squeezed.contains(&"192.0.2.10 near0 owner -".to_owned()), "{text}");
     let (_, text) = speak(&places, "status 192.0.2.10 -o json").await;
     assert!(text.contains("\"role\": \"owner\""), "{text}");
+
+    let (answer, text) = speak(&places, "explain 192.0.2.10").await;
+    assert_eq!(answer, Answer::No);
+    let verdict = "no agent is running; the kernel of this node answers on near0 with what is pinned, for 5";
+    assert!(text.contains(verdict) && text.contains("  ok       attached       tcx\n"), "{text}");
+    let (_, text) = speak(&places, "explain 192.0.2.99").await;
+    assert!(text.ends_with("\nno agent is running, and nothing is pinned for 192.0.2.99.\n"), "{text}");
 
     let foreign = places.pin_dir.join("elsewhere");
     std::fs::create_dir(&foreign).unwrap();

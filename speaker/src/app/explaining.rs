@@ -1,0 +1,165 @@
+//! Explanations: the segment is asked while everything else goes on, then the evidence is put together.
+
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+
+use anyhow::Result;
+use arpeggio_common::{model::NodeId, wire::Mac};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+use super::{agent::Agent, situation::speaker};
+use crate::{
+    causes::with_causes,
+    clock::{monotonic_ns, wall_ahead_ns},
+    frames::{Asking, Enquiry, EnquiryError},
+    status::{ClientFacts, Evidence, Explain, Explanation, Response, WireFacts},
+    succession::Standing,
+};
+
+/// How long answers are waited for after each of the rounds of questions.
+const PATIENCE: Duration = Duration::from_millis(150);
+/// Rounds: one frame may get lost.
+const ROUNDS: usize = 2;
+/// Explanations that may be under way; whoever asks for more waits.
+const UNDER_WAY: usize = 16;
+
+/// A question to the segment that has been answered, or not.
+pub(super) struct Asked {
+    question: Explain,
+    wire: BTreeMap<u32, WireFacts>,
+    answer: oneshot::Sender<Response>,
+}
+
+/// Where answers of the segment come in.
+pub(super) struct Explainer {
+    tell: mpsc::Sender<Asked>,
+    told: mpsc::Receiver<Asked>,
+}
+
+impl Default for Explainer {
+    fn default() -> Self {
+        let (tell, told) = mpsc::channel(UNDER_WAY);
+        Self { tell, told }
+    }
+}
+
+impl Explainer {
+    /// The next question that is ready to be explained. Cancel safe.
+    pub(super) async fn next(&mut self) -> Asked {
+        match self.told.recv().await {
+            Some(asked) => asked,
+            // Cannot be: the other end is beside this one.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Agent {
+    /// Asks the segment. Ends at once; [`Explainer::next`] yields what came back.
+    pub(super) async fn explain(&self, mut question: Explain, answer: oneshot::Sender<Response>) {
+        question.address = question.address.to_canonical();
+        let evidence = match self.evidence(&question).await {
+            Ok(evidence) => evidence,
+            Err(error) => {
+                let _ = answer.send(Response::Error { message: format!("{error:#}") });
+                return;
+            }
+        };
+        let (asking, mut wire) = plan(&evidence);
+        let tell = self.explainer.tell.clone();
+        tokio::task::spawn_local(async move {
+            wire.extend(ask(question.address, &asking).await);
+            // Fails only when the agent ends.
+            let _ = tell.send(Asked { question, wire, answer }).await;
+        });
+    }
+
+    /// Explains what was asked.
+    pub(super) async fn explained(&self, asked: Asked) {
+        let response = match self.whole(&asked.question, asked.wire).await {
+            Ok(evidence) => Response::Explain(Box::new(Explanation::new(&evidence))),
+            Err(error) => Response::Error { message: format!("{error:#}") },
+        };
+        // A client that hung up meanwhile needs no answer.
+        let _ = asked.answer.send(response);
+    }
+
+    /// Everything but what takes long or is still to come.
+    async fn evidence(&self, question: &Explain) -> Result<Evidence> {
+        let config = self.current.as_ref().map(|(world, _)| &world.config);
+        Ok(Evidence {
+            facts: self.facts().await?,
+            address: question.address,
+            interface: question.interface.clone(),
+            announcement: config.and_then(|config| config.announcements.get(&question.address)).cloned(),
+            wire: BTreeMap::new(),
+            clients: Vec::new(),
+            events: self.succession.recorder().of(question.address).copied().collect(),
+            wall_ahead_ns: wall_ahead_ns(),
+        })
+    }
+
+    async fn whole(&self, question: &Explain, wire: BTreeMap<u32, WireFacts>) -> Result<Evidence> {
+        let clients = self.backend.clients_of(question.address)?;
+        let clients = clients.into_iter().map(|((ifindex, client), found)| ClientFacts {
+            ifindex,
+            client,
+            mac: Mac(found.mac()),
+            last_ns: found.last_seen_ns(),
+        });
+        Ok(Evidence { wire, clients: clients.collect(), ..self.evidence(question).await? })
+    }
+}
+
+/// Which interfaces are asked and how, and why others are not.
+fn plan(evidence: &Evidence) -> (BTreeMap<u32, Asking>, BTreeMap<u32, WireFacts>) {
+    let (mut asking, mut not_asked) = (BTreeMap::new(), BTreeMap::new());
+    let facts = &evidence.facts;
+    for index in evidence.places() {
+        let Some(link) = facts.links.0.get(&index) else { continue };
+        let speaker = facts.node.as_ref().and_then(|node| speaker(NodeId::from(node), link));
+        let Some(speaker) = speaker.filter(|_| link.carrier) else {
+            not_asked.insert(index, WireFacts::NotAsked(format!("{} has no carrier", link.name)));
+            continue;
+        };
+        let views = facts.succession.as_ref().map(|succession| &succession.views);
+        let standing = views.and_then(|views| views.get(&(index, evidence.address))).map(|view| view.standing);
+        // An answer without a tag would be taken for a stranger's by a node that is asking who has the address.
+        let as_client = !matches!(standing, Some(Standing::Asking | Standing::Waiting));
+        asking.insert(index, Asking { speaker, as_client });
+    }
+    (asking, not_asked)
+}
+
+/// Asks and waits for the answers.
+async fn ask(address: IpAddr, interfaces: &BTreeMap<u32, Asking>) -> BTreeMap<u32, WireFacts> {
+    let not_asked = |error: &EnquiryError| WireFacts::NotAsked(with_causes(error));
+    let mut enquiry = match Enquiry::open(address, interfaces) {
+        Ok(enquiry) => enquiry,
+        Err(error) => return interfaces.keys().map(|index| (*index, not_asked(&error))).collect(),
+    };
+    let at_ns = monotonic_ns();
+    for _ in 0..ROUNDS {
+        enquiry.ask();
+        sleep(PATIENCE).await;
+    }
+    let facts = |(index, result): (u32, Result<_, EnquiryError>)| {
+        let wire = match result {
+            Ok(answers) => WireFacts::Asked { at_ns, source: source(address, interfaces.get(&index)), answers },
+            Err(error) => not_asked(&error),
+        };
+        (index, wire)
+    };
+    enquiry.finish().into_iter().map(facts).collect()
+}
+
+/// The address that the clients' question comes from.
+fn source(address: IpAddr, asking: Option<&Asking>) -> Option<IpAddr> {
+    let Asking { speaker, as_client: true } = asking? else { return None };
+    match address {
+        IpAddr::V4(_) => speaker.ipv4.map(IpAddr::V4),
+        IpAddr::V6(_) => speaker.link_local.map(IpAddr::V6),
+    }
+}

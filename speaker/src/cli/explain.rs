@@ -1,0 +1,68 @@
+//! `speaker explain`: why an address is answered, or why not; asked of the running agent, or of the pinned maps when there is
+//! none.
+
+use std::io::Write;
+
+use arpeggio_common::wire::Mac;
+
+use super::{Answer, OutputError, PinnedError, output, pinned};
+use crate::{
+    args::ExplainArgs,
+    clock::wall_ahead_ns,
+    status::{ClientError, ClientFacts, Evidence, Explain, Explanation, Request, Response, ask, render_explanation},
+};
+
+/// Why there is no explanation.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// An agent is there, but does not tell.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No agent is there, and the maps cannot be read.
+    #[error(transparent)]
+    Pinned(#[from] PinnedError),
+    /// The explanation cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// Writes the explanation to `out`. [`Answer::Yes`] when the address is answered as it should be. Needs a current-thread
+/// runtime.
+///
+/// # Errors
+/// See [`ExplainError`]. That no agent runs is none.
+pub async fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<Answer, ExplainError> {
+    let question =
+        Explain { address: args.address.to_canonical(), interface: args.interface.as_ref().map(ToString::to_string) };
+    let explanation = match ask(&args.places.run_dir, &Request::Explain(question.clone())).await {
+        Ok(Response::Explain(explanation)) => *explanation,
+        Ok(other @ (Response::Status(_) | Response::Evacuation(_) | Response::Error { .. })) => {
+            return Err(ClientError::unexpected(&other).into());
+        }
+        Err(ClientError::NotRunning { .. }) => from_maps(args, question).await?,
+        Err(error) => return Err(error.into()),
+    };
+    output::write(out, args.output, &explanation, || render_explanation(&explanation))?;
+    Ok(Answer::when(explanation.verdict.good))
+}
+
+/// Without an agent nobody knows what should be: what is pinned is all there is to tell.
+async fn from_maps(args: &ExplainArgs, question: Explain) -> Result<Explanation, PinnedError> {
+    let (facts, clients) = pinned::facts_and_clients(&args.places.pin_dir, question.address).await?;
+    let clients = clients.into_iter().map(|((ifindex, client), found)| ClientFacts {
+        ifindex,
+        client,
+        mac: Mac(found.mac()),
+        last_ns: found.last_seen_ns(),
+    });
+    Ok(Explanation::new(&Evidence {
+        facts,
+        address: question.address,
+        interface: question.interface,
+        announcement: None,
+        wire: std::collections::BTreeMap::new(),
+        clients: clients.collect(),
+        events: Vec::new(),
+        wall_ahead_ns: wall_ahead_ns(),
+    }))
+}

@@ -1,0 +1,158 @@
+//! What an explanation is made of: plain values, gathered by whoever has them.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use arpeggio_common::{
+    abi::{Action, Vip},
+    model::Announcement,
+    wire::Mac,
+};
+
+use super::wire::WireFacts;
+use crate::{
+    status::{
+        facts::{EntryFacts, Facts},
+        text::{attach_mode_name, span},
+    },
+    succession::{Report, Standing, View},
+    world::Link,
+};
+
+/// Everything that is known about one address, and of the node what bears on it. Times are monotonic nanoseconds.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The node.
+    pub facts: Facts,
+    /// The address; never IPv4-mapped.
+    pub address: IpAddr,
+    /// Only this interface is asked about.
+    pub interface: Option<String>,
+    /// What the configuration says about the address.
+    pub announcement: Option<Announcement>,
+    /// What asking came to, by interface index.
+    pub wire: BTreeMap<u32, WireFacts>,
+    /// Who asked for the address.
+    pub clients: Vec<ClientFacts>,
+    /// What the flight recorder has about the address, the oldest first.
+    pub events: Vec<Report>,
+    /// What has to be added to monotonic nanoseconds to make them wall-clock time.
+    pub wall_ahead_ns: u64,
+}
+
+/// Somebody who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientFacts {
+    /// Where.
+    pub ifindex: u32,
+    /// Its address; unspecified for a probe.
+    pub client: IpAddr,
+    /// Its MAC.
+    pub mac: Mac,
+    /// When it was remembered last.
+    pub last_ns: u64,
+}
+
+impl Evidence {
+    /// The interfaces that the address belongs to: those it is announced on; without an agent those that have an entry.
+    pub fn places(&self) -> Vec<u32> {
+        let wanted = |index: &u32| self.interface.as_ref().is_none_or(|wanted| *wanted == self.name(*index));
+        let Some(announcement) = &self.announcement else {
+            let mine = self.facts.entries.keys().filter(|(_, address)| *address == self.address);
+            let agent = self.facts.agent.is_some();
+            return mine.map(|(index, _)| *index).filter(|index| !agent && wanted(index)).collect();
+        };
+        let links = self.facts.links.0.values();
+        let fits = links.filter(|link| self.why_not(announcement, link).is_none()).map(|link| link.index);
+        fits.filter(wanted).collect()
+    }
+
+    /// Why the address is not announced on an interface.
+    pub(super) fn why_not(&self, announcement: &Announcement, link: &Link) -> Option<String> {
+        if let Some(reason) = self.facts.ineligible.get(&link.index) {
+            return Some(reason.clone());
+        }
+        if !announcement.covers(&link.name) {
+            return Some("the address is not announced there".to_owned());
+        }
+        match self.address {
+            IpAddr::V4(_) if !link.broadcast => Some("it cannot broadcast".to_owned()),
+            IpAddr::V6(_) if link.link_local().is_none() => Some("it has no IPv6 link-local address".to_owned()),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        }
+    }
+
+    /// The name of an interface, its number when it is gone.
+    pub(super) fn name(&self, index: u32) -> String {
+        self.facts.links.0.get(&index).map_or_else(|| format!("if{index}"), |link| link.name.clone())
+    }
+
+    pub(super) fn view(&self, index: u32) -> Option<&View> {
+        self.facts.succession.as_ref()?.views.get(&(index, self.address))
+    }
+
+    pub(super) fn entry(&self, index: u32) -> Option<&EntryFacts> {
+        self.facts.entries.get(&(index, self.address))
+    }
+
+    /// What this node is for the address: what the succession says, else what the entry says; `None` without an agent.
+    pub(super) fn standing(&self, index: u32) -> Option<Standing> {
+        self.facts.agent?;
+        let by_entry = || match self.entry(index).map(|entry| entry.vip) {
+            Some(vip) if is_answer(&vip) && vip.buckets() != u64::MAX => Standing::Sharing,
+            Some(vip) if is_answer(&vip) => Standing::Owner,
+            Some(_) | None => Standing::Out,
+        };
+        Some(self.view(index).map_or_else(by_entry, |view| view.standing))
+    }
+
+    /// Why this node cannot answer on an interface, whatever it is meant to do there.
+    pub(super) fn obstacle(&self, index: u32) -> Option<String> {
+        let name = self.name(index);
+        let Some(link) = self.facts.links.0.get(&index) else { return Some(format!("{name} no longer exists")) };
+        if !link.carrier {
+            return Some(format!("{name} has no carrier"));
+        }
+        let attachment = self.facts.attachments.get(&index);
+        if attachment.is_none_or(|attachment| attachment.mode.is_none()) {
+            let reason = attachment.and_then(|attachment| attachment.steps_down.last());
+            let reason = reason.map(|(mode, why)| format!(" (not {}: {why})", attach_mode_name(*mode)));
+            return Some(format!("nothing is attached to {name}{}", reason.unwrap_or_default()));
+        }
+        match self.facts.lease_until_ns {
+            None | Some(0) => return Some("the kernel was never allowed to answer".to_owned()),
+            Some(until_ns) if until_ns <= self.facts.now_ns => {
+                return Some(format!("the lease ended {} ago", self.ago(until_ns)));
+            }
+            Some(_) => {}
+        }
+        self.entry_obstacle(index, link)
+    }
+
+    fn entry_obstacle(&self, index: u32, link: &Link) -> Option<String> {
+        let Some(entry) = self.entry(index) else {
+            let failure = self.facts.failures.get(&(index, self.address));
+            return Some(failure.map_or_else(
+                || format!("there is no entry for it on {}", link.name),
+                |failure| format!("its entry on {} could not be written: {failure}", link.name),
+            ));
+        };
+        let (has, wants) = (Mac(entry.vip.mac()), link.mac);
+        if wants.is_some_and(|wants| wants != has) {
+            return Some(format!("its entry has the MAC {has}, which is not that of {}", link.name));
+        }
+        let standing = self.standing(index);
+        let owns = matches!(standing, Some(Standing::Owner | Standing::Leaving | Standing::Sharing));
+        let action = entry.vip.action().map_or("something unknown", Action::name);
+        (owns && !is_answer(&entry.vip)).then(|| format!("its entry on {} says {action}", link.name))
+    }
+
+    /// How long ago something was.
+    pub(super) fn ago(&self, at_ns: u64) -> String {
+        span(self.facts.now_ns.saturating_sub(at_ns) / 1_000_000)
+    }
+}
+
+/// Whether an entry says that this node answers somebody.
+pub(super) fn is_answer(vip: &Vip) -> bool {
+    vip.action() == Some(Action::Answer) && vip.buckets() != 0
+}

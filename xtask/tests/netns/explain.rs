@@ -1,0 +1,195 @@
+//! `speaker explain`: what it says is what clients see, whoever answers.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+use xtask::{
+    lab::{Node, Segment, SpeakerProcess, clients, eventually},
+    sh,
+};
+
+use super::harness::{SOON, address, both, one_owner, owned_by, start, v4, wait_status};
+
+/// The explanation as JSON, and the exit code of the command.
+fn explain(speaker: &SpeakerProcess, arguments: &[&str]) -> (Value, Option<i32>) {
+    let line: Vec<_> = ["explain"].iter().chain(arguments).chain(&["-o", "json"]).copied().collect();
+    let output = sh::attempt(&mut speaker.cli(&line)).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let json = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {}", sh::report(&speaker.cli(&line), &output)));
+    (json, output.status.code())
+}
+
+/// Waits for a verdict and returns the explanation. The exit code says whether it is good.
+fn expect_verdict(speaker: &SpeakerProcess, vip: IpAddr, verdict: &str, good: bool) -> Value {
+    let told = eventually(SOON, verdict, || {
+        let (json, code) = explain(speaker, &[&vip.to_string()]);
+        anyhow::ensure!(json["verdict"]["text"] == verdict, "it says {json:#}");
+        assert_eq!((&json["verdict"]["good"], code), (&good.into(), Some(i32::from(!good))));
+        Ok(json)
+    });
+    told.unwrap()
+}
+
+/// The fact of this subject on `eth0`: its level and its text.
+fn fact(explanation: &Value, subject: &str) -> (String, String) {
+    let chain = explanation["chain"].as_array().unwrap();
+    let link = chain.iter().find(|link| link["subject"] == subject && link["interface"] != Value::Null);
+    let link = link.unwrap_or_else(|| panic!("no {subject} in {explanation:#}"));
+    (link["level"].as_str().unwrap().to_owned(), link["text"].as_str().unwrap().to_owned())
+}
+
+fn standing(speaker: &SpeakerProcess, vip: IpAddr, standing: &str) {
+    wait_status(speaker, standing, |status| address(status, vip)["ownership"]["standing"] == standing);
+}
+
+/// Makes the client of the segment hold the address as any host may that knows nothing of us.
+fn squat(client: &Node, vip: IpAddr) {
+    let (bits, nodad) = if vip.is_ipv4() { (32, "") } else { (128, " nodad") };
+    client.namespace.ip(&format!("addr add {vip}/{bits} dev eth0{nodad}")).unwrap();
+}
+
+#[test]
+fn owner_and_standby_tell_who_answers() {
+    let segment = Segment::new(2).unwrap();
+    let config = owned_by(&["node-a", "node-b"], "native");
+    let owner = start(&segment, &segment.nodes[0], &config, &[]);
+    for vip in both() {
+        standing(&owner, vip, "owner");
+    }
+    let standby = start(&segment, &segment.nodes[1], &config, &[]);
+    for vip in both() {
+        standing(&standby, vip, "standby");
+        clients::expect_only(&segment.client, vip, &segment.nodes[0].mac).unwrap();
+        let alone = format!("{vip} is answered by this node on eth0 and by nobody else.");
+        let told = expect_verdict(&owner, vip, &alone, true);
+        assert_eq!(told["places"][0]["status"]["ownership"]["owner"]["node"], "node-a", "{told:#}");
+        assert_eq!(told["events"].as_array().unwrap().last().unwrap()["happened"], "took", "{told:#}");
+        let known = told["places"][0]["clients"].as_array().unwrap();
+        assert!(known.iter().any(|client| client["mac"] == segment.client.mac.as_str()), "{told:#}");
+
+        let next = "node-a answers for it on eth0; this node is next in line and would take over within 160 ms.";
+        let told = expect_verdict(&standby, vip, next, true);
+        let answers = &told["places"][0]["wire"]["answers"];
+        assert_eq!(answers.as_array().unwrap().len(), 1, "{told:#}");
+        assert_eq!(
+            (&answers[0]["node"], &answers[0]["mac"]),
+            (&"node-a".into(), &segment.nodes[0].mac.as_str().into())
+        );
+        assert_eq!(fact(&told, "entry").0, "ok", "{told:#}");
+        assert!(fact(&told, "standing").1.contains("answered a heartbeat"), "{told:#}");
+    }
+    let text = sh::read(owner.cli(&["explain", "192.0.2.10", "--interface", "eth0"])).unwrap();
+    assert!(
+        text.contains("\nLAST EVENTS (UTC)\n") && text.trim_end().ends_with(" on eth0 and by nobody else."),
+        "{text}"
+    );
+    let status = standby.status().unwrap();
+    let peers = status["succession"]["peers"].as_array().unwrap();
+    assert!(peers.iter().any(|peer| peer["node"] == "node-a" && peer["interface"] == "eth0"), "{status:#}");
+    let report = address(&status, v4());
+    assert_eq!((&report["ownership"]["rank"], &report["ownership"]["owner"]["node"]), (&2.into(), &"node-a".into()));
+}
+
+#[test]
+fn asking_who_answers_changes_nothing() {
+    let segment = Segment::new(2).unwrap();
+    let config = owned_by(&["node-a", "node-b"], "native");
+    let owner = start(&segment, &segment.nodes[0], &config, &[]);
+    standing(&owner, v4(), "owner");
+    let standby = start(&segment, &segment.nodes[1], &config, &[]);
+    for vip in both() {
+        standing(&standby, vip, "standby");
+        for _ in 0..3 {
+            let (from_owner, _) = explain(&owner, &[&vip.to_string()]);
+            let (from_standby, _) = explain(&standby, &[&vip.to_string()]);
+            assert_eq!(
+                (&from_owner["verdict"]["good"], &from_standby["verdict"]["good"]),
+                (&true.into(), &true.into())
+            );
+        }
+        let (told, _) = explain(&owner, &[&vip.to_string()]);
+        assert_eq!(told["events"].as_array().unwrap().len(), 1, "it was taken once, nothing else happened: {told:#}");
+    }
+}
+
+#[test]
+fn a_stranger_is_told_from_a_speaker() {
+    let segment = Segment::new(1).unwrap();
+    for vip in both() {
+        squat(&segment.client, vip);
+    }
+    let speaker = start(&segment, &segment.nodes[0], &owned_by(&["node-a"], "native"), &[]);
+    for vip in both() {
+        let mac = &segment.client.mac;
+        let taken = format!("a stranger ({mac}) answers for it on eth0, and no speaker does.");
+        let told = expect_verdict(&speaker, vip, &taken, false);
+        assert_eq!(fact(&told, "standing").0, "problem", "{told:#}");
+        assert_eq!(told["events"].as_array().unwrap().last().unwrap()["happened"], "address-in-use", "{told:#}");
+    }
+}
+
+#[test]
+fn a_stranger_beside_the_owner_makes_two() {
+    let (speaker, segment) = one_owner("native", &[]);
+    for vip in both() {
+        standing(&speaker, vip, "owner");
+        squat(&segment.client, vip);
+        let mac = &segment.client.mac;
+        let two = format!("two nodes answer on eth0: this node and a stranger ({mac}).");
+        let told = expect_verdict(&speaker, vip, &two, false);
+        assert_eq!(fact(&told, "wire").0, "problem", "{told:#}");
+    }
+}
+
+#[test]
+fn without_carrier_the_reason_is_the_carrier() {
+    let (speaker, segment) = one_owner("native", &[]);
+    standing(&speaker, v4(), "owner");
+    let fault = segment.cut(&segment.nodes[0]).unwrap();
+    let told = eventually(SOON, "the carrier to be missed", || {
+        let (json, code) = explain(&speaker, &["192.0.2.10"]);
+        let text = json["verdict"]["text"].as_str().unwrap_or_default();
+        anyhow::ensure!(code == Some(1) && text.ends_with(": eth0 has no carrier."), "it says {json:#}");
+        Ok(json)
+    });
+    assert_eq!(fact(&told.unwrap(), "interface").0, "problem");
+    fault.heal().unwrap();
+    expect_verdict(&speaker, v4(), "192.0.2.10 is answered by this node on eth0 and by nobody else.", true);
+}
+
+#[test]
+fn what_nobody_announces_is_said_to_be_so() {
+    let (speaker, _segment) = one_owner("native", &[]);
+    let (told, code) = explain(&speaker, &["192.0.2.99"]);
+    let verdict = told["verdict"]["text"].as_str().unwrap();
+    assert!(
+        verdict.starts_with("no: it is not in the configuration ") && verdict.ends_with("/config.yaml."),
+        "{verdict}"
+    );
+    assert_eq!((code, told["places"].as_array().unwrap().len()), (Some(1), 0));
+    let (told, code) = explain(&speaker, &["192.0.2.10", "--interface", "eth7"]);
+    assert_eq!((&told["verdict"]["text"], code), (&"no: this node has no interface eth7.".into(), Some(1)));
+    let (told, code) = explain(&speaker, &["192.0.2.10", "--interface", "lo"]);
+    assert_eq!((&told["verdict"]["text"], code), (&"no: not on lo: it is the loopback interface.".into(), Some(1)));
+}
+
+#[test]
+fn without_an_agent_the_maps_are_asked() {
+    let segment = Segment::new(1).unwrap();
+    let config = owned_by(&["node-a"], "native");
+    let speaker = start(&segment, &segment.nodes[0], &config, &["--lease", "60s"]);
+    standing(&speaker, v4(), "owner");
+    let command = |program: &SpeakerProcess| program.cli(&["explain", "192.0.2.10", "-o", "json"]);
+    let mut after = command(&speaker);
+    speaker.kill().unwrap();
+    let output = sh::attempt(&mut after).unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let verdict = told["verdict"]["text"].as_str().unwrap();
+    assert!(
+        verdict.starts_with("no agent is running; the kernel of this node answers on eth0 with what is pinned"),
+        "{verdict}"
+    );
+    assert_eq!(output.status.code(), Some(1));
+    clients::expect_only(&segment.client, v4(), &segment.nodes[0].mac).unwrap();
+}
