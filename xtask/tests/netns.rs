@@ -10,6 +10,8 @@ mod bench;
 mod capabilities;
 #[path = "netns/cleanup.rs"]
 mod cleanup;
+#[path = "netns/cluster.rs"]
+mod cluster;
 #[path = "netns/config.rs"]
 mod config;
 #[path = "netns/continuity.rs"]
@@ -18,6 +20,8 @@ mod continuity;
 mod explain;
 #[path = "netns/failover_bench.rs"]
 mod failover_bench;
+#[path = "netns/failover.rs"]
+mod failover;
 #[path = "netns/faults.rs"]
 mod faults;
 #[path = "netns/foreign.rs"]
