@@ -113,12 +113,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn hear(&self, key: &PeerKey, mac: [u8; 6], now_ns: u64) {
+    fn hear(&self, key: &PeerKey, heard: Peer) {
         // SAFETY: copied out at once, see `vip4`. Not changed in place: the kernel may give an entry of an LRU map to
         // another key at any time.
         let before = unsafe { PEERS.get(key) }.copied();
-        let fresh = Peer::new(mac, now_ns);
-        let _ = PEERS.insert(key, before.map_or(fresh, |before| before.then(fresh)), u64::from(BPF_ANY));
+        let _ = PEERS.insert(key, before.map_or(heard, |before| before.then(heard)), u64::from(BPF_ANY));
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! The one door to the maps.
 
-use arpeggio_common::abi::{ClientKey, Event, Key4, Key6, Lease, PeerKey, Sighting, Stats, Vip};
+use arpeggio_common::abi::{ClientKey, Event, Key4, Key6, Lease, Peer, PeerKey, Sighting, Stats, Vip};
 
 /// What the decision reads and remembers. In the kernel these are BPF maps, in the user-space responder ordered maps.
 pub trait Tables {
@@ -21,7 +21,7 @@ pub trait Tables {
     /// Records that somebody else spoke for an address and returns what was recorded of it before.
     fn sight(&self, key: &Key6, seen: Sighting) -> Option<Sighting>;
     /// Records that a node is there: a frame with its tag came.
-    fn hear(&self, key: &PeerKey, mac: [u8; 6], now_ns: u64);
+    fn hear(&self, key: &PeerKey, heard: Peer);
     /// Tells the agent; lost when it does not keep up.
     fn report(&self, event: &Event);
 }

@@ -29,13 +29,14 @@ impl PeerKey {
     }
 }
 
-/// Value of [`PEERS`](super::names::PEERS). 24 bytes.
+/// Value of [`PEERS`](super::names::PEERS). 32 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     mac: [u8; 6],
     reserved: [u8; 2],
     last_seen_ns: u64,
+    answered_ns: u64,
     count: u64,
 }
 
@@ -43,14 +44,23 @@ impl Peer {
     /// The first frame of a node; `now_ns` is monotonic.
     #[inline(always)]
     pub const fn new(mac: [u8; 6], now_ns: u64) -> Self {
-        Self { mac, reserved: [0; 2], last_seen_ns: now_ns, count: 1 }
+        Self { mac, reserved: [0; 2], last_seen_ns: now_ns, answered_ns: 0, count: 1 }
+    }
+
+    /// The same, when the frame answers a question of ours: not only the agent there is alive, its program answers.
+    #[inline(always)]
+    #[must_use]
+    pub const fn answering(mut self) -> Self {
+        self.answered_ns = self.last_seen_ns;
+        self
     }
 
     /// What is known after the frame `next` as well.
     #[inline(always)]
     #[must_use]
     pub const fn then(&self, next: Self) -> Self {
-        Self { count: self.count.wrapping_add(next.count), ..next }
+        let answered_ns = if next.answered_ns == 0 { self.answered_ns } else { next.answered_ns };
+        Self { answered_ns, count: self.count.wrapping_add(next.count), ..next }
     }
 
     /// MAC of its interface on this segment.
@@ -61,6 +71,11 @@ impl Peer {
     /// When its last tagged frame came, monotonic nanoseconds, stamped in the kernel.
     pub const fn last_seen_ns(&self) -> u64 {
         self.last_seen_ns
+    }
+
+    /// When it last answered a question of ours, monotonic nanoseconds; 0 for never.
+    pub const fn answered_ns(&self) -> u64 {
+        self.answered_ns
     }
 
     /// How many tagged frames came.
@@ -78,8 +93,11 @@ mod tests {
     #[test]
     fn layout_is_pinned() {
         assert_eq!((size_of::<PeerKey>(), offset_of!(PeerKey, node), offset_of!(PeerKey, ifindex)), (16, 0, 8));
-        assert_eq!(size_of::<Peer>(), 24);
-        assert_eq!((offset_of!(Peer, last_seen_ns), offset_of!(Peer, count)), (8, 16));
+        assert_eq!(size_of::<Peer>(), 32);
+        assert_eq!(
+            (offset_of!(Peer, last_seen_ns), offset_of!(Peer, answered_ns), offset_of!(Peer, count)),
+            (8, 16, 24)
+        );
     }
 
     #[test]
@@ -89,5 +107,7 @@ mod tests {
         assert_eq!((key.ifindex(), key.node()), (3, Some(node)));
         let twice = Peer::new([1; 6], 10).then(Peer::new([2; 6], 20));
         assert_eq!((twice.mac(), twice.last_seen_ns(), twice.count()), ([2; 6], 20, 2));
+        let answered = twice.then(Peer::new([2; 6], 30).answering()).then(Peer::new([2; 6], 40));
+        assert_eq!((twice.answered_ns(), answered.answered_ns(), answered.last_seen_ns()), (0, 30, 40));
     }
 }

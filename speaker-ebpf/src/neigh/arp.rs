@@ -50,7 +50,7 @@ fn asked(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> Outcome {
     let (sender, mac) = (arp.sender(), arp.sender_mac());
     // Clients have an address: only who has none is asked for a tag.
     let node = if sender == [0; 4] { tag(frame) } else { None };
-    Speaker::new(&vip, &lease, mac, node).hear(tables, ifindex);
+    Speaker::new(&vip, &lease, mac, node).hear(tables, ifindex, false);
     // RFC 5227 probes are broadcast; one that is sent to us alone is a standby's heartbeat.
     let is_pulse = node.is_some() || (to_us_alone && sender == [0; 4]);
     let pulse = if is_pulse { heartbeat(tables, &vip) } else { None };
@@ -61,6 +61,7 @@ fn asked(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> Outcome {
                 address: Key4::new(0, sender).widen().address(),
                 mac,
                 bucket: bucket([0, 0, 0, u32::from_be_bytes(sender)]),
+                is_speaker: node.is_some(),
             };
             request(tables, &vip, key.widen(), &asker, now_ns)
         }
@@ -95,7 +96,7 @@ fn spoken_for(frame: &mut Frame, tables: &impl Tables, ifindex: u32, kind: Sight
     }
     let mac = arp.sender_mac();
     let speaker = Speaker::new(&vip, &lease, mac, tag(frame));
-    speaker.hear(tables, ifindex);
+    speaker.hear(tables, ifindex, kind == SightingKind::Heartbeat);
     sighting(tables, &vip, key.widen(), &speaker, kind)
 }
 

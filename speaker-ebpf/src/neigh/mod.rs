@@ -9,7 +9,7 @@ pub use ndp::decide as ndp;
 use arpeggio_common::{
     abi::{
         Action, CLAIM_INTERVAL_NS, ClientKey, EVENT_INTERVAL_NS, Event, EventKind, Flags, Key6, Lease, NodeId, Outcome,
-        PeerKey, Sighting, SightingKind, Vip,
+        Peer, PeerKey, Sighting, SightingKind, Vip,
     },
     wire::Mac,
 };
@@ -21,6 +21,8 @@ struct Asker {
     address: [u8; 16],
     mac: Mac,
     bucket: u32,
+    /// Another node that looks for the owner: no cache of it has to be corrected.
+    is_speaker: bool,
 }
 
 /// Who speaks to us or for an address, as the frame says: MAC, and the node of its tag.
@@ -38,48 +40,48 @@ impl Speaker {
         Self { mac, node, is_us }
     }
 
-    /// Notes that the node is there, if the frame says that another one sent it.
+    /// Notes that the node is there, if the frame says that another one sent it; `answers`: it answers a question of ours.
     #[inline(always)]
-    fn hear(&self, tables: &impl Tables, ifindex: u32) {
+    fn hear(&self, tables: &impl Tables, ifindex: u32, answers: bool) {
         if let Some(node) = self.node
             && !self.is_us
         {
-            tables.hear(&PeerKey::new(ifindex, node), self.mac.0, tables.now_ns());
+            let heard = Peer::new(self.mac.0, tables.now_ns());
+            tables.hear(&PeerKey::new(ifindex, node), if answers { heard.answering() } else { heard });
         }
     }
 }
 
-/// What is to become of a client's request for an address that is in the maps; counts and remembers it.
+/// What is to become of a client's request for an address that is in the maps; counts and remembers it. A standby remembers
+/// whom the owner answers: those are the caches to be corrected when it takes over.
 #[inline(always)]
 fn request(tables: &impl Tables, vip: &Vip, key: Key6, asker: &Asker, now_ns: u64) -> Outcome {
-    match vip.action() {
-        Some(Action::Answer) if vip.serves(asker.bucket) => {
-            let mut fresh = false;
-            tables.count(vip.slot(), |stats| {
-                stats.requests += 1;
-                stats.replies += 1;
-                stats.last_request_ns = now_ns;
-                fresh = !stats.remembers(asker.address, asker.mac.0, now_ns);
-                if fresh {
-                    stats.remember(asker.address, asker.mac.0, now_ns);
-                }
-            });
-            if fresh {
-                tables.remember(&ClientKey::new(key, asker.address), asker.mac.0, now_ns);
-            }
-            Outcome::Answered
-        }
+    let outcome = match vip.action() {
+        Some(Action::Answer) if vip.serves(asker.bucket) => Outcome::Answered,
         Some(Action::Answer) => Outcome::OtherBucket,
-        Some(Action::Suppress) => {
-            tables.count(vip.slot(), |stats| {
-                stats.suppressed += 1;
-                stats.last_request_ns = now_ns;
-            });
-            Outcome::Suppressed
+        Some(Action::Suppress) => Outcome::Suppressed,
+        Some(Action::Observe) => return Outcome::Observed,
+        None => return Outcome::UnknownAction,
+    };
+    let mut fresh = false;
+    tables.count(vip.slot(), |stats| {
+        if outcome == Outcome::Answered {
+            stats.requests += 1;
+            stats.replies += 1;
+            stats.last_request_ns = now_ns;
+        } else if outcome == Outcome::Suppressed {
+            stats.suppressed += 1;
+            stats.last_request_ns = now_ns;
         }
-        Some(Action::Observe) => Outcome::Observed,
-        None => Outcome::UnknownAction,
+        fresh = !asker.is_speaker && !stats.remembers(asker.address, asker.mac.0, now_ns);
+        if fresh {
+            stats.remember(asker.address, asker.mac.0, now_ns);
+        }
+    });
+    if fresh {
+        tables.remember(&ClientKey::new(key, asker.address), asker.mac.0, now_ns);
     }
+    outcome
 }
 
 /// What is to become of another node's heartbeat or probe, or `None` when it is to be treated like anybody's request: only

@@ -86,7 +86,7 @@ fn spoken_for(frame: &mut Frame, tables: &impl Tables, place: &Place, options: &
         (false, _) => SightingKind::Claim,
     };
     let speaker = Speaker::new(&place.vip, &place.lease, message.ethernet_source(), options.node);
-    speaker.hear(tables, place.key.ifindex());
+    speaker.hear(tables, place.key.ifindex(), kind == SightingKind::Heartbeat);
     sighting(tables, &place.vip, place.key, &speaker, kind)
 }
 
@@ -104,12 +104,13 @@ fn asked(frame: &mut Frame, tables: &impl Tables, place: &Place, options: &Optio
         return Outcome::BadProbe;
     }
     let speaker = Speaker::new(&place.vip, &place.lease, message.ethernet_source(), options.node);
-    speaker.hear(tables, place.key.ifindex());
+    speaker.hear(tables, place.key.ifindex(), false);
     let pulse = if options.node.is_some() { heartbeat(tables, &place.vip) } else { None };
     let outcome = match pulse {
         Some(outcome) => outcome,
         None => {
-            let asker = Asker { address: source, mac: speaker.mac, bucket: bucket(words(source)) };
+            let (bucket, is_speaker) = (bucket(words(source)), options.node.is_some());
+            let asker = Asker { address: source, mac: speaker.mac, bucket, is_speaker };
             request(tables, &place.vip, place.key, &asker, place.now_ns)
         }
     };

@@ -129,7 +129,7 @@ pub(crate) struct Observed {
     pub(crate) stats: BTreeMap<u32, Counts>,
     pub(crate) sightings: BTreeMap<Key6, Seen>,
     /// Every peer with its MAC and the number of its frames.
-    pub(crate) peers: BTreeMap<PeerKey, (Mac, u64)>,
+    pub(crate) peers: BTreeMap<PeerKey, (Mac, u64, bool)>,
     pub(crate) clients: BTreeMap<ClientKey, Mac>,
     pub(crate) events: Vec<Told>,
 }
@@ -229,10 +229,23 @@ impl Case {
         self
     }
 
-    /// It ends here, so that no kernel answers.
-    pub(crate) fn suppressed(mut self) -> Self {
+    /// It ends here, so that no kernel answers; the client is remembered, for the day on which this node takes over.
+    pub(crate) fn suppressed(self) -> Self {
+        let client = if self.is_arp() { wide(CLIENT4) } else { CLIENT6 };
+        self.remembered(client, CLIENT).suppressed_unseen()
+    }
+
+    /// The same for somebody who is no client.
+    pub(crate) fn suppressed_unseen(mut self) -> Self {
         self.expected.verdict = Verdict::Drop;
         self.counted(Counts { suppressed: 1, ..Counts::default() })
+    }
+
+    /// The client is remembered.
+    pub(crate) fn remembered(mut self, client: [u8; 16], mac: Mac) -> Self {
+        let key = ClientKey::new(self.key(), client);
+        self.expected.clients.insert(key, mac);
+        self
     }
 
     /// It leaves as `answer`, and nothing is remembered.
@@ -249,10 +262,10 @@ impl Case {
     }
 
     /// As [`answered`](Self::answered), for another client.
-    pub(crate) fn answered_to(mut self, client: [u8; 16], mac: Mac, answer: Vec<u8>) -> Self {
-        let key = ClientKey::new(self.key(), client);
-        self.expected.clients.insert(key, mac);
-        self.counted(Counts { requests: 1, replies: 1, ..Counts::default() }).transmitted(answer)
+    pub(crate) fn answered_to(self, client: [u8; 16], mac: Mac, answer: Vec<u8>) -> Self {
+        self.remembered(client, mac)
+            .counted(Counts { requests: 1, replies: 1, ..Counts::default() })
+            .transmitted(answer)
     }
 
     /// Somebody without a tag was sighted; the first time.
@@ -271,7 +284,7 @@ impl Case {
 
     /// A node is known to be there, by its first frame.
     pub(crate) fn heard(mut self, node: NodeId, mac: Mac) -> Self {
-        self.expected.peers.insert(PeerKey::new(IFINDEX, node), (mac, 1));
+        self.expected.peers.insert(PeerKey::new(IFINDEX, node), (mac, 1, false));
         self
     }
 
@@ -279,7 +292,9 @@ impl Case {
     pub(crate) fn by(mut self, node: NodeId, mac: Mac) -> Self {
         self.expected.sightings.values_mut().for_each(|seen| seen.node = Some(node));
         self.expected.events.iter_mut().for_each(|told| told.node = Some(node));
-        self.heard(node, mac)
+        let answers = self.expected.sightings.values().any(|seen| seen.kind == Some(SightingKind::Heartbeat));
+        self.expected.peers.insert(PeerKey::new(IFINDEX, node), (mac, 1, answers));
+        self
     }
 }
 

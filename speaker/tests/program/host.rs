@@ -59,7 +59,12 @@ fn observed(memory: &Memory, outcome: Outcome, frame: Vec<u8>) -> Observed {
         outcomes: outcome.counter().map(|_| (outcome, 1)).into_iter().collect(),
         stats: stats.into_iter().filter(|(_, counts)| *counts != Counts::default()).collect(),
         sightings: memory.sightings.borrow().iter().map(|(key, sighting)| (*key, Seen::from(sighting))).collect(),
-        peers: memory.peers.borrow().iter().map(|(key, peer)| (*key, (Mac(peer.mac()), peer.count()))).collect(),
+        peers: memory
+            .peers
+            .borrow()
+            .iter()
+            .map(|(key, peer)| (*key, (Mac(peer.mac()), peer.count(), peer.answered_ns() != 0)))
+            .collect(),
         clients: memory.clients.borrow().iter().map(|(key, client)| (*key, Mac(client.mac()))).collect(),
         events: memory.events.borrow().iter().map(Told::from).collect(),
     }

@@ -31,6 +31,12 @@ use crate::{
     frames::our_node,
 };
 
+/// A run that took longer than this is repeated where ages of milliseconds matter, in nanoseconds: most of what lies between
+/// the ages on both sides of [`CLAIM_INTERVAL_NS`](abi::CLAIM_INTERVAL_NS).
+const PROMPT_NS: u64 = 7_000_000;
+/// A machine on which no run is prompt shows whatever it shows.
+const MOST_TRIES: u32 = 100;
+
 /// An entry of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
@@ -220,13 +226,7 @@ impl Kernel {
         }
     }
 
-    /// Runs the program over the frame of `case` and looks at everything. Times are checked here: what the program stamped
-    /// lies between its start and its end.
-    pub(crate) fn run(&mut self, entry: Entry, case: &Case) -> Observed {
-        // Per-CPU values are written on the CPU that runs the program; one that moves would see half of them.
-        let _pinned = Pinned::here();
-        let begun = now(ClockId::CLOCK_MONOTONIC_COARSE);
-        self.furnish(&case.world, begun);
+    fn execute(&mut self, entry: Entry, case: &Case) -> (Verdict, Vec<u8>) {
         let mut frame = vec![0; case.frame.len() + 256];
         let options =
             TestRunOptions { data_in: Some(&case.frame), data_out: Some(&mut frame), ..TestRunOptions::default() };
@@ -236,9 +236,28 @@ impl Kernel {
             Entry::Tc => <&SchedClassifier>::try_from(program).unwrap().test_run(options),
         };
         let result = result.unwrap_or_else(|error| panic!("{}: {entry:?} cannot run: {error:?}", case.name));
-        let ended = now(ClockId::CLOCK_MONOTONIC);
         frame.truncate(usize::try_from(result.data_size_out).unwrap());
-        let (observed, stamps) = self.observe(entry.verdict(result.return_value), frame);
+        (entry.verdict(result.return_value), frame)
+    }
+
+    /// Runs the program over the frame of `case` and looks at everything. Times are checked here: what the program stamped
+    /// lies between its start and its end.
+    pub(crate) fn run(&mut self, entry: Entry, case: &Case) -> Observed {
+        // Per-CPU values are written on the CPU that runs the program; one that moves would see half of them.
+        let _pinned = Pinned::here();
+        let mut tries = 0;
+        let (verdict, frame, begun, ended) = loop {
+            let begun = now(ClockId::CLOCK_MONOTONIC_COARSE);
+            self.furnish(&case.world, begun);
+            let (verdict, frame) = self.execute(entry, case);
+            let ended = now(ClockId::CLOCK_MONOTONIC);
+            // What was seen milliseconds ago is older by now on a busy machine: again, then.
+            tries += 1;
+            if case.world.earlier.is_none() || ended - begun < PROMPT_NS || tries == MOST_TRIES {
+                break (verdict, frame, begun, ended);
+            }
+        };
+        let (observed, stamps) = self.observe(verdict, frame);
         let earlier = case.world.earlier.map(|earlier| begun - earlier.age_ns);
         for stamp in stamps.into_iter().filter(|stamp| *stamp != 0 && Some(*stamp) != earlier) {
             assert!((begun..=ended).contains(&stamp), "{}: the time {stamp} is not in {begun}..={ended}", case.name);
@@ -271,7 +290,7 @@ impl Kernel {
         for pair in self.hash::<PeerKey, Peer>(names::PEERS).iter() {
             let (key, peer) = pair.unwrap();
             stamps.push(peer.last_seen_ns());
-            peers.insert(key, (Mac(peer.mac()), peer.count()));
+            peers.insert(key, (Mac(peer.mac()), peer.count(), peer.answered_ns() != 0));
         }
         let mut clients = BTreeMap::new();
         for pair in self.hash::<ClientKey, Client>(names::CLIENTS).iter() {

@@ -61,9 +61,8 @@ impl Tables for Memory {
         before
     }
 
-    fn hear(&self, key: &PeerKey, mac: [u8; 6], now_ns: u64) {
+    fn hear(&self, key: &PeerKey, heard: Peer) {
         let mut peers = self.peers.borrow_mut();
-        let heard = Peer::new(mac, now_ns);
         let heard = peers.get(key).map_or(heard, |before| before.then(heard));
         peers.insert(*key, heard);
     }

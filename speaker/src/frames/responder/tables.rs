@@ -195,11 +195,10 @@ impl Tables for UserTables {
         sightings.insert(*key, now, seen.last_seen_ns())
     }
 
-    fn hear(&self, key: &PeerKey, mac: [u8; 6], now_ns: u64) {
+    fn hear(&self, key: &PeerKey, heard: Peer) {
         let mut peers = self.peers.borrow_mut();
-        let heard = Peer::new(mac, now_ns);
         let heard = peers.get(key).map_or(heard, |before| before.then(heard));
-        peers.insert(*key, heard, now_ns);
+        peers.insert(*key, heard, heard.last_seen_ns());
     }
 
     fn report(&self, event: &Event) {

@@ -110,7 +110,7 @@ pub(super) fn buckets() -> Vec<Case> {
             let served = Case::new(format!("{name}, bucket {wanted} alone"), frame.clone()).entries(only);
             rows.push(served.answered_to(client, CLIENT, answer));
             let left = Case::new(format!("{name}, all buckets but {wanted}"), frame).entries(others);
-            rows.push(left.dropped(Outcome::OtherBucket));
+            rows.push(left.remembered(client, CLIENT).dropped(Outcome::OtherBucket));
         }
     }
     rows

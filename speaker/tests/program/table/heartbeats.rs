@@ -82,7 +82,7 @@ pub(super) fn rows() -> Vec<Case> {
                 .heard(rival, RIVAL)
                 .dropped(Outcome::HeartbeatRefused),
             case("observed by who does not own").action(Action::Observe).heard(rival, RIVAL).passed(Outcome::Observed),
-            case("suppressed like any request").action(Action::Suppress).heard(rival, RIVAL).suppressed(),
+            case("suppressed like any request").action(Action::Suppress).heard(rival, RIVAL).suppressed_unseen(),
             case("after the lease").lease(Lease::In(-1)).passed(Outcome::LeaseOver),
             case("another address")
                 .world(|world| (world.vips4, world.vips6) = Default::default())
