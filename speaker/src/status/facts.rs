@@ -96,6 +96,8 @@ pub struct PeerFacts {
     pub mac: Mac,
     /// When it was heard last.
     pub last_ns: u64,
+    /// When it last answered a question of ours, monotonic nanoseconds; 0 for never.
+    pub answered_ns: u64,
     /// How many of its frames were heard.
     pub frames: u64,
 }

@@ -59,6 +59,7 @@ fn facts() -> Facts {
                     ifindex: 2,
                     mac: Mac([2; 6]),
                     last_ns: NOW,
+                    answered_ns: NOW,
                     frames: 1,
                 },
                 PeerFacts {
@@ -66,6 +67,7 @@ fn facts() -> Facts {
                     ifindex: 2,
                     mac: Mac([2, 0, 0, 0, 0, 1]),
                     last_ns: NOW - 31 * MS,
+                    answered_ns: 0,
                     frames: 812,
                 },
             ],

@@ -106,6 +106,7 @@ impl SharedTables {
             ifindex,
             mac: Mac(peer.mac()),
             last_ns: peer.last_seen_ns(),
+            answered_ns: peer.answered_ns(),
             frames: peer.count(),
         };
         Ok(peers.into_iter().map(facts).collect())

@@ -275,8 +275,8 @@ impl Driver {
             Err(error) => return self.outlet.trouble(0, "peers", now_ns, || error),
         };
         for peer in peers.into_iter().filter(|peer| peer.ifindex == ifindex) {
-            let PeerFacts { node, ifindex, mac, last_ns: at_ns, .. } = peer;
-            self.succession.input(Input::Peer { ifindex, node, mac, at_ns, answered_ns: at_ns }, now_ns);
+            let PeerFacts { node, ifindex, mac, last_ns: at_ns, answered_ns, .. } = peer;
+            self.succession.input(Input::Peer { ifindex, node, mac, at_ns, answered_ns }, now_ns);
         }
     }
 
