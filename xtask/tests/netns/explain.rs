@@ -92,6 +92,63 @@ fn owner_and_standby_tell_who_answers() {
 }
 
 #[test]
+fn however_the_program_is_attached_the_wire_is_heard() {
+    for mode in ["tcx", "generic", "user"] {
+        let segment = Segment::new(2).unwrap();
+        let config = owned_by(&["node-a", "node-b"], mode);
+        let owner = start(&segment, &segment.nodes[0], &config, &[]);
+        standing(&owner, v4(), "owner");
+        let standby = start(&segment, &segment.nodes[1], &config, &[]);
+        for vip in both() {
+            standing(&standby, vip, "standby");
+            expect_verdict(&owner, vip, &format!("{vip} is answered by this node on eth0 and by nobody else."), true);
+            let next = "node-a answers for it on eth0; this node is next in line and would take over within 160 ms.";
+            let told = expect_verdict(&standby, vip, next, true);
+            assert!(fact(&told, "attached").1.starts_with(mode), "{told:#}");
+        }
+    }
+}
+
+#[test]
+fn those_who_share_say_how_much() {
+    let segment = Segment::new(2).unwrap();
+    let config = owned_by(&["node-a", "node-b"], "native").replace("Exclusive", "Shared");
+    let speakers = [0, 1].map(|index| start(&segment, &segment.nodes[index], &config, &[]));
+    let shares: Vec<u64> = speakers
+        .iter()
+        .map(|speaker| {
+            let all = eventually(SOON, "the clients to be divided", || {
+                let (json, code) = explain(speaker, &["192.0.2.10"]);
+                let text = json["verdict"]["text"].as_str().unwrap_or_default();
+                let shares = json["places"][0]["status"]["shares"].as_u64().unwrap_or_default();
+                let told = format!("the clients are shared on eth0: this node answers {shares} of 64 shares");
+                anyhow::ensure!(shares < 64 && text.starts_with(&told) && code == Some(0), "it says {json:#}");
+                Ok(shares)
+            });
+            all.unwrap()
+        })
+        .collect();
+    assert_eq!(shares.iter().sum::<u64>(), 64, "{shares:?}");
+}
+
+#[test]
+fn an_evacuated_node_says_that_it_would_not_take_over() {
+    let segment = Segment::new(2).unwrap();
+    let config = owned_by(&["node-a", "node-b"], "native");
+    let owner = start(&segment, &segment.nodes[0], &config, &[]);
+    standing(&owner, v4(), "owner");
+    let standby = start(&segment, &segment.nodes[1], &config, &[]);
+    standing(&standby, v4(), "standby");
+    sh::run(owner.cli(&["evacuate", "--wait"])).unwrap();
+    let told = "node-b answers for it on eth0; this node is being evacuated and would not take over.";
+    expect_verdict(&owner, v4(), told, true);
+    let told = expect_verdict(&standby, v4(), "192.0.2.10 is answered by this node on eth0 and by nobody else.", true);
+    let last = told["events"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["happened"], &last["other"]["node"]), (&"took".into(), &"node-a".into()), "{told:#}");
+    assert_eq!(owner.status().unwrap()["succession"]["evacuating"], true);
+}
+
+#[test]
 fn asking_who_answers_changes_nothing() {
     let segment = Segment::new(2).unwrap();
     let config = owned_by(&["node-a", "node-b"], "native");
