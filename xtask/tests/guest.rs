@@ -13,6 +13,8 @@ mod harness;
 mod ipvs;
 #[path = "guest/virtio.rs"]
 mod virtio;
+#[path = "guest/vlan.rs"]
+mod vlan;
 
 /// Whether the running kernel has the tcx hook, which came with 6.6.
 fn has_tcx() -> bool {

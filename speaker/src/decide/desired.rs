@@ -40,6 +40,8 @@ pub struct DesiredInterface {
     pub mac: Mac,
     /// What sort of device: native XDP is not for all, see the attach ladder.
     pub kind: LinkKind,
+    /// VLAN devices sit on it: XDP would take their frames for its own, see the attach ladder.
+    pub carries_vlans: bool,
     /// Carrier present.
     pub carrier: bool,
     /// What the administrator wants.

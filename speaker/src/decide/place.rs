@@ -41,8 +41,10 @@ pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
     let mut decision = Decision::default();
     decision.desired.generation = world.generation;
     let mut usable = Vec::new();
+    let below_vlans = world.links.below_vlans();
     for link in world.links.0.values() {
-        match (eligible(link, &world.exclude), interface(link, config, default_policy)) {
+        let carries_vlans = below_vlans.contains(&link.index);
+        match (eligible(link, &world.exclude), interface(link, carries_vlans, config, default_policy)) {
             (Ok(eligible), Some(interface)) => {
                 usable.push((link.index, eligible));
                 decision.desired.interfaces.insert(link.index, interface);
@@ -67,12 +69,18 @@ pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
     decision
 }
 
-fn interface(link: &Link, config: &Config, default_policy: AttachPolicy) -> Option<DesiredInterface> {
+fn interface(
+    link: &Link,
+    carries_vlans: bool,
+    config: &Config,
+    default_policy: AttachPolicy,
+) -> Option<DesiredInterface> {
     let named = InterfaceName::try_from(link.name.as_str()).ok().and_then(|name| config.policies.get(&name));
     Some(DesiredInterface {
         name: link.name.clone(),
         mac: link.mac?,
         kind: link.kind.clone(),
+        carries_vlans,
         carrier: link.carrier,
         policy: named.copied().unwrap_or(default_policy),
     })

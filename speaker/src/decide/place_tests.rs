@@ -128,6 +128,15 @@ fn policies_are_taken_by_name_and_default_to_the_flag() {
 }
 
 #[test]
+fn a_device_below_a_vlan_is_known_as_such_whether_or_not_the_vlan_is_used() {
+    let mut links = two_cards();
+    links.push(Link { vlan_of: Some(3), up: false, ..card(4, "eth1.5", &[]) });
+    let decision = decide(&world(vec![], links), AttachPolicy::Auto);
+    let carrying: Vec<_> = decision.desired.interfaces.iter().map(|(index, one)| (*index, one.carries_vlans)).collect();
+    assert_eq!(carrying, [(2, false), (3, true)]);
+}
+
+#[test]
 fn unusable_interfaces_carry_nothing_and_say_why() {
     let mut down = card(4, "eth2", &[]);
     down.up = false;

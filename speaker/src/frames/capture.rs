@@ -1,7 +1,8 @@
 //! Receiving: a raw packet socket on one interface that wakes nobody for ordinary traffic.
 //!
 //! It is bound to one EtherType, so frames of other protocols never reach it, nor do frames that this host sends; a classic
-//! BPF program picks the messages. Frames with a VLAN tag are left alone, as the kernel program does.
+//! BPF program picks the messages. Frames with a VLAN tag are left alone, as the kernel program does, whether or not a VLAN
+//! device takes them.
 
 use std::{
     io::{self, IoSliceMut},
@@ -63,7 +64,7 @@ impl Capture {
         // Protocol 0 until the filter is in place: not one frame gets past it.
         let socket = Socket::new(Domain::PACKET, Type::RAW, None).map_err(failed("open"))?;
         socket.set_nonblocking(true).map_err(failed("open"))?;
-        socket.attach_filter(&heard.program()).map_err(failed("set the filter of"))?;
+        socket.attach_filter(&heard.program(ifindex)).map_err(failed("set the filter of"))?;
         let options = setsockopt(&socket, sockopt::ReceiveTimestampns, &true)
             .and_then(|()| setsockopt(&socket, sockopt::RxqOvfl, &1));
         options.map_err(|errno| failed("set the options of")(errno.into()))?;

@@ -1,4 +1,8 @@
 //! Pure: the classic BPF programs that pick messages before anybody is woken.
+//!
+//! A packet socket that is bound to a device and one protocol is handed a frame after the kernel took off its VLAN tag, and it
+//! hears a frame that was meanwhile given to another device (a VLAN, a macvlan on top) as well, because it came in here
+//! (`__netif_receive_skb_core`: `orig_dev`). Neither can be told from the bytes; two facts beside the frame do.
 
 use arpeggio_common::wire::EtherType;
 use socket2::SockFilter;
@@ -21,23 +25,25 @@ pub enum Heard {
 struct Instruction(u32, u8, u8, u32);
 
 /// A field of the frame, by width and offset, and the values that go on.
-struct Test {
+struct Test<'a> {
     width: u32,
     offset: u32,
-    accepted: &'static [u32],
+    accepted: &'a [u32],
 }
 
 /// To this host, to all or to a group (linux/if_packet.h). Not `PACKET_OTHERHOST`: that is also how the kernel marks frames
 /// of a VLAN that has no device here, after it took the tag off; without this they would look like frames of this segment.
-const FOR_US: Test = Test { width: libc::BPF_B, offset: PACKET_TYPE, accepted: &[0, 1, 2] };
-const ARP_REPLY: Test = Test { width: libc::BPF_H, offset: 20, accepted: &[2] };
+const FOR_US: Test<'_> = Test { width: libc::BPF_B, offset: PACKET_TYPE, accepted: &[0, 1, 2] };
+const ARP_REPLY: Test<'_> = Test { width: libc::BPF_H, offset: 20, accepted: &[2] };
 /// The header that follows the IPv6 header: neighbour discovery has none in between.
-const ICMPV6: Test = Test { width: libc::BPF_B, offset: 20, accepted: &[58] };
-const NEIGHBOR: Test = Test { width: libc::BPF_B, offset: 54, accepted: &[135, 136] };
-const ADVERTISEMENT: Test = Test { width: libc::BPF_B, offset: 54, accepted: &[136] };
+const ICMPV6: Test<'_> = Test { width: libc::BPF_B, offset: 20, accepted: &[58] };
+const NEIGHBOR: Test<'_> = Test { width: libc::BPF_B, offset: 54, accepted: &[135, 136] };
+const ADVERTISEMENT: Test<'_> = Test { width: libc::BPF_B, offset: 54, accepted: &[136] };
 
 /// Where the kernel tells for whom a frame is (linux/filter.h); negative offsets are facts beside the frame.
 const PACKET_TYPE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE).cast_unsigned();
+/// Where the kernel tells whose frame it is: the index of the device it was given to in the end.
+const INTERFACE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_IFINDEX).cast_unsigned();
 
 /// More than any frame has: all of it is delivered.
 const WHOLE: u32 = 0x4_0000;
@@ -51,16 +57,21 @@ impl Heard {
         }
     }
 
-    /// The program for the socket.
-    pub(super) fn program(self) -> Vec<SockFilter> {
+    /// The program for the socket that is bound to this interface.
+    pub(super) fn program(self, ifindex: u32) -> Vec<SockFilter> {
         let code = |code: u32| u16::try_from(code).unwrap_or(u16::MAX);
-        assemble(self.tests())
+        self.assemble(ifindex)
             .iter()
             .map(|Instruction(op, yes, no, k)| SockFilter::new(code(*op), *yes, *no, *k))
             .collect()
     }
 
-    const fn tests(self) -> &'static [Test] {
+    fn assemble(self, ifindex: u32) -> Vec<Instruction> {
+        let own = Test { width: libc::BPF_W, offset: INTERFACE, accepted: &[ifindex] };
+        assemble([own].iter().chain(self.tests()))
+    }
+
+    const fn tests(self) -> &'static [Test<'static>] {
         match self {
             Self::Arp => &[FOR_US],
             Self::ArpReplies => &[FOR_US, ARP_REPLY],
@@ -72,7 +83,7 @@ impl Heard {
 
 /// Every test must hold: load, jump over the refusal when the value is one of the accepted, refuse. A frame that ends before
 /// the field is refused by the kernel.
-fn assemble(tests: &[Test]) -> Vec<Instruction> {
+fn assemble<'a>(tests: impl Iterator<Item = &'a Test<'a>>) -> Vec<Instruction> {
     let mut program = Vec::new();
     for Test { width, offset, accepted } in tests {
         program.push(Instruction(libc::BPF_LD | libc::BPF_ABS | width, 0, 0, *offset));
@@ -93,9 +104,16 @@ mod tests {
 
     use super::*;
 
-    /// What the kernel does with the few instructions in use; the packet type stands beside the frame.
+    /// Index of the interface that the socket is bound to.
+    const IFINDEX: u32 = 70_000;
+
     fn delivered(heard: Heard, frame: &[u8], packet_type: u32) -> u32 {
-        let program = assemble(heard.tests());
+        run(heard, frame, packet_type, IFINDEX)
+    }
+
+    /// What the kernel does with the few instructions in use; the packet type and the device stand beside the frame.
+    fn run(heard: Heard, frame: &[u8], packet_type: u32, ifindex: u32) -> u32 {
+        let program = heard.assemble(IFINDEX);
         let (mut at, mut accumulator) = (0, 0);
         loop {
             let Instruction(code, yes, no, k) = program[at];
@@ -103,6 +121,8 @@ mod tests {
             let load = libc::BPF_LD | libc::BPF_ABS;
             if code == load | libc::BPF_B && k == PACKET_TYPE {
                 accumulator = packet_type;
+            } else if code == load | libc::BPF_W && k == INTERFACE {
+                accumulator = ifindex;
             } else if code == load | libc::BPF_B || code == load | libc::BPF_H {
                 let width = if code & libc::BPF_B != 0 { 1 } else { 2 };
                 let Some(field) = frame.get(k as usize..k as usize + width) else { return 0 };
@@ -139,6 +159,7 @@ mod tests {
             let got: Vec<bool> = frames.iter().map(|frame| delivered(heard, frame, 1) == WHOLE).collect();
             assert_eq!(got, expected, "{heard:?}");
             assert!(frames.iter().all(|frame| delivered(heard, frame, 3) == 0), "{heard:?} for another host");
+            assert!(frames.iter().all(|frame| run(heard, frame, 1, 9) == 0), "{heard:?} of a device on top");
         }
         for heard in [Heard::ArpReplies, Heard::Neighbors, Heard::Advertisements] {
             assert_eq!(delivered(heard, &reply[..15], 0), 0, "{heard:?} of a stump");

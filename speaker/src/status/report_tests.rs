@@ -62,6 +62,7 @@ fn facts() -> Facts {
         name: name.to_owned(),
         mac: Mac([2, 0, 0, 0, 0, mac]),
         kind: LinkKind::Physical,
+        carries_vlans: false,
         carrier: true,
         policy: AttachPolicy::Auto,
     };

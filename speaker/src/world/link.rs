@@ -42,6 +42,9 @@ pub struct Link {
     pub loopback: bool,
     /// It has a master: a port of a bridge, a member of a bond.
     pub enslaved: bool,
+    /// Index of the device that this is a VLAN of: its tagged frames come in there. `None` for every other kind, and where
+    /// that device is in another network namespace.
+    pub vlan_of: Option<u32>,
     /// MTU in bytes.
     pub mtu: u32,
     /// Id of the XDP program that is attached to it, whoever attached it.
@@ -63,3 +66,16 @@ impl Link {
 /// All interfaces, by index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Links(pub BTreeMap<u32, Link>);
+
+impl Links {
+    /// The devices that VLAN devices sit on directly, by index. VLAN devices that were moved into another network namespace
+    /// are not seen from here.
+    pub fn below_vlans(&self) -> BTreeSet<u32> {
+        self.0.values().filter_map(|link| link.vlan_of).collect()
+    }
+
+    /// The VLAN devices that sit directly on the device with this index.
+    pub fn vlans_of(&self, index: u32) -> impl Iterator<Item = &Link> {
+        self.0.values().filter(move |link| link.vlan_of == Some(index))
+    }
+}

@@ -20,6 +20,7 @@ pub(crate) fn card(index: u8, name: &str, addresses: &[&str]) -> Link {
         noarp: false,
         loopback: false,
         enslaved: false,
+        vlan_of: None,
         mtu: 1500,
         xdp_program: None,
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),

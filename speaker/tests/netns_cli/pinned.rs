@@ -41,7 +41,14 @@ async fn speak(places: &Places, line: &str) -> (Answer, String) {
 fn leave_behind(places: &Places, policy: AttachPolicy) -> u32 {
     let index = if_nametoindex("near0").unwrap();
     let mac = Mac([2, 0, 0, 0, 0x0b, 1]);
-    let interface = DesiredInterface { name: "near0".to_owned(), mac, kind: LinkKind::Veth, carrier: true, policy };
+    let interface = DesiredInterface {
+        name: "near0".to_owned(),
+        mac,
+        kind: LinkKind::Veth,
+        carries_vlans: false,
+        carrier: true,
+        policy,
+    };
     let vip = DesiredVip { mac, action: Action::Answer, flags: Flags::NONE, buckets: ALL_BUCKETS };
     let options = Options { pin_dir: Some(places.pin_dir.clone()), capacity: DEFAULT_CAPACITY, log_level: 0 };
     let mut dataplane = Dataplane::open(&options).unwrap();

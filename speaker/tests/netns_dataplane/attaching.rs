@@ -61,6 +61,40 @@ fn each_policy_attaches_that_way_and_answers() {
 }
 
 #[test]
+fn a_vlan_on_the_device_ends_xdp_there_until_it_is_gone() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut dataplane = sandbox.open();
+        let with = |policy, carries_vlans| {
+            let mut wanted = desired(index, "va", policy);
+            let interface = wanted.interfaces.get_mut(&index).unwrap();
+            // As on a network card, where native is tried.
+            (interface.kind, interface.carries_vlans) = (LinkKind::Physical, carries_vlans);
+            wanted
+        };
+        for (carries_vlans, mode) in [(false, AttachMode::Native), (true, AttachMode::Tcx), (false, AttachMode::Native)]
+        {
+            let applied = apply(&mut dataplane, &with(AttachPolicy::Auto, carries_vlans));
+            let attachment = &applied.attachments[&index];
+            assert_eq!(attachment.mode, Some(mode), "{attachment:?}");
+            assert_eq!(attachment.steps_down.len(), usize::from(carries_vlans), "{attachment:?}");
+            assert!(attachment.steps_down.iter().all(|(_, reason)| reason.contains("VLAN")), "{attachment:?}");
+            assert_soon!((xdp_of("va").is_some(), tcx_of("va").len()), (!carries_vlans, usize::from(carries_vlans)));
+            assert_eq!(ask("va"), Some(NODE));
+        }
+        for (policy, mode) in [(AttachPolicy::Native, AttachMode::Native), (AttachPolicy::Generic, AttachMode::Generic)]
+        {
+            let attachment = apply(&mut dataplane, &with(policy, false)).attachments.remove(&index).unwrap();
+            assert_eq!(attachment.mode, Some(mode));
+            let attachment = apply(&mut dataplane, &with(policy, true)).attachments.remove(&index).unwrap();
+            assert_eq!((attachment.mode, attachment.steps_down.len()), (None, 1), "only that way was wanted");
+            assert!(attachment.steps_down[0].1.contains("VLAN"), "{attachment:?}");
+            assert_soon!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 0, None));
+        }
+    });
+}
+
+#[test]
 fn a_foreign_xdp_program_stays_and_tcx_is_used() {
     sandbox(|sandbox| {
         let index = veth("va");

@@ -124,7 +124,14 @@ pub(crate) fn veth(name: &str) -> u32 {
 }
 
 pub(crate) fn interface(name: &str, policy: AttachPolicy) -> DesiredInterface {
-    DesiredInterface { name: name.to_owned(), mac: NODE, kind: LinkKind::Veth, carrier: true, policy }
+    DesiredInterface {
+        name: name.to_owned(),
+        mac: NODE,
+        kind: LinkKind::Veth,
+        carries_vlans: false,
+        carrier: true,
+        policy,
+    }
 }
 
 pub(crate) fn vip(action: Action) -> DesiredVip {

@@ -185,6 +185,30 @@ fn requests_with_a_vlan_tag_belong_to_another_segment() {
     assert_eq!((requests, outcomes.len()), (1, 0), "only the one without a tag: {outcomes:?}");
 }
 
+/// The kernel tells every packet socket of the device that a frame came in through, also when it gave the frame to a device on
+/// top: to a macvlan here, to a VLAN in the kernel tier.
+#[test]
+fn what_the_kernel_gave_to_a_device_on_top_is_none_of_ours() {
+    let wire = Wire::new();
+    let mut host = Host::start(&wire);
+    host.answer(&wire, [address("10.77.0.5")]);
+    let top = "02:00:00:00:0a:77";
+    wire.far.ip(&format!("link add top0 link far0 address {top} type macvlan mode bridge"));
+    wire.far.ip("link set top0 up");
+    let near = wire.near.ifindex("near0");
+    let request = |to: Mac| Arp::request(to, NEAR_MAC.parse().unwrap(), [10, 77, 0, 1], [10, 77, 0, 5]);
+    wire.near.enter(|| {
+        let socket = FrameSocket::open().unwrap();
+        for _ in 0..5 {
+            socket.send(near, &request(top.parse().unwrap())).unwrap();
+        }
+        socket.send(near, &request(FAR_MAC.parse().unwrap())).unwrap();
+    });
+    host.wait_for(|_| host.stats("10.77.0.5").requests > 0);
+    let (requests, outcomes) = (host.stats("10.77.0.5").requests, host.responder.outcomes());
+    assert_eq!((requests, outcomes.len()), (1, 0), "only the one to the device itself: {outcomes:?}");
+}
+
 #[test]
 fn rivals_are_seen_and_reported_and_two_answerers_show() {
     let wire = Wire::new();

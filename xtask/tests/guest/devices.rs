@@ -1,9 +1,9 @@
-//! The ladder of this kernel, and devices on top of others.
+//! The ladder of this kernel, and bonds.
 
 use xtask::lab::{Segment, clients, eventually};
 
 use super::{
-    harness::{SOON, both, interface, owned_by, start, v4},
+    harness::{SOON, both, interface, owned_by, start},
     has_tcx, stepped_over,
 };
 
@@ -41,87 +41,6 @@ fn every_mode_this_kernel_has_answers() {
             clients::expect_only(&segment.client, vip, &node.mac).unwrap();
             assert_eq!(clients::ping(&segment.client, vip).unwrap(), node.mac);
         }
-    }
-}
-
-/// Puts the client into VLAN 5: its `eth0` becomes the VLAN device.
-fn client_in_vlan(segment: &Segment) {
-    let client = &segment.client;
-    client.namespace.sysctl("net.ipv6.conf.default.accept_dad", "0").unwrap();
-    for command in [
-        "link set eth0 down".to_owned(),
-        "link set eth0 name wire0".to_owned(),
-        "addr flush dev wire0".to_owned(),
-        "link set wire0 up".to_owned(),
-        "link add link wire0 name eth0 type vlan id 5".to_owned(),
-        "link set eth0 up".to_owned(),
-        format!("addr add {}/24 dev eth0", client.ipv4),
-        format!("addr add {}/64 dev eth0 nodad", client.ipv6),
-    ] {
-        client.namespace.ip(&command).unwrap();
-    }
-}
-
-/// A segment whose `node-a` and client are in VLAN 5. The node's device has a dot in its name: no file on a bpffs may.
-fn vlan_segment() -> Segment {
-    let segment = Segment::new(1).unwrap();
-    client_in_vlan(&segment);
-    let node = &segment.nodes[0];
-    node.namespace.sysctl("net.ipv6.conf.default.accept_dad", "0").unwrap();
-    node.namespace.ip("link add link eth0 name eth0.5 type vlan id 5").unwrap();
-    node.namespace.ip("link set eth0.5 up").unwrap();
-    segment
-}
-
-fn vlan_config() -> String {
-    owned_by(&["node-a"], "auto").replace("eth0", "eth0.5")
-}
-
-#[test]
-#[ignore = "runs in the guests of the kernel tier"]
-fn a_vlan_device_carries_the_subnet() {
-    let segment = vlan_segment();
-    let node = &segment.nodes[0];
-    let exclude = segment.lab.directory().join("excludel2.yaml");
-    std::fs::write(&exclude, "announcedInterfacesToExclude: [\"^eth0$\"]\n").unwrap();
-    let flags = ["--exclude-interfaces", exclude.to_str().unwrap()];
-    let speaker = start(&segment, node, &vlan_config(), &flags);
-    let report = interface(&speaker.status().unwrap(), "eth0.5");
-    assert_eq!(report["attach"], if has_tcx() { "tcx" } else { "generic" }, "{report:#}");
-    for vip in both() {
-        clients::expect_only(&segment.client, vip, &node.mac).unwrap();
-    }
-    // The same request without the tag comes in through eth0, for which nothing is announced.
-    let client = &segment.client;
-    for command in [
-        // Older kernels rename only what is down.
-        "link set eth0 down".to_owned(),
-        "link set eth0 name vlan5".to_owned(),
-        "link set wire0 down".to_owned(),
-        "link set wire0 name eth0".to_owned(),
-        "link set eth0 up".to_owned(),
-        format!("addr add {}/24 dev eth0", client.ipv4),
-    ] {
-        client.namespace.ip(&command).unwrap();
-    }
-    clients::expect_silence(client, v4()).unwrap();
-}
-
-/// At the tcx hook a request of the VLAN is known by its tag and must not be dropped as one for an address that is announced
-/// elsewhere. Where there is no tcx (before 6.6) the device below has to be excluded, as above: the kernel takes the tag off
-/// before generic XDP, which then cannot tell.
-#[test]
-#[ignore = "runs in the guests of the kernel tier"]
-fn the_device_below_a_vlan_lets_its_requests_through() {
-    if !has_tcx() {
-        return;
-    }
-    let segment = vlan_segment();
-    let node = &segment.nodes[0];
-    let speaker = start(&segment, node, &vlan_config(), &[]);
-    for vip in both() {
-        let answered = clients::expect_only(&segment.client, vip, &node.mac);
-        answered.unwrap_or_else(|error| panic!("{error:#}: {:#}", speaker.status().unwrap()["addresses"]));
     }
 }
 

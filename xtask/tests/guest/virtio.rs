@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use xtask::lab::{Lab, Namespace, Node, SpeakerOptions, SpeakerProcess, clients};
+use xtask::lab::{Lab, Namespace, Node, SpeakerOptions, SpeakerProcess, clients, eventually};
 
 use super::{
-    harness::{both, interface, owned_by},
-    stepped_over,
+    harness::{SOON, both, interface, owned_by, wait_status},
+    has_tcx, stepped_over,
 };
 
 /// The card with this MAC, moved into a namespace as its `eth0`.
@@ -59,5 +59,12 @@ fn virtio_net_gets_native_xdp_or_says_why_not() {
     }
     for vip in both() {
         clients::expect_only(&client, vip, &node.mac).unwrap();
+    }
+    // The card takes off VLAN tags: with the first VLAN on it XDP has to go.
+    node.namespace.ip("link add link eth0 name eth0.5 type vlan id 5").unwrap();
+    let mode = if has_tcx() { "tcx" } else { "user" };
+    wait_status(&speaker, "XDP to give way to a VLAN", |status| interface(status, "eth0")["attach"] == mode);
+    for vip in both() {
+        eventually(SOON, "an answer above a VLAN", || clients::expect_only(&client, vip, &node.mac)).unwrap();
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use netlink_packet_core::{DefaultNla, NLA_F_NESTED, NLM_F_DUMP};
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+    link::{LinkAttribute, LinkFlags, LinkMessage},
 };
 use netlink_sys::protocols::NETLINK_ROUTE;
 
@@ -73,15 +73,13 @@ fn set_bits(bitset: &[u8]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Who listens to a device, and what is stacked on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Who listens to a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Listeners {
     /// Something wants every frame.
     pub promiscuous: bool,
     /// Something wants every multicast frame.
     pub all_multicast: bool,
-    /// VLAN devices on top.
-    pub vlans: Vec<String>,
 }
 
 /// The listeners of all devices, by interface index.
@@ -103,7 +101,6 @@ pub(super) fn listeners() -> io::Result<BTreeMap<u32, Listeners>> {
 fn collect<'a>(links: impl Iterator<Item = &'a LinkMessage>) -> BTreeMap<u32, Listeners> {
     let mut found: BTreeMap<u32, Listeners> = BTreeMap::new();
     for link in links {
-        let (mut name, mut lower, mut is_vlan) = (None, None, false);
         let own = found.entry(link.header.index).or_default();
         own.promiscuous |= link.header.flags.contains(LinkFlags::Promisc);
         own.all_multicast |= link.header.flags.contains(LinkFlags::Allmulti);
@@ -113,16 +110,7 @@ fn collect<'a>(links: impl Iterator<Item = &'a LinkMessage>) -> BTreeMap<u32, Li
                 own.promiscuous |= *count > 0;
             } else if let LinkAttribute::AllMulticast(count) = attribute {
                 own.all_multicast |= *count > 0;
-            } else if let LinkAttribute::IfName(text) = attribute {
-                name = Some(text.clone());
-            } else if let LinkAttribute::Link(index) = attribute {
-                lower = Some(*index);
-            } else if let LinkAttribute::LinkInfo(infos) = attribute {
-                is_vlan |= infos.iter().any(|info| matches!(info, LinkInfo::Kind(InfoKind::Vlan)));
             }
-        }
-        if let (Some(name), Some(lower), true) = (name, lower, is_vlan) {
-            found.entry(lower).or_default().vlans.push(name);
         }
     }
     found
@@ -180,21 +168,18 @@ mod tests {
     }
 
     #[test]
-    fn vlan_devices_are_listed_below_what_they_sit_on() {
+    fn counts_of_listeners_outweigh_flags() {
         let link = |index: u32, attributes: Vec<LinkAttribute>| {
             let mut link = LinkMessage::default();
             (link.header.index, link.attributes) = (index, attributes);
             link
         };
-        let named = |name: &str| LinkAttribute::IfName(name.to_owned());
-        let kind = |kind| LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]);
         let links = [
-            link(2, vec![named("eth0"), LinkAttribute::Promiscuity(1), LinkAttribute::AllMulticast(0)]),
-            link(3, vec![named("eth0.7"), LinkAttribute::Link(2), kind(InfoKind::Vlan)]),
-            link(4, vec![named("macvlan0"), LinkAttribute::Link(2), kind(InfoKind::MacVlan)]),
+            link(2, vec![LinkAttribute::Promiscuity(1), LinkAttribute::AllMulticast(0)]),
+            link(3, vec![LinkAttribute::IfName("eth1".to_owned())]),
         ];
         let found = collect(links.iter());
-        assert_eq!(found[&2], Listeners { promiscuous: true, all_multicast: false, vlans: vec!["eth0.7".to_owned()] });
+        assert_eq!(found[&2], Listeners { promiscuous: true, all_multicast: false });
         assert_eq!(found[&3], Listeners::default());
     }
 

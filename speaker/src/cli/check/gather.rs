@@ -103,19 +103,19 @@ impl Devices {
         }
     }
 
-    /// Everything about one of them. `ours` says whether an XDP program of ours is pinned on it.
-    pub(super) fn interface(&self, link: Link, ineligible: Option<String>, asked_for: bool, ours: bool) -> Interface {
-        let listeners = self.listeners.get(&link.index).cloned().unwrap_or_default();
+    /// What the kernel says about one of them.
+    pub(super) fn interface(&self, link: Link) -> Interface {
+        let listeners = self.listeners.get(&link.index).copied().unwrap_or_default();
         Interface {
-            ineligible,
-            asked_for,
-            ours,
+            ineligible: None,
+            asked_for: false,
+            ours: false,
             driver: self.ethtool.as_ref().and_then(|ethtool| ethtool.driver(&link.name).ok()),
             xdp_features: self.xdp_features.as_ref().and_then(|all| all.get(&link.index)).copied(),
             offloads: self.offloads.as_ref().and_then(|all| all.get(&link.index)).cloned(),
             promiscuous: listeners.promiscuous,
             all_multicast: listeners.all_multicast,
-            vlans: listeners.vlans,
+            vlans: Vec::new(),
             sysctls: sysctls(&link.name),
             disable_ipv6: number(&setting("ipv6", &link.name, "disable_ipv6")),
             link,

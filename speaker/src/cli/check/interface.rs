@@ -32,7 +32,7 @@ pub(super) struct Prospect {
 /// Goes down the agent's own ladder without touching anything.
 pub(super) fn prospect(interface: &Interface, kernel: &Kernel, policy: AttachPolicy) -> Prospect {
     let facts = KernelFacts { tcx: kernel.version.is_none_or(|version| version >= TCX) };
-    let steps = plan_steps(policy, &interface.link.kind, facts);
+    let steps = plan_steps(policy, &interface.link.kind, !interface.vlans.is_empty(), facts);
     let mut obstacles = steps.skipped;
     let mut mode = None;
     for attempt in steps.attempts {
@@ -125,7 +125,7 @@ pub(super) fn judge(interface: &Interface, kernel: &Kernel, policy: AttachPolicy
     if prospect.mode == Some(AttachMode::Native) {
         findings.extend(native_doubts(interface, kernel));
     }
-    findings.extend(vlan_tags(interface));
+    findings.extend(vlan_tags(interface, prospect.mode));
     findings.extend(filters(interface));
     findings
 }
@@ -160,7 +160,7 @@ fn attachment(interface: &Interface, kernel: &Kernel, policy: AttachPolicy, pros
             Area::Interface,
             name,
             text("the user-space responder: answers wait for the agent, and nothing can be suppressed"),
-            "remove what stands in the way of the other modes",
+            "Linux 6.6 or later, for tcx, or remove what stands in the way of the other modes",
         ),
         Some(mode @ (AttachMode::Generic | AttachMode::User)) => {
             Finding::ok(Area::Interface, name, text(&format!("{}, as told", attach_mode_name(mode))))
@@ -206,31 +206,22 @@ fn native_doubts(interface: &Interface, kernel: &Kernel) -> Vec<Finding> {
     findings
 }
 
-/// What becomes of VLAN tags.
-fn vlan_tags(interface: &Interface) -> Option<Finding> {
-    let (name, offloads) = (&interface.link.name, interface.offloads.as_ref()?);
-    let vlans = interface.vlans.join(", ");
-    match (offloads.is_on(Offloads::VLAN_STRIP), interface.vlans.is_empty()) {
-        (true, false) => Some(Finding::warn(
-            Area::Nic,
-            name,
-            format!(
-                "the card takes off VLAN tags before XDP ({}): a tagged request (for {vlans}) looks untagged to the program here",
-                Offloads::VLAN_STRIP
-            ),
-            format!("ethtool -K {name} rxvlan off, if an address is announced both on {name} and on one of its VLANs"),
-        )),
-        (true, true) => Some(Finding::ok(
-            Area::Nic,
-            name,
-            format!("VLAN tags are taken off before XDP ({}); there are no VLAN devices on it", Offloads::VLAN_STRIP),
-        )),
-        (false, _) => Some(Finding::ok(
-            Area::Nic,
-            name,
-            "VLAN tags reach the program, which leaves tagged frames to their VLAN device",
-        )),
-    }
+/// How frames of the VLANs on it are told from its own, in the mode it would be attached in.
+fn vlan_tags(interface: &Interface, mode: Option<AttachMode>) -> Option<Finding> {
+    let (name, vlans) = (&interface.link.name, interface.vlans.join(", "));
+    let text = if vlans.is_empty() {
+        if interface.offloads.as_ref()?.is_on(Offloads::VLAN_STRIP) {
+            format!("VLAN tags are taken off before XDP ({}); there are no VLAN devices on it", Offloads::VLAN_STRIP)
+        } else {
+            "VLAN tags reach the program, which leaves tagged frames to their VLAN device".to_owned()
+        }
+    } else if mode? == AttachMode::User {
+        format!("it carries {vlans}: the raw socket hears the frames of {name} itself, not theirs")
+    } else {
+        // The ladder has no XDP here.
+        format!("it carries {vlans}: tcx sees the tags and leaves tagged frames to them")
+    };
+    Some(Finding::ok(Area::Nic, name, text))
 }
 
 /// What the card filters out.

@@ -57,14 +57,14 @@ fn gather_facts(scope: Scope) -> facts::Facts {
     let names: BTreeSet<_> = links.iter().flat_map(|links| links.0.values()).map(|link| link.name.clone()).collect();
     let devices = gather::Devices::ask();
     let interfaces = links.map(|links| {
-        links
-            .0
-            .into_values()
-            .filter(|link| wanted.is_empty() || wanted.contains(&link.name))
-            .map(|link| {
-                let (reason, asked_for) = (ineligible.remove(&link.index), wanted.contains(&link.name));
-                let ours = ours.contains(&link.index);
-                devices.interface(link, reason, asked_for, ours)
+        let asked = links.0.values().filter(|link| wanted.is_empty() || wanted.contains(&link.name));
+        asked
+            .map(|link| facts::Interface {
+                ineligible: ineligible.remove(&link.index),
+                asked_for: wanted.contains(&link.name),
+                ours: ours.contains(&link.index),
+                vlans: links.vlans_of(link.index).map(|vlan| vlan.name.clone()).collect(),
+                ..devices.interface(link.clone())
             })
             .collect()
     });

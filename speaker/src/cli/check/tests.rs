@@ -76,6 +76,11 @@ fn occupied() -> Interface {
     with(|i| i.link.xdp_program = Some(7))
 }
 
+/// A card that takes off tags, below two VLAN devices.
+fn below_vlan() -> Interface {
+    with(|i| (i.offloads, i.vlans) = (offloads(&["rx-vlan-hw-parse"], &[]), vec!["eth0.7".into(), "eth0.8".into()]))
+}
+
 fn virtio(active: &[&str], changeable: &[&str]) -> Interface {
     with(|i| (i.driver, i.offloads) = (Some("virtio_net".to_owned()), offloads(active, changeable)))
 }
@@ -96,6 +101,9 @@ fn virtio(active: &[&str], changeable: &[&str]) -> Interface {
 #[case::virtio_checksums(virtio(&["rx-checksum"], &[]), "6.12", AttachPolicy::Auto, Some(Tcx), &[Native])]
 #[case::virtio_plain(virtio(&[], &[]), "6.12", AttachPolicy::Auto, Some(Native), &[])]
 #[case::told_tcx_old_kernel(eth0(), "6.1", AttachPolicy::Tcx, None, &[Tcx])]
+#[case::vlans(below_vlan(), "6.6", AttachPolicy::Auto, Some(Tcx), &[Native])]
+#[case::vlans_old_kernel(below_vlan(), "6.5", AttachPolicy::Auto, Some(User), &[Native, Tcx, Generic])]
+#[case::vlans_told_generic(below_vlan(), "6.12", AttachPolicy::Generic, None, &[Generic])]
 #[case::told_user(eth0(), "5.15", AttachPolicy::User, Some(User), &[])]
 fn the_ladder_is_foreseen(
     #[case] interface: Interface,
@@ -142,11 +150,36 @@ fn the_ladder_is_foreseen(
 #[case::lro_with_tcx(with(|i| i.offloads = offloads(&["rx-lro"], &[])), "6.12", AttachPolicy::Tcx, Good, "tcx (driver ice")]
 #[case::virtio(virtio(&["rx-gro-hw"], &["rx-gro-hw"]), "6.12", AttachPolicy::Auto, Good, "native XDP (driver virtio_net")]
 #[case::tags_taken(with(|i| i.offloads = offloads(&["rx-vlan-hw-parse"], &[])), "6.12", AttachPolicy::Auto, Good, "there are no VLAN devices")]
-#[case::tags_missed(
-    with(|i| (i.offloads, i.vlans) = (offloads(&["rx-vlan-hw-parse"], &[]), vec!["eth0.7".into()])),
-    "6.12", AttachPolicy::Auto, Warn, "(for eth0.7) looks untagged"
+#[case::tags_kept(eth0(), "6.12", AttachPolicy::Auto, Good, "VLAN tags reach the program")]
+#[case::vlans(
+    below_vlan(),
+    "6.12",
+    AttachPolicy::Auto,
+    Good,
+    "tcx (driver ice, MTU 1500); not native: XDP would take frames of the VLAN"
 )]
-#[case::tags_kept(with(|i| i.vlans = vec!["eth0.7".into()]), "6.12", AttachPolicy::Auto, Good, "VLAN tags reach the program")]
+#[case::vlans_with_tcx(below_vlan(), "6.12", AttachPolicy::Auto, Good, "it carries eth0.7, eth0.8: tcx sees the tags")]
+#[case::vlans_without_tcx(
+    below_vlan(),
+    "6.1",
+    AttachPolicy::Auto,
+    Warn,
+    "not generic: XDP would take frames of the VLAN"
+)]
+#[case::vlans_at_a_socket(
+    below_vlan(),
+    "6.1",
+    AttachPolicy::Auto,
+    Good,
+    "eth0.7, eth0.8: the raw socket hears the frames of eth0 itself"
+)]
+#[case::vlans_told_native(
+    below_vlan(),
+    "6.12",
+    AttachPolicy::Native,
+    Fail,
+    "as told (driver ice, MTU 1500); not native: XDP would take"
+)]
 #[case::promiscuous(
     with(|i| (i.promiscuous, i.offloads) = (true, offloads(&["rx-vlan-filter"], &[]))),
     "6.12", AttachPolicy::Auto, Good, "frames for other MACs are seen, and passed; rx-vlan-filter"

@@ -33,11 +33,19 @@ struct Held {
     _link: FdLink,
 }
 
+/// What the ladder is planned from.
+#[derive(PartialEq, Eq)]
+struct Wish {
+    policy: AttachPolicy,
+    kind: LinkKind,
+    carries_vlans: bool,
+}
+
 /// What was settled for one interface.
 #[derive(Default)]
 struct Settled {
     /// For which wish; `None` for a link of an earlier agent about which nothing was decided yet.
-    wish: Option<(AttachPolicy, LinkKind)>,
+    wish: Option<Wish>,
     mode: Option<AttachMode>,
     steps_down: Vec<(AttachMode, String)>,
     held: Option<Held>,
@@ -139,9 +147,14 @@ impl Settled {
     /// Whether the ladder has to be climbed: for a new wish, and again and again where the last climb ended without BPF.
     fn needs_work(&self, interface: &DesiredInterface) -> bool {
         let content = self.held.is_some() || interface.policy == AttachPolicy::User;
-        let same =
-            self.wish.as_ref().is_some_and(|(policy, kind)| (policy, kind) == (&interface.policy, &interface.kind));
-        !same || !content
+        self.wish != Some(Wish::of(interface)) || !content
+    }
+}
+
+impl Wish {
+    fn of(interface: &DesiredInterface) -> Self {
+        let DesiredInterface { policy, kind, carries_vlans, .. } = interface;
+        Self { policy: *policy, kind: kind.clone(), carries_vlans: *carries_vlans }
     }
 }
 
@@ -155,8 +168,8 @@ struct Climb<'a> {
 
 impl Climb<'_> {
     fn run(&mut self, settled: &mut Settled, facts: KernelFacts) {
-        let DesiredInterface { name, policy, kind, .. } = self.interface;
-        let steps = plan_steps(*policy, kind, facts);
+        let DesiredInterface { name, policy, kind, carries_vlans, .. } = self.interface;
+        let steps = plan_steps(*policy, kind, *carries_vlans, facts);
         let mut current = settled.held.take();
         // What answers now and is on the ladder is only replaced by something that can be attached beside it.
         let keep = current.as_ref().is_some_and(|held| steps.attempts.contains(&held.mode));
@@ -192,7 +205,7 @@ impl Climb<'_> {
             }
         }
         let (mode, held) = chosen.map_or((None, None), |(mode, held)| (Some(mode), held));
-        *settled = Settled { wish: Some((*policy, kind.clone())), mode, steps_down, held };
+        *settled = Settled { wish: Some(Wish::of(self.interface)), mode, steps_down, held };
     }
 
     /// Tries one way. Native and generic XDP exclude each other on a device: what is there stays if it may, since a working

@@ -32,10 +32,16 @@ pub const VETH_REASON: &str = "XDP_TX on a veth vanishes, or waits until other t
 /// of the member it came in through (`xdp_md.ingress_ifindex`), under which the maps have no address. At the tcx and the
 /// generic hook of the bond it carries the bond's own.
 const BOND_REASON: &str = "native XDP of a bond runs in its members, which have no addresses";
+/// Why never XDP below a VLAN device, not even on demand. A card strips the tag and puts it beside the frame, a veth hands it
+/// over beside the frame, and there XDP does not look: it takes a request of the VLAN for one of the device's own segment,
+/// suppresses what is announced in the VLAN and answers for what is not. tcx reads the tag, wherever it is, and the raw socket
+/// hears only what the kernel gave to no other device.
+const BELOW_VLANS_REASON: &str = "XDP would take frames of the VLAN devices on it for its own, as it does not see a tag that \
+                                  the card took off; tcx and the raw socket tell them apart";
 const NO_TCX_REASON: &str = "this kernel has no tcx hook (Linux 6.6 and later have it)";
 
-/// Which ways to try on an interface.
-pub fn plan_steps(policy: AttachPolicy, kind: &LinkKind, facts: KernelFacts) -> Steps {
+/// Which ways to try on an interface of this kind. `carries_vlans`: VLAN devices sit on it.
+pub fn plan_steps(policy: AttachPolicy, kind: &LinkKind, carries_vlans: bool, facts: KernelFacts) -> Steps {
     let wanted: &[AttachMode] = match policy {
         AttachPolicy::Auto => &AttachMode::LADDER,
         AttachPolicy::Native => &[AttachMode::Native],
@@ -46,6 +52,7 @@ pub fn plan_steps(policy: AttachPolicy, kind: &LinkKind, facts: KernelFacts) -> 
     let mut steps = Steps { attempts: Vec::new(), skipped: Vec::new() };
     for mode in wanted {
         let obstacle = match mode {
+            AttachMode::Native | AttachMode::Generic if carries_vlans => Some(BELOW_VLANS_REASON),
             AttachMode::Native if *kind == LinkKind::Veth && policy == AttachPolicy::Auto => Some(VETH_REASON),
             AttachMode::Native if is_bond(kind) => Some(BOND_REASON),
             AttachMode::Tcx if !facts.tcx => Some(NO_TCX_REASON),
@@ -127,10 +134,35 @@ mod tests {
         #[case] attempts: &[AttachMode],
         #[case] skipped: &[AttachMode],
     ) {
-        let steps = plan_steps(policy, &kind, facts);
+        let steps = plan_steps(policy, &kind, false, facts);
         assert_eq!(steps.attempts, attempts);
         assert_eq!(steps.skipped.iter().map(|(mode, _)| *mode).collect::<Vec<_>>(), skipped);
         assert!(steps.skipped.iter().all(|(_, reason)| !reason.is_empty()));
+    }
+
+    #[rstest]
+    #[case::nic(AttachPolicy::Auto, LinkKind::Physical, NEW, &[Tcx, User], &[Native, Generic])]
+    #[case::nic_old_kernel(AttachPolicy::Auto, LinkKind::Physical, OLD, &[User], &[Native, Tcx, Generic])]
+    #[case::veth(AttachPolicy::Auto, LinkKind::Veth, NEW, &[Tcx, User], &[Native, Generic])]
+    #[case::bond(AttachPolicy::Auto, LinkKind::Other("bond".into()), OLD, &[User], &[Native, Tcx, Generic])]
+    #[case::vlan_in_vlan(AttachPolicy::Auto, LinkKind::Other("vlan".into()), NEW, &[Tcx, User], &[Native, Generic])]
+    #[case::native_only(AttachPolicy::Native, LinkKind::Physical, NEW, &[], &[Native])]
+    #[case::generic_only(AttachPolicy::Generic, LinkKind::Physical, NEW, &[], &[Generic])]
+    #[case::tcx_only(AttachPolicy::Tcx, LinkKind::Physical, NEW, &[Tcx], &[])]
+    #[case::user_only(AttachPolicy::User, LinkKind::Physical, OLD, &[User], &[])]
+    fn below_a_vlan_device_there_is_no_xdp(
+        #[case] policy: AttachPolicy,
+        #[case] kind: LinkKind,
+        #[case] facts: KernelFacts,
+        #[case] attempts: &[AttachMode],
+        #[case] skipped: &[AttachMode],
+    ) {
+        let steps = plan_steps(policy, &kind, true, facts);
+        assert_eq!(steps.attempts, attempts);
+        assert_eq!(steps.skipped.iter().map(|(mode, _)| *mode).collect::<Vec<_>>(), skipped);
+        for (mode, reason) in steps.skipped {
+            assert_eq!(reason.contains("VLAN"), mode != Tcx, "{mode:?}: {reason}");
+        }
     }
 
     #[rstest]

@@ -15,8 +15,16 @@ const LINK_HEADER: usize = 16;
 /// Messages start at multiples of this many bytes (NLMSG_ALIGNTO).
 const ALIGNMENT: usize = 4;
 
-const WANTED: [u16; 6] =
-    [libc::IFLA_IFNAME, libc::IFLA_MTU, libc::IFLA_CARRIER, libc::IFLA_MASTER, libc::IFLA_ADDRESS, libc::IFLA_XDP];
+const WANTED: [u16; 8] = [
+    libc::IFLA_IFNAME,
+    libc::IFLA_MTU,
+    libc::IFLA_CARRIER,
+    libc::IFLA_MASTER,
+    libc::IFLA_ADDRESS,
+    libc::IFLA_XDP,
+    libc::IFLA_LINK,
+    libc::IFLA_LINK_NETNSID,
+];
 const INFO_KIND: u16 = libc::IFLA_INFO_KIND;
 
 /// The messages of one datagram; ends at the first that is cut off.
@@ -92,6 +100,8 @@ mod tests {
             LinkAttribute::Carrier(1),
             LinkAttribute::Mtu(1500),
             LinkAttribute::Controller(9),
+            LinkAttribute::Link(2),
+            LinkAttribute::LinkNetNsId(1),
             LinkAttribute::Xdp(vec![LinkXdp::ProgId(77)]),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth)]),
         ];

@@ -51,6 +51,9 @@ fn new_link(links: &mut Links, message: &LinkMessage) {
     for attribute in &message.attributes {
         describe(&mut link, attribute, message.header.link_layer_type);
     }
+    if whole {
+        link.vlan_of = vlan_of(message);
+    }
     if !link.name.is_empty() {
         links.0.insert(link.index, link);
     }
@@ -68,6 +71,7 @@ fn bare(message: &LinkMessage) -> Link {
         noarp: false,
         loopback: false,
         enslaved: false,
+        vlan_of: None,
         mtu: 0,
         xdp_program: None,
         addresses: [].into(),
@@ -110,6 +114,22 @@ fn kind(info: &[LinkInfo]) -> LinkKind {
         Some(kind) if *kind == InfoKind::Veth => LinkKind::Veth,
         Some(kind) => LinkKind::Other(kind.to_string()),
     }
+}
+
+/// The device below a VLAN device (802.1Q and 802.1ad alike). Other kinds name a device in IFLA_LINK, too: a veth its peer.
+/// With a namespace beside it the number counts there, and may be that of another device here.
+fn vlan_of(message: &LinkMessage) -> Option<u32> {
+    let (mut is_vlan, mut elsewhere, mut below) = (false, false, None);
+    for attribute in &message.attributes {
+        if let LinkAttribute::LinkInfo(info) = attribute {
+            is_vlan = info.contains(&LinkInfo::Kind(InfoKind::Vlan));
+        } else if let LinkAttribute::Link(index) = attribute {
+            below = Some(*index);
+        } else if let LinkAttribute::LinkNetNsId(_) = attribute {
+            elsewhere = true;
+        }
+    }
+    below.filter(|_| is_vlan && !elsewhere)
 }
 
 /// One program is told as such; when several are attached (driver, socket buffer, hardware) the kernel names each, and the

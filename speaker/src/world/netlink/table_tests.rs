@@ -78,6 +78,26 @@ fn an_interface_appears_and_vanishes() {
     whole(vec![LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vlan)])]),
     Link { kind: LinkKind::Other("vlan".into()), ..eth7() }
 )]
+#[case::vlan_of(
+    whole(vec![LinkAttribute::Link(3), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vlan)])]),
+    Link { kind: LinkKind::Other("vlan".into()), vlan_of: Some(3), ..eth7() }
+)]
+#[case::vlan_of_a_device_elsewhere(
+    whole(vec![
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vlan)]),
+        LinkAttribute::Link(3),
+        LinkAttribute::LinkNetNsId(0),
+    ]),
+    Link { kind: LinkKind::Other("vlan".into()), ..eth7() }
+)]
+#[case::peer_of_a_veth(
+    whole(vec![LinkAttribute::Link(3), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth)])]),
+    Link { kind: LinkKind::Veth, ..eth7() }
+)]
+#[case::macvlan(
+    whole(vec![LinkAttribute::Link(3), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::MacVlan)])]),
+    Link { kind: LinkKind::Other("macvlan".into()), ..eth7() }
+)]
 #[case::unknown_kind(
     whole(vec![LinkAttribute::LinkInfo(vec![LinkInfo::Kind("fancy".into())])]),
     Link { kind: LinkKind::Other("fancy".into()), ..eth7() }
@@ -102,6 +122,34 @@ fn what_a_whole_description_does_not_mention_is_gone() {
     assert!(links.0[&INDEX].enslaved && links.0[&INDEX].xdp_program == Some(1));
     apply(&mut links, &RouteNetlinkMessage::NewLink(whole(vec![])));
     assert_eq!(links.0[&INDEX], eth7());
+}
+
+/// A VLAN device of this index on that device.
+fn vlan(index: u32, below: u32) -> LinkMessage {
+    let mut message =
+        whole(vec![LinkAttribute::Link(below), LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vlan)])]);
+    message.header.index = index;
+    message
+}
+
+#[test]
+fn vlans_are_followed_to_the_device_directly_below() {
+    let mut links = table();
+    let mut below_after = |message: RouteNetlinkMessage| -> Vec<u32> {
+        apply(&mut links, &message);
+        links.below_vlans().into_iter().collect()
+    };
+    assert_eq!(below_after(RouteNetlinkMessage::NewLink(whole(vec![]))), [0; 0]);
+    assert_eq!(below_after(RouteNetlinkMessage::NewLink(vlan(8, 7))), [7]);
+    assert_eq!(below_after(RouteNetlinkMessage::NewLink(vlan(9, 7))), [7]);
+    assert_eq!(below_after(RouteNetlinkMessage::NewLink(vlan(10, 8))), [7, 8], "a VLAN in a VLAN");
+    assert_eq!(below_after(RouteNetlinkMessage::DelLink(vlan(8, 7))), [7, 8], "the other VLAN still sits on it");
+    let mut short = vlan(9, 7);
+    short.attributes.retain(|attribute| matches!(attribute, LinkAttribute::IfName(_)));
+    assert_eq!(below_after(RouteNetlinkMessage::NewLink(short)), [7, 8], "a short message says nothing about it");
+    assert_eq!(below_after(RouteNetlinkMessage::DelLink(vlan(9, 7))), [8]);
+    assert_eq!(below_after(RouteNetlinkMessage::DelLink(vlan(10, 8))), [0; 0]);
+    assert_eq!(links, table());
 }
 
 #[rstest]
