@@ -169,7 +169,7 @@ fn the_ladder_is_foreseen(
 #[case::vlans_at_a_socket(
     below_vlan(),
     "6.1",
-    AttachPolicy::Auto,
+    AttachPolicy::User,
     Good,
     "eth0.7, eth0.8: the raw socket hears the frames of eth0 itself"
 )]
