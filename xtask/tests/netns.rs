@@ -18,10 +18,10 @@ mod config;
 mod continuity;
 #[path = "netns/explain.rs"]
 mod explain;
-#[path = "netns/failover_bench.rs"]
-mod failover_bench;
 #[path = "netns/failover.rs"]
 mod failover;
+#[path = "netns/failover_bench.rs"]
+mod failover_bench;
 #[path = "netns/faults.rs"]
 mod faults;
 #[path = "netns/foreign.rs"]

@@ -122,6 +122,17 @@ impl Arp<'_> {
         Self::tagged(Self::correction(Mac::BROADCAST, mac, mac, address, address), node)
     }
 
+    /// `owner`, which is `node`, tells the one at `to`, whose address is `receiver`, that it has `address` now.
+    pub fn own_correction(
+        to: Mac,
+        owner: Mac,
+        address: [u8; 4],
+        receiver: [u8; 4],
+        node: NodeId,
+    ) -> [u8; ARP_TAGGED_FRAME] {
+        Self::tagged(Self::correction(to, owner, owner, address, receiver), node)
+    }
+
     /// Tells the one at `to`, whose address is `receiver`, that `owner` has `address`: corrects one cache. `from`, who says
     /// it, may be another than the owner. An answer looks the same.
     pub fn correction(to: Mac, from: Mac, owner: Mac, address: [u8; 4], receiver: [u8; 4]) -> [u8; ARP_FRAME] {
@@ -259,6 +270,8 @@ mod tests {
             let frame = Arp::correction(Mac(to), Mac(from), Mac(owner), address, receiver);
             let expected = message(Smol::Reply, (owner, address), (to, receiver));
             prop_assert_eq!(smoltcp(&frame), (EthernetAddress(to), EthernetAddress(from), expected));
+            let frame = Arp::own_correction(Mac(to), Mac(owner), address, receiver, NodeId::from_number(7).unwrap());
+            prop_assert_eq!(read(&frame, 7), (EthernetAddress(to), EthernetAddress(owner), expected));
         }
     }
 }

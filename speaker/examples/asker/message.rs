@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use arpeggio_common::wire::{
-    ARP_FRAME, Arp, ETHERNET_HEADER, EtherType, Mac, ND_FRAME, ND_OPTION, Neighbor, OPTION_TARGET_LINK,
+    ARP_FRAME, ARP_TRAILER, Arp, ArpTag, ETHERNET_HEADER, EtherType, Mac, ND_FRAME, ND_OPTION, Neighbor,
+    OPTION_TARGET_LINK,
 };
 
 /// An answer that arrived.
@@ -34,6 +35,11 @@ pub(crate) fn question(mac: Mac, sender: IpAddr, target: IpAddr) -> Option<Vec<u
 pub(crate) fn answer(frame: &mut [u8]) -> Option<Answer> {
     let ether_type = EtherType::of(frame.first_chunk::<ETHERNET_HEADER>()?);
     if ether_type == EtherType::ARP {
+        let tagged = frame.get(ARP_FRAME..).and_then(<[u8]>::first_chunk::<ARP_TRAILER>);
+        if tagged.is_some_and(|tag| ArpTag(&mut tag.clone()).node().is_some()) {
+            // A speaker corrects our cache of its own accord: no answer.
+            return None;
+        }
         let arp = Arp(frame.first_chunk_mut::<ARP_FRAME>()?);
         return arp.is_ethernet_ipv4().then(|| Answer {
             address: arp.sender().into(),
@@ -51,7 +57,7 @@ pub(crate) fn answer(frame: &mut [u8]) -> Option<Answer> {
         _ => neighbor.ethernet_source(),
     };
     let answer = Answer { address: neighbor.target().into(), asker: neighbor.destination().into(), mac };
-    Neighbor::is_intact(sum).then_some(answer)
+    (Neighbor::is_intact(sum) && neighbor.is_solicited()).then_some(answer)
 }
 
 #[cfg(test)]
@@ -72,6 +78,17 @@ mod tests {
     }
 
     #[test]
+    fn what_a_speaker_says_unasked_is_no_answer() {
+        let node = arpeggio_common::model::NodeId::from_number(7).unwrap();
+        let mut frame = Arp::own_correction(ASKER, OWNER, [10, 0, 0, 2], [10, 0, 0, 1], node).to_vec();
+        assert_eq!(answer(&mut frame), None);
+        frame[ARP_FRAME] ^= 1;
+        assert!(answer(&mut frame).is_some(), "the padding of somebody else");
+        let mut frame = Neighbor::correction(ASKER, OWNER, OWNER, [0x21; 16], [0x20; 16]).to_vec();
+        assert_eq!(answer(&mut frame), None);
+    }
+
+    #[test]
     fn an_advertisement_is_read_as_it_was_given_unless_damaged() {
         let (sender, target) = ("2001:2::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
         let mut frame = question(ASKER, sender, target).unwrap();
@@ -88,12 +105,12 @@ mod tests {
 
     #[test]
     fn an_advertisement_without_option_comes_from_its_ethernet_source() {
-        let target = "2001:db8::2".parse().unwrap();
-        let mut frame = Neighbor::duplicate_detection(ASKER, [0x20; 16]);
-        let mut view = Neighbor(&mut frame);
-        view.answer(OWNER, &mut []);
+        let (sender, target) = ("2001:2::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        let mut frame = question(ASKER, sender, target).unwrap();
+        let (head, _) = frame.split_first_chunk_mut().unwrap();
+        Neighbor(head).answer(OWNER, &mut []);
         let read = answer(&mut frame).unwrap();
-        assert_eq!((read.mac, read.address), (OWNER, [0x20; 16].into()));
+        assert_eq!((read.mac, read.address), (OWNER, target));
         assert_eq!(question(ASKER, "10.0.0.1".parse().unwrap(), target), None);
     }
 }

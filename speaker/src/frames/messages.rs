@@ -79,6 +79,19 @@ pub struct Told {
     pub address: IpAddr,
 }
 
+/// Tells one client that this node has the address. Tagged, so that whoever measures tells it from an answer. `None` for a
+/// client of the other family.
+pub fn own_correction(place: Place, owner: Mac, node: NodeId, told: Told) -> Option<Frame> {
+    match (place.1, told.address) {
+        (IpAddr::V4(v4), IpAddr::V4(client)) => {
+            let frame = Arp::own_correction(told.mac, owner, v4.octets(), client.octets(), node);
+            Some(Frame::new(place.0, frame))
+        }
+        // Nobody asked for it: the flags of an advertisement say so.
+        (IpAddr::V4(_) | IpAddr::V6(_), _) => correction(place, owner, owner, told),
+    }
+}
+
 /// Tells one client that `owner` has the address, sent from `from`, which is `owner` or another node that knows. `None` for a
 /// client of the other family.
 pub fn correction((ifindex, address): Place, from: Mac, owner: Mac, told: Told) -> Option<Frame> {

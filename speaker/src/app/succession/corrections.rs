@@ -11,6 +11,7 @@ use std::{
 
 use arpeggio_common::{
     abi::{Action, Client, bucket},
+    model::NodeId,
     wire::Mac,
 };
 
@@ -20,7 +21,7 @@ use crate::{
     dataplane::Place,
     frames::{
         FrameSocket, ResponderLive,
-        messages::{Told, correction},
+        messages::{Told, own_correction},
     },
 };
 
@@ -39,20 +40,21 @@ pub(super) enum Job {
     /// The raw sockets were started, or ended.
     Follow(Option<ResponderLive>),
     /// These shares of an address are ours, at this MAC.
-    Correct { place: Place, mac: Mac, buckets: u64 },
+    Correct { place: Place, mac: Mac, node: NodeId, buckets: u64 },
     /// Whoever sends traffic for the address to us is to be told its owner.
     #[expect(dead_code, reason = "read once the senders of stray traffic can be found")]
     Heal { place: Place, from: Mac, owner: Mac },
 }
 
-/// Which shares moved here, and to which MAC.
-type Wanted = BTreeMap<Place, (Mac, u64)>;
+/// Which shares moved here, to which MAC of which node.
+type Wanted = BTreeMap<Place, (Mac, NodeId, u64)>;
 
 /// One client to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Errand {
     place: Place,
     mac: Mac,
+    node: NodeId,
     told: Told,
     share: u32,
 }
@@ -106,9 +108,9 @@ impl Corrector {
     fn take(&mut self, job: Job, wanted: &mut Wanted) {
         match job {
             Job::Follow(user) => self.tables.follow(user),
-            Job::Correct { place, mac, buckets } => {
-                let shares = wanted.entry(place).or_insert((mac, 0));
-                *shares = (mac, shares.1 | buckets);
+            Job::Correct { place, mac, node, buckets } => {
+                let shares = wanted.entry(place).or_insert((mac, node, 0));
+                *shares = (mac, node, shares.2 | buckets);
             }
             Job::Heal { .. } => {}
         }
@@ -131,7 +133,7 @@ impl Corrector {
             if role.is_none_or(|role| role.action != Action::Answer || role.buckets >> errand.share & 1 == 0) {
                 continue;
             }
-            if let Some(frame) = correction(errand.place, errand.mac, errand.mac, errand.told) {
+            if let Some(frame) = own_correction(errand.place, errand.mac, errand.node, errand.told) {
                 // A client that is not told now asks by itself when its entry is old.
                 let _ = self.socket.send(frame.ifindex(), frame.bytes());
                 left -= 1;
@@ -147,10 +149,10 @@ fn errands(clients: BTreeMap<(Place, IpAddr), Client>, wanted: &Wanted, now_ns: 
         .filter(|(_, client)| now_ns.saturating_sub(client.last_seen_ns()) <= RECENT_NS)
         .filter(|((_, address), _)| !address.is_unspecified())
         .filter_map(|((place, address), client)| {
-            let (mac, shares) = wanted.get(&place)?;
+            let (mac, node, shares) = wanted.get(&place)?;
             let share = share_of(address);
             let told = Told { mac: Mac(client.mac()), address };
-            let errand = Errand { place, mac: *mac, told, share };
+            let errand = Errand { place, mac: *mac, node: *node, told, share };
             (shares >> share & 1 == 1).then_some((client.last_seen_ns(), errand))
         })
         .collect();
@@ -184,6 +186,10 @@ mod tests {
         (7, [192, 0, 2, last].into())
     }
 
+    fn us() -> NodeId {
+        NodeId::from_number(7).unwrap()
+    }
+
     fn client(last: u8, host: u8, ago_ns: u64) -> ((Place, IpAddr), Client) {
         ((place(last), [192, 0, 2, host].into()), Client::new([2, 0, 0, 0, 1, host], NOW - ago_ns))
     }
@@ -203,7 +209,7 @@ mod tests {
             unspecified,
             client(10, 5, 0),
         ]);
-        let found = errands(clients, &Wanted::from([(place(10), (OWN, ALL_BUCKETS))]), NOW);
+        let found = errands(clients, &Wanted::from([(place(10), (OWN, us(), ALL_BUCKETS))]), NOW);
         assert_eq!(hosts(&found), [[192, 0, 2, 5], [192, 0, 2, 2], [192, 0, 2, 1]].map(IpAddr::from));
         assert!(found.iter().all(|errand| errand.mac == OWN));
     }
@@ -212,7 +218,7 @@ mod tests {
     fn of_a_shared_address_only_those_of_the_gained_shares_are_told() {
         let clients: BTreeMap<_, _> = (1..=200).map(|host| client(10, host, 0)).collect();
         let gained = 0xff00;
-        let found = errands(clients, &Wanted::from([(place(10), (OWN, gained))]), NOW);
+        let found = errands(clients, &Wanted::from([(place(10), (OWN, us(), gained))]), NOW);
         assert!(!found.is_empty() && found.len() < 60, "{}", found.len());
         assert!(found.iter().all(|errand| gained >> share_of(errand.told.address) & 1 == 1));
     }

@@ -85,7 +85,14 @@ fn evidence() -> Evidence {
             pace: Pace::DEFAULT,
             evacuating: false,
             views: BTreeMap::from([((2, vip()), view)]),
-            peers: vec![PeerFacts { node: they().node.unwrap(), ifindex: 2, mac: THEY, last_ns: NOW, frames: 9 }],
+            peers: vec![PeerFacts {
+                node: they().node.unwrap(),
+                ifindex: 2,
+                mac: THEY,
+                last_ns: NOW,
+                answered_ns: NOW,
+                frames: 9,
+            }],
         }),
         ..Facts::default()
     };
