@@ -77,7 +77,13 @@ impl SharedTables {
         };
         let user = self.user.as_ref().and_then(|user| user.sighting(place));
         let newest = kernel.into_iter().chain(user).max_by_key(Sighting::last_seen_ns);
-        Ok(newest.as_ref().and_then(seen))
+        Ok(newest.as_ref().and_then(seen).map(|seen| Seen { voice: self.named(place.0, seen.voice), ..seen }))
+    }
+
+    /// The same voice with its node. Speakers answer clients without a tag, and this node's own kernel may be such a client:
+    /// what it hears must not look like a stranger.
+    pub(super) fn named(&self, ifindex: u32, voice: Voice) -> Voice {
+        if voice.node.is_some() { voice } else { known(voice, ifindex, &self.peers().unwrap_or_default()) }
     }
 
     /// Everybody who asked for an address; takes microseconds for each: not for those who are in a hurry.
@@ -132,7 +138,31 @@ impl SharedTables {
     }
 }
 
+/// A voice without a node is that of the peer with its MAC, if there is one.
+fn known(voice: Voice, ifindex: u32, peers: &[PeerFacts]) -> Voice {
+    let peer = peers.iter().find(|peer| peer.ifindex == ifindex && peer.mac == voice.mac);
+    Voice { node: voice.node.or_else(|| peer.map(|peer| peer.node)), ..voice }
+}
+
 fn seen(sighting: &Sighting) -> Option<Seen> {
     let voice = Voice { mac: Mac(sighting.mac()), node: sighting.node() };
     Some(Seen { voice, kind: sighting.kind()?, at_ns: sighting.last_seen_ns() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speaker_that_answers_a_client_is_no_stranger() {
+        let (theirs, strange) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
+        let node = NodeId::from_number(7).unwrap();
+        let peers = [PeerFacts { node, ifindex: 2, mac: theirs, last_ns: 1, answered_ns: 0, frames: 1 }];
+        let name = |mac, node, ifindex| known(Voice { mac, node }, ifindex, &peers).node;
+        assert_eq!(name(theirs, None, 2), Some(node));
+        assert_eq!(name(theirs, None, 3), None, "on another segment it is somebody else");
+        assert_eq!(name(strange, None, 2), None);
+        let other = NodeId::from_number(8);
+        assert_eq!(name(theirs, other, 2), other, "what a frame says itself counts");
+    }
 }

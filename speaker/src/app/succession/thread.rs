@@ -242,7 +242,7 @@ impl Driver {
         for event in events {
             let key = event.key();
             let place = (key.ifindex(), Ipv6Addr::from(key.address()).to_canonical());
-            let voice = Voice { mac: Mac(event.mac()), node: event.node() };
+            let voice = self.tables.named(place.0, Voice { mac: Mac(event.mac()), node: event.node() });
             // The event says that somebody spoke, the sighting of the same moment says how.
             let seen = self.tables.seen(&place).ok().flatten().filter(|seen| seen.at_ns == event.at_ns());
             let kind = seen.filter(|seen| seen.voice == voice).map_or(SightingKind::Claim, |seen| seen.kind);
