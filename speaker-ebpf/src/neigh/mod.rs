@@ -131,7 +131,8 @@ fn sighting(tables: &impl Tables, vip: &Vip, key: Key6, speaker: &Speaker, kind:
     if ours { Outcome::Conflict } else { Outcome::Claimed }
 }
 
+/// Another CPU may have stamped a sighting a moment after this one read the clock: that is no old one.
 #[inline(always)]
 const fn is_older(sighting: &Sighting, now_ns: u64, interval_ns: u64) -> bool {
-    now_ns.wrapping_sub(sighting.last_seen_ns()) >= interval_ns
+    now_ns.saturating_sub(sighting.last_seen_ns()) >= interval_ns
 }

@@ -47,7 +47,15 @@ pub(crate) struct Earlier {
     pub(crate) mac: Mac,
     pub(crate) node: Option<NodeId>,
     pub(crate) kind: SightingKind,
-    pub(crate) age_ns: u64,
+    /// Negative: another CPU stamped it later than this one reads the clock.
+    pub(crate) age_ns: i64,
+}
+
+impl Earlier {
+    /// When it was, at the time `now_ns`.
+    pub(crate) fn at_ns(&self, now_ns: u64) -> u64 {
+        now_ns.checked_add_signed(-self.age_ns).unwrap()
+    }
 }
 
 /// Which client the program wrote to the map last, and how long ago.

@@ -28,7 +28,7 @@ fn furnished(world: &World) -> Memory {
         ..Memory::default()
     };
     if let Some(earlier) = world.earlier {
-        let sighting = Sighting::new(earlier.mac.0, earlier.kind, earlier.node, NOW_NS - earlier.age_ns);
+        let sighting = Sighting::new(earlier.mac.0, earlier.kind, earlier.node, earlier.at_ns(NOW_NS));
         memory.sightings.borrow_mut().insert(earlier.key, sighting);
     }
     if let Some(asked) = world.asked {

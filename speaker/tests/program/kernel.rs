@@ -216,7 +216,7 @@ impl Kernel {
         let mut lease = Array::<_, abi::Lease>::try_from(self.ebpf.map_mut(names::LEASE).unwrap()).unwrap();
         lease.set(0, lease_at(world.lease, now_ns), 0).unwrap();
         if let Some(earlier) = world.earlier {
-            let sighting = Sighting::new(earlier.mac.0, earlier.kind, earlier.node, now_ns - earlier.age_ns);
+            let sighting = Sighting::new(earlier.mac.0, earlier.kind, earlier.node, earlier.at_ns(now_ns));
             self.hash::<Key6, Sighting>(names::SIGHTINGS).insert(earlier.key, sighting, 0).unwrap();
         }
         if let Some(asked) = world.asked {
@@ -258,7 +258,7 @@ impl Kernel {
             }
         };
         let (observed, stamps) = self.observe(verdict, frame);
-        let earlier = case.world.earlier.map(|earlier| begun - earlier.age_ns);
+        let earlier = case.world.earlier.map(|earlier| earlier.at_ns(begun));
         for stamp in stamps.into_iter().filter(|stamp| *stamp != 0 && Some(*stamp) != earlier) {
             assert!((begun..=ended).contains(&stamp), "{}: the time {stamp} is not in {begun}..={ended}", case.name);
         }

@@ -12,9 +12,10 @@ use crate::{
         RIVAL, RIVAL_NODE, SOLICITED, STRANGER, VIP4, VIP6, ZERO4, advertisement, arp as frame, arp_reply, at, cut,
         link_option, neighbor, padded, pulse, rival_node, tag_option, with, with_tag,
     },
+    host,
 };
 
-const MILLISECOND: u64 = 1_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 fn gratuitous(mac: Mac) -> Vec<u8> {
     frame((Mac::BROADCAST, mac), REQUEST, (mac, VIP4), (Mac::ZERO, VIP4))
@@ -213,12 +214,12 @@ pub(super) fn events() -> Vec<Case> {
     let untagged = [("ARP", gratuitous(RIVAL), KEY4.widen()), ("ND", announced(), KEY6)];
     let nobody: Option<NodeId> = None;
     for (family, frame, key) in untagged {
-        let claim = Earlier { key, mac: RIVAL, node: nobody, kind: SightingKind::Claim, age_ns: 0 };
+        // "Just now" lies ahead, so that it is not long ago on an emulated machine.
+        let claim = Earlier { key, mac: RIVAL, node: nobody, kind: SightingKind::Claim, age_ns: -SECOND };
         for (name, earlier, told) in [
             ("the same rival just now", claim, false),
-            ("the same rival almost 10 ms ago", Earlier { age_ns: 2 * MILLISECOND, ..claim }, false),
-            ("the same rival 10 ms ago", Earlier { age_ns: CLAIM_INTERVAL_NS, ..claim }, true),
-            ("the same rival three seconds ago", Earlier { age_ns: 3 * EVENT_INTERVAL_NS, ..claim }, true),
+            ("the same rival 10 ms ago", Earlier { age_ns: 10_000_000, ..claim }, true),
+            ("the same rival three seconds ago", Earlier { age_ns: 3 * SECOND, ..claim }, true),
             ("another rival just now", Earlier { mac: STRANGER, ..claim }, true),
             ("an answer of the same rival just now", Earlier { kind: SightingKind::Reply, ..claim }, true),
             ("a heartbeat of the same rival just now", Earlier { kind: SightingKind::Heartbeat, ..claim }, true),
@@ -233,11 +234,11 @@ pub(super) fn events() -> Vec<Case> {
         ("ND", advertisement(OURS, CLIENT6, SOLICITED | OVERRIDE, &option()), KEY6),
     ];
     for (family, frame, key) in answers {
-        let reply = Earlier { key, mac: RIVAL, node: nobody, kind: SightingKind::Reply, age_ns: 0 };
+        let reply = Earlier { key, mac: RIVAL, node: nobody, kind: SightingKind::Reply, age_ns: -SECOND };
         for (name, earlier, told) in [
-            ("the same rival 0.1 s ago", Earlier { age_ns: 100 * MILLISECOND, ..reply }, false),
+            ("the same rival 0.1 s ago", Earlier { age_ns: SECOND / 10, ..reply }, false),
             ("a claim of the same rival just now", Earlier { kind: SightingKind::Claim, ..reply }, false),
-            ("the same rival a second ago", Earlier { age_ns: EVENT_INTERVAL_NS, ..reply }, true),
+            ("the same rival a second ago", Earlier { age_ns: SECOND, ..reply }, true),
             ("another rival just now", Earlier { mac: STRANGER, ..reply }, true),
         ] {
             let case = earlier_case(format!("{family} answer after {name}"), &frame, earlier, SightingKind::Reply);
@@ -253,4 +254,20 @@ fn earlier_case(name: String, frame: &[u8], earlier: Earlier, kind: SightingKind
         .passed(Outcome::Conflict)
         .sighted(RIVAL, kind)
         .expect(|observed| observed.sightings.values_mut().for_each(|seen| seen.count += 1))
+}
+
+/// To the nanosecond, which only the host build can be held to.
+#[test]
+fn a_repeated_sighting_is_news_when_its_interval_is_over() {
+    let claim = (gratuitous(RIVAL), SightingKind::Claim, CLAIM_INTERVAL_NS);
+    let reply = (arp_reply(OURS, CLIENT4), SightingKind::Reply, EVENT_INTERVAL_NS);
+    for (frame, kind, interval_ns) in [claim, reply] {
+        let interval_ns = i64::try_from(interval_ns).unwrap();
+        for (age_ns, told) in [(0, false), (interval_ns - 1, false), (interval_ns, true)] {
+            let earlier = Earlier { key: KEY4.widen(), mac: RIVAL, node: None, kind, age_ns };
+            let case = earlier_case("to the nanosecond".to_owned(), &frame, earlier, kind);
+            let case = if told { case.told(EventKind::Conflict, RIVAL) } else { case };
+            assert_eq!(host::run(&case), case.expected, "{kind:?} after {age_ns} ns");
+        }
+    }
 }
