@@ -32,6 +32,8 @@ pub struct Account {
     pub doubled: u64,
     /// The longest time in which every request was answered by two.
     pub longest_double_ns: u64,
+    /// These times; only the first thousand are listed.
+    pub doubles: Vec<Double>,
     /// Answers the asker itself missed; with any, `lost` says too much.
     pub socket_drops: u64,
     /// MAC → number of answers.
@@ -40,6 +42,15 @@ pub struct Account {
     pub longest_gap_ns: u64,
     /// Wall clock when the asking began, nanoseconds since 1970: times in the log count from there.
     pub began_unix_ns: u64,
+}
+
+/// A time in which two nodes answered every request for an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Double {
+    /// Nanoseconds from the beginning.
+    pub from_ns: u64,
+    /// From the first request to the last second answer.
+    pub length_ns: u64,
 }
 
 impl Asker {
@@ -134,7 +145,7 @@ impl Account {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{"sent":2,"answered":2,"lost":0,"duplicates":0,"doubled":0,"longest_double_ns":0,"began_unix_ns":9,"socket_drops":0,"late":0,
+    const LINE: &str = r#"{"sent":2,"answered":2,"lost":0,"duplicates":0,"doubled":0,"longest_double_ns":0,"doubles":[{"from_ns":1,"length_ns":2,"requests":1}],"began_unix_ns":9,"socket_drops":0,"late":0,
         "answerers":{"02:00:00:00:00:01":2},"longest_gap_ns":7,"interface":"eth0"}"#;
 
     #[test]

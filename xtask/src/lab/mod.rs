@@ -26,7 +26,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 pub use self::{
-    asker::{Account, Asker},
+    asker::{Account, Asker, Double},
     faults::Fault,
     leftovers::{abandoned, leftovers, remove_abandoned},
     namespace::Namespace,

@@ -164,7 +164,7 @@ impl Watch {
         ensure!(asked.sent > 0 && sent.sent > 0, "the clients did nothing: {asked:?} {sent:?}");
         let from_beginning = i64::try_from(fault_ns - i128::from(asked.began_unix_ns))?;
         let log = fs::read_to_string(&self.log).with_context(|| format!("read {}", self.log.display()))?;
-        let requests = timeline::read(&log, from_beginning).context("read the asker's log")?;
+        let requests = timeline::read(&log, &asked.doubles, from_beginning).context("read the asker's log")?;
         let trial = Trial {
             answer_gap_ms: asked.longest_gap_ns as f64 / 1e6,
             packet_gap_ms: sent.longest_gap_ns as f64 / 1e6,

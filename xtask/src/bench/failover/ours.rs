@@ -64,7 +64,7 @@ impl Cluster for Ours {
     }
 
     fn evacuate(&mut self, _segment: &Segment, node: usize, evacuated: bool) -> Result<()> {
-        let arguments: &[&str] = if evacuated { &["evacuate"] } else { &["evacuate", "--cancel"] };
+        let arguments: &[&str] = if evacuated { &["evacuate"] } else { &["evacuate", "--undo"] };
         sh::run(self.agent(node)?.cli(arguments))
     }
 }

@@ -1,4 +1,5 @@
-//! The share of answered requests over the time since the fault, one line for each contender, in one SVG file.
+//! The share of answered requests over the time since the fault, one line for each contender, in one SVG file; a dashed line
+//! where two nodes answered.
 
 use std::path::Path;
 
@@ -36,7 +37,7 @@ fn panels<'a>(report: &Report, file: &'a Path) -> std::result::Result<(), Box<dy
     whole.fill(&WHITE)?;
     let machine = &report.machine;
     let heading = format!(
-        "Arpeggio failover: share of answered requests, {}, Linux {}, {}",
+        "Arpeggio failover: share of answered requests (dashed: answered by two), {}, Linux {}, {}",
         machine.began, machine.kernel, machine.processor
     );
     whole.draw(&Text::new(heading, (16, 12), ("sans-serif", 15)))?;
@@ -70,12 +71,16 @@ fn panel<'a>(
     let of_fault = lines.iter().filter(|line| line.fault == fault);
     for (number, line) in of_fault.enumerate() {
         let style = style(line, number);
-        let points = line.curve.iter().map(|(ms, share)| (*ms, share * 100.0));
+        let points = line.curve.iter().map(|point| (point.ms, point.answered * 100.0));
         let name = format!("{}: {} ms", line.contender, super::tables::shown(line.gap_ms.median));
         chart
             .draw_series(LineSeries::new(points, style))?
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        if line.curve.iter().any(|point| point.twice > 0.0) {
+            let points = line.curve.iter().map(|point| (point.ms, point.twice * 100.0));
+            chart.draw_series(DashedLineSeries::new(points, 4, 4, style))?;
+        }
     }
     chart
         .configure_series_labels()
@@ -129,7 +134,11 @@ mod tests {
             quick: true,
         };
         let mut curve = Curve::default();
-        let request = |ms: i64| Request { sent_ns: ms * 1_000_000, answerer: (ms > 150).then(|| "a".to_owned()) };
+        let request = |ms: i64| Request {
+            sent_ns: ms * 1_000_000,
+            answerer: (ms > 150).then(|| "a".to_owned()),
+            twice: ms > 300,
+        };
         curve.add(&(0..500).map(request).collect::<Vec<_>>());
         let line = |contender: &str, fault| {
             let heading = Heading { contender: contender.to_owned(), interval_ms: 50.0, ours: true, fault };

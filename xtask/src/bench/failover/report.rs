@@ -35,8 +35,19 @@ pub struct Line {
     pub packets_lost: Spread,
     /// The longest time in which two nodes answered, milliseconds.
     pub double_ms: Spread,
-    /// Milliseconds from the fault, share of requests that were answered.
-    pub curve: Vec<(f64, f64)>,
+    /// What became of requests by the time since the fault.
+    pub curve: Vec<Point>,
+}
+
+/// Requests sent at about the same time after the fault, of all repetitions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Milliseconds from the fault to the sending.
+    pub ms: f64,
+    /// Share of them that was answered, from 0 to 1.
+    pub answered: f64,
+    /// Share of them that two nodes answered.
+    pub twice: f64,
 }
 
 /// What two clients saw of one repetition.

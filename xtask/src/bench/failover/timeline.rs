@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::report::Point;
+use crate::lab::Double;
+
 /// A node that was silent for so long and then answers has taken over. Answers that race each other for the first place while
 /// two nodes answer, or one that is lost under load, are no failover.
 const SILENCE_NS: i64 = 100_000_000;
@@ -24,6 +27,8 @@ pub(super) struct Request {
     pub(super) sent_ns: i64,
     /// Who answered it in time, if somebody did.
     pub(super) answerer: Option<String>,
+    /// Another one answered too.
+    pub(super) twice: bool,
 }
 
 /// A line of the asker's log.
@@ -34,16 +39,20 @@ struct Line {
 }
 
 /// Reads the asker's log; `fault_ns` counts from the beginning of the asking. Lines are written when requests end: they
-/// are put in the order of sending.
+/// are put in the order of sending. `doubles` are the times with two answerers, of the same account.
 ///
 /// # Errors
 /// If a line is not one of the asker's.
-pub(super) fn read(log: &str, fault_ns: i64) -> serde_json::Result<Vec<Request>> {
+pub(super) fn read(log: &str, doubles: &[Double], fault_ns: i64) -> serde_json::Result<Vec<Request>> {
+    let twice = |sent_ns: i64| {
+        let Ok(sent_ns) = u64::try_from(sent_ns) else { return false };
+        doubles.iter().any(|double| (double.from_ns..=double.from_ns + double.length_ns).contains(&sent_ns))
+    };
     let mut requests: Vec<Request> = log
         .lines()
         .map(|line| {
             let Line { sent_ns, mac } = serde_json::from_str(line)?;
-            Ok(Request { sent_ns: sent_ns - fault_ns, answerer: mac })
+            Ok(Request { sent_ns: sent_ns - fault_ns, answerer: mac, twice: twice(sent_ns) })
         })
         .collect::<serde_json::Result<_>>()?;
     requests.sort_by_key(|request| request.sent_ns);
@@ -66,16 +75,17 @@ pub(super) fn takeovers(requests: &[Request]) -> usize {
     begun.saturating_sub(1)
 }
 
-/// The share of answered requests, by the time from the fault to the sending.
+/// The shares of requests that were answered, and answered by two, by the time from the fault to the sending.
 #[derive(Clone, Debug)]
 pub(super) struct Curve {
     sent: [u32; ALL_PARTS],
     answered: [u32; ALL_PARTS],
+    twice: [u32; ALL_PARTS],
 }
 
 impl Default for Curve {
     fn default() -> Self {
-        Self { sent: [0; ALL_PARTS], answered: [0; ALL_PARTS] }
+        Self { sent: [0; ALL_PARTS], answered: [0; ALL_PARTS], twice: [0; ALL_PARTS] }
     }
 }
 
@@ -86,15 +96,20 @@ impl Curve {
             let Some(part) = part_of(request.sent_ns) else { continue };
             self.sent[part] += 1;
             self.answered[part] += u32::from(request.answerer.is_some());
+            self.twice[part] += u32::from(request.twice);
         }
     }
 
-    /// Milliseconds from the fault, at the middle of a part, and the share from 0 to 1; parts without requests are left out.
-    pub(super) fn points(&self) -> Vec<(f64, f64)> {
-        let share = |part: usize| f64::from(self.answered[part]) / f64::from(self.sent[part]);
+    /// What the parts say; those without requests are left out.
+    pub(super) fn points(&self) -> Vec<Point> {
+        let share = |of: &[u32; ALL_PARTS], part: usize| f64::from(of[part]) / f64::from(self.sent[part]);
         (0..ALL_PARTS)
             .filter(|part| self.sent[*part] > 0)
-            .map(|part| (FIRST_NS * 10_f64.powf((part as f64 + 0.5) / f64::from(PARTS)) / 1e6, share(part)))
+            .map(|part| Point {
+                ms: FIRST_NS * 10_f64.powf((part as f64 + 0.5) / f64::from(PARTS)) / 1e6,
+                answered: share(&self.answered, part),
+                twice: share(&self.twice, part),
+            })
             .collect()
     }
 }
@@ -113,7 +128,11 @@ mod tests {
     const MS: i64 = 1_000_000;
 
     fn requests(answerers: &[(i64, Option<&str>)]) -> Vec<Request> {
-        let request = |(ms, mac): &(i64, Option<&str>)| Request { sent_ns: ms * MS, answerer: mac.map(str::to_owned) };
+        let request = |(ms, mac): &(i64, Option<&str>)| Request {
+            sent_ns: ms * MS,
+            answerer: mac.map(str::to_owned),
+            twice: mac.is_some_and(|mac| mac == "both"),
+        };
         answerers.iter().map(request).collect()
     }
 
@@ -121,10 +140,10 @@ mod tests {
     fn the_log_is_put_in_order_and_counts_from_the_fault() {
         let log = r#"{"sequence":1,"sent_ns":700,"latency_ns":5,"mac":"02:00:00:00:00:01","address":"192.0.2.10"}
 {"sequence":0,"sent_ns":200,"latency_ns":null,"mac":null}"#;
-        let read = read(log, 500).unwrap();
-        assert_eq!(read[0], Request { sent_ns: -300, answerer: None });
-        assert_eq!(read[1], Request { sent_ns: 200, answerer: Some("02:00:00:00:00:01".to_owned()) });
-        assert!(super::read("{\"ready\":true}", 0).is_err());
+        let read = read(log, &[Double { from_ns: 600, length_ns: 105 }], 500).unwrap();
+        assert_eq!(read[0], Request { sent_ns: -300, answerer: None, twice: false });
+        assert_eq!(read[1], Request { sent_ns: 200, answerer: Some("02:00:00:00:00:01".to_owned()), twice: true });
+        assert!(super::read("{\"ready\":true}", &[], 0).is_err());
     }
 
     #[test]
@@ -141,12 +160,14 @@ mod tests {
     #[test]
     fn the_curve_is_the_share_of_answered_requests() {
         let mut curve = Curve::default();
-        curve.add(&requests(&[(-5, Some("a")), (3, None), (100, None), (900, Some("b"))]));
+        curve.add(&requests(&[(-5, Some("a")), (3, None), (100, None), (900, Some("both"))]));
         curve.add(&requests(&[(3, None), (100, Some("b")), (900, Some("b")), (90_000, None)]));
         let points = curve.points();
-        assert_eq!(points.iter().map(|(_, share)| *share).collect::<Vec<_>>(), [0.0, 0.5, 1.0]);
-        for ((ms, _), sent) in points.iter().zip([3.0, 100.0, 900.0]) {
-            assert!((ms / sent) > 0.8 && (ms / sent) < 1.25, "{ms} for {sent}");
+        let shares: Vec<_> = points.iter().map(|point| (point.answered, point.twice)).collect();
+        assert_eq!(shares, [(0.0, 0.0), (0.5, 0.0), (1.0, 0.5)]);
+        for (point, sent) in points.iter().zip([3.0, 100.0, 900.0]) {
+            let ratio = point.ms / sent;
+            assert!(ratio > 0.8 && ratio < 1.25, "{point:?} for {sent}");
         }
     }
 
