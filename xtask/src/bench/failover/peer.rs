@@ -24,7 +24,7 @@ THE SCRIPT OF --peer
     start N    put node N to work, for the first time or again, and leave its processes running
     stop N     end its processes in order
     kill N     end its processes at once, as a crash would; also called at the end
-    freeze N   send SIGSTOP to its processes; thaw N: send SIGCONT (exit code 3: cannot be done)
+    freeze N   send SIGSTOP to its processes, and thaw N SIGCONT; for the fault `frozen` alone
   In its environment:
     BENCH_ADDRESS=192.0.2.10       the address to be kept alive on one node; each node has it on lo and does not answer ARP for it
     BENCH_INTERFACE=eth0           the interface of the node to the segment
