@@ -11,6 +11,7 @@ pub mod lab;
 pub mod paths;
 pub mod setup;
 pub mod sh;
+pub mod sim;
 pub mod test;
 pub mod tidy;
 pub mod ui;

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, demo, ebpf, fuzz, kernels, setup, test, tidy, ui};
+use xtask::{bench, demo, ebpf, fuzz, kernels, setup, sim, test, tidy, ui};
 
 /// The tasks of the project.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ enum Verb {
     Bench(bench::Args),
     /// Search inputs that break what must hold for packets and configurations.
     Fuzz(fuzz::Args),
+    /// Simulate the succession of owners under faults, and replay what went wrong.
+    Sim(sim::Args),
     /// Check the rules about files that lints cannot express.
     Tidy(tidy::Args),
     /// Run a command inside one of Debian's kernels, under QEMU.
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => return test::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
+        Verb::Sim(args) => sim::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
         Verb::Kernel(args) => kernels::run(&args),
     };

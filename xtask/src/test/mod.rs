@@ -38,6 +38,7 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Choice {
     Unit,
+    Simulation,
     Program,
     Netns,
     Kernels,
@@ -48,6 +49,7 @@ impl Choice {
     fn tiers(self) -> &'static [Tier] {
         match self {
             Self::Unit => &[Tier::Unit],
+            Self::Simulation => &[Tier::Simulation],
             Self::Program => &[Tier::Program],
             Self::Netns => &[Tier::Netns],
             Self::Kernels => &[Tier::Kernels],
@@ -83,7 +85,7 @@ pub fn run(args: &Args) -> ExitCode {
     ui::heading("tests");
     let mut total = Tally::default();
     for (tier, tally) in outcomes {
-        ui::say(format_args!("{:>8}: {tally}", tier.name()));
+        ui::say(format_args!("{:>10}: {tally}", tier.name()));
         total += tally;
     }
     ui::say(total);

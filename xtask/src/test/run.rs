@@ -16,7 +16,7 @@ use super::{
 use crate::{
     kernels, paths,
     setup::{self, Purpose},
-    sh, ui,
+    sh, sim, ui,
 };
 
 /// Runs one tier.
@@ -26,6 +26,8 @@ use crate::{
 pub(super) fn tier(tier: Tier, options: &Options) -> Result<Tally> {
     match tier {
         Tier::Unit => unit(options),
+        // Optimised: what is simulated in a minute would take ten.
+        Tier::Simulation => cargo_tests(Tier::Simulation, options, &["--nocapture"]),
         Tier::Program => {
             need_root()?;
             cargo_tests(Tier::Program, options, &[])
@@ -83,6 +85,9 @@ fn cargo_tests(tier: Tier, options: &Options, arguments: &[&str]) -> Result<Tall
     for TestProgram { package, name } in programs()?.into_iter().filter(|program| program.tier() == tier) {
         let mut command = cargo("test");
         command.args(["--package", &package, "--test", &name]);
+        if tier == Tier::Simulation {
+            command.args(["--profile", sim::PROFILE]);
+        }
         tally += count(filtered(command, options, arguments))?;
     }
     Ok(tally)

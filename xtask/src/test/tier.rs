@@ -6,13 +6,15 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::sh;
+use crate::{sh, sim};
 
 /// A tier of tests, by what it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Tier {
     /// Plain functions, properties, documentation: needs nothing.
     Unit,
+    /// Thousands of simulated schedules of the succession: needs nothing.
+    Simulation,
     /// The real BPF program in this kernel, frame by frame: needs root.
     Program,
     /// Agents, clients and a bridge in network namespaces: needs root.
@@ -23,13 +25,14 @@ pub enum Tier {
 
 impl Tier {
     /// Every tier, the quickest first.
-    pub const ALL: [Self; 4] = [Self::Unit, Self::Program, Self::Netns, Self::Kernels];
+    pub const ALL: [Self; 5] = [Self::Unit, Self::Simulation, Self::Program, Self::Netns, Self::Kernels];
 
     /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Unit => "unit",
+            Self::Simulation => "simulation",
             Self::Program => "program",
             Self::Netns => "netns",
             Self::Kernels => "kernels",
@@ -55,6 +58,7 @@ impl TestProgram {
     pub fn tier(&self) -> Tier {
         match (self.package.as_str(), self.name.as_str()) {
             ("xtask", "guest") => Tier::Kernels,
+            (sim::PACKAGE, "simulation") => Tier::Simulation,
             ("arpeggio-speaker", "program") => Tier::Program,
             (_, name) if name.starts_with("netns") => Tier::Netns,
             _ => Tier::Unit,
@@ -107,6 +111,7 @@ mod tests {
         let text = r#"{"packages": [
             {"name": "arpeggio-speaker", "targets": [{"name": "speaker", "kind": ["bin"]}, {"name": "program", "kind": ["test"]},
               {"name": "netns_frames", "kind": ["test"]}]},
+            {"name": "arpeggio-speaker-sim", "targets": [{"name": "simulation", "kind": ["test"]}]},
             {"name": "arpeggio-common", "targets": [{"name": "layout", "kind": ["test"]}]},
             {"name": "xtask", "targets": [{"name": "netns", "kind": ["test"]}, {"name": "guest", "kind": ["test"]}]}]}"#;
         let tiers: Vec<_> = parse(text).unwrap().into_iter().map(|program| (program.tier(), program.name)).collect();
@@ -116,6 +121,7 @@ mod tests {
                 (Tier::Unit, "layout".to_owned()),
                 (Tier::Netns, "netns_frames".to_owned()),
                 (Tier::Program, "program".to_owned()),
+                (Tier::Simulation, "simulation".to_owned()),
                 (Tier::Kernels, "guest".to_owned()),
                 (Tier::Netns, "netns".to_owned()),
             ]

@@ -1,0 +1,68 @@
+//! How long what must not be may last at most: formulas of the [`Pace`], the wire and the number of nodes.
+
+use arpeggio_speaker::succession::Pace;
+
+const MS: u64 = 1_000_000;
+
+/// Owners look for a second owner this often, times the candidates in fives.
+const AUDIT_NS: u64 = 500 * MS;
+/// Who has no sign of hearing, or asks in vain, asks again after this long.
+const PATIENCE_NS: u64 = 1_000 * MS;
+/// An address that a stranger used is tried again after this long.
+pub const STRANGER_NS: u64 = 10_000 * MS;
+/// Both frames of a first claim, at the pace of all claims.
+const CLAIM_NS: u64 = MS / 2;
+
+/// What a schedule promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// From the last fault on, a segment that somebody can ask on and that has a live candidate has an answerer after:
+    ///
+    /// `3 probes + slow interval × (misses + 1) + 2 × nodes × stagger + 2 s + slack`: a node that has just started asks
+    /// first, one that is neither first nor second notices ten times more slowly, and the last in line has to wait for
+    /// all others, twice if it was damped.
+    pub nobody_ns: u64,
+    /// Two that hear each other and whose agents run answer together, where nothing has healed: until the claim has arrived.
+    ///
+    /// `interval + slack`
+    pub two_ns: u64,
+    /// The same after a partition, a deaf or mute node, loss or different orders have ended, from that end on:
+    ///
+    /// `2 × 0.5 s × (nodes ÷ 5, rounded up) + slack`
+    pub healed_ns: u64,
+    /// Heartbeats of one node to another in a second at most: one an interval, one more at the edge, two for lateness.
+    pub heartbeats: u64,
+    /// Everything else that takes its time: late wake-ups, slow frames, and the pace of claims.
+    pub slack_ns: u64,
+}
+
+impl Bounds {
+    /// `late_ns`: how late agents are woken at most. `frame_ns`: how long a frame takes at most.
+    pub fn new(pace: Pace, (nodes, addresses): (usize, usize), late_ns: u64, frame_ns: u64) -> Self {
+        let (count, claims) = (nodes as u64, addresses as u64 * CLAIM_NS);
+        let slack_ns = 4 * late_ns + 4 * frame_ns + claims;
+        let asking_ns = 3 * pace.probe_gap_ns();
+        let noticing_ns = pace.slow_interval_ns() * u64::from(pace.misses() + 1);
+        let waiting_ns = 2 * count * pace.stagger_ns();
+        Self {
+            nobody_ns: asking_ns + noticing_ns + waiting_ns + 2 * PATIENCE_NS + slack_ns,
+            two_ns: pace.interval_ns() + slack_ns,
+            healed_ns: 2 * AUDIT_NS * count.div_ceil(5) + slack_ns,
+            heartbeats: 1_000 * MS / pace.interval_ns() + 3,
+            slack_ns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bounds_of_three_nodes_at_defaults() {
+        let bounds = Bounds::new(Pace::DEFAULT, (3, 1), MS, MS);
+        let ms = [bounds.nobody_ns, bounds.two_ns, bounds.healed_ns].map(|ns| ns / MS);
+        assert_eq!(ms, [5_508, 58, 1_008]);
+        assert_eq!(bounds.heartbeats, 23);
+    }
+}

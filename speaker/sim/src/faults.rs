@@ -1,0 +1,230 @@
+//! What each fault does to the world, and what it excuses.
+
+use crate::{
+    scenario::{Fault, Trouble},
+    wire::{Station, Stations, only},
+    world::{Event, World},
+};
+
+const MS: u64 = 1_000_000;
+
+impl World {
+    /// A fault begins.
+    pub(crate) fn begin(&mut self, number: usize) {
+        let Trouble { at_ns, end_ns, fault } = self.scenario.troubles[number].clone();
+        self.trace.note(self.now_ns, || format!("begins: {fault:?}"));
+        let length_ns = end_ns - at_ns;
+        self.after(length_ns, Event::End(number));
+        self.happened(&fault);
+        match fault {
+            Fault::Pause(station) => {
+                self.nodes[station].paused += 1;
+                self.expect_lease_end(station);
+            }
+            Fault::Crash(station) => {
+                self.nodes[station].agent = None;
+                self.expect_lease_end(station);
+            }
+            Fault::Reboot(station) => {
+                self.judge.caused_by(station, self.now_ns);
+                self.nodes[station].power_off();
+                self.dirty = true;
+            }
+            Fault::Pull(station) => {
+                self.judge.caused_by(station, self.now_ns);
+                self.wire.pull(station, true);
+                self.rewired();
+                self.carrier_changes(station);
+            }
+            Fault::Deaf(station) | Fault::Mute(station) => {
+                self.judge.caused_by(station, self.now_ns);
+                self.cut(&fault, true);
+            }
+            Fault::Cut(..) => {
+                self.judge.healed(self.now_ns);
+                self.cut(&fault, true);
+            }
+            Fault::Lose(per_mille) => {
+                self.judge.storm(true, self.now_ns);
+                self.wire.lose(per_mille, true);
+            }
+            Fault::Slow(most_ns) => {
+                self.judge.storm(true, self.now_ns);
+                self.wire.slow(most_ns, true);
+            }
+            Fault::Order(_) => {
+                self.judge.storm(true, self.now_ns);
+                for station in 0..self.nodes.len() {
+                    let later_ns = self.rng.u64(0..length_ns);
+                    self.after(later_ns, Event::Obey(station, number));
+                }
+            }
+            Fault::Evacuate(station) => {
+                self.judge.caused_by(station, self.now_ns);
+                self.evacuate(station, true);
+            }
+            Fault::Stranger(address, _) => {
+                *self.strangers.entry(address).or_default() += 1;
+                self.judge.stranger(address, true, self.now_ns);
+                self.after(0, Event::Stranger(number));
+            }
+        }
+    }
+
+    /// A fault ends.
+    pub(crate) fn end(&mut self, number: usize) {
+        let fault = self.scenario.troubles[number].fault.clone();
+        self.trace.note(self.now_ns, || format!("ends: {fault:?}"));
+        self.happened(&fault);
+        match fault {
+            Fault::Pause(station) => {
+                self.nodes[station].paused -= 1;
+                self.resume(station);
+            }
+            Fault::Crash(station) => self.start(station),
+            Fault::Reboot(station) => self.power_on(station),
+            Fault::Pull(station) => {
+                self.wire.pull(station, false);
+                self.judge.healed(self.now_ns);
+                self.rewired();
+                self.carrier_changes(station);
+            }
+            Fault::Deaf(_) | Fault::Mute(_) | Fault::Cut(..) => {
+                self.judge.healed(self.now_ns);
+                self.cut(&fault, false);
+            }
+            Fault::Lose(per_mille) => {
+                self.judge.storm(false, self.now_ns);
+                self.wire.lose(per_mille, false);
+            }
+            Fault::Slow(most_ns) => {
+                self.judge.storm(false, self.now_ns);
+                self.wire.slow(most_ns, false);
+            }
+            Fault::Order(_) => self.judge.storm(false, self.now_ns),
+            Fault::Evacuate(station) => {
+                self.judge.caused_by(station, self.now_ns);
+                self.evacuate(station, false);
+            }
+            Fault::Stranger(address, _) => {
+                if let Some(count) = self.strangers.get_mut(&address) {
+                    *count -= 1;
+                }
+                self.strangers.retain(|_, count| *count > 0);
+                self.judge.stranger(address, false, self.now_ns);
+            }
+        }
+    }
+
+    /// Agents may sleep and die as long as the lease lasts: nothing follows from that.
+    fn happened(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Pause(_) | Fault::Crash(_) => self.judge.fault(self.now_ns),
+            _ => self.judge.moved(self.now_ns),
+        }
+    }
+
+    fn cut(&mut self, fault: &Fault, begins: bool) {
+        let all: Stations = only(self.scenario.stations()) - 1;
+        match *fault {
+            Fault::Deaf(station) => self.wire.cut((all, only(station)), begins),
+            Fault::Mute(station) => self.wire.cut((only(station), all), begins),
+            Fault::Cut(from, to, both) => {
+                self.wire.cut((from, to), begins);
+                if both {
+                    self.wire.cut((to, from), begins);
+                }
+            }
+            _ => {}
+        }
+        self.rewired();
+    }
+
+    /// The machine is switched on, and its agent starts.
+    pub(crate) fn power_on(&mut self, station: Station) {
+        self.nodes[station].powered = true;
+        self.start(station);
+    }
+
+    fn start(&mut self, station: Station) {
+        let node = &mut self.nodes[station];
+        if !node.powered || node.agent.is_some() {
+            return;
+        }
+        node.told.carrier = self.wire.has_carrier(station);
+        let lapsed = self.now_ns >= node.kernel.lease_until_ns;
+        node.start(self.now_ns);
+        self.trace.note(self.now_ns, || format!("{station}: agent starts"));
+        self.judge.fault(self.now_ns);
+        if lapsed {
+            self.judge.moved(self.now_ns);
+            self.dirty = true;
+        }
+        self.wake_at(station, self.now_ns);
+    }
+
+    fn resume(&mut self, station: Station) {
+        if self.nodes[station].is_awake() {
+            if std::mem::take(&mut self.deaf_to[station]) {
+                self.obey(station);
+            }
+            self.wake_at(station, self.now_ns);
+        }
+    }
+
+    /// Nobody renews the lease now: when it ends, others may take over.
+    fn expect_lease_end(&mut self, station: Station) {
+        let until_ns = self.nodes[station].kernel.lease_until_ns;
+        self.after(until_ns.saturating_sub(self.now_ns), Event::LeaseEnd(station));
+    }
+
+    pub(crate) fn lease_end(&mut self, station: Station) {
+        if self.now_ns >= self.nodes[station].kernel.lease_until_ns {
+            self.trace.note(self.now_ns, || format!("{station}: lease over"));
+            self.judge.caused_by(station, self.now_ns);
+            self.dirty = true;
+        }
+    }
+
+    /// The kernel tells the agent a little later.
+    fn carrier_changes(&mut self, station: Station) {
+        let later_ns = self.rng.u64(MS / 10..10 * MS);
+        self.after(later_ns, Event::Carrier(station));
+    }
+
+    pub(crate) fn carrier(&mut self, station: Station) {
+        let carrier = self.wire.has_carrier(station);
+        if self.nodes[station].told.carrier != carrier {
+            self.nodes[station].told.carrier = carrier;
+            self.judge.moved(self.now_ns);
+            self.obey(station);
+        }
+    }
+
+    fn evacuate(&mut self, station: Station, evacuate: bool) {
+        self.nodes[station].told.evacuate = evacuate;
+        self.obey(station);
+    }
+
+    /// The new orders have come to this node.
+    pub(crate) fn reorder(&mut self, station: Station, number: usize) {
+        let Fault::Order(changes) = &self.scenario.troubles[number].fault else { return };
+        for (address, order) in changes {
+            self.nodes[station].told.orders[*address].clone_from(order);
+        }
+        self.judge.fault(self.now_ns);
+        self.obey(station);
+    }
+
+    fn obey(&mut self, station: Station) {
+        let node = &mut self.nodes[station];
+        if node.is_awake() {
+            node.obey(self.now_ns);
+            self.trace.note(self.now_ns, || format!("{station}: new orders"));
+            self.dirty = true;
+            self.wake_at(station, self.now_ns);
+        } else {
+            self.deaf_to[station] = true;
+        }
+    }
+}

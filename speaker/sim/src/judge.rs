@@ -1,0 +1,363 @@
+//! What must hold at every step, and since when it does not.
+
+use std::collections::BTreeMap;
+
+use arpeggio_common::{abi::ALL_BUCKETS, model::Mode, wire::Mac};
+use arpeggio_speaker::succession::Role;
+
+use crate::{
+    bounds::{Bounds, STRANGER_NS},
+    kernel::{Address, Frame, Says},
+    node::{self, Deeds, Node},
+    wire::{Station, Stations, members, only},
+};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Something that must not be, and when it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Nanoseconds from the beginning.
+    pub at_ns: u64,
+    /// What and for how long.
+    pub text: String,
+}
+
+/// What may be wrong for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ill {
+    /// Clients, or some of them, are not answered.
+    Nobody,
+    /// Some are answered twice.
+    Two,
+}
+
+/// The world as the judge looks at it.
+pub(crate) struct Sight<'a> {
+    /// All nodes.
+    pub(crate) nodes: &'a [Node],
+    /// Sets of stations that all hear each other.
+    pub(crate) segments: &'a [Stations],
+    /// Whether the link of each node is up.
+    pub(crate) carriers: Stations,
+    /// The stations that ask or answer for others: gateway and client.
+    pub(crate) outside: Stations,
+    /// Monotonic nanoseconds.
+    pub(crate) now_ns: u64,
+}
+
+/// What was measured on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Times that an address, or a share of one, got another answerer.
+    pub changes: u64,
+    /// Longest time without an answerer where one could have been, by all faults together.
+    pub nobody_ns: u64,
+    /// Longest time with two.
+    pub two_ns: u64,
+    /// Longest time with two where nothing had healed.
+    pub two_clean_ns: u64,
+    /// Most heartbeats from one node to another within a second.
+    pub heartbeats: u64,
+    /// Most questions to everybody from one node within a second.
+    pub probes: u64,
+}
+
+impl Measured {
+    /// The worst of both.
+    pub fn merge(&mut self, other: &Self) {
+        self.changes += other.changes;
+        self.nobody_ns = self.nobody_ns.max(other.nobody_ns);
+        self.two_ns = self.two_ns.max(other.two_ns);
+        self.two_clean_ns = self.two_clean_ns.max(other.two_clean_ns);
+        self.heartbeats = self.heartbeats.max(other.heartbeats);
+        self.probes = self.probes.max(other.probes);
+    }
+}
+
+/// Remembers what was wrong since when, and what may excuse it.
+pub(crate) struct Judge {
+    bounds: Bounds,
+    mode: Mode,
+    /// The shares that are answered, by address and node.
+    answered: Vec<Vec<u64>>,
+    ills: BTreeMap<(Address, Stations, Ill), u64>,
+    /// When something was broken or mended last.
+    fault_ns: u64,
+    /// When something was mended that may have made two owners.
+    healed_ns: u64,
+    /// Faults in force that may excuse everything as long as they last.
+    storms: u32,
+    /// When a change of the answerer was caused last, by address.
+    caused_ns: Vec<u64>,
+    /// Strangers in force, by address, and when the last one went.
+    strangers: Vec<(u32, Option<u64>)>,
+    /// Questions in the current second: when it began, how many, by sender and receiver.
+    asked: BTreeMap<(Station, Option<Mac>), (u64, u64)>,
+    /// What was measured.
+    pub(crate) measured: Measured,
+}
+
+impl Judge {
+    /// Nothing has happened yet.
+    pub(crate) fn new(bounds: Bounds, mode: Mode, (nodes, addresses): (usize, usize)) -> Self {
+        Self {
+            bounds,
+            mode,
+            answered: vec![vec![0; nodes]; addresses],
+            ills: BTreeMap::new(),
+            fault_ns: 0,
+            healed_ns: 0,
+            storms: 0,
+            caused_ns: vec![0; addresses],
+            strangers: vec![(0, None); addresses],
+            asked: BTreeMap::new(),
+            measured: Measured::default(),
+        }
+    }
+
+    /// Something was broken or mended.
+    pub(crate) fn fault(&mut self, now_ns: u64) {
+        self.fault_ns = now_ns;
+    }
+
+    /// Somebody may have come or gone: those who share divide anew.
+    pub(crate) fn moved(&mut self, now_ns: u64) {
+        self.fault_ns = now_ns;
+        if self.mode == Mode::Shared {
+            self.caused_ns.fill(now_ns);
+        }
+    }
+
+    /// Something was mended that may have made two owners, or will make others of those there are.
+    pub(crate) fn healed(&mut self, now_ns: u64) {
+        self.fault_ns = now_ns;
+        self.healed_ns = now_ns;
+        self.caused_ns.fill(now_ns);
+    }
+
+    /// Something that excuses everything begins or ends.
+    pub(crate) fn storm(&mut self, begins: bool, now_ns: u64) {
+        self.storms = if begins { self.storms + 1 } else { self.storms.saturating_sub(1) };
+        self.healed(now_ns);
+    }
+
+    /// The address may get another answerer because of this.
+    pub(crate) fn caused(&mut self, address: Address, now_ns: u64) {
+        self.fault_ns = now_ns;
+        self.caused_ns[address] = now_ns;
+    }
+
+    /// What a node answers may get another answerer because of this.
+    pub(crate) fn caused_by(&mut self, station: Station, now_ns: u64) {
+        self.fault_ns = now_ns;
+        for address in 0..self.answered.len() {
+            if self.answered[address].get(station).is_some_and(|shares| *shares != 0) {
+                self.caused_ns[address] = now_ns;
+            }
+        }
+    }
+
+    /// A stranger takes the address, or goes.
+    pub(crate) fn stranger(&mut self, address: Address, begins: bool, now_ns: u64) {
+        let (count, gone_ns) = &mut self.strangers[address];
+        *count = if begins { *count + 1 } else { count.saturating_sub(1) };
+        *gone_ns = Some(now_ns);
+        self.caused(address, now_ns);
+    }
+
+    /// An agent did something: every change of what is answered has a reason, and nobody says too much.
+    pub(crate) fn acted(&mut self, sight: &Sight<'_>, station: Station, deeds: &Deeds) -> Option<Violation> {
+        let answers = |role: Role| if role.action == arpeggio_common::abi::Action::Answer { role.buckets } else { 0 };
+        for (address, before, after) in &deeds.changes {
+            let changed = before.map(answers) != Some(answers(*after));
+            let told = deeds.reports.iter().any(|report| node::address(report.place) == *address);
+            if changed && !told {
+                return Some(
+                    sight.wrong(format!("node {station} changed address {address} to {after:?} without a report")),
+                );
+            }
+        }
+        let node = &sight.nodes[station];
+        if !deeds.frames.is_empty() && !is_wanted(node) && self.answered.iter().all(|shares| shares[station] == 0) {
+            return Some(sight.wrong(format!("node {station} has nothing to do and sends {:?}", deeds.frames[0])));
+        }
+        deeds.frames.iter().find_map(|frame| self.asks(sight, station, frame))
+    }
+
+    /// Heartbeats and probes by the second.
+    fn asks(&mut self, sight: &Sight<'_>, station: Station, frame: &Frame) -> Option<Violation> {
+        let Says::Ask(_) = frame.says else { return None };
+        let (begun_ns, count) = self.asked.entry((station, frame.to)).or_default();
+        if sight.now_ns - *begun_ns >= SECOND_NS {
+            (*begun_ns, *count) = (sight.now_ns, 0);
+        }
+        *count += 1;
+        let (begun_ns, count) = (*begun_ns, *count);
+        let settled = self.storms == 0 && begun_ns > self.fault_ns + self.bounds.nobody_ns + 2 * SECOND_NS;
+        if !settled {
+            return None;
+        }
+        let (most, measured) = match frame.to {
+            Some(_) => (self.bounds.heartbeats, &mut self.measured.heartbeats),
+            // Audits of an owner; strangers are asked for again and again.
+            None => (10, &mut self.measured.probes),
+        };
+        *measured = count.max(*measured);
+        (count > most).then(|| {
+            sight.wrong(format!(
+                "node {station} asked {:?} {count} times within a second; {most} are the most",
+                frame.to
+            ))
+        })
+    }
+
+    /// Looks at who answers now. Tells what is wrong for too long, or when to look again.
+    pub(crate) fn look(&mut self, sight: &Sight<'_>) -> Result<Option<u64>, Violation> {
+        for address in 0..self.answered.len() {
+            let now: Vec<u64> = (0..sight.nodes.len()).map(|station| sight.shares(station, address)).collect();
+            if now != self.answered[address] {
+                self.changed(sight, address, &now)?;
+                self.answered[address] = now;
+            }
+        }
+        self.ail(sight);
+        self.overdue(sight)
+    }
+
+    /// Sticky: an address changes hands for a cause only.
+    fn changed(&mut self, sight: &Sight<'_>, address: Address, now: &[u64]) -> Result<(), Violation> {
+        let before = &self.answered[address];
+        // A node that no client reaches and that reaches none may believe what it likes, and what nobody has is free.
+        let reached: Vec<Station> = (0..now.len()).filter(|station| sight.is_reached(*station)).collect();
+        let had: u64 = reached.iter().fold(0, |had, station| had | before[*station]);
+        let gains = |station: &&Station| now[**station] & !before[**station] & had != 0;
+        let loses = |station: &&Station| before[**station] & !now[**station] != 0;
+        let Some(mover) = reached.iter().find(|station| gains(station) || loses(station)) else { return Ok(()) };
+        self.measured.changes += 1;
+        let patience_ns = self.bounds.nobody_ns + self.bounds.healed_ns;
+        if self.storms > 0
+            || self.is_strange(address, sight.now_ns)
+            || sight.now_ns <= self.caused_ns[address] + patience_ns
+        {
+            return Ok(());
+        }
+        let ms = (sight.now_ns - self.caused_ns[address]) / 1_000_000;
+        Err(sight
+            .wrong(format!("node {mover} took or lost address {address} {ms} ms after the last cause for a change")))
+    }
+
+    fn is_strange(&self, address: Address, now_ns: u64) -> bool {
+        let (count, gone_ns) = self.strangers[address];
+        count > 0 || gone_ns.is_some_and(|gone_ns| now_ns <= gone_ns + STRANGER_NS)
+    }
+
+    /// What is wrong now, and since when.
+    fn ail(&mut self, sight: &Sight<'_>) {
+        let mut found = BTreeMap::new();
+        for segment in sight.segments {
+            for (address, shares) in self.answered.iter().enumerate() {
+                let mut note = |ill| {
+                    let key = (address, *segment, ill);
+                    found.insert(key, self.ills.get(&key).copied().unwrap_or(sight.now_ns));
+                };
+                let (all, twice) = sight.union(*segment, shares);
+                if all != ALL_BUCKETS && sight.could_answer(*segment, address) {
+                    note(Ill::Nobody);
+                }
+                if twice != 0 {
+                    note(Ill::Two);
+                }
+            }
+        }
+        for ((_, _, ill), since_ns) in self.ills.iter().filter(|(key, _)| !found.contains_key(key)) {
+            let took_ns = sight.now_ns - since_ns;
+            match ill {
+                Ill::Nobody => self.measured.nobody_ns = self.measured.nobody_ns.max(took_ns),
+                Ill::Two => self.measured.two_ns = self.measured.two_ns.max(took_ns),
+            }
+            if *ill == Ill::Two && self.is_clean(*since_ns) {
+                self.measured.two_clean_ns = self.measured.two_clean_ns.max(took_ns);
+            }
+        }
+        self.ills = found;
+    }
+
+    /// Whether nothing had healed shortly before.
+    fn is_clean(&self, since_ns: u64) -> bool {
+        self.mode == Mode::Exclusive && self.storms == 0 && since_ns > self.healed_ns + self.bounds.healed_ns
+    }
+
+    fn overdue(&self, sight: &Sight<'_>) -> Result<Option<u64>, Violation> {
+        let now_ns = sight.now_ns;
+        let mut next_ns: Option<u64> = None;
+        for ((address, segment, ill), since_ns) in &self.ills {
+            if self.storms > 0 || (*ill == Ill::Nobody && self.is_strange(*address, now_ns)) {
+                continue;
+            }
+            let gone_ns = self.strangers[*address].1.map_or(0, |gone_ns| gone_ns + STRANGER_NS);
+            let until_ns = match ill {
+                Ill::Nobody => self.fault_ns.max(*since_ns).max(gone_ns) + self.bounds.nobody_ns,
+                Ill::Two if self.is_clean(*since_ns) => since_ns + self.bounds.two_ns,
+                Ill::Two if self.mode == Mode::Shared => self.fault_ns.max(*since_ns) + self.bounds.nobody_ns,
+                Ill::Two => self.healed_ns.max(*since_ns) + self.bounds.healed_ns,
+            };
+            if now_ns > until_ns {
+                let ms = (now_ns - since_ns) / 1_000_000;
+                let nodes: Vec<_> = members(*segment).collect();
+                let shares = &self.answered[*address];
+                let text = format!("{ill:?} answers for address {address} among {nodes:?} for {ms} ms: {shares:x?}");
+                return Err(sight.wrong(text));
+            }
+            next_ns = Some(next_ns.map_or(until_ns + 1, |at_ns| at_ns.min(until_ns + 1)));
+        }
+        Ok(next_ns)
+    }
+}
+
+impl Sight<'_> {
+    fn wrong(&self, text: String) -> Violation {
+        Violation { at_ns: self.now_ns, text }
+    }
+
+    /// Whether a node and somebody who asks are in one segment.
+    fn is_reached(&self, station: Station) -> bool {
+        self.segments.iter().any(|segment| segment & only(station) != 0 && segment & self.outside != 0)
+    }
+
+    /// The shares that a node answers now.
+    fn shares(&self, station: Station, address: Address) -> u64 {
+        let node = &self.nodes[station];
+        let there = node.powered && self.carriers & only(station) != 0;
+        if there { node.kernel.answers(address, self.now_ns) } else { 0 }
+    }
+
+    /// The shares that are answered in a segment, and those that are answered twice by nodes whose agents run.
+    fn union(&self, segment: Stations, shares: &[u64]) -> (u64, u64) {
+        let (mut all, mut awake, mut twice) = (0, 0, 0);
+        for (station, shares) in shares.iter().enumerate().filter(|(station, _)| segment & only(*station) != 0) {
+            all |= shares;
+            if self.nodes[station].is_awake() {
+                twice |= awake & shares;
+                awake |= shares;
+            }
+        }
+        (all, twice)
+    }
+
+    /// Whether somebody can ask there, and a node could answer.
+    fn could_answer(&self, segment: Stations, address: Address) -> bool {
+        let could = |node: &Node| {
+            let order = node.told.orders[address].as_ref();
+            let named = order.is_some_and(|order| node.id().is_some_and(|id| order.candidates.contains(&id)));
+            named && node.is_awake() && node.told.carrier && !node.told.evacuate
+        };
+        segment & self.outside != 0 && members(segment).any(|station| self.nodes.get(station).is_some_and(could))
+    }
+}
+
+/// Whether an agent has anything to own or to stand by for.
+fn is_wanted(node: &Node) -> bool {
+    let Some(id) = node.id() else { return false };
+    node.told.orders.iter().flatten().any(|order| order.candidates.contains(&id))
+}

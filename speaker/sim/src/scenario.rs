@@ -1,0 +1,212 @@
+//! One schedule: the nodes, their orders, the wire and what goes wrong when. Everything follows from one number.
+
+use std::sync::Arc;
+
+use arpeggio_common::model::{Mode, NodeId};
+use arpeggio_speaker::succession::{Order, Pace};
+use fastrand::Rng;
+
+use crate::{
+    bounds::Bounds,
+    kernel::Address,
+    node::Lease,
+    wire::{Quality, Station, Stations, only},
+};
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
+
+/// Something that goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The agent is kept from running; the kernel is not.
+    Pause(Station),
+    /// The agent is killed, and started again at the end.
+    Crash(Station),
+    /// The machine loses power; it starts again at the end.
+    Reboot(Station),
+    /// The link goes down.
+    Pull(Station),
+    /// The station hears nobody.
+    Deaf(Station),
+    /// Nobody hears the station.
+    Mute(Station),
+    /// Frames of these do not reach those, or neither way.
+    Cut(Stations, Stations, bool),
+    /// Frames get lost, so many of a thousand.
+    Lose(u32),
+    /// Frames take up to so many nanoseconds longer.
+    Slow(u64),
+    /// Other orders, known to the last node only at the end.
+    Order(Vec<(Address, Option<Order>)>),
+    /// The node is to lose everything, until the end.
+    Evacuate(Station),
+    /// A stranger answers for the address, and perhaps claims it first.
+    Stranger(Address, bool),
+}
+
+/// When it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// From then,
+    pub at_ns: u64,
+    /// until then.
+    pub end_ns: u64,
+    /// What.
+    pub fault: Fault,
+}
+
+/// A schedule.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The names of the nodes.
+    pub nodes: Vec<NodeId>,
+    /// How fast.
+    pub pace: Pace,
+    /// How long kernels answer without their agents.
+    pub lease: Lease,
+    /// One owner or all.
+    pub mode: Mode,
+    /// The order of each address to begin with.
+    pub orders: Vec<Order>,
+    /// The wire while nothing is wrong with it.
+    pub quality: Quality,
+    /// Agents wake up so much too late at most.
+    pub late_ns: u64,
+    /// When each machine is switched on.
+    pub starts_ns: Vec<u64>,
+    /// Between two requests of the client.
+    pub client_ns: u64,
+    /// By time.
+    pub troubles: Vec<Trouble>,
+    /// When the schedule ends.
+    pub end_ns: u64,
+}
+
+impl Scenario {
+    /// The schedule of this number. `most`: so many faults at most.
+    pub fn new(rng: &mut Rng, most: usize) -> Self {
+        let pace = *pick(rng, &[Pace::DEFAULT, Pace::DEFAULT, Pace::FAST, Pace::FASTEST, Pace::CALM]);
+        let addresses = addresses(rng);
+        let count = if addresses > 50 { rng.usize(2..=5) } else { *pick(rng, &[2, 3, 3, 3, 4, 5, 5, 6, 7, 8, 9]) };
+        let nodes: Vec<NodeId> = (0..count).filter_map(|_| NodeId::from_number(rng.u64(1..))).collect();
+        let mode = if rng.u32(0..4) == 0 { Mode::Shared } else { Mode::Exclusive };
+        // An answer has to be back before it is missed: whoever has a slower wire has to take a calmer pace.
+        let quality = Quality {
+            delay_ns: rng.u64(20_000..pace.reply_ns() / 10),
+            jitter_ns: rng.u64(10_000..pace.reply_ns() / 4),
+            twice_per_mille: *pick(rng, &[0, 0, 1, 20]),
+        };
+        let apart_ns = *pick(rng, &[1, 300 * MS, 2 * SECOND]);
+        let short = Lease { length_ns: 2 * SECOND, renewal_ns: 200 * MS };
+        let long = Lease { length_ns: 10 * SECOND, renewal_ns: SECOND };
+        let mut scenario = Self {
+            pace,
+            lease: if rng.u32(0..3) == 0 { long } else { short },
+            mode,
+            orders: (0..addresses).map(|_| order(rng, &nodes, mode)).collect(),
+            quality,
+            late_ns: *pick(rng, &[MS / 5, MS, pace.reply_ns() / 2, pace.reply_ns()]),
+            starts_ns: (0..count).map(|_| rng.u64(0..apart_ns)).collect(),
+            client_ns: rng.u64(50 * MS..300 * MS),
+            nodes,
+            troubles: Vec::new(),
+            end_ns: 0,
+        };
+        scenario.break_things(rng, most);
+        scenario
+    }
+
+    /// Stations on the wire: the nodes, a gateway, a client and a stranger.
+    pub fn stations(&self) -> usize {
+        self.nodes.len() + 3
+    }
+
+    /// What the schedule promises.
+    pub fn bounds(&self) -> Bounds {
+        let frame_ns = self.quality.delay_ns + self.quality.jitter_ns;
+        Bounds::new(self.pace, (self.nodes.len(), self.orders.len()), self.late_ns, frame_ns)
+    }
+
+    fn break_things(&mut self, rng: &mut Rng, most: usize) {
+        let bounds = self.bounds();
+        let settled_ns = bounds.nobody_ns + 2 * SECOND;
+        let mut at_ns = if rng.u32(0..8) == 0 { rng.u64(0..2 * SECOND) } else { settled_ns };
+        let mut over_ns = settled_ns;
+        for _ in 0..rng.usize(1..=8).min(most) {
+            let (fault, length_ns) = self.fault(rng);
+            let trouble = Trouble { at_ns, end_ns: at_ns + length_ns, fault };
+            over_ns = over_ns.max(trouble.end_ns);
+            self.troubles.push(trouble);
+            at_ns += match rng.u32(0..4) {
+                0 => rng.u64(0..200 * MS),
+                1 => rng.u64(0..2 * SECOND),
+                2 => rng.u64(0..6 * SECOND),
+                _ => settled_ns + rng.u64(0..2 * SECOND),
+            };
+        }
+        self.end_ns = over_ns + self.lease.length_ns + bounds.nobody_ns + bounds.healed_ns + settled_ns;
+    }
+
+    fn fault(&self, rng: &mut Rng) -> (Fault, u64) {
+        let node = rng.usize(0..self.nodes.len());
+        let lease_ns = self.lease.length_ns;
+        let all: Stations = only(self.nodes.len() + 2) - 1;
+        match rng.u32(0..28) {
+            0..4 => (Fault::Pause(node), rng.u64(10 * MS..2 * lease_ns)),
+            4..7 => (Fault::Crash(node), rng.u64(10 * MS..2 * lease_ns)),
+            7..11 => (Fault::Reboot(node), rng.u64(100 * MS..10 * SECOND)),
+            11..14 => (Fault::Pull(node), rng.u64(MS..5 * SECOND)),
+            14 => (Fault::Deaf(node), rng.u64(50 * MS..8 * SECOND)),
+            15 => (Fault::Mute(node), rng.u64(50 * MS..8 * SECOND)),
+            16 => {
+                (Fault::Cut(only(node), only(rng.usize(0..self.nodes.len())), rng.bool()), rng.u64(50 * MS..8 * SECOND))
+            }
+            17 | 18 => {
+                let side = rng.u16(1..all);
+                (Fault::Cut(side, all & !side, rng.u32(0..3) != 0), rng.u64(50 * MS..8 * SECOND))
+            }
+            19 | 20 => (Fault::Lose(rng.u32(1..=100)), rng.u64(200 * MS..5 * SECOND)),
+            21 => (Fault::Slow(rng.u64(MS..40 * MS)), rng.u64(50 * MS..2 * SECOND)),
+            22..25 => (self.reorder(rng), rng.u64(MS..SECOND)),
+            25 | 26 => (Fault::Evacuate(node), rng.u64(500 * MS..10 * SECOND)),
+            _ => (Fault::Stranger(rng.usize(0..self.orders.len()), rng.bool()), rng.u64(50 * MS..15 * SECOND)),
+        }
+    }
+
+    fn reorder(&self, rng: &mut Rng) -> Fault {
+        let share = *pick(rng, &[1, 2, 4]);
+        let mut changed: Vec<_> = (0..self.orders.len()).filter(|_| rng.u32(0..share) == 0).collect();
+        if changed.is_empty() {
+            changed.push(rng.usize(0..self.orders.len()));
+        }
+        let other = |address| {
+            let announced = rng.u32(0..12) != 0;
+            (address, announced.then(|| order(rng, &self.nodes, self.mode)))
+        };
+        Fault::Order(changed.into_iter().map(other).collect())
+    }
+}
+
+fn addresses(rng: &mut Rng) -> usize {
+    match rng.u32(0..40) {
+        0..22 => 1,
+        22..32 => rng.usize(2..=5),
+        32..39 => rng.usize(6..=40),
+        _ => rng.usize(41..=500),
+    }
+}
+
+/// Mostly all nodes in some order, sometimes some of them.
+fn order(rng: &mut Rng, nodes: &[NodeId], mode: Mode) -> Order {
+    let mut candidates = nodes.to_vec();
+    rng.shuffle(&mut candidates);
+    if rng.u32(0..4) == 0 {
+        candidates.truncate(rng.usize(1..=nodes.len()));
+    }
+    Order { candidates: Arc::from(candidates), mode }
+}
+
+fn pick<'a, T>(rng: &mut Rng, choices: &'a [T]) -> &'a T {
+    &choices[rng.usize(0..choices.len())]
+}
