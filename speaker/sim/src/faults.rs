@@ -155,7 +155,7 @@ impl World {
         let lapsed = self.now_ns >= node.kernel.lease_until_ns;
         node.start(self.now_ns);
         self.trace.note(self.now_ns, || format!("{station}: agent starts"));
-        self.judge.fault(self.now_ns);
+        self.judge.woken(self.now_ns);
         if lapsed {
             self.judge.moved(self.now_ns);
             self.dirty = true;
@@ -165,6 +165,7 @@ impl World {
 
     fn resume(&mut self, station: Station) {
         if self.nodes[station].is_awake() {
+            self.judge.woken(self.now_ns);
             if std::mem::take(&mut self.deaf_to[station]) {
                 self.obey(station);
             }

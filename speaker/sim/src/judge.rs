@@ -121,6 +121,12 @@ impl Judge {
         self.fault_ns = now_ns;
     }
 
+    /// An agent runs again that may find two owners.
+    pub(crate) fn woken(&mut self, now_ns: u64) {
+        self.fault_ns = now_ns;
+        self.healed_ns = now_ns;
+    }
+
     /// Somebody may have come or gone: those who share divide anew.
     pub(crate) fn moved(&mut self, now_ns: u64) {
         self.fault_ns = now_ns;
@@ -230,9 +236,10 @@ impl Judge {
         let before = &self.answered[address];
         // A node that no client reaches and that reaches none may believe what it likes, and what nobody has is free.
         let reached: Vec<Station> = (0..now.len()).filter(|station| sight.is_reached(*station)).collect();
-        let had: u64 = reached.iter().fold(0, |had, station| had | before[*station]);
+        let of_all = |shares: &[u64]| reached.iter().fold(0, |all, station| all | shares[*station]);
+        let (had, have) = (of_all(before), of_all(now));
         let gains = |station: &&Station| now[**station] & !before[**station] & had != 0;
-        let loses = |station: &&Station| before[**station] & !now[**station] != 0;
+        let loses = |station: &&Station| before[**station] & !now[**station] & !have != 0;
         let Some(mover) = reached.iter().find(|station| gains(station) || loses(station)) else { return Ok(()) };
         self.measured.changes += 1;
         let patience_ns = self.bounds.nobody_ns + self.bounds.healed_ns;
@@ -292,7 +299,8 @@ impl Judge {
         let now_ns = sight.now_ns;
         let mut next_ns: Option<u64> = None;
         for ((address, segment, ill), since_ns) in &self.ills {
-            if self.storms > 0 || (*ill == Ill::Nobody && self.is_strange(*address, now_ns)) {
+            // A stranger's answers hide those of a second owner, and an address that is in use is left alone for a while.
+            if self.storms > 0 || self.is_strange(*address, now_ns) {
                 continue;
             }
             let gone_ns = self.strangers[*address].1.map_or(0, |gone_ns| gone_ns + STRANGER_NS);
@@ -300,7 +308,7 @@ impl Judge {
                 Ill::Nobody => self.fault_ns.max(*since_ns).max(gone_ns) + self.bounds.nobody_ns,
                 Ill::Two if self.is_clean(*since_ns) => since_ns + self.bounds.two_ns,
                 Ill::Two if self.mode == Mode::Shared => self.fault_ns.max(*since_ns) + self.bounds.nobody_ns,
-                Ill::Two => self.healed_ns.max(*since_ns) + self.bounds.healed_ns,
+                Ill::Two => self.healed_ns.max(*since_ns).max(gone_ns) + self.bounds.healed_ns,
             };
             if now_ns > until_ns {
                 let ms = (now_ns - since_ns) / 1_000_000;
@@ -345,14 +353,21 @@ impl Sight<'_> {
         (all, twice)
     }
 
-    /// Whether somebody can ask there, and a node could answer.
+    /// Whether somebody can ask there, and a node could answer. Shares that fall to a node whose agent is stopped wait for
+    /// the end of its lease: to the others it is alive.
     fn could_answer(&self, segment: Stations, address: Address) -> bool {
         let could = |node: &Node| {
             let order = node.told.orders[address].as_ref();
             let named = order.is_some_and(|order| node.id().is_some_and(|id| order.candidates.contains(&id)));
             named && node.is_awake() && node.told.carrier && !node.told.evacuate
         };
-        segment & self.outside != 0 && members(segment).any(|station| self.nodes.get(station).is_some_and(could))
+        let stuck = |node: &Node| {
+            let shared = node.told.orders[address].as_ref().is_some_and(|order| order.mode == Mode::Shared);
+            shared && !node.is_awake() && node.kernel.answers(address, self.now_ns) != 0
+        };
+        segment & self.outside != 0
+            && !members(segment).any(|station| self.nodes.get(station).is_some_and(stuck))
+            && members(segment).any(|station| self.nodes.get(station).is_some_and(could))
     }
 }
 

@@ -238,11 +238,15 @@ impl Succession {
             Mode::Exclusive => Machine::Exclusive(exclusive::Machine::new(self.now_ns)),
             Mode::Shared => Machine::Shared(shared::Machine::new(self.now_ns)),
         };
-        let adopted = self.adopted.contains(&place) && order.mode == Mode::Exclusive;
+        let mode = order.mode;
         let entry = Entry { machine, order, due_ns: None, watched: BTreeSet::new(), told_ns: [0; 2] };
         self.entries.insert(place, entry);
-        if adopted {
-            self.step_machine(place, Event::Exclusive(exclusive::Event::Adopted));
+        if self.adopted.contains(&place) {
+            let event = match mode {
+                Mode::Exclusive => Event::Exclusive(exclusive::Event::Adopted),
+                Mode::Shared => Event::Shared(shared::Event::Adopted),
+            };
+            self.step_machine(place, event);
         }
     }
 

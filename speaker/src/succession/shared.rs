@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use arpeggio_common::{
-    abi::{Action, BUCKETS, Flags},
+    abi::{ALL_BUCKETS, Action, BUCKETS, Flags},
     model::NodeId,
 };
 
@@ -19,6 +19,8 @@ const PROBES: u8 = 3;
 /// What happens to a shared address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
+    /// The entry answers already.
+    Adopted,
     /// The order, the interface or the wish to evacuate may have changed.
     Ordered,
     /// A candidate answers.
@@ -66,6 +68,13 @@ impl Machine {
         matches!(self.state, State::Asking { .. } | State::Sharing)
     }
 
+    /// Whether it answers without some of the candidates.
+    pub(super) fn misses_some(&self, candidates: &[NodeId]) -> bool {
+        // This node is one of them.
+        let known = candidates.iter().filter(|node| self.alive.contains(*node)).count();
+        self.state == State::Sharing && known + 1 < candidates.len()
+    }
+
     pub(super) const fn standing(&self) -> Standing {
         match self.state {
             State::Out => Standing::Out,
@@ -87,6 +96,11 @@ impl Machine {
     pub(super) fn step(mut self, event: Event, context: &Context<'_>) -> (Self, Vec<Effect>) {
         let mut effects = Vec::new();
         match event {
+            Event::Adopted => {
+                // Which shares is not known; it goes on answering them until the others are known.
+                self.buckets = ALL_BUCKETS;
+                self.enter(State::Asking { sent: 0, due_ns: context.now_ns }, context);
+            }
             Event::Ordered => self.ordered(context, &mut effects),
             Event::Alive(node) => {
                 if self.alive.insert(node) {
@@ -100,8 +114,8 @@ impl Machine {
             }
             Event::LeaseLapsed => {
                 if self.buckets != 0 {
+                    // The watches go on: whom they believe alive is told only once.
                     self.stop(Cause::LeaseLapsed, context, &mut effects);
-                    self.alive.clear();
                     self.ordered(context, &mut effects);
                 }
             }

@@ -27,6 +27,8 @@ pub(super) enum Finding {
 struct Member {
     /// Neither first nor second in line.
     slow: bool,
+    /// Not asked yet.
+    new: bool,
     /// Heartbeats for this address that were not answered.
     misses: u32,
     /// When it was answered last.
@@ -74,7 +76,7 @@ impl Watch {
     /// Takes part; tells whether it did not before. Somebody new wants to hear of a silence that is known already.
     pub(super) fn join(&mut self, place: Place, slow: bool, now_ns: u64) -> bool {
         let new = !self.members.contains_key(&place);
-        self.members.entry(place).or_insert(Member { slow, misses: 0, answered_ns: now_ns }).slow = slow;
+        self.members.entry(place).or_insert(Member { slow, new: true, misses: 0, answered_ns: now_ns }).slow = slow;
         if new && self.told {
             self.told = false;
             self.unanswered.clear();
@@ -187,6 +189,9 @@ impl Watch {
                 self.unanswered.pop_front();
             }
             self.last = Some((now_ns, place));
+            if let Some(member) = self.members.get_mut(&place) {
+                member.new = false;
+            }
             findings.push(Finding::Ask { place, doubtful });
         }
         findings
@@ -202,8 +207,20 @@ impl Watch {
         Some(*place)
     }
 
-    /// The address whose turn it is: one that was missed, every other time, else the next in the circle.
+    /// The address whose turn it is. Behind a heartbeat that was not answered the one that was answered last: the node may
+    /// have lost the other, and is not silent for that. Else one that was missed, or the next in the circle.
     fn next_member(&self) -> Option<Place> {
+        if !self.unanswered.is_empty() {
+            let is_asked = |place: &Place| self.unanswered.iter().any(|(_, asked)| asked == place);
+            let others = self.members.iter().filter(|(place, _)| !is_asked(place));
+            if let Some((place, _)) = others.max_by_key(|(_, member)| member.answered_ns) {
+                return Some(*place);
+            }
+        }
+        // Whoever claimed may have been about to leave.
+        if let Some((place, _)) = self.members.iter().find(|(_, member)| member.new) {
+            return Some(*place);
+        }
         let last = self.last.map(|(_, place)| place);
         let doubtful = self.members.iter().find(|(place, member)| member.misses > 0 && Some(**place) != last);
         if let Some((place, _)) = doubtful {

@@ -67,13 +67,20 @@ impl Turn<'_> {
                 self.machine.state = State::Owner(tenure);
                 self.effects.push(Effect::Set(context.place, Role::OWNER));
             }
-            State::Standby { owner, .. } if promoted => self.prefer(owner, context.now_ns),
+            // Of an owner that is no candidate any more it is known that it leaves: nobody has to find it silent first.
+            State::Standby { owner, .. } if promoted || self.is_heir_of(owner) => self.prefer(owner, context.now_ns),
             State::Asking { .. }
             | State::Standby { .. }
             | State::Waiting { .. }
             | State::Owner(_)
             | State::InUse { .. } => {}
         }
+    }
+
+    /// Whether the owner may not have it any more, and this node comes first.
+    fn is_heir_of(&self, owner: Voice) -> bool {
+        let candidates = self.context.candidates;
+        self.context.rank() == Some(0) && owner.node.is_none_or(|node| rank(candidates, node).is_none())
     }
 
     pub(super) fn adopted(&mut self) {
@@ -94,6 +101,8 @@ impl Turn<'_> {
         let until_ns = self.context.now_ns + HANDOVER_NS;
         self.enter(State::Leaving { tenure, cause, until_ns });
         self.effects.push(Effect::Set(self.context.place, Role::LEAVING));
+        // A claim that was still to be sent would call the successors back.
+        self.effects.push(Effect::Quiet(self.context.place));
         self.report(Happened::Leaving, cause, None, None);
     }
 

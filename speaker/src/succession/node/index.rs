@@ -31,17 +31,18 @@ impl Succession {
             self.due.extend(due_ns.map(|due_ns| (due_ns, place)));
         }
         let candidates = Arc::clone(&entry.order.candidates);
-        let (listens, probes, owns) = match &entry.machine {
+        let (listens, probes, audits) = match &entry.machine {
             Machine::Exclusive(machine) => {
                 (machine.wants_hearing(), machine.wants_sighting(), machine.standing() == Standing::Owner)
             }
-            Machine::Shared(_) => (false, false, false),
+            // Who was parted from us since it began has never heard of us, nor we of it.
+            Machine::Shared(machine) => (false, false, machine.misses_some(&candidates)),
         };
         set(&mut self.listening, place, listens);
         set(&mut self.probing, place, probes);
         let rivals = candidates.iter().filter(|node| **node != self.me).count();
         let audit = self.audits.entry(place.0).or_default();
-        if owns && rivals > 0 {
+        if audits && rivals > 0 {
             audit.add(place, candidates.len(), self.now_ns);
         } else {
             audit.remove(place);
