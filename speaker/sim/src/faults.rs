@@ -36,13 +36,17 @@ impl World {
                 self.rewired();
                 self.carrier_changes(station);
             }
-            Fault::Deaf(station) | Fault::Mute(station) => {
+            Fault::Deaf(station) => {
                 self.judge.caused_by(station, self.now_ns);
-                self.cut(&fault, true);
+                self.cut(&[(self.all(), only(station))], true);
             }
-            Fault::Cut(..) => {
+            Fault::Mute(station) => {
+                self.judge.caused_by(station, self.now_ns);
+                self.cut(&[(only(station), self.all())], true);
+            }
+            Fault::Cut(from, to, both) => {
                 self.judge.healed(self.now_ns);
-                self.cut(&fault, true);
+                self.cut(&[(from, to), (to, from)][..1 + usize::from(both)], true);
             }
             Fault::Lose(per_mille) => {
                 self.judge.storm(true, self.now_ns);
@@ -89,9 +93,17 @@ impl World {
                 self.rewired();
                 self.carrier_changes(station);
             }
-            Fault::Deaf(_) | Fault::Mute(_) | Fault::Cut(..) => {
+            Fault::Deaf(station) => {
                 self.judge.healed(self.now_ns);
-                self.cut(&fault, false);
+                self.cut(&[(self.all(), only(station))], false);
+            }
+            Fault::Mute(station) => {
+                self.judge.healed(self.now_ns);
+                self.cut(&[(only(station), self.all())], false);
+            }
+            Fault::Cut(from, to, both) => {
+                self.judge.healed(self.now_ns);
+                self.cut(&[(from, to), (to, from)][..1 + usize::from(both)], false);
             }
             Fault::Lose(per_mille) => {
                 self.judge.storm(false, self.now_ns);
@@ -118,26 +130,24 @@ impl World {
 
     /// Agents may sleep and die as long as the lease lasts: nothing follows from that.
     fn happened(&mut self, fault: &Fault) {
-        match fault {
-            Fault::Pause(_) | Fault::Crash(_) => self.judge.fault(self.now_ns),
-            _ => self.judge.moved(self.now_ns),
+        if matches!(fault, Fault::Pause(_) | Fault::Crash(_)) {
+            self.judge.fault(self.now_ns);
+        } else {
+            self.judge.moved(self.now_ns);
         }
     }
 
-    fn cut(&mut self, fault: &Fault, begins: bool) {
-        let all: Stations = only(self.scenario.stations()) - 1;
-        match *fault {
-            Fault::Deaf(station) => self.wire.cut((all, only(station)), begins),
-            Fault::Mute(station) => self.wire.cut((only(station), all), begins),
-            Fault::Cut(from, to, both) => {
-                self.wire.cut((from, to), begins);
-                if both {
-                    self.wire.cut((to, from), begins);
-                }
-            }
-            _ => {}
+    /// Cuts pairs of sets, or ends that.
+    fn cut(&mut self, pairs: &[(Stations, Stations)], begins: bool) {
+        for pair in pairs {
+            self.wire.cut(*pair, begins);
         }
         self.rewired();
+    }
+
+    /// Everybody on the wire.
+    fn all(&self) -> Stations {
+        only(self.scenario.stations()) - 1
     }
 
     /// The machine is switched on, and its agent starts.

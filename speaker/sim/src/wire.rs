@@ -3,10 +3,10 @@
 use fastrand::Rng;
 
 /// A node, the gateway, a client or a stranger, by its number.
-pub type Station = usize;
+pub(crate) type Station = usize;
 
 /// A set of stations as bits.
-pub type Stations = u16;
+pub(crate) type Stations = u16;
 
 /// The set of one.
 pub(crate) const fn only(station: Station) -> Stations {

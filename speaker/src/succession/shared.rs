@@ -48,11 +48,13 @@ pub(super) struct Machine {
     since_ns: u64,
     alive: BTreeSet<NodeId>,
     buckets: u64,
+    /// The entry answers for shares that an agent before this one wrote: which is not known.
+    adopted: bool,
 }
 
 impl Machine {
     pub(super) const fn new(now_ns: u64) -> Self {
-        Self { state: State::Out, since_ns: now_ns, alive: BTreeSet::new(), buckets: 0 }
+        Self { state: State::Out, since_ns: now_ns, alive: BTreeSet::new(), buckets: 0, adopted: false }
     }
 
     pub(super) const fn due_ns(&self) -> Option<u64> {
@@ -99,6 +101,7 @@ impl Machine {
             Event::Adopted => {
                 // Which shares is not known; it goes on answering them until the others are known.
                 self.buckets = ALL_BUCKETS;
+                self.adopted = true;
                 self.enter(State::Asking { sent: 0, due_ns: context.now_ns }, context);
             }
             Event::Ordered => self.ordered(context, &mut effects),
@@ -196,9 +199,10 @@ impl Machine {
             |node| node == context.me || self.alive.contains(&node),
             context.me,
         );
-        if buckets == self.buckets {
+        if buckets == self.buckets && !self.adopted {
             return;
         }
+        self.adopted = false;
         let gained = buckets & !self.buckets;
         self.buckets = buckets;
         effects.push(Effect::Set(context.place, Role { action: Action::Answer, flags: Flags::NONE, buckets }));

@@ -180,9 +180,10 @@ impl Watch {
             && let Some(place) = self.next_member()
         {
             let doubtful = !self.unanswered.is_empty();
-            // The sign has to be older than a heartbeat that is then missed: else hearing may have begun after all of them.
+            // The sign has to be later than the answer that is missed first: else hearing may have ended in between; and older
+            // than a heartbeat that is then missed: else it may have begun after all of them.
             if let Some((first_ns, _)) = self.unanswered.front() {
-                self.hears |= hearing.since(*first_ns);
+                self.hears |= hearing.since(first_ns + pace.reply_ns());
             }
             self.unanswered.push_back((now_ns, place));
             if self.unanswered.len() > pace.misses() as usize + 1 {
