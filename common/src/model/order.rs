@@ -1,0 +1,162 @@
+//! Pure: who may own an address, in which order.
+//!
+//! Whoever is preferred by weight comes first, among those the present owner, else a node by rendezvous hashing with bounded
+//! load. The standbys of an owner are few: a small set of successors by rendezvous of owner and node, in which the address
+//! chooses who is first. So a node sends and receives heartbeats of a handful of others, however many nodes and addresses
+//! there are, and what an owner leaves behind is spread over [`NEAR`] nodes.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use super::NodeId;
+use crate::abi::avalanche;
+
+/// Successors of an owner among which each of its addresses chooses its first and its second standby.
+pub const NEAR: usize = 4;
+
+/// Candidates of an address at most, the owner among them. That all of them fail before new orders come is not to be expected.
+pub const DEPTH: usize = 8;
+
+/// A node that may own an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Eligible {
+    /// Which.
+    pub node: NodeId,
+    /// More is preferred.
+    pub weight: u32,
+}
+
+/// An address that needs an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish<'a> {
+    /// Which.
+    pub address: IpAddr,
+    /// Who may own it: live, selected, and in the right subnet where anybody is.
+    pub eligible: &'a [Eligible],
+    /// Who owns it now.
+    pub owner: Option<NodeId>,
+}
+
+/// Whether addresses move only to even out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Balance {
+    /// A present owner keeps everything it has, however much that is.
+    #[default]
+    Sticky,
+    /// A present owner keeps no more than the bound; the rest moves.
+    Even,
+}
+
+/// Who owns how much while addresses are handed out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    owned: BTreeMap<NodeId, usize>,
+    most: usize,
+}
+
+impl Load {
+    /// Nobody owns anything yet; nobody should own more than the average, rounded up, and one more.
+    pub fn new(addresses: usize, nodes: usize) -> Self {
+        Self { owned: BTreeMap::new(), most: addresses.div_ceil(nodes.max(1)) + 1 }
+    }
+
+    /// What a node owns.
+    pub fn of(&self, node: NodeId) -> usize {
+        self.owned.get(&node).copied().unwrap_or_default()
+    }
+
+    /// What a node should own at most.
+    pub const fn most(&self) -> usize {
+        self.most
+    }
+
+    /// The node owns one more.
+    pub fn add(&mut self, node: NodeId) {
+        *self.owned.entry(node).or_default() += 1;
+    }
+
+    fn has_room(&self, node: NodeId) -> bool {
+        self.of(node) < self.most
+    }
+}
+
+/// The orders of all addresses, the first of each its owner. An address without eligible nodes gets an empty one.
+///
+/// No node is made to own more than the average of all nodes, rounded up, and one more, as long as each may own every address
+/// and none is preferred. `balance` says whether that also holds for what nodes own already.
+pub fn orders(wishes: &[Wish<'_>], balance: Balance) -> BTreeMap<IpAddr, Vec<NodeId>> {
+    let nodes: BTreeSet<NodeId> = wishes.iter().flat_map(|wish| wish.eligible).map(|eligible| eligible.node).collect();
+    let mut load = Load::new(wishes.len(), nodes.len());
+    let mut orders = BTreeMap::new();
+    let mut sorted: Vec<&Wish<'_>> = wishes.iter().collect();
+    sorted.sort_by_key(|wish| wish.address);
+    // Owners first: what is free goes where room is left.
+    let (kept, free): (Vec<_>, Vec<_>) = sorted.into_iter().partition(|wish| {
+        let keeps = keeper(wish).is_some_and(|owner| balance == Balance::Sticky || load.has_room(owner));
+        if keeps && let Some(owner) = wish.owner {
+            load.add(owner);
+        }
+        keeps
+    });
+    for wish in kept {
+        orders.insert(wish.address, order(wish, wish.owner));
+    }
+    for wish in free {
+        let owner = newcomer(wish, &load);
+        owner.into_iter().for_each(|owner| load.add(owner));
+        orders.insert(wish.address, order(wish, owner));
+    }
+    orders
+}
+
+/// The order of one address with this owner: the standbys are its successors.
+pub fn order(wish: &Wish<'_>, owner: Option<NodeId>) -> Vec<NodeId> {
+    let Some(owner) = owner else { return Vec::new() };
+    let mut others: Vec<Eligible> = wish.eligible.iter().filter(|eligible| eligible.node != owner).copied().collect();
+    others.sort_by_cached_key(|other| (Reverse(other.weight), Reverse(other.node.rank(owner.number())), other.node));
+    others.truncate(DEPTH - 1);
+    let preferred = others.first().map_or(0, |first| first.weight);
+    let near = others.iter().take(NEAR).take_while(|other| other.weight == preferred).count();
+    if let Some(turn) = share(wish.address).checked_rem(near as u64) {
+        others[..near].rotate_left(usize::try_from(turn).unwrap_or_default());
+    }
+    std::iter::once(owner).chain(others.into_iter().map(|other| other.node)).collect()
+}
+
+/// The present owner, if nobody is preferred to it.
+fn keeper(wish: &Wish<'_>) -> Option<NodeId> {
+    preferred(wish).map(|eligible| eligible.node).find(|node| Some(*node) == wish.owner)
+}
+
+/// A node for an address that nobody keeps: the one that ranks highest among those with room, else the least loaded.
+fn newcomer(wish: &Wish<'_>, load: &Load) -> Option<NodeId> {
+    let share = share(wish.address);
+    let best = |node: &NodeId| (node.rank(share), *node);
+    let with_room = preferred(wish).map(|eligible| eligible.node).filter(|node| load.has_room(*node)).max_by_key(best);
+    let least =
+        || preferred(wish).map(|eligible| eligible.node).max_by_key(|node| (Reverse(load.of(*node)), best(node)));
+    with_room.or_else(least)
+}
+
+/// The eligible nodes of the highest weight.
+fn preferred<'a>(wish: &'a Wish<'_>) -> impl Iterator<Item = &'a Eligible> {
+    let most = wish.eligible.iter().map(|eligible| eligible.weight).max();
+    wish.eligible.iter().filter(move |eligible| Some(eligible.weight) == most)
+}
+
+/// The address as the number of a share, the same everywhere.
+fn share(address: IpAddr) -> u64 {
+    let number = match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    let [high, low] = [number >> 64, number & u128::from(u64::MAX)].map(|half| u64::try_from(half).unwrap_or_default());
+    avalanche(avalanche(high) ^ low)
+}
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;
