@@ -12,6 +12,7 @@ mod faults;
 mod judge;
 mod kernel;
 mod node;
+pub mod orders;
 pub mod scenario;
 mod trace;
 mod wire;

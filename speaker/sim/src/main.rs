@@ -9,7 +9,8 @@ use std::{
     thread,
 };
 
-use arpeggio_speaker_sim::{Measured, Which};
+use arpeggio_speaker::succession::Pace;
+use arpeggio_speaker_sim::{Measured, Which, orders};
 use clap::Parser;
 
 /// Lines that are shown of a schedule that failed.
@@ -30,6 +31,9 @@ struct Args {
     /// With it, every frame as well.
     #[arg(long, requires = "schedule")]
     frames: bool,
+    /// No schedule, but what the orders of 10,000 addresses cost fleets of 3, 30 and 300 nodes.
+    #[arg(long, conflicts_with = "schedule")]
+    orders: bool,
     /// Faults in a schedule at most.
     #[arg(long, value_name = "N", default_value_t = 8)]
     faults: usize,
@@ -43,6 +47,10 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.orders {
+        println!("{}", orders::table(&[3, 30, 300], 10_000, Pace::DEFAULT));
+        return ExitCode::SUCCESS;
+    }
     let good = match args.schedule {
         Some(schedule) => replay(&args, schedule),
         None => search(&args),
