@@ -6,15 +6,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn node(number: u64) -> NodeId {
-    NodeId::from_number(number.wrapping_mul(0x2545_f491_4f6c_dd1d) | 1).unwrap()
+fn node(number: u32) -> NodeId {
+    NodeId::from_number(u64::from(number).wrapping_mul(0x2545_f491_4f6c_dd1d) | 1).unwrap()
 }
 
 fn address(number: u32) -> IpAddr {
     IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0001 + number))
 }
 
-fn fleet(count: u64) -> Vec<Eligible> {
+fn fleet(count: u32) -> Vec<Eligible> {
     (0..count).map(|number| Eligible { node: node(number), weight: 1 }).collect()
 }
 
@@ -88,7 +88,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn nobody_owns_too_much_and_every_order_is_whole(nodes in 1u64..40, count in 0u32..200) {
+    fn nobody_owns_too_much_and_every_order_is_whole(nodes in 1u32..40, count in 0u32..200) {
         let orders = hand_out(&fleet(nodes), count, &BTreeMap::new(), Balance::Even);
         let most = (count as usize).div_ceil(nodes as usize) + 1;
         prop_assert!(loads(&orders).values().all(|load| *load <= most));
@@ -99,14 +99,14 @@ proptest! {
     }
 
     #[test]
-    fn doing_it_again_changes_nothing(nodes in 1u64..20, count in 0u32..150, even in any::<bool>()) {
+    fn doing_it_again_changes_nothing(nodes in 1u32..20, count in 0u32..150, even in any::<bool>()) {
         let balance = if even { Balance::Even } else { Balance::Sticky };
         let first = hand_out(&fleet(nodes), count, &BTreeMap::new(), Balance::Even);
         prop_assert_eq!(&hand_out(&fleet(nodes), count, &owners(&first), balance), &first);
     }
 
     #[test]
-    fn who_comes_takes_nothing_from_sticky_owners_and_little_from_even_ones(nodes in 2u64..20, count in 1u32..150) {
+    fn who_comes_takes_nothing_from_sticky_owners_and_little_from_even_ones(nodes in 2u32..20, count in 1u32..150) {
         let before = owners(&hand_out(&fleet(nodes), count, &BTreeMap::new(), Balance::Even));
         let moved = |balance| {
             let after = owners(&hand_out(&fleet(nodes + 1), count, &before, balance));
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_takes_over_stays(nodes in 3u64..20, count in 1u32..150, gone in 0u64..20) {
+    fn whoever_takes_over_stays(nodes in 3u32..20, count in 1u32..150, gone in 0u32..20) {
         let gone = node(gone % nodes);
         let before = hand_out(&fleet(nodes), count, &BTreeMap::new(), Balance::Even);
         let taken: BTreeMap<_, _> =
@@ -133,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn few_nodes_stand_next_to_an_owner(nodes in 2u64..40, count in 1u32..200) {
+    fn few_nodes_stand_next_to_an_owner(nodes in 2u32..40, count in 1u32..200) {
         let orders = hand_out(&fleet(nodes), count, &BTreeMap::new(), Balance::Even);
         let mut near: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
         let mut all = near.clone();
