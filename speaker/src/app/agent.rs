@@ -65,7 +65,7 @@ impl Agent {
                 ProgramLog::Debug => 4,
             },
         };
-        let backend = Backend::open(&options)?;
+        let mut backend = Backend::open(&options)?;
         if let Some(reason) = backend.without_kernel() {
             warn!("answering in user space, more slowly and without suppression: {reason}");
         }

@@ -98,14 +98,17 @@ impl Backend {
     ///
     /// # Errors
     /// The maps cannot be reached or read.
-    pub(super) fn succession_parts(&self, node: NodeId) -> Result<Parts> {
+    pub(super) fn succession_parts(&mut self, node: NodeId) -> Result<Parts> {
         let roles = self.roles.clone();
-        let Ok(dataplane) = &self.kernel else {
-            return Ok(Parts { node, kernel: None, roles, adopted: BTreeSet::new() });
+        let Ok(dataplane) = &mut self.kernel else {
+            return Ok(Parts { node, kernel: None, healer: None, roles, adopted: BTreeSet::new() });
         };
         let reach = "the maps of the kernel program cannot be reached";
         let live = || dataplane.live().context(reach);
         let kernel = Some((live()?, live()?, dataplane.event_queue().context(reach)?));
+        let healer = dataplane.healer().map_err(|error| {
+            tracing::warn!("senders that miss a new owner cannot be found: {}", with_causes(&error));
+        });
         let mut adopted = BTreeSet::new();
         if !dataplane.maps().lease()?.is_over(monotonic_ns()) {
             let mut held = roles.hold();
@@ -116,7 +119,7 @@ impl Backend {
                 }
             }
         }
-        Ok(Parts { node, kernel, roles, adopted })
+        Ok(Parts { node, kernel, healer: healer.ok(), roles, adopted })
     }
 
     /// Who answers.

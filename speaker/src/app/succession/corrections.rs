@@ -15,7 +15,7 @@ use arpeggio_common::{
     wire::Mac,
 };
 
-use super::tables::SharedTables;
+use super::{healing::Healing, tables::SharedTables};
 use crate::{
     clock::monotonic_ns,
     dataplane::Place,
@@ -29,6 +29,8 @@ use crate::{
 const RECENT_NS: u64 = 600_000_000_000;
 /// Between two goes; with [`AT_ONCE`] 2,000 frames a second.
 const GO: Duration = Duration::from_millis(10);
+/// Between two looks for senders of stray traffic.
+const HEAL: Duration = Duration::from_millis(250);
 /// Frames in one go.
 const AT_ONCE: usize = 20;
 /// Addresses that are taken over together come within this of each other: clients are looked through once for all.
@@ -42,7 +44,6 @@ pub(super) enum Job {
     /// These shares of an address are ours, at this MAC.
     Correct { place: Place, mac: Mac, node: NodeId, buckets: u64 },
     /// Whoever sends traffic for the address to us is to be told its owner.
-    #[expect(dead_code, reason = "read once the senders of stray traffic can be found")]
     Heal { place: Place, from: Mac, owner: Mac },
 }
 
@@ -65,6 +66,8 @@ pub(super) struct Corrector {
     tables: SharedTables,
     socket: FrameSocket,
     errands: VecDeque<Errand>,
+    healing: Healing,
+    healed_ns: u64,
 }
 
 impl Corrector {
@@ -72,8 +75,13 @@ impl Corrector {
     ///
     /// # Errors
     /// No thread can be had.
-    pub(super) fn start(jobs: Receiver<Vec<Job>>, tables: SharedTables, socket: FrameSocket) -> io::Result<()> {
-        let corrector = Self { jobs, tables, socket, errands: VecDeque::new() };
+    pub(super) fn start(
+        jobs: Receiver<Vec<Job>>,
+        tables: SharedTables,
+        socket: FrameSocket,
+        healing: Healing,
+    ) -> io::Result<()> {
+        let corrector = Self { jobs, tables, socket, errands: VecDeque::new(), healing, healed_ns: 0 };
         std::thread::Builder::new().name("corrections".into()).spawn(move || corrector.run()).map(drop)
     }
 
@@ -83,16 +91,17 @@ impl Corrector {
                 self.plan(&wanted);
             }
             self.go();
+            self.heal();
         }
     }
 
     /// Waits for jobs, or for the next go.
     fn take_jobs(&mut self) -> Result<Wanted, RecvTimeoutError> {
         let mut wanted = Wanted::new();
-        let first = if self.errands.is_empty() {
-            self.jobs.recv().map_err(|_gone| RecvTimeoutError::Disconnected)
-        } else {
-            self.jobs.recv_timeout(GO)
+        let first = match (self.errands.is_empty(), self.healing.active()) {
+            (false, _) => self.jobs.recv_timeout(GO),
+            (true, true) => self.jobs.recv_timeout(HEAL),
+            (true, false) => self.jobs.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
         };
         let mut next = first;
         loop {
@@ -112,7 +121,16 @@ impl Corrector {
                 let shares = wanted.entry(place).or_insert((mac, node, 0));
                 *shares = (mac, node, shares.2 | buckets);
             }
-            Job::Heal { .. } => {}
+            Job::Heal { place, from, owner } => self.healing.begin(place, from, owner, monotonic_ns()),
+        }
+    }
+
+    fn heal(&mut self) {
+        let now_ns = monotonic_ns();
+        let due = now_ns.saturating_sub(self.healed_ns) >= u64::try_from(HEAL.as_nanos()).unwrap_or(u64::MAX);
+        if due && self.healing.active() {
+            self.healed_ns = now_ns;
+            self.healing.work(&self.tables, &self.socket, now_ns);
         }
     }
 

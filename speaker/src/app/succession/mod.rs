@@ -4,6 +4,7 @@
 mod corrections;
 mod counters;
 mod effects;
+mod healing;
 mod lease;
 mod priority;
 mod tables;
@@ -25,7 +26,7 @@ use tokio::sync::{mpsc as tasks, oneshot};
 
 use self::thread::Driver;
 use crate::{
-    dataplane::{EventQueue, Live, Place, Roles},
+    dataplane::{EventQueue, Healer, Live, Place, Roles},
     frames::{FrameSocket, ResponderLive, SendError, messages::Speaker},
     status::{GratuitousFacts, PeerFacts},
     succession::{Orders, Recorder, Report, View},
@@ -107,6 +108,8 @@ pub(super) struct Parts {
     pub(super) node: NodeId,
     /// The maps of the kernel program, and once more for corrections; `None` without one.
     pub(super) kernel: Option<(Live, Live, EventQueue)>,
+    /// What finds senders of stray traffic.
+    pub(super) healer: Option<Healer>,
     /// Shared with whoever writes entries.
     pub(super) roles: Roles,
     /// What is answered already because an agent before this one left it so.

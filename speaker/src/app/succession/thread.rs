@@ -18,7 +18,7 @@ use arpeggio_common::{
 use tokio::sync::mpsc::Sender;
 
 use super::{
-    Command, News, Parts, Situation, Snapshot, corrections::Corrector, counters::FrameCounters, effects::Outlet,
+    Command, News, Parts, Situation, Snapshot, corrections::Corrector, counters::FrameCounters, effects::Outlet, healing::Healing,
     lease::Lease, priority, tables::SharedTables, wait::wait,
 };
 use crate::{
@@ -78,12 +78,12 @@ impl Driver {
         woken: UnixStream,
         (commands, tell): (Receiver<Command>, Sender<News>),
     ) -> io::Result<Self> {
-        let Parts { node, kernel, roles, adopted } = parts;
+        let Parts { node, kernel, healer, roles, adopted } = parts;
         let (kernel, for_corrections, events) =
             kernel.map_or((None, None, None), |(first, second, events)| (Some(first), Some(second), Some(events)));
         let tables = SharedTables::new(kernel, roles.clone());
         let (corrections, jobs) = sync_channel(BATCHES);
-        Corrector::start(jobs, SharedTables::new(for_corrections, roles), second)?;
+        Corrector::start(jobs, SharedTables::new(for_corrections, roles), second, Healing::new(healer))?;
         Ok(Self {
             me: node,
             succession: Succession::new(node),
