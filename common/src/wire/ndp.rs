@@ -279,6 +279,18 @@ impl Neighbor<'_> {
             [link_option(OPTION_TARGET_LINK, owner)],
         )
     }
+
+    /// The same by the owner itself, `mac`, that is `node`: another speaker that is told must not take it for a stranger.
+    pub fn own_correction(
+        to: Mac,
+        mac: Mac,
+        address: [u8; 16],
+        receiver: [u8; 16],
+        node: NodeId,
+    ) -> [u8; ND_TAGGED_FRAME] {
+        let options = tagged(link_option(OPTION_TARGET_LINK, mac), node);
+        Self::build((to, mac), (address, receiver), (ADVERTISEMENT, FLAG_OVERRIDE, address), options)
+    }
 }
 
 #[cfg(test)]

@@ -79,21 +79,22 @@ pub struct Told {
     pub address: IpAddr,
 }
 
-/// Tells one client that this node has the address. Tagged, so that whoever measures tells it from an answer. `None` for a
-/// client of the other family.
-pub fn own_correction(place: Place, owner: Mac, node: NodeId, told: Told) -> Option<Frame> {
-    match (place.1, told.address) {
+/// Tells one client that `speaker` has the address. `None` for a client of the other family.
+pub fn own_correction((ifindex, address): Place, speaker: &Speaker, told: Told) -> Option<Frame> {
+    let Speaker { mac, node, .. } = *speaker;
+    Some(match (address, told.address) {
         (IpAddr::V4(v4), IpAddr::V4(client)) => {
-            let frame = Arp::own_correction(told.mac, owner, v4.octets(), client.octets(), node);
-            Some(Frame::new(place.0, frame))
+            Frame::new(ifindex, Arp::own_correction(told.mac, mac, v4.octets(), client.octets(), node))
         }
-        // Nobody asked for it: the flags of an advertisement say so.
-        (IpAddr::V4(_) | IpAddr::V6(_), _) => correction(place, owner, owner, told),
-    }
+        (IpAddr::V6(v6), IpAddr::V6(client)) => {
+            Frame::new(ifindex, Neighbor::own_correction(told.mac, mac, v6.octets(), client.octets(), node))
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
+    })
 }
 
-/// Tells one client that `owner` has the address, sent from `from`, which is `owner` or another node that knows. `None` for a
-/// client of the other family.
+/// Tells one machine, which is no speaker, that `owner` has the address, sent from `from`, who knows. `None` for a machine of
+/// the other family.
 pub fn correction((ifindex, address): Place, from: Mac, owner: Mac, told: Told) -> Option<Frame> {
     Some(match (address, told.address) {
         (IpAddr::V4(v4), IpAddr::V4(client)) => {
@@ -104,4 +105,55 @@ pub fn correction((ifindex, address): Place, from: Mac, owner: Mac, told: Told) 
         }
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const OTHER: Mac = Mac([2, 0, 0, 0, 0, 2]);
+
+    fn speaker(link_local: Option<Ipv6Addr>) -> Speaker {
+        let node = NodeId::from_number(0x0102_0304_0506_0708).unwrap();
+        Speaker { node, mac: OURS, ipv4: None, link_local }
+    }
+
+    fn v6() -> IpAddr {
+        "2001:db8::10".parse().unwrap()
+    }
+
+    #[test]
+    fn questions_name_this_node_and_disturb_no_cache() {
+        let us = speaker(Some("fe80::1".parse().unwrap()));
+        let heartbeat = question(&us, (7, [192, 0, 2, 10].into()), Some(OTHER)).unwrap();
+        assert_eq!((heartbeat.ifindex(), &heartbeat.bytes()[..6]), (7, &OTHER.0[..]));
+        assert_eq!(heartbeat.bytes()[28..32], [0; 4], "no sender address");
+        assert_eq!(heartbeat.bytes()[50..58], us.node.number().to_be_bytes());
+        let probe = question(&us, (7, v6()), None).unwrap();
+        assert_eq!(probe.bytes()[..2], [0x33, 0x33]);
+        assert_eq!(probe.bytes()[94..], us.node.number().to_be_bytes());
+        assert_eq!(question(&speaker(None), (7, v6()), None), None, "nobody to answer to");
+    }
+
+    #[test]
+    fn a_client_is_told_in_its_own_family() {
+        let us = speaker(None);
+        let told = Told { mac: OTHER, address: [192, 0, 2, 200].into() };
+        let frame = own_correction((7, [192, 0, 2, 10].into()), &us, told).unwrap();
+        assert_eq!(frame.bytes()[..12], [OTHER.0, OURS.0].concat());
+        assert_eq!(frame.bytes()[50..58], us.node.number().to_be_bytes());
+        assert_eq!(own_correction((7, v6()), &us, told), None);
+        assert_eq!(correction((7, v6()), OURS, OTHER, told), None);
+    }
+
+    #[test]
+    fn a_sign_of_life_is_asked_for_from_our_address_if_there_is_one() {
+        let mut us = speaker(None);
+        let gateway: IpAddr = [192, 0, 2, 1].into();
+        assert_eq!(sign_of_life(&us, 7, gateway).unwrap().bytes()[28..32], [0; 4]);
+        us.ipv4 = Some([192, 0, 2, 7].into());
+        assert_eq!(sign_of_life(&us, 7, gateway).unwrap().bytes()[28..32], [192, 0, 2, 7]);
+        assert_eq!(sign_of_life(&us, 7, v6()), None);
+    }
 }

@@ -96,3 +96,35 @@ fn a_new_order_moves_an_address_to_whoever_it_puts_first() {
     }
     answered_by(&segment, &segment.nodes[2]);
 }
+
+#[test]
+fn who_sends_to_the_old_owner_is_told_the_new_one() {
+    let (speakers, segment) = three("native");
+    let [old, new, _third] = &segment.nodes[..] else { panic!("three nodes") };
+    answered_by(&segment, old);
+    for speaker in &speakers {
+        speaker.configure(&owned_by(&["node-b", "node-a", "node-c"], "native")).unwrap();
+    }
+    answered_by(&segment, new);
+    // Whoever hears no claims can only be told by a frame to itself alone.
+    let lonely = &segment.client;
+    let port = &lonely.port;
+    let mut deafen = segment.switch.command("bridge");
+    deafen.args(["link", "set", "dev", port, "bcast_flood", "off", "mcast_flood", "off"]);
+    sh::run(deafen).unwrap();
+    for vip in both() {
+        let family = if vip.is_ipv4() { "-4" } else { "-6" };
+        let entry = format!("{family} neigh replace {vip} lladdr {} dev eth0 nud reachable", old.mac);
+        lonely.namespace.ip(&entry).unwrap();
+        eventually(SOON, "the sender to know the new owner", || {
+            // Nobody holds the address: what counts is where the packet goes.
+            let mut ping = lonely.namespace.command("ping");
+            ping.args(["-c", "1", "-W", "1", &vip.to_string()]);
+            let _ = sh::attempt(&mut ping)?;
+            let known = clients::neighbour(lonely, vip)?;
+            anyhow::ensure!(known == new.mac, "it knows {known}");
+            Ok(())
+        })
+        .unwrap();
+    }
+}

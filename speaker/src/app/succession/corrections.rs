@@ -11,7 +11,6 @@ use std::{
 
 use arpeggio_common::{
     abi::{Action, Client, bucket},
-    model::NodeId,
     wire::Mac,
 };
 
@@ -21,7 +20,7 @@ use crate::{
     dataplane::Place,
     frames::{
         FrameSocket, ResponderLive,
-        messages::{Told, own_correction},
+        messages::{Speaker, Told, own_correction},
     },
 };
 
@@ -41,21 +40,20 @@ const BATCH: Duration = Duration::from_millis(5);
 pub(super) enum Job {
     /// The raw sockets were started, or ended.
     Follow(Option<ResponderLive>),
-    /// These shares of an address are ours, at this MAC.
-    Correct { place: Place, mac: Mac, node: NodeId, buckets: u64 },
+    /// These shares of an address are ours.
+    Correct { place: Place, speaker: Speaker, buckets: u64 },
     /// Whoever sends traffic for the address to us is to be told its owner.
     Heal { place: Place, from: Mac, owner: Mac },
 }
 
-/// Which shares moved here, to which MAC of which node.
-type Wanted = BTreeMap<Place, (Mac, NodeId, u64)>;
+/// Which shares moved here, and who we are there.
+type Wanted = BTreeMap<Place, (Speaker, u64)>;
 
 /// One client to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Errand {
     place: Place,
-    mac: Mac,
-    node: NodeId,
+    speaker: Speaker,
     told: Told,
     share: u32,
 }
@@ -117,9 +115,9 @@ impl Corrector {
     fn take(&mut self, job: Job, wanted: &mut Wanted) {
         match job {
             Job::Follow(user) => self.tables.follow(user),
-            Job::Correct { place, mac, node, buckets } => {
-                let shares = wanted.entry(place).or_insert((mac, node, 0));
-                *shares = (mac, node, shares.2 | buckets);
+            Job::Correct { place, speaker, buckets } => {
+                let shares = wanted.entry(place).or_insert((speaker, 0));
+                *shares = (speaker, shares.1 | buckets);
             }
             Job::Heal { place, from, owner } => self.healing.begin(place, from, owner, monotonic_ns()),
         }
@@ -151,7 +149,7 @@ impl Corrector {
             if role.is_none_or(|role| role.action != Action::Answer || role.buckets >> errand.share & 1 == 0) {
                 continue;
             }
-            if let Some(frame) = own_correction(errand.place, errand.mac, errand.node, errand.told) {
+            if let Some(frame) = own_correction(errand.place, &errand.speaker, errand.told) {
                 // A client that is not told now asks by itself when its entry is old.
                 let _ = self.socket.send(frame.ifindex(), frame.bytes());
                 left -= 1;
@@ -167,10 +165,10 @@ fn errands(clients: BTreeMap<(Place, IpAddr), Client>, wanted: &Wanted, now_ns: 
         .filter(|(_, client)| now_ns.saturating_sub(client.last_seen_ns()) <= RECENT_NS)
         .filter(|((_, address), _)| !address.is_unspecified())
         .filter_map(|((place, address), client)| {
-            let (mac, node, shares) = wanted.get(&place)?;
+            let (speaker, shares) = wanted.get(&place)?;
             let share = share_of(address);
             let told = Told { mac: Mac(client.mac()), address };
-            let errand = Errand { place, mac: *mac, node: *node, told, share };
+            let errand = Errand { place, speaker: *speaker, told, share };
             (shares >> share & 1 == 1).then_some((client.last_seen_ns(), errand))
         })
         .collect();
@@ -193,19 +191,18 @@ fn share_of(client: IpAddr) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use arpeggio_common::abi::ALL_BUCKETS;
+    use arpeggio_common::abi::{ALL_BUCKETS, NodeId};
 
     use super::*;
 
     const NOW: u64 = 10_000_000_000_000;
-    const OWN: Mac = Mac([2, 0, 0, 0, 0, 1]);
+
+    fn own() -> Speaker {
+        Speaker { node: NodeId::from_number(9).unwrap(), mac: Mac([2, 0, 0, 0, 0, 1]), ipv4: None, link_local: None }
+    }
 
     fn place(last: u8) -> Place {
         (7, [192, 0, 2, last].into())
-    }
-
-    fn us() -> NodeId {
-        NodeId::from_number(7).unwrap()
     }
 
     fn client(last: u8, host: u8, ago_ns: u64) -> ((Place, IpAddr), Client) {
@@ -227,16 +224,16 @@ mod tests {
             unspecified,
             client(10, 5, 0),
         ]);
-        let found = errands(clients, &Wanted::from([(place(10), (OWN, us(), ALL_BUCKETS))]), NOW);
+        let found = errands(clients, &Wanted::from([(place(10), (own(), ALL_BUCKETS))]), NOW);
         assert_eq!(hosts(&found), [[192, 0, 2, 5], [192, 0, 2, 2], [192, 0, 2, 1]].map(IpAddr::from));
-        assert!(found.iter().all(|errand| errand.mac == OWN));
+        assert!(found.iter().all(|errand| errand.speaker == own()));
     }
 
     #[test]
     fn of_a_shared_address_only_those_of_the_gained_shares_are_told() {
         let clients: BTreeMap<_, _> = (1..=200).map(|host| client(10, host, 0)).collect();
         let gained = 0xff00;
-        let found = errands(clients, &Wanted::from([(place(10), (OWN, us(), gained))]), NOW);
+        let found = errands(clients, &Wanted::from([(place(10), (own(), gained))]), NOW);
         assert!(!found.is_empty() && found.len() < 60, "{}", found.len());
         assert!(found.iter().all(|errand| gained >> share_of(errand.told.address) & 1 == 1));
     }

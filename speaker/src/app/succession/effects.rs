@@ -117,7 +117,7 @@ impl Outlet {
     /// Hands clients over to be told that these shares of an address are ours.
     pub(super) fn correct_clients(&mut self, place: Place, buckets: u64) {
         if let Some(speaker) = self.speakers.get(&place.0) {
-            self.jobs.push(Job::Correct { place, mac: speaker.mac, node: speaker.node, buckets });
+            self.jobs.push(Job::Correct { place, speaker: *speaker, buckets });
         }
     }
 

@@ -18,8 +18,8 @@ use arpeggio_common::{
 use tokio::sync::mpsc::Sender;
 
 use super::{
-    Command, News, Parts, Situation, Snapshot, corrections::Corrector, counters::FrameCounters, effects::Outlet, healing::Healing,
-    lease::Lease, priority, tables::SharedTables, wait::wait,
+    Command, News, Parts, Situation, Snapshot, corrections::Corrector, counters::FrameCounters, effects::Outlet,
+    healing::Healing, lease::Lease, priority, tables::SharedTables, wait::wait,
 };
 use crate::{
     clock::monotonic_ns,
