@@ -149,6 +149,31 @@ fn an_evacuated_node_says_that_it_would_not_take_over() {
 }
 
 #[test]
+fn a_takeover_is_recorded_with_its_cause_and_its_gap() {
+    let segment = Segment::new(3).unwrap();
+    let config = owned_by(&["node-a", "node-b", "node-c"], "native");
+    let start = |index: usize| start(&segment, &segment.nodes[index], &config, &[]);
+    let owner = start(0);
+    standing(&owner, v4(), "owner");
+    let (next, last) = (start(1), start(2));
+    standing(&next, v4(), "standby");
+    let told = "node-a answers for it on eth0; this node is second in line and would take over within 310 ms.";
+    expect_verdict(&last, v4(), told, true);
+    let fault = segment.cut(&segment.nodes[0]).unwrap();
+    standing(&next, v4(), "owner");
+    let told = expect_verdict(&next, v4(), "192.0.2.10 is answered by this node on eth0 and by nobody else.", true);
+    let events = told["events"].as_array().unwrap();
+    let took = events.iter().find(|event| event["happened"] == "took").unwrap();
+    assert_eq!((&took["cause"], &took["other"]["node"]), (&"owner-silent".into(), &"node-a".into()), "{took:#}");
+    assert!(took["gapMs"].as_u64().is_some_and(|ms| ms > 0), "{took:#}");
+    let text = took["text"].as_str().unwrap();
+    assert!(text.starts_with("took over from node-a (") && next.log().contains(text), "the log says the same: {text}");
+    let told = "node-b answers for it on eth0; this node is second in line and would take over within 310 ms.";
+    expect_verdict(&last, v4(), told, true);
+    fault.heal().unwrap();
+}
+
+#[test]
 fn asking_who_answers_changes_nothing() {
     let segment = Segment::new(2).unwrap();
     let config = owned_by(&["node-a", "node-b"], "native");
