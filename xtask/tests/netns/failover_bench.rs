@@ -80,3 +80,19 @@ fn keepalived_takes_over_and_answers_twice_when_it_is_killed() {
     let killed = line(&report, "keepalived, 100 ms", Fault::Killed).trials[0];
     assert!(killed.double_ms > 0.0 && killed.takeovers > 0, "{killed:?}");
 }
+
+#[test]
+fn ours_takes_over_once_and_loses_nothing_to_a_restart() {
+    let out = tempfile::tempdir().unwrap();
+    let faults = [Fault::LinkCut, Fault::Evacuated, Fault::Restarted];
+    let files = run(&arguments(out.path(), "ours, default", &faults)).unwrap();
+    let report: Report = serde_json::from_slice(&fs::read(&files.json).unwrap()).unwrap();
+    let trial = |fault| line(&report, "ours, default", fault).trials[0];
+    let (cut, evacuated, restarted) = (trial(Fault::LinkCut), trial(Fault::Evacuated), trial(Fault::Restarted));
+    assert!(cut.takeovers == 1 && cut.requests_lost > 0 && cut.packets_lost > 0, "{cut:?}");
+    assert_eq!(evacuated.takeovers, 1, "{evacuated:?}");
+    assert_eq!((restarted.requests_lost, restarted.packets_lost, restarted.takeovers), (0, 0, 0), "{restarted:?}");
+    // Node loss, evacuation, restart, and two answerers over all.
+    assert_eq!(report.goals.len(), 4, "{:?}", report.goals);
+    assert!(report.goals.iter().all(|goal| goal.value.is_finite()), "{:?}", report.goals);
+}
