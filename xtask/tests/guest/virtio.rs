@@ -43,7 +43,7 @@ fn node_with_card(lab: &Lab, name: &str, mac: &str, number: u8) -> Node {
 
 #[test]
 #[ignore = "runs in the guests of the kernel tier"]
-fn virtio_net_gets_native_xdp_or_says_why_not() {
+fn virtio_net_gets_native_xdp_until_a_vlan_comes_or_says_why_not() {
     let lab = Lab::new().unwrap();
     let node = node_with_card(&lab, "node-a", "02:00:00:00:01:01", 1);
     let client = node_with_card(&lab, "client", "02:00:00:00:01:02", 200);
