@@ -134,11 +134,14 @@ fn those_who_share_say_how_much() {
 #[test]
 fn an_evacuated_node_says_that_it_would_not_take_over() {
     let segment = Segment::new(2).unwrap();
-    let config = owned_by(&["node-a", "node-b"], "native");
+    // On a segment this quiet a successor has to be able to make somebody speak, or it cannot know that it hears.
+    let config = owned_by(&["node-a", "node-b"], "native") + "succession: {witnesses: [192.0.2.200]}\n";
     let owner = start(&segment, &segment.nodes[0], &config, &[]);
     standing(&owner, v4(), "owner");
     let standby = start(&segment, &segment.nodes[1], &config, &[]);
-    standing(&standby, v4(), "standby");
+    for vip in both() {
+        standing(&standby, vip, "standby");
+    }
     sh::run(owner.cli(&["evacuate", "--wait"])).unwrap();
     let told = "node-b answers for it on eth0; this node is being evacuated and would not take over.";
     expect_verdict(&owner, v4(), told, true);
@@ -151,7 +154,7 @@ fn an_evacuated_node_says_that_it_would_not_take_over() {
 #[test]
 fn a_takeover_is_recorded_with_its_cause_and_its_gap() {
     let segment = Segment::new(3).unwrap();
-    let config = owned_by(&["node-a", "node-b", "node-c"], "native");
+    let config = owned_by(&["node-a", "node-b", "node-c"], "native") + "succession: {witnesses: [192.0.2.200]}\n";
     let start = |index: usize| start(&segment, &segment.nodes[index], &config, &[]);
     let owner = start(0);
     standing(&owner, v4(), "owner");
