@@ -1,7 +1,8 @@
 //! Looking for a second owner: after a partition has healed nobody is told that there are two.
 //!
-//! Every owner asks everybody for one of its addresses now and then, each in its turn. Whoever answers may have others of
-//! them as well: all that it could have are asked of it by unicast, at once.
+//! Every owner asks everybody for one of its addresses now and then, each in its turn; all others hear that it is there. Whoever
+//! answers, and whoever is heard again after a silence, may have others of them: all that it could have are asked of it by
+//! unicast, at once.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -23,18 +24,27 @@ const RUSH: usize = 128;
 const RUSH_NS: u64 = 20 * MS;
 /// One rival is not asked for everything more often than this.
 const RUSH_AGAIN_NS: u64 = 2_000 * MS;
-/// How long the answer to a question is looked for.
+/// An answer is looked for after this long …
+const LOOK_NS: u64 = 20 * MS;
+/// … and for this long.
 const ANSWER_NS: u64 = 200 * MS;
 
 /// The audits of one interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Audit {
-    /// Owned here, with another candidate; how many candidates there are.
-    owned: BTreeMap<Place, usize>,
+    /// Owned here, with another candidate.
+    owned: BTreeSet<Place>,
+    /// Nodes on the segment, as far as they were heard.
+    nodes: usize,
     last: Option<Place>,
     next_ns: u64,
+    /// When the other nodes are looked at next.
+    peers_ns: u64,
     rushes: BTreeMap<Mac, Rush>,
     asked: VecDeque<(u64, Place)>,
+    look_ns: Option<u64>,
+    /// Now is that time.
+    wants_peers: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +55,18 @@ struct Rush {
 }
 
 impl Audit {
-    /// This node owns the address; `candidates` may.
-    pub(super) fn add(&mut self, place: Place, candidates: usize, now_ns: u64) {
+    /// This node owns the address, and others may.
+    pub(super) fn add(&mut self, place: Place, now_ns: u64) {
         if self.owned.is_empty() {
             self.next_ns = now_ns + AUDIT_NS;
+            self.peers_ns = now_ns;
         }
-        self.owned.insert(place, candidates);
+        self.owned.insert(place);
+    }
+
+    /// So many other nodes were heard on the segment.
+    pub(super) const fn set_nodes(&mut self, nodes: usize) {
+        self.nodes = nodes;
     }
 
     pub(super) fn remove(&mut self, place: Place) {
@@ -59,17 +75,32 @@ impl Audit {
 
     /// Whether this node owns it.
     pub(super) fn owns(&self, place: Place) -> bool {
-        self.owned.contains_key(&place)
+        self.owned.contains(&place)
     }
 
     /// What this node owns.
     pub(super) fn owned(&self) -> impl Iterator<Item = Place> + '_ {
-        self.owned.keys().copied()
+        self.owned.iter().copied()
     }
 
     /// The addresses whose answers may have come.
     pub(super) fn asked(&self) -> impl Iterator<Item = Place> + '_ {
         self.asked.iter().map(|(_, place)| *place)
+    }
+
+    /// When an address was asked for, if its answer may still come: what was seen earlier answers something else.
+    pub(super) fn asked_ns(&self, place: Place) -> Option<u64> {
+        self.asked.iter().find(|(_, asked)| *asked == place).map(|(sent_ns, _)| *sent_ns)
+    }
+
+    /// Whether the other nodes have to be looked at.
+    pub(super) const fn wants_peers(&self) -> bool {
+        self.wants_peers
+    }
+
+    /// A node that was not heard for longer than this was not there.
+    pub(super) fn absence_ns(&self) -> u64 {
+        2 * self.interval_ns() + AUDIT_NS
     }
 
     /// Whether a rival may be asked for everything again.
@@ -86,8 +117,8 @@ impl Audit {
     pub(super) fn due_ns(&self) -> Option<u64> {
         let rushes = self.rushes.values().filter(|rush| !rush.places.is_empty()).map(|rush| rush.next_ns);
         let answers = self.asked.front().map(|(sent_ns, _)| sent_ns + ANSWER_NS);
-        let audit = if self.owned.is_empty() { None } else { Some(self.next_ns) };
-        rushes.chain(answers).chain(audit).min()
+        let audit = if self.owned.is_empty() { None } else { Some(self.next_ns.min(self.peers_ns)) };
+        rushes.chain(answers).chain(audit).chain(self.look_ns).min()
     }
 
     /// What to ask now, and whom: one MAC or everybody.
@@ -95,12 +126,16 @@ impl Audit {
         while self.asked.front().is_some_and(|(sent_ns, _)| sent_ns + ANSWER_NS <= now_ns) {
             self.asked.pop_front();
         }
+        self.look_ns = self.look_ns.filter(|look_ns| *look_ns > now_ns);
+        self.wants_peers = now_ns >= self.peers_ns && !self.owned.is_empty();
+        if self.wants_peers {
+            self.peers_ns = now_ns + AUDIT_NS;
+        }
         let mut questions = Vec::new();
         if now_ns >= self.next_ns
             && let Some(place) = self.next()
         {
-            let most = self.owned.get(&place).copied().unwrap_or_default();
-            self.next_ns = now_ns + AUDIT_NS * most.div_ceil(FEW).max(1) as u64;
+            self.next_ns = now_ns + self.interval_ns();
             self.last = Some(place);
             questions.push((place, None));
         }
@@ -112,7 +147,10 @@ impl Audit {
             }
         }
         self.rushes.retain(|_, rush| !rush.places.is_empty() || now_ns.saturating_sub(rush.begun_ns) < RUSH_AGAIN_NS);
-        questions.retain(|(place, _)| self.owned.contains_key(place));
+        questions.retain(|(place, _)| self.owned.contains(place));
+        if !questions.is_empty() {
+            self.look_ns = Some(now_ns + LOOK_NS);
+        }
         let known: BTreeSet<_> = self.asked.iter().map(|(_, place)| *place).collect();
         self.asked
             .extend(questions.iter().filter(|(place, _)| !known.contains(place)).map(|(place, _)| (now_ns, *place)));
@@ -121,7 +159,12 @@ impl Audit {
 
     fn next(&self) -> Option<Place> {
         let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = self.owned.range((after, Bound::Unbounded)).next().or_else(|| self.owned.first_key_value());
-        next.map(|(place, _)| *place)
+        self.owned.range((after, Bound::Unbounded)).next().or_else(|| self.owned.first()).copied()
+    }
+
+    fn interval_ns(&self) -> u64 {
+        // This node is one more.
+        let times = (self.nodes + 1).div_ceil(FEW);
+        AUDIT_NS * times as u64
     }
 }

@@ -75,7 +75,8 @@ pub struct Succession {
     probing: BTreeSet<Place>,
     /// Where the shared addresses are.
     shared: BTreeSet<Place>,
-    peers: BTreeMap<(u32, NodeId), Mac>,
+    /// The other nodes: where they are and when they were heard last.
+    peers: BTreeMap<(u32, NodeId), (Mac, u64)>,
     effects: Vec<Effect>,
     now_ns: u64,
 }
@@ -112,6 +113,8 @@ impl Succession {
             }
         }
         questions.extend(self.audits.values().flat_map(Audit::asked).map(Question::Sighting));
+        let audited = self.audits.iter().filter(|(_, audit)| audit.wants_peers());
+        questions.extend(audited.map(|(ifindex, _)| Question::Peers(*ifindex)));
         questions.extend(self.probing.iter().copied().map(Question::Sighting));
         questions.extend(self.listening.iter().map(|(ifindex, _)| Question::Received(*ifindex)));
         questions.extend(self.shared.iter().map(|(ifindex, _)| Question::Peers(*ifindex)));
@@ -127,7 +130,7 @@ impl Succession {
             Input::Seen(place, seen) => self.seen(place, seen),
             Input::Peer { ifindex, node, mac, at_ns, answered_ns } => {
                 if node != self.me && now_ns.saturating_sub(at_ns) < PEER_FRESH_NS {
-                    self.meet((ifindex, node), mac);
+                    self.meet((ifindex, node), mac, at_ns);
                 }
                 self.answered((ifindex, mac), None, answered_ns);
             }
@@ -316,7 +319,13 @@ impl Succession {
         }
         *told_ns = seen.at_ns;
         let Machine::Exclusive(machine) = &entry.machine else { return };
-        let contested = seen.at_ns > machine.since_ns() && self.audits.get(&place.0).is_some_and(|a| a.owns(place));
+        let audit = self.audits.get(&place.0).filter(|audit| audit.owns(place));
+        let asked_ns = audit.and_then(|audit| audit.asked_ns(place)).unwrap_or(u64::MAX);
+        if audit.is_some() && seen.kind == SightingKind::Heartbeat && seen.at_ns < asked_ns {
+            // An answer to a question of before this node owned it.
+            return;
+        }
+        let contested = audit.is_some() && seen.at_ns > machine.since_ns();
         self.step_machine(place, Event::Exclusive(exclusive::Event::Seen(seen)));
         if let Some(node) = seen.voice.node
             && contested

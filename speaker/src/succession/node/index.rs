@@ -9,7 +9,9 @@ use arpeggio_common::{model::NodeId, wire::Mac};
 
 use super::{
     super::{
-        Effect, Place, Standing, Voice, exclusive, shared,
+        Effect, Place, Standing, Voice,
+        audit::Audit,
+        exclusive, shared,
         watch::{Finding, Watch},
     },
     Event, Machine, Succession,
@@ -43,7 +45,7 @@ impl Succession {
         let rivals = candidates.iter().filter(|node| **node != self.me).count();
         let audit = self.audits.entry(place.0).or_default();
         if audits && rivals > 0 {
-            audit.add(place, candidates.len(), self.now_ns);
+            audit.add(place, self.now_ns);
         } else {
             audit.remove(place);
         }
@@ -65,7 +67,7 @@ impl Succession {
                 let others = candidates.iter().filter(|node| **node != self.me);
                 others
                     .filter_map(|node| {
-                        let mac = self.peers.get(&(place.0, *node))?;
+                        let (mac, _) = self.peers.get(&(place.0, *node))?;
                         let silent = self.watches.get(&(place.0, *mac)).is_some_and(|watch| !watch.is_alive());
                         Some((*mac, (*node, silent)))
                     })
@@ -100,9 +102,18 @@ impl Succession {
         }
     }
 
-    /// A node was heard: whoever shares an address with it has to watch it.
-    pub(super) fn meet(&mut self, (ifindex, node): (u32, NodeId), mac: Mac) {
-        if self.peers.insert((ifindex, node), mac) == Some(mac) {
+    /// A node was heard: whoever shares an address with it has to watch it, and if it was away it may own what this node does.
+    pub(super) fn meet(&mut self, (ifindex, node): (u32, NodeId), mac: Mac, at_ns: u64) {
+        let before = self.peers.insert((ifindex, node), (mac, at_ns));
+        if before.is_none() {
+            let nodes = self.peers.keys().filter(|(index, _)| *index == ifindex).count();
+            self.audits.entry(ifindex).or_default().set_nodes(nodes);
+        }
+        let absence_ns = self.audits.get(&ifindex).map_or(u64::MAX, Audit::absence_ns);
+        if before.is_none_or(|(_, before_ns)| at_ns.saturating_sub(before_ns) > absence_ns) {
+            self.rush(ifindex, node, mac);
+        }
+        if before.is_some_and(|(before, _)| before == mac) {
             return;
         }
         let places: Vec<_> = self.shared.iter().filter(|place| place.0 == ifindex).copied().collect();
