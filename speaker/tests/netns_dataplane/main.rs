@@ -7,6 +7,7 @@ mod cleaning;
 mod healing;
 mod pinning;
 mod privileges;
+mod roles;
 mod sandbox;
 mod tables;
 mod takeover;
