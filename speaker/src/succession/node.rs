@@ -75,6 +75,9 @@ pub struct Succession {
     probing: BTreeSet<Place>,
     /// Where the shared addresses are.
     shared: BTreeSet<Place>,
+    /// Where this node waits for successors, and when it said there that it is about.
+    leaving: BTreeMap<u32, BTreeSet<Place>>,
+    said_ns: BTreeMap<u32, u64>,
     /// The other nodes: where they are and when they were heard last.
     peers: BTreeMap<(u32, NodeId), (Mac, u64)>,
     effects: Vec<Effect>,
@@ -96,6 +99,8 @@ impl Succession {
             listening: BTreeSet::new(),
             probing: BTreeSet::new(),
             shared: BTreeSet::new(),
+            leaving: BTreeMap::new(),
+            said_ns: BTreeMap::new(),
             peers: BTreeMap::new(),
             effects: Vec::new(),
             now_ns: 0,
@@ -156,6 +161,7 @@ impl Succession {
             self.tell(place, exclusive::Event::Timer, shared::Event::Timer);
         }
         self.beat();
+        self.say_while_leaving();
         for audit in self.audits.values_mut() {
             let asked = audit.step(now_ns);
             self.effects.extend(asked.into_iter().map(|(place, to)| Effect::Ask(place, to)));
@@ -170,7 +176,7 @@ impl Succession {
         let pace = self.orders.pace;
         let watches = self.watches.values().map(|watch| watch.due_ns(pace));
         let audits = self.audits.values().filter_map(Audit::due_ns);
-        watches.chain(audits).chain(self.due.first().map(|(due_ns, _)| *due_ns)).min()
+        watches.chain(audits).chain(self.leaving_due_ns()).chain(self.due.first().map(|(due_ns, _)| *due_ns)).min()
     }
 
     /// How one address stands.
@@ -261,6 +267,7 @@ impl Succession {
         for mac in entry.watched {
             self.part(place, mac);
         }
+        self.set_leaving(place, false);
         self.listening.remove(&place);
         self.probing.remove(&place);
         self.shared.remove(&place);

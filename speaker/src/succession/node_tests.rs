@@ -42,6 +42,8 @@ struct Node {
 struct World {
     now_ns: u64,
     nodes: Vec<Node>,
+    /// Nobody but the nodes talks.
+    quiet: bool,
 }
 
 impl World {
@@ -57,7 +59,7 @@ impl World {
             reports: Vec::new(),
             sent: 0,
         };
-        Self { now_ns: 1_000 * MS, nodes: (0..nodes).map(node).collect() }
+        Self { now_ns: 1_000 * MS, nodes: (0..nodes).map(node).collect(), quiet: false }
     }
 
     fn order(&mut self, n: usize, order: &[usize], mode: Mode, evacuate: bool) {
@@ -128,7 +130,7 @@ impl World {
                 }
                 // Somebody on every segment talks.
                 Question::Received(ifindex) => {
-                    node.received += 1;
+                    node.received += u64::from(!self.quiet);
                     node.succession.input(Input::Received(ifindex, node.received), now_ns);
                 }
             }
@@ -250,6 +252,17 @@ fn an_evacuated_node_lets_go_when_the_successor_claims() {
     assert_eq!(world.last(0, Happened::Lost).cause, Cause::Succeeded);
     world.order(0, &[0, 1, 2], Mode::Exclusive, false);
     world.run(2_000 * MS);
+    assert_eq!(world.answerers(place(10)), [1]);
+}
+
+#[test]
+fn who_leaves_a_silent_segment_gives_a_sign() {
+    let mut world = World::new(2);
+    world.order_all(&[0, 1], Mode::Exclusive);
+    world.run(2_000 * MS);
+    world.quiet = true;
+    world.order(0, &[0, 1], Mode::Exclusive, true);
+    world.run(Pace::DEFAULT.detection_ns() + Pace::DEFAULT.interval_ns());
     assert_eq!(world.answerers(place(10)), [1]);
 }
 

@@ -160,6 +160,13 @@ fn an_evacuation_loses_no_request_and_no_packet() {
 }
 
 #[test]
+fn an_evacuation_on_a_silent_segment_finds_its_successor() {
+    let cluster = Cluster::start(2, &[]);
+    xtask::sh::read(cluster.running(0).cli(&["evacuate", "--wait"])).unwrap();
+    cluster.owned_by(1);
+}
+
+#[test]
 fn an_evacuation_by_configuration_loses_nothing_either() {
     let cluster = Cluster::start(2, &[]);
     let streams = cluster.streams();

@@ -49,8 +49,46 @@ impl Succession {
         } else {
             audit.remove(place);
         }
+        let leaves = match &entry.machine {
+            Machine::Exclusive(machine) => machine.standing() == Standing::Leaving,
+            Machine::Shared(machine) => machine.standing() == Standing::Leaving,
+        };
+        self.set_leaving(place, leaves);
         let wanted = self.wanted(place);
         self.watch(place, &wanted);
+    }
+
+    pub(super) fn set_leaving(&mut self, place: Place, leaves: bool) {
+        if leaves {
+            self.leaving.entry(place.0).or_default().insert(place);
+        } else if let Some(places) = self.leaving.get_mut(&place.0) {
+            places.remove(&place);
+            if places.is_empty() {
+                self.leaving.remove(&place.0);
+            }
+        }
+    }
+
+    /// Who leaves answers no heartbeats; where nobody else talks, standbys would hear nothing at all, and take nothing from
+    /// an owner that they cannot tell from their own deafness. So it asks everybody for something, once an interval.
+    pub(super) fn say_while_leaving(&mut self) {
+        let interval_ns = self.orders.pace.interval_ns();
+        for (ifindex, places) in &self.leaving {
+            let said_ns = self.said_ns.entry(*ifindex).or_default();
+            if self.now_ns >= *said_ns + interval_ns
+                && let Some(place) = places.first()
+            {
+                *said_ns = self.now_ns;
+                self.effects.push(Effect::Ask(*place, None));
+            }
+        }
+    }
+
+    /// When it does so next.
+    pub(super) fn leaving_due_ns(&self) -> Option<u64> {
+        let interval_ns = self.orders.pace.interval_ns();
+        let said = self.leaving.keys().map(|ifindex| self.said_ns.get(ifindex).copied().unwrap_or_default());
+        said.map(|said_ns| said_ns + interval_ns).min()
     }
 
     /// Who has to be watched for an address, and whether slowly.
