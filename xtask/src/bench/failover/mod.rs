@@ -93,6 +93,7 @@ pub fn run(args: &Args) -> Result<Files> {
         lines.extend(measure::measure(&plan, &contenders, *fault)?);
     }
     ui::say(tables::lines(&lines));
+    ui::say(tables::NOTES);
 
     let goals = goals::judge(&lines);
     ui::heading("goals");

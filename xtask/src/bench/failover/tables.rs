@@ -5,6 +5,13 @@ use comfy_table::Table;
 use super::report::Line;
 use crate::bench::tables::{align, table};
 
+/// What the reader should know of the lines.
+pub(super) const NOTES: &str = "\
+gap: the longest time without an answer to a request, or without an echo of a packet, whichever was longer
+killed: ours answers until its lease ends, here after 3 s; the address of a killed keepalived stays until it is started again,
+which is done as soon as another node should have taken over: two answer for as long as nobody does it
+every repetition includes the end of its fault: what the return of the node costs is in the figures";
+
 /// One line for each fault and contender; times in milliseconds.
 pub(super) fn lines(lines: &[Line]) -> Table {
     let mut table = table(&[
