@@ -10,6 +10,8 @@ const AUDIT_NS: u64 = 500 * MS;
 const PATIENCE_NS: u64 = 1_000 * MS;
 /// An address that a stranger used is tried again after this long.
 pub const STRANGER_NS: u64 = 10_000 * MS;
+/// Who is to lose an address waits so long for a successor.
+pub const HANDOVER_NS: u64 = 2_000 * MS;
 /// Both frames of a first claim, at the pace of all claims.
 const CLAIM_NS: u64 = MS / 2;
 
@@ -18,9 +20,10 @@ const CLAIM_NS: u64 = MS / 2;
 pub struct Bounds {
     /// From the last fault on, a segment that somebody can ask on and that has a live candidate has an answerer after:
     ///
-    /// `3 probes + slow interval × (misses + 1) + 2 × nodes × stagger + 2 s + slack`: a node that has just started asks
-    /// first, one that is neither first nor second notices ten times more slowly, and the last in line has to wait for
-    /// all others, twice if it was damped.
+    /// `3 probes + slow interval × (misses + 1) + 2 × nodes × stagger + addresses × interval + 2 s + slack`: a node that
+    /// has just started asks first, one that is neither first nor second notices ten times more slowly, the last in line
+    /// has to wait for all others, twice if it was damped, and a live node that has lost one address only is found out
+    /// when that one has its turn.
     pub nobody_ns: u64,
     /// Two that hear each other and whose agents run answer together, where nothing has healed: until the claim has arrived.
     ///
@@ -28,7 +31,8 @@ pub struct Bounds {
     pub two_ns: u64,
     /// The same after a partition, a deaf or mute node, loss or different orders have ended, from that end on:
     ///
-    /// `2 × 0.5 s × (nodes ÷ 5, rounded up) + slack`
+    /// `(1 + addresses) × 0.5 s × (nodes ÷ 5, rounded up) + slack`: owners look for one another by one address after the
+    /// other. With one address that is a second; with many that are all owned twice the first one tells of the others.
     pub healed_ns: u64,
     /// Heartbeats of one node to another in a second at most: one an interval, one more at the edge, two for lateness.
     pub heartbeats: u64,
@@ -44,10 +48,11 @@ impl Bounds {
         let asking_ns = 3 * pace.probe_gap_ns();
         let noticing_ns = pace.slow_interval_ns() * u64::from(pace.misses() + 1);
         let waiting_ns = 2 * count * pace.stagger_ns();
+        let turns_ns = addresses as u64 * pace.interval_ns();
         Self {
-            nobody_ns: asking_ns + noticing_ns + waiting_ns + 2 * PATIENCE_NS + slack_ns,
+            nobody_ns: asking_ns + noticing_ns + waiting_ns + turns_ns + 2 * PATIENCE_NS + slack_ns,
             two_ns: pace.interval_ns() + slack_ns,
-            healed_ns: 2 * AUDIT_NS * count.div_ceil(5) + slack_ns,
+            healed_ns: (1 + addresses as u64) * AUDIT_NS * count.div_ceil(5) + slack_ns,
             heartbeats: 1_000 * MS / pace.interval_ns() + 3,
             slack_ns,
         }
@@ -62,7 +67,7 @@ mod tests {
     fn the_bounds_of_three_nodes_at_defaults() {
         let bounds = Bounds::new(Pace::DEFAULT, (3, 1), MS, MS);
         let ms = [bounds.nobody_ns, bounds.two_ns, bounds.healed_ns].map(|ns| ns / MS);
-        assert_eq!(ms, [5_508, 58, 1_008]);
+        assert_eq!(ms, [5_558, 58, 1_008]);
         assert_eq!(bounds.heartbeats, 23);
     }
 }

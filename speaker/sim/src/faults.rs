@@ -168,8 +168,11 @@ impl World {
         self.judge.woken(self.now_ns);
         if lapsed {
             self.judge.moved(self.now_ns);
-            self.dirty = true;
         }
+        if std::mem::take(&mut self.deaf_to[station]) {
+            self.judge.healed(self.now_ns);
+        }
+        self.dirty = true;
         self.wake_at(station, self.now_ns);
     }
 
@@ -177,6 +180,7 @@ impl World {
         if self.nodes[station].is_awake() {
             self.judge.woken(self.now_ns);
             if std::mem::take(&mut self.deaf_to[station]) {
+                self.judge.healed(self.now_ns);
                 self.obey(station);
             }
             self.wake_at(station, self.now_ns);
@@ -220,8 +224,13 @@ impl World {
     /// The new orders have come to this node.
     pub(crate) fn reorder(&mut self, station: Station, number: usize) {
         let Fault::Order(changes) = &self.scenario.troubles[number].fault else { return };
+        let node = &mut self.nodes[station];
         for (address, order) in changes {
-            self.nodes[station].told.orders[*address].clone_from(order);
+            // The newest order of an address wins, whichever way it came.
+            if node.told.numbers[*address].is_none_or(|newest| newest < number) {
+                node.told.numbers[*address] = Some(number);
+                node.told.orders[*address].clone_from(order);
+            }
         }
         self.judge.fault(self.now_ns);
         self.obey(station);

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use arpeggio_common::{abi::ALL_BUCKETS, model::Mode, wire::Mac};
+use arpeggio_common::{
+    abi::{ALL_BUCKETS, Action, Flags},
+    model::Mode,
+    wire::Mac,
+};
 use arpeggio_speaker::succession::Role;
 
 use crate::{
-    bounds::{Bounds, STRANGER_NS},
+    bounds::{Bounds, HANDOVER_NS, STRANGER_NS},
     kernel::{Address, Frame, Says},
     node::{self, Deeds, Node},
     wire::{Station, Stations, members, only},
@@ -174,7 +178,7 @@ impl Judge {
 
     /// An agent did something: every change of what is answered has a reason, and nobody says too much.
     pub(crate) fn acted(&mut self, sight: &Sight<'_>, station: Station, deeds: &Deeds) -> Option<Violation> {
-        let answers = |role: Role| if role.action == arpeggio_common::abi::Action::Answer { role.buckets } else { 0 };
+        let answers = |role: Role| if role.action == Action::Answer { role.buckets } else { 0 };
         for (address, before, after) in &deeds.changes {
             let changed = before.map(answers) != Some(answers(*after));
             let told = deeds.reports.iter().any(|report| node::address(report.place) == *address);
@@ -308,6 +312,8 @@ impl Judge {
                 Ill::Nobody => self.fault_ns.max(*since_ns).max(gone_ns) + self.bounds.nobody_ns,
                 Ill::Two if self.is_clean(*since_ns) => since_ns + self.bounds.two_ns,
                 Ill::Two if self.mode == Mode::Shared => self.fault_ns.max(*since_ns) + self.bounds.nobody_ns,
+                // Who leaves answers no questions, so no other owner finds it: it goes by itself.
+                Ill::Two if sight.leaves(*segment, *address) => since_ns + self.bounds.healed_ns + HANDOVER_NS,
                 Ill::Two => self.healed_ns.max(*since_ns).max(gone_ns) + self.bounds.healed_ns,
             };
             if now_ns > until_ns {
@@ -326,6 +332,13 @@ impl Judge {
 impl Sight<'_> {
     fn wrong(&self, text: String) -> Violation {
         Violation { at_ns: self.now_ns, text }
+    }
+
+    /// Whether a node of the segment answers only until a successor comes.
+    fn leaves(&self, segment: Stations, address: Address) -> bool {
+        let leaves =
+            |node: &Node| node.kernel.entries[address].is_some_and(|role| role.flags.contains(Flags::EVACUATING));
+        members(segment).any(|station| self.nodes.get(station).is_some_and(leaves))
     }
 
     /// Whether a node and somebody who asks are in one segment.
@@ -363,7 +376,7 @@ impl Sight<'_> {
         };
         let stuck = |node: &Node| {
             let shared = node.told.orders[address].as_ref().is_some_and(|order| order.mode == Mode::Shared);
-            shared && !node.is_awake() && node.kernel.answers(address, self.now_ns) != 0
+            shared && !node.is_awake() && node.powered && self.now_ns < node.kernel.lease_until_ns
         };
         segment & self.outside != 0
             && !members(segment).any(|station| self.nodes.get(station).is_some_and(stuck))

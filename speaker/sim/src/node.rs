@@ -47,6 +47,8 @@ pub struct Lease {
 pub(crate) struct Told {
     /// Who may have each address, in order; `None` for one that is not announced.
     pub(crate) orders: Vec<Option<Order>>,
+    /// Which trouble each order came with, so that an older one does not follow a newer one.
+    pub(crate) numbers: Vec<Option<usize>>,
     /// Whether the agent believes that its link is up.
     pub(crate) carrier: bool,
     /// It is to lose everything.

@@ -86,7 +86,19 @@ pub struct Scenario {
 impl Scenario {
     /// The schedule of this number. `most`: so many faults at most.
     pub fn new(rng: &mut Rng, most: usize) -> Self {
-        let pace = *pick(rng, &[Pace::DEFAULT, Pace::DEFAULT, Pace::FAST, Pace::FASTEST, Pace::CALM]);
+        let pace = *pick(
+            rng,
+            &[
+                Pace::DEFAULT,
+                Pace::DEFAULT,
+                Pace::DEFAULT,
+                Pace::FAST,
+                Pace::FAST,
+                Pace::FASTEST,
+                Pace::CALM,
+                Pace::CALM,
+            ],
+        );
         let addresses = addresses(rng);
         let count = if addresses > 50 { rng.usize(2..=5) } else { *pick(rng, &[2, 3, 3, 3, 4, 5, 5, 6, 7, 8, 9]) };
         let nodes: Vec<NodeId> = (0..count).filter_map(|_| NodeId::from_number(rng.u64(1..))).collect();
@@ -130,7 +142,7 @@ impl Scenario {
 
     fn break_things(&mut self, rng: &mut Rng, most: usize) {
         let bounds = self.bounds();
-        let settled_ns = bounds.nobody_ns + 2 * SECOND;
+        let settled_ns = 3 * self.pace.probe_gap_ns() + self.pace.slow_interval_ns() + 3 * SECOND;
         let mut at_ns = if rng.u32(0..8) == 0 { rng.u64(0..2 * SECOND) } else { settled_ns };
         let mut over_ns = settled_ns;
         for _ in 0..rng.usize(1..=8).min(most) {
@@ -145,7 +157,8 @@ impl Scenario {
                 _ => settled_ns + rng.u64(0..2 * SECOND),
             };
         }
-        self.end_ns = over_ns + self.lease.length_ns + bounds.nobody_ns + bounds.healed_ns + settled_ns;
+        // Long enough for every bound to be over, and for a change without a cause behind that.
+        self.end_ns = over_ns + bounds.nobody_ns + bounds.healed_ns + 2 * SECOND;
     }
 
     fn fault(&self, rng: &mut Rng) -> (Fault, u64) {
@@ -192,8 +205,10 @@ fn addresses(rng: &mut Rng) -> usize {
     match rng.u32(0..40) {
         0..22 => 1,
         22..32 => rng.usize(2..=5),
-        32..39 => rng.usize(6..=40),
-        _ => rng.usize(41..=500),
+        32..39 => rng.usize(6..=20),
+        // Long and dear: one in four hundred.
+        _ if rng.u32(0..10) == 0 => rng.usize(21..=500),
+        _ => rng.usize(1..=3),
     }
 }
 

@@ -110,7 +110,12 @@ pub(crate) fn mac(station: Station) -> Mac {
 impl World {
     /// Everything is switched off.
     pub(crate) fn new(scenario: Scenario, rng: Rng, trace: Trace) -> Self {
-        let told = Told { orders: scenario.orders.iter().cloned().map(Some).collect(), carrier: true, evacuate: false };
+        let told = Told {
+            orders: scenario.orders.iter().cloned().map(Some).collect(),
+            numbers: vec![None; scenario.orders.len()],
+            carrier: true,
+            evacuate: false,
+        };
         let new = |(station, id)| {
             let voice = Voice { mac: mac(station), node: Some(id) };
             Node::new(voice, told.clone(), scenario.pace, scenario.lease)

@@ -77,12 +77,19 @@ impl Watch {
     pub(super) fn join(&mut self, place: Place, slow: bool, now_ns: u64) -> bool {
         let new = !self.members.contains_key(&place);
         self.members.entry(place).or_insert(Member { slow, new: true, misses: 0, answered_ns: now_ns }).slow = slow;
-        if new && self.told {
+        if new {
+            self.tell_again();
+        }
+        new
+    }
+
+    /// A silence that is known already has to be told once more.
+    pub(super) fn tell_again(&mut self) {
+        if self.told {
             self.told = false;
             self.unanswered.clear();
             self.hears = false;
         }
-        new
     }
 
     /// Whether nothing is left to be watched for.

@@ -129,7 +129,10 @@ impl Turn<'_> {
     fn follow(&mut self, owner: Voice, cause: Cause) {
         self.machine.known = true;
         let place = self.context.place;
-        let next = if self.context.may_own() { State::Standby { owner, eager: None } } else { State::Out };
+        // An owner that is no candidate leaves as soon as it hears of that.
+        let since_ns = self.context.now_ns;
+        let eager = self.is_heir_of(owner).then_some(Eager { since_ns, due_ns: since_ns + PATIENCE_NS });
+        let next = if self.context.may_own() { State::Standby { owner, eager } } else { State::Out };
         if self.machine.owns() {
             self.lose(cause, Some(owner), next);
         } else if self.machine.watched().is_none_or(|before| before.mac != owner.mac) {
@@ -184,9 +187,10 @@ impl Turn<'_> {
                     self.follow(seen.voice, Cause::Claimed);
                 }
             }
-            State::Waiting { silent, last_ns, .. } => {
-                if seen.voice.node.is_none() || seen.at_ns <= last_ns {
-                    // A stranger, or what was known before the silence.
+            State::Waiting { silent, .. } => {
+                // What came before the silence was noticed has been told; the kernel may keep a later frame of the same burst.
+                if seen.voice.node.is_none() || seen.at_ns <= self.machine.since_ns {
+                    // A stranger, or older than that.
                 } else if seen.voice.mac == silent.mac {
                     self.alive();
                 } else {

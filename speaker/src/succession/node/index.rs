@@ -118,6 +118,8 @@ impl Succession {
     fn watch(&mut self, place: Place, wanted: &BTreeMap<Mac, (NodeId, bool)>) {
         let Some(entry) = self.entries.get_mut(&place) else { return };
         let shares = matches!(&entry.machine, Machine::Shared(machine) if machine.watches());
+        let stands_by =
+            matches!(&entry.machine, Machine::Exclusive(machine) if machine.standing() == Standing::Standby);
         set(&mut self.shared, place, shares);
         let before = std::mem::replace(&mut entry.watched, wanted.keys().copied().collect());
         for mac in before.difference(&entry.watched.clone()) {
@@ -127,6 +129,10 @@ impl Succession {
             // An owner was just seen; a member has to answer first.
             let watch = self.watches.entry((place.0, *mac));
             let watch = watch.or_insert_with(|| Watch::new(Some(*node), self.now_ns, !shares));
+            if stands_by {
+                // It claimed, or seemed to answer, after all: without an answer it falls silent anew.
+                watch.tell_again();
+            }
             if watch.join(place, *slow, self.now_ns) && shares && watch.is_alive() {
                 self.step_machine(place, Event::Shared(shared::Event::Alive(*node)));
             }
