@@ -22,7 +22,9 @@ impl World {
                 self.expect_lease_end(station);
             }
             Fault::Crash(station) => {
+                // The next process is not a stopped one.
                 self.nodes[station].agent = None;
+                self.nodes[station].paused = 0;
                 self.expect_lease_end(station);
             }
             Fault::Reboot(station) => {
@@ -82,7 +84,8 @@ impl World {
         self.happened(&fault);
         match fault {
             Fault::Pause(station) => {
-                self.nodes[station].paused -= 1;
+                let node = &mut self.nodes[station];
+                node.paused = node.paused.saturating_sub(1);
                 self.resume(station);
             }
             Fault::Crash(station) => self.start(station),

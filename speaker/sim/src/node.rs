@@ -119,6 +119,7 @@ impl Node {
     pub(crate) fn power_off(&mut self) {
         self.powered = false;
         self.agent = None;
+        self.paused = 0;
         self.kernel = Kernel::new(self.voice, self.told.orders.len());
     }
 
