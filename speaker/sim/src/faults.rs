@@ -164,6 +164,7 @@ impl World {
         if !node.powered || node.agent.is_some() {
             return;
         }
+        node.paused = 0;
         node.told.carrier = self.wire.has_carrier(station);
         let lapsed = self.now_ns >= node.kernel.lease_until_ns;
         node.start(self.now_ns);
@@ -172,7 +173,8 @@ impl World {
         if lapsed {
             self.judge.moved(self.now_ns);
         }
-        if std::mem::take(&mut self.deaf_to[station]) {
+        let claimed = !self.nodes[station].kernel.events.is_empty();
+        if std::mem::take(&mut self.deaf_to[station]) || claimed {
             self.judge.healed(self.now_ns);
         }
         self.dirty = true;
@@ -182,6 +184,10 @@ impl World {
     fn resume(&mut self, station: Station) {
         if self.nodes[station].is_awake() {
             self.judge.woken(self.now_ns);
+            if !self.nodes[station].kernel.events.is_empty() {
+                // Somebody claimed something meanwhile.
+                self.judge.healed(self.now_ns);
+            }
             if std::mem::take(&mut self.deaf_to[station]) {
                 self.judge.healed(self.now_ns);
                 self.obey(station);
