@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, Flags},
+    abi::{ALL_BUCKETS, Action},
     model::Mode,
     wire::Mac,
 };
@@ -12,8 +12,9 @@ use arpeggio_speaker::succession::Role;
 use crate::{
     bounds::{Bounds, HANDOVER_NS, STRANGER_NS},
     kernel::{Address, Frame, Says},
-    node::{self, Deeds, Node},
-    wire::{Station, Stations, members, only},
+    node::{self, Deeds},
+    sight::{Sight, is_wanted},
+    wire::{Station, Stations, members},
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -34,20 +35,6 @@ enum Ill {
     Nobody,
     /// Some are answered twice.
     Two,
-}
-
-/// The world as the judge looks at it.
-pub(crate) struct Sight<'a> {
-    /// All nodes.
-    pub(crate) nodes: &'a [Node],
-    /// Sets of stations that all hear each other.
-    pub(crate) segments: &'a [Stations],
-    /// Whether the link of each node is up.
-    pub(crate) carriers: Stations,
-    /// The stations that ask or answer for others: gateway and client.
-    pub(crate) outside: Stations,
-    /// Monotonic nanoseconds.
-    pub(crate) now_ns: u64,
 }
 
 /// What was measured on the way.
@@ -209,7 +196,11 @@ impl Judge {
             return None;
         }
         let (most, measured) = match frame.to {
-            Some(_) => (self.bounds.heartbeats, &mut self.measured.heartbeats),
+            // Who was not heard for a while is asked once for all that this node owns.
+            Some(_) => {
+                let owned = self.answered.iter().filter(|shares| shares[station] != 0).count() as u64;
+                (self.bounds.heartbeats + owned, &mut self.measured.heartbeats)
+            }
             // Audits of an owner; strangers are asked for again and again.
             None => (10, &mut self.measured.probes),
         };
@@ -327,65 +318,4 @@ impl Judge {
         }
         Ok(next_ns)
     }
-}
-
-impl Sight<'_> {
-    fn wrong(&self, text: String) -> Violation {
-        Violation { at_ns: self.now_ns, text }
-    }
-
-    /// Whether a node of the segment answers only until a successor comes.
-    fn leaves(&self, segment: Stations, address: Address) -> bool {
-        let leaves =
-            |node: &Node| node.kernel.entries[address].is_some_and(|role| role.flags.contains(Flags::EVACUATING));
-        members(segment).any(|station| self.nodes.get(station).is_some_and(leaves))
-    }
-
-    /// Whether a node and somebody who asks are in one segment.
-    fn is_reached(&self, station: Station) -> bool {
-        self.segments.iter().any(|segment| segment & only(station) != 0 && segment & self.outside != 0)
-    }
-
-    /// The shares that a node answers now.
-    fn shares(&self, station: Station, address: Address) -> u64 {
-        let node = &self.nodes[station];
-        let there = node.powered && self.carriers & only(station) != 0;
-        if there { node.kernel.answers(address, self.now_ns) } else { 0 }
-    }
-
-    /// The shares that are answered in a segment, and those that are answered twice by nodes whose agents run.
-    fn union(&self, segment: Stations, shares: &[u64]) -> (u64, u64) {
-        let (mut all, mut awake, mut twice) = (0, 0, 0);
-        for (station, shares) in shares.iter().enumerate().filter(|(station, _)| segment & only(*station) != 0) {
-            all |= shares;
-            if self.nodes[station].is_awake() {
-                twice |= awake & shares;
-                awake |= shares;
-            }
-        }
-        (all, twice)
-    }
-
-    /// Whether somebody can ask there, and a node could answer. Shares that fall to a node whose agent is stopped wait for
-    /// the end of its lease: to the others it is alive.
-    fn could_answer(&self, segment: Stations, address: Address) -> bool {
-        let could = |node: &Node| {
-            let order = node.told.orders[address].as_ref();
-            let named = order.is_some_and(|order| node.id().is_some_and(|id| order.candidates.contains(&id)));
-            named && node.is_awake() && node.told.carrier && !node.told.evacuate
-        };
-        let stuck = |node: &Node| {
-            let shared = node.told.orders[address].as_ref().is_some_and(|order| order.mode == Mode::Shared);
-            shared && !node.is_awake() && node.powered && self.now_ns < node.kernel.lease_until_ns
-        };
-        segment & self.outside != 0
-            && !members(segment).any(|station| self.nodes.get(station).is_some_and(stuck))
-            && members(segment).any(|station| self.nodes.get(station).is_some_and(could))
-    }
-}
-
-/// Whether an agent has anything to own or to stand by for.
-fn is_wanted(node: &Node) -> bool {
-    let Some(id) = node.id() else { return false };
-    node.told.orders.iter().flatten().any(|order| order.candidates.contains(&id))
 }

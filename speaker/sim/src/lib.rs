@@ -14,6 +14,7 @@ mod kernel;
 mod node;
 pub mod orders;
 pub mod scenario;
+mod sight;
 mod trace;
 mod wire;
 mod world;

@@ -10,10 +10,11 @@ use arpeggio_speaker::succession::Voice;
 use fastrand::Rng;
 
 use crate::{
-    judge::{Judge, Measured, Sight, Violation},
+    judge::{Judge, Measured, Violation},
     kernel::{Address, Frame, Says},
     node::{Node, Told},
     scenario::{Fault, Scenario},
+    sight::Sight,
     trace::Trace,
     wire::{Station, Stations, Wire, only},
 };
