@@ -164,3 +164,64 @@ impl Kernel {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn voice(number: u8) -> Voice {
+        Voice { mac: Mac([2, 0, 0, 0, 0, number]), node: NodeId::from_number(u64::from(number)) }
+    }
+
+    fn kernel(role: Role) -> Kernel {
+        Kernel { lease_until_ns: 100 * MS, entries: vec![Some(role)], ..Kernel::new(voice(1), 1) }
+    }
+
+    fn hears(kernel: &mut Kernel, says: Says, now_ns: u64) -> Option<Says> {
+        let answer = kernel.hear(&Frame { from: voice(2), to: None, says }, now_ns)?;
+        assert_eq!((answer.from, answer.to), (voice(1), Some(voice(2).mac)));
+        Some(answer.says)
+    }
+
+    #[test]
+    fn who_is_answered() {
+        let (ask, request) = (Says::Ask(0), Says::Request(0, 3));
+        for (role, asked, requested) in [
+            (Role::OWNER, Some(Says::Answer(0)), Some(Says::Reply(0))),
+            (Role::LEAVING, None, Some(Says::Reply(0))),
+            (Role { buckets: 1 << 3, ..Role::OWNER }, Some(Says::Answer(0)), Some(Says::Reply(0))),
+            (Role { buckets: 1 << 4, ..Role::OWNER }, Some(Says::Answer(0)), None),
+            (Role::SILENT, None, None),
+        ] {
+            let mut kernel = kernel(role);
+            assert_eq!((hears(&mut kernel, ask, 1), hears(&mut kernel, request, 1)), (asked, requested), "{role:?}");
+            assert_eq!((hears(&mut kernel, ask, 100 * MS), hears(&mut kernel, request, 100 * MS)), (None, None));
+            assert_eq!(kernel.received, 4, "counted, lease or not");
+        }
+    }
+
+    #[test]
+    fn claims_are_events_unless_they_are_one_burst() {
+        let mut kernel = kernel(Role::SILENT);
+        for now_ns in [1, 2, 3, 11 * MS] {
+            hears(&mut kernel, Says::Claim(0), now_ns);
+        }
+        let told: Vec<u64> = kernel.events.iter().map(|(_, seen)| seen.at_ns).collect();
+        assert_eq!(told, [1, 11 * MS]);
+        assert_eq!(kernel.sightings[0].map(|seen| seen.at_ns), Some(11 * MS));
+    }
+
+    #[test]
+    fn answers_are_recorded_with_their_sender_and_are_no_events() {
+        let mut kernel = kernel(Role::OWNER);
+        hears(&mut kernel, Says::Answer(0), 7);
+        let seen = Seen { voice: voice(2), kind: SightingKind::Heartbeat, at_ns: 7 };
+        assert_eq!((kernel.sightings[0], kernel.events.len()), (Some(seen), 0));
+        let heard = voice(2).node.and_then(|node| kernel.peers.get(&node).copied());
+        assert_eq!(heard, Some(Peer { mac: voice(2).mac, at_ns: 7, answered_ns: 7 }));
+        hears(&mut kernel, Says::Answer(0), 100 * MS);
+        assert_eq!(kernel.sightings[0], Some(seen), "not after the lease");
+    }
+}

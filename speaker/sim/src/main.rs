@@ -12,9 +12,13 @@ use std::{
 use arpeggio_speaker::succession::Pace;
 use arpeggio_speaker_sim::{Measured, Which, orders};
 use clap::Parser;
+use indicatif::ProgressBar;
 
 /// Lines that are shown of a schedule that failed.
 const TAIL: usize = 60;
+
+/// Where there is no terminal to draw on, a line after so many schedules.
+const PLAIN: u64 = 5_000;
 
 /// Simulate the succession.
 #[derive(Parser)]
@@ -76,6 +80,7 @@ fn replay(args: &Args, schedule: u64) -> bool {
 fn search(args: &Args) -> bool {
     let (next, stop, failures) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU64::new(0));
     let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    let bar = ProgressBar::new(args.schedules);
     let work = || {
         let (mut measured, mut events, mut run) = (Measured::default(), 0, 0);
         while !stop.load(Ordering::Relaxed) {
@@ -88,6 +93,10 @@ fn search(args: &Args) -> bool {
             measured.merge(&outcome.measured);
             events += outcome.events;
             run += 1;
+            bar.inc(1);
+            if bar.is_hidden() && bar.position().is_multiple_of(PLAIN) {
+                println!("{} schedules", bar.position());
+            }
             if outcome.violation.is_some() {
                 failure(&which);
                 if failures.fetch_add(1, Ordering::Relaxed) + 1 >= args.failures {
@@ -108,6 +117,7 @@ fn search(args: &Args) -> bool {
             }
         }
     });
+    bar.finish_and_clear();
     println!("{run} schedules, {events} events, {measured:#?}");
     let failed = failures.into_inner();
     println!("{} passed, {failed} failed", run - failed);
