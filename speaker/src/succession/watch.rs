@@ -51,6 +51,8 @@ pub(super) struct Watch {
     alive: bool,
     /// Its present silence was told.
     told: bool,
+    /// When it was found silent.
+    silent_ns: u64,
 }
 
 impl Watch {
@@ -65,6 +67,7 @@ impl Watch {
             hears: false,
             alive,
             told: false,
+            silent_ns: now_ns,
         }
     }
 
@@ -105,6 +108,11 @@ impl Watch {
     /// When it answered last for this address, or in general.
     pub(super) fn answered_ns(&self, place: Place) -> Option<u64> {
         self.members.get(&place).map(|member| member.answered_ns)
+    }
+
+    /// Whether it is believed not to answer, although it was heard later than it was found silent: it may be about to.
+    pub(super) fn may_return(&self, heard_ns: u64) -> bool {
+        !self.alive && heard_ns > self.silent_ns
     }
 
     pub(super) const fn is_alive(&self) -> bool {
@@ -178,6 +186,7 @@ impl Watch {
         if !self.told && self.verdict_ns(pace).is_some_and(|at| now_ns >= at) {
             self.told = true;
             self.alive = false;
+            self.silent_ns = now_ns;
             findings.push(Finding::Silent(self.answered_ns));
         }
         if let Some(place) = self.lost(pace) {

@@ -158,7 +158,7 @@ fn power_loss(stage: &Stage) -> Result<()> {
     ));
     history(stage, 0)?;
     cut.heal()?;
-    explain("At the default pace of 50 ms × 3 the next node claims within 160 ms; `--failover fastest` makes it 35.");
+    explain("At the default pace of 50 ms × 3 the next node claims within 160 ms; `--failover fastest` makes it 33.");
     standing(stage, 1, "standby")
 }
 

@@ -105,9 +105,11 @@ impl Succession {
                 let others = candidates.iter().filter(|node| **node != self.me);
                 others
                     .filter_map(|node| {
-                        let (mac, _) = self.peers.get(&(place.0, *node))?;
-                        let silent = self.watches.get(&(place.0, *mac)).is_some_and(|watch| !watch.is_alive());
-                        Some((*mac, (*node, silent)))
+                        let (mac, heard_ns) = self.peers.get(&(place.0, *node))?;
+                        let watch = self.watches.get(&(place.0, *mac));
+                        // Who is heard again is about to answer: then its shares are let go of at once.
+                        let slow = watch.is_some_and(|watch| !watch.is_alive() && !watch.may_return(*heard_ns));
+                        Some((*mac, (*node, slow)))
                     })
                     .collect()
             }
@@ -157,7 +159,11 @@ impl Succession {
         if before.is_none_or(|(_, before_ns)| at_ns.saturating_sub(before_ns) > absence_ns) {
             self.rush(ifindex, node, mac);
         }
-        if before.is_some_and(|(before, _)| before == mac) {
+        let watch = self.watches.get(&(ifindex, mac));
+        let known = before.is_some_and(|(before, before_ns)| {
+            before == mac && watch.is_none_or(|watch| watch.may_return(before_ns) || !watch.may_return(at_ns))
+        });
+        if known {
             return;
         }
         let places: Vec<_> = self.shared.iter().filter(|place| place.0 == ifindex).copied().collect();

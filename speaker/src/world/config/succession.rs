@@ -22,9 +22,9 @@ pub enum Preset {
     /// Heartbeats every 50 ms, three are missed: a takeover within 160 ms.
     #[default]
     Default,
-    /// Every 10 ms, three: within 35 ms.
+    /// Every 10 ms, three: within 33 ms.
     Fastest,
-    /// Every 20 ms, three: within 70 ms.
+    /// Every 20 ms, three: within 65 ms.
     Fast,
     /// Every 200 ms, four: within 810 ms, for segments that lose frames.
     Calm,
