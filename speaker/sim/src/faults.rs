@@ -170,11 +170,11 @@ impl World {
         node.start(self.now_ns);
         self.trace.note(self.now_ns, || format!("{station}: agent starts"));
         self.judge.woken(self.now_ns);
-        if lapsed {
+        if lapsed || self.joins(station) {
             self.judge.moved(self.now_ns);
         }
         let claimed = !self.nodes[station].kernel.events.is_empty();
-        if std::mem::take(&mut self.deaf_to[station]) || claimed {
+        if std::mem::take(&mut self.deaf_to[station]) || claimed || self.is_half_deaf(station) {
             self.judge.healed(self.now_ns);
         }
         self.dirty = true;
@@ -184,6 +184,9 @@ impl World {
     fn resume(&mut self, station: Station) {
         if self.nodes[station].is_awake() {
             self.judge.woken(self.now_ns);
+            if self.joins(station) {
+                self.judge.moved(self.now_ns);
+            }
             if !self.nodes[station].kernel.events.is_empty() {
                 // Somebody claimed something meanwhile.
                 self.judge.healed(self.now_ns);
@@ -194,6 +197,17 @@ impl World {
             }
             self.wake_at(station, self.now_ns);
         }
+    }
+
+    /// Somebody speaks whom it does not hear: it cannot know who owns what, and others may hear it all the same.
+    fn is_half_deaf(&self, station: Station) -> bool {
+        (0..self.nodes.len()).any(|other| other != station && !self.wire.hears(other, station))
+    }
+
+    /// It answers nothing yet: what it takes, it takes because it runs.
+    fn joins(&self, station: Station) -> bool {
+        let kernel = &self.nodes[station].kernel;
+        (0..kernel.entries.len()).all(|address| kernel.answers(address, self.now_ns) == 0)
     }
 
     /// Nobody renews the lease now: when it ends, others may take over.
