@@ -13,20 +13,11 @@ use crate::{
     bounds::{Bounds, HANDOVER_NS, STRANGER_NS},
     kernel::{Address, Frame, Says},
     node::{self, Deeds},
-    sight::{Sight, is_wanted},
+    sight::{Sight, Violation, is_wanted},
     wire::{Station, Stations, members},
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
-
-/// Something that must not be, and when it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Nanoseconds from the beginning.
-    pub at_ns: u64,
-    /// What and for how long.
-    pub text: String,
-}
 
 /// What may be wrong for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

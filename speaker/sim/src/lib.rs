@@ -21,11 +21,7 @@ mod world;
 
 use fastrand::Rng;
 
-pub use self::{
-    judge::{Measured, Violation},
-    scenario::Scenario,
-    world::Outcome,
-};
+pub use self::{judge::Measured, scenario::Scenario, sight::Violation, world::Outcome};
 use self::{trace::Trace, world::World};
 
 /// Which schedule to run.

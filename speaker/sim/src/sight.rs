@@ -3,11 +3,19 @@
 use arpeggio_common::{abi::Flags, model::Mode};
 
 use crate::{
-    judge::Violation,
     kernel::Address,
     node::Node,
     wire::{Station, Stations, members, only},
 };
+
+/// Something that must not be, and when it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Nanoseconds from the beginning.
+    pub at_ns: u64,
+    /// What and for how long.
+    pub text: String,
+}
 
 /// The world as the judge looks at it.
 pub(crate) struct Sight<'a> {

@@ -10,11 +10,11 @@ use arpeggio_speaker::succession::Voice;
 use fastrand::Rng;
 
 use crate::{
-    judge::{Judge, Measured, Violation},
+    judge::{Judge, Measured},
     kernel::{Address, Frame, Says},
     node::{Node, Told},
     scenario::{Fault, Scenario},
-    sight::Sight,
+    sight::{Sight, Violation},
     trace::Trace,
     wire::{Station, Stations, Wire, only},
 };

@@ -9,10 +9,10 @@ use arpeggio_common::{
 };
 
 use super::{
-    evidence::{Evidence, is_answer},
+    evidence::{Evidence, WireFacts, is_answer},
     report::{ClientReport, Level, Link},
     verdict::list,
-    wire::{Wire, WireFacts},
+    wire::Wire,
 };
 use crate::{
     decide::AttachMode,

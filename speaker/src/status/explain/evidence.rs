@@ -1,6 +1,9 @@
 //! What an explanation is made of: plain values, gathered by whoever has them.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use arpeggio_common::{
     abi::{Action, Vip},
@@ -8,7 +11,6 @@ use arpeggio_common::{
     wire::Mac,
 };
 
-use super::wire::WireFacts;
 use crate::{
     status::{
         facts::{EntryFacts, Facts},
@@ -17,6 +19,22 @@ use crate::{
     succession::{Report, Standing, View},
     world::Link,
 };
+
+/// What asking one interface came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WireFacts {
+    /// It was asked.
+    Asked {
+        /// When, monotonic nanoseconds.
+        at_ns: u64,
+        /// Our own address that it was asked from; `None` when there was none, so that only speakers were asked to answer.
+        source: Option<IpAddr>,
+        /// Who answered the question from that address.
+        answers: BTreeSet<Mac>,
+    },
+    /// It was not, and why.
+    NotAsked(String),
+}
 
 /// Everything that is known about one address, and of the node what bears on it. Times are monotonic nanoseconds.
 #[derive(Clone, Debug)]

@@ -14,10 +14,10 @@ use arpeggio_common::model::NodeId;
 
 use self::verdict::{Case, Judgement, Prospect, judge};
 pub use self::{
-    evidence::{ClientFacts, Evidence},
+    evidence::{ClientFacts, Evidence, WireFacts},
     render::render as render_explanation,
     report::{ClientReport, EventReport, Explanation, Level, Link, PlaceReport, Verdict},
-    wire::{Wire, WireFacts},
+    wire::Wire,
 };
 use super::{Filter, StatusReport, text::span};
 

@@ -1,6 +1,6 @@
 //! What came back when the segment was asked, the way its clients ask.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::net::IpAddr;
 
 use arpeggio_common::{
     abi::bucket,
@@ -9,24 +9,8 @@ use arpeggio_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, WireFacts};
 use crate::status::parties::Party;
-
-/// What asking one interface came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WireFacts {
-    /// It was asked.
-    Asked {
-        /// When, monotonic nanoseconds.
-        at_ns: u64,
-        /// Our own address that it was asked from; `None` when there was none, so that only speakers were asked to answer.
-        source: Option<IpAddr>,
-        /// Who answered the question from that address.
-        answers: BTreeSet<Mac>,
-    },
-    /// It was not, and why.
-    NotAsked(String),
-}
 
 /// Who answered for an address on one interface, this node aside: it never hears itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,6 @@
 //! A segment with one contender on it, and the repetitions that are made there.
 
-use std::{
-    fs,
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-    thread,
-    time::Duration,
-};
+use std::{fs, net::IpAddr, path::PathBuf, thread, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -17,7 +11,7 @@ use super::{
     keepalived::Keepalived,
     ours::Ours,
     peer::Peer,
-    plan::Plan,
+    plan::{ADDRESS, Plan},
     report::Trial,
     timeline::{self, Request},
 };
@@ -26,8 +20,6 @@ use crate::{
     lab::{Asker, Echo, Packets, Segment, clients, eventually},
 };
 
-/// The address that is kept alive.
-pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// How many nodes may have it.
 const NODES: u8 = 3;
 /// Requests and packets a second.

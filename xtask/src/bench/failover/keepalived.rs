@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use super::{
-    bed::ADDRESS,
     cluster::{Cluster, family, node, signal_all},
+    plan::ADDRESS,
 };
 use crate::lab::{Node, Running, Segment, eventually};
 

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 
 use super::{
-    bed::ADDRESS,
     cluster::{Cluster, node},
+    plan::ADDRESS,
 };
 use crate::{
     lab::{Segment, SpeakerOptions, SpeakerProcess, static_config},

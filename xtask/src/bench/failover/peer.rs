@@ -9,8 +9,8 @@ use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 
 use super::{
-    bed::ADDRESS,
     cluster::{Cluster, node, signal_all},
+    plan::ADDRESS,
 };
 use crate::{
     lab::{Segment, undo::Undo},

@@ -1,11 +1,13 @@
 //! How much a run measures, and the programs it measures with.
 
-use std::{path::PathBuf, process::Command};
+use std::{net::Ipv4Addr, path::PathBuf, process::Command};
 
 use anyhow::Result;
 
 use crate::{paths, sh, ui};
 
+/// The address that is kept alive.
+pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// Repetitions on one segment: with three nodes the address goes round once, so that nobody's past counts against it.
 pub(super) const ROUND: u32 = 3;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::timeline::Point;
 use super::{faults::Fault, timeline::Curve};
 use crate::bench::common::{Goal, Machine};
 
@@ -37,17 +38,6 @@ pub struct Line {
     pub double_ms: Spread,
     /// What became of requests by the time since the fault.
     pub curve: Vec<Point>,
-}
-
-/// Requests sent at about the same time after the fault, of all repetitions.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// Milliseconds from the fault to the sending.
-    pub ms: f64,
-    /// Share of them that was answered, from 0 to 1.
-    pub answered: f64,
-    /// Share of them that two nodes answered.
-    pub twice: f64,
 }
 
 /// What two clients saw of one repetition.

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::report::Point;
 use crate::lab::Double;
 
 /// A node that was silent for so long and then answers has taken over. Answers that race each other for the first place while
@@ -19,6 +18,17 @@ const FIRST_NS: f64 = 2e6;
 const PARTS: u32 = 12;
 /// Parts of the curve: it ends at twenty seconds.
 const ALL_PARTS: usize = 4 * PARTS as usize;
+
+/// Requests sent at about the same time after the fault, of all repetitions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Milliseconds from the fault to the sending.
+    pub ms: f64,
+    /// Share of them that was answered, from 0 to 1.
+    pub answered: f64,
+    /// Share of them that two nodes answered.
+    pub twice: f64,
+}
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
