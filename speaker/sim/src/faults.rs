@@ -119,6 +119,9 @@ impl World {
             Fault::Order(_) => self.judge.storm(false, self.now_ns),
             Fault::Evacuate(station) => {
                 self.judge.caused_by(station, self.now_ns);
+                if self.is_half_deaf(station) {
+                    self.judge.healed(self.now_ns);
+                }
                 self.evacuate(station, false);
             }
             Fault::Stranger(address, _) => {

@@ -82,12 +82,36 @@ pub(super) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Out,
-    Asking { gap_ns: u64, sent: u8, due_ns: u64, stranger: Option<Voice> },
-    Standby { owner: Voice, eager: Option<Eager> },
-    Waiting { silent: Voice, last_ns: u64, confirmed: bool, due_ns: u64 },
+    /// `sure`: the last probe went out when this node was known to hear.
+    Asking {
+        gap_ns: u64,
+        sent: u8,
+        sure: bool,
+        due_ns: u64,
+        stranger: Option<Voice>,
+    },
+    Standby {
+        owner: Voice,
+        eager: Option<Eager>,
+    },
+    Waiting {
+        silent: Voice,
+        last_ns: u64,
+        confirmed: bool,
+        /// It asked when it was known to hear.
+        sure: bool,
+        due_ns: u64,
+    },
     Owner(Tenure),
-    Leaving { tenure: Tenure, cause: Cause, until_ns: u64 },
-    InUse { by: Voice, retry_ns: u64 },
+    Leaving {
+        tenure: Tenure,
+        cause: Cause,
+        until_ns: u64,
+    },
+    InUse {
+        by: Voice,
+        retry_ns: u64,
+    },
 }
 
 /// A standby that wants to be owner.

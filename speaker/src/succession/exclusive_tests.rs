@@ -204,7 +204,7 @@ fn an_evacuation_without_successor_ends_after_two_seconds_and_can_be_called_off(
     assert_eq!(bench.machine.standing(), Standing::Out);
     bench.machine = leaving;
     bench.evacuate = false;
-    assert!(matches!(bench.ordered()[..], [Effect::Set(_, Role::OWNER)]));
+    assert!(matches!(bench.ordered()[..], [Effect::Set(_, Role::OWNER), Effect::Defend(_)]));
 }
 
 fn event() -> impl Strategy<Value = Event> {

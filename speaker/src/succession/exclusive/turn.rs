@@ -66,6 +66,8 @@ impl Turn<'_> {
             State::Leaving { tenure, .. } => {
                 self.machine.state = State::Owner(tenure);
                 self.effects.push(Effect::Set(context.place, Role::OWNER));
+                // Somebody may own it by now whose claims were lost, and who could not find this node while it was leaving.
+                self.effects.push(Effect::Defend(context.place));
             }
             // Of an owner that is no candidate any more it is known that it leaves: nobody has to find it silent first.
             State::Standby { owner, .. } if promoted || self.is_heir_of(owner) => self.prefer(owner, context.now_ns),
@@ -94,7 +96,7 @@ impl Turn<'_> {
     fn ask(&mut self, stranger: Option<Voice>) {
         let pace = self.context.pace;
         let gap_ns = if self.machine.known { pace.interval_ns() } else { pace.probe_gap_ns() };
-        self.enter(State::Asking { gap_ns, sent: 0, due_ns: self.context.now_ns, stranger });
+        self.enter(State::Asking { gap_ns, sent: 0, sure: false, due_ns: self.context.now_ns, stranger });
     }
 
     fn leave(&mut self, tenure: Tenure, cause: Cause) {
@@ -262,7 +264,7 @@ impl Turn<'_> {
             return self.take(Cause::OwnerSilent, Some(owner), Some(last_ns));
         }
         let due_ns = context.now_ns + context.pace.stagger_ns() * turn as u64;
-        self.enter(State::Waiting { silent: owner, last_ns, confirmed: false, due_ns });
+        self.enter(State::Waiting { silent: owner, last_ns, confirmed: false, sure: false, due_ns });
         self.report(Happened::Suspects, Cause::OwnerSilent, Some(owner), None);
     }
 
@@ -291,18 +293,21 @@ impl Turn<'_> {
 
     pub(super) fn timer(&mut self) {
         match self.machine.state {
-            State::Asking { gap_ns, sent, stranger, .. } => self.probe(gap_ns, sent, stranger),
-            State::Waiting { silent, last_ns, confirmed, .. } => {
+            State::Asking { gap_ns, sent, sure, stranger, .. } => self.probe((gap_ns, stranger), sent, sure),
+            State::Waiting { silent, last_ns, sure: true, .. } => {
+                self.take(Cause::OwnerSilent, Some(silent), Some(last_ns));
+            }
+            State::Waiting { silent, last_ns, confirmed, sure: false, .. } => {
                 let context = self.context;
-                if confirmed && context.hearing.since(self.machine.since_ns) {
-                    return self.take(Cause::OwnerSilent, Some(silent), Some(last_ns));
+                let hears = context.hearing.since(self.machine.since_ns);
+                // Those before it had their time; perhaps their claims were lost. Who is deaf need not ask.
+                if hears || !confirmed {
+                    self.effects.push(Effect::Ask(context.place, None));
                 }
-                // Those before it had their time; perhaps their claims were lost.
-                let patience = if confirmed { context.pace.interval_ns() } else { context.pace.reply_ns() };
-                let due_ns = context.now_ns + patience;
-                self.machine.state = State::Waiting { silent, last_ns, confirmed: true, due_ns };
-                self.effects.push(Effect::Ask(context.place, None));
                 self.effects.push(Effect::Witness(context.place.0));
+                let patience = if hears { context.pace.reply_ns() } else { context.pace.interval_ns() };
+                let due_ns = context.now_ns + patience;
+                self.machine.state = State::Waiting { silent, last_ns, confirmed: true, sure: hears, due_ns };
             }
             State::Leaving { cause, .. } => {
                 let cause = if cause == Cause::NotCandidate { cause } else { Cause::NoSuccessor };
@@ -317,24 +322,28 @@ impl Turn<'_> {
         }
     }
 
-    /// One probe more, or the first claim.
-    fn probe(&mut self, gap_ns: u64, sent: u8, stranger: Option<Voice>) {
+    /// One probe more, or the first claim. Who has asked enough and heard nothing at all keeps silent until it hears, and then
+    /// asks once more: the answers to the others may be what it did not hear.
+    fn probe(&mut self, (gap_ns, stranger): (u64, Option<Voice>), sent: u8, sure: bool) {
         let context = self.context;
-        let begun_ns = self.machine.since_ns;
-        if sent >= PROBES && (context.is_alone() || context.hearing.since(begun_ns)) {
+        let alone = context.is_alone();
+        let hears = alone || context.hearing.since(self.machine.since_ns);
+        if sent >= PROBES && (sure || alone) {
             return self.take(Cause::Unclaimed, None, None);
         }
-        self.effects.push(Effect::Ask(context.place, None));
-        if !context.is_alone() {
+        if sent < PROBES || hears {
+            self.effects.push(Effect::Ask(context.place, None));
+        }
+        if !alone {
             self.effects.push(Effect::Witness(context.place.0));
         }
         let sent = sent.saturating_add(1);
         let wait_ns = match sent {
             ..PROBES => gap_ns,
-            PROBES => gap_ns + context.pace.stagger_ns() * self.my_turn(None) as u64,
+            _ if hears || sent == PROBES => gap_ns + context.pace.stagger_ns() * self.my_turn(None) as u64,
             _ => PATIENCE_NS,
         };
-        self.machine.state = State::Asking { gap_ns, sent, due_ns: context.now_ns + wait_ns, stranger };
+        self.machine.state = State::Asking { gap_ns, sent, sure: hears, due_ns: context.now_ns + wait_ns, stranger };
     }
 
     /// The newest order puts this node first: it claims while the other still answers, once it is known to hear.
