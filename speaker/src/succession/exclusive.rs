@@ -124,6 +124,8 @@ struct Eager {
 /// What an owner remembers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tenure {
+    /// What was seen before this is the former owner's: its last answer, or when this node took the address.
+    heard_ns: u64,
     defences: u8,
     defended_ns: Option<u64>,
     stranger_ns: Option<u64>,

@@ -149,9 +149,12 @@ fn who_does_not_heed_two_defences_does_not_hear_us() {
 #[test]
 fn what_was_seen_before_the_claim_is_the_former_owner() {
     let mut bench = Bench::owner();
-    let old = Seen { voice: voice(0), kind: SightingKind::Claim, at_ns: bench.machine.since_ns() };
-    assert_eq!(bench.tell(Event::Seen(old)), []);
+    let since_ns = bench.machine.since_ns();
+    let claim = |at_ns| Event::Seen(Seen { voice: voice(0), kind: SightingKind::Claim, at_ns });
+    assert_eq!(bench.tell(claim(since_ns - 150 * MS)), [], "of before its last answer");
     assert_eq!(bench.machine.standing(), Standing::Owner);
+    // It was not dead after all, and its claim was read only now.
+    assert_eq!(causes(&bench.tell(claim(since_ns - MS))), [(Happened::Lost, Cause::Outranked)]);
 }
 
 #[test]

@@ -316,7 +316,8 @@ impl Succession {
     }
 
     fn seen(&mut self, place: Place, seen: Seen) {
-        if seen.kind != SightingKind::Claim {
+        // A claim is a sign of life as well: who steps forward has the whole patience once more to answer.
+        if seen.kind != SightingKind::Claim || seen.voice.node.is_some() {
             self.answered((place.0, seen.voice.mac), Some(place), seen.at_ns);
         }
         let Some(entry) = self.entries.get_mut(&place) else { return };

@@ -87,7 +87,7 @@ impl Turn<'_> {
 
     pub(super) fn adopted(&mut self) {
         self.machine.known = true;
-        self.enter(State::Owner(Tenure::default()));
+        self.enter(State::Owner(Tenure { heard_ns: self.context.now_ns, ..Tenure::default() }));
         self.effects.push(Effect::Set(self.context.place, Role::OWNER));
         self.report(Happened::Took, Cause::Adopted, None, None);
     }
@@ -149,7 +149,8 @@ impl Turn<'_> {
 
     fn take(&mut self, cause: Cause, from: Option<Voice>, last_ns: Option<u64>) {
         self.machine.known = true;
-        self.enter(State::Owner(Tenure::default()));
+        let heard_ns = last_ns.unwrap_or(self.context.now_ns);
+        self.enter(State::Owner(Tenure { heard_ns, ..Tenure::default() }));
         let place = self.context.place;
         self.effects.push(Effect::Set(place, Role::OWNER));
         self.effects.push(Effect::Claim(place));
@@ -220,8 +221,7 @@ impl Turn<'_> {
     /// Somebody else speaks for what this node owns.
     fn rival(&mut self, tenure: Tenure, seen: Seen) {
         let now_ns = self.context.now_ns;
-        if seen.at_ns <= self.machine.since_ns {
-            // Older than the claim: the former owner.
+        if seen.at_ns <= tenure.heard_ns {
             return;
         }
         let Some(node) = seen.voice.node else {
