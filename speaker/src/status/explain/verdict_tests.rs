@@ -88,7 +88,7 @@ fn prospect(prospect: Prospect, case: Case) -> Case {
 #[case::standby(case(Standing::Standby, asked(&[node(1)])), true, "node-b answers for it on eth0; this node is next in line and would take over within 160 ms.")]
 #[case::second_in_line(prospect(Prospect::turn(1, Pace::DEFAULT), case(Standing::Standby, asked(&[node(1)]))), true, "node-b answers for it on eth0; this node is second in line and would take over within 310 ms.")]
 #[case::third_in_line(prospect(Prospect::turn(2, Pace::DEFAULT), case(Standing::Standby, asked(&[node(1)]))), true, "node-b answers for it on eth0; this node is third in line and would take over within 460 ms.")]
-#[case::fourth_in_line(prospect(Prospect::turn(3, Pace::FASTEST), case(Standing::Standby, asked(&[node(1)]))), true, "node-b answers for it on eth0; this node is 4th in line and would take over within 125 ms.")]
+#[case::fourth_in_line(prospect(Prospect::turn(3, Pace::FASTEST), case(Standing::Standby, asked(&[node(1)]))), true, "node-b answers for it on eth0; this node is 4th in line and would take over within 123 ms.")]
 #[case::unfit(but(case(Standing::Standby, asked(&[node(1)]))), true, "node-b answers for it on eth0; this node could not take over: eth0 has no carrier.")]
 #[case::outsider(prospect(Prospect::NoCandidate, case(Standing::Out, asked(&[node(1)]))), true, "node-b answers for it on eth0; this node is no candidate.")]
 #[case::evacuated(prospect(Prospect::Evacuating, case(Standing::Out, asked(&[node(1)]))), true, "node-b answers for it on eth0; this node is being evacuated and would not take over.")]
