@@ -30,7 +30,7 @@ pub use peer::{Peer, PeerKey};
 pub use sighting::{Sighting, SightingKind};
 pub use stats::Stats;
 pub use stray::{Stray, StrayKey};
-pub use vip::{ALL_BUCKETS, Action, BUCKETS, Flags, Vip, bucket};
+pub use vip::{ALL_BUCKETS, Action, BUCKETS, Flags, Vip, bucket, bucket_of};
 
 /// Version of everything in this module; the pin directory is named `v<LAYOUT_VERSION>`.
 pub const LAYOUT_VERSION: u32 = 1;

@@ -138,6 +138,21 @@ pub const fn bucket(client: [u32; 4]) -> u32 {
     mixed.wrapping_mul(GOLDEN) >> 26
 }
 
+/// [`bucket`] of a client's address as user space has it.
+pub const fn bucket_of(client: core::net::IpAddr) -> u32 {
+    match client {
+        core::net::IpAddr::V4(v4) => bucket([0, 0, 0, v4.to_bits()]),
+        core::net::IpAddr::V6(v6) => {
+            let [a, b, c, d, e, f, g, h] = v6.segments();
+            bucket([join(a, b), join(c, d), join(e, f), join(g, h)])
+        }
+    }
+}
+
+const fn join(high: u16, low: u16) -> u32 {
+    ((high as u32) << 16) | low as u32
+}
+
 #[cfg(test)]
 mod tests {
     use core::mem::{offset_of, size_of};

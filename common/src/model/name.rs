@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::NodeId;
-
 /// A name that cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -37,13 +35,6 @@ impl TryFrom<&str> for NodeName {
         } else {
             Err(NameError::Node(text.to_owned()))
         }
-    }
-}
-
-impl NodeName {
-    /// The node as frames and maps name it. Two of a thousand nodes are alike once in 3 × 10¹³ clusters.
-    pub fn id(&self) -> NodeId {
-        NodeId::from(self)
     }
 }
 

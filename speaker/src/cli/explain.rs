@@ -5,33 +5,19 @@ use std::io::Write;
 
 use arpeggio_common::wire::Mac;
 
-use super::{Answer, OutputError, PinnedError, output, pinned};
+use super::{Answer, PinnedError, TellError, output, pinned};
 use crate::{
     args::ExplainArgs,
     clock::wall_ahead_ns,
     status::{ClientError, ClientFacts, Evidence, Explain, Explanation, Request, Response, ask, render_explanation},
 };
 
-/// Why there is no explanation.
-#[derive(Debug, thiserror::Error)]
-pub enum ExplainError {
-    /// An agent is there, but does not tell.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// No agent is there, and the maps cannot be read.
-    #[error(transparent)]
-    Pinned(#[from] PinnedError),
-    /// The explanation cannot be written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-}
-
 /// Writes the explanation to `out`. [`Answer::Yes`] when the address is answered as it should be. Needs a current-thread
 /// runtime.
 ///
 /// # Errors
-/// See [`ExplainError`]. That no agent runs is none.
-pub async fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<Answer, ExplainError> {
+/// See [`TellError`]. That no agent runs is none.
+pub async fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<Answer, TellError> {
     let question =
         Explain { address: args.address.to_canonical(), interface: args.interface.as_ref().map(ToString::to_string) };
     let explanation = match ask(&args.places.run_dir, &Request::Explain(question.clone())).await {

@@ -13,11 +13,27 @@ use std::process::ExitCode;
 
 pub use cleanup::{CleanupError, cleanup};
 pub use evacuate::{EvacuateError, evacuate};
-pub use explain::{ExplainError, explain};
+pub use explain::explain;
 pub use output::OutputError;
 pub use pinned::PinnedError;
-pub use status::{StatusError, status};
+pub use status::status;
 pub use version::version;
+
+use crate::status::ClientError;
+
+/// Why a subcommand that tells how things stand has nothing to tell.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    /// An agent is there, but does not tell.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No agent is there, and the maps cannot be read.
+    #[error(transparent)]
+    Pinned(#[from] PinnedError),
+    /// It cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
 
 /// What a subcommand says to the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,10 @@ use std::{
 use arpeggio_common::abi::{Client, Vip};
 
 use crate::{
-    dataplane::{CountersError, InspectError, LeaseError, PinnedProgram, PinsError, TableError, inspect, monotonic_ns},
+    dataplane::{
+        CountersError, InspectError, Inspection, LeaseError, PinnedProgram, PinsError, TableError, inspect,
+        monotonic_ns,
+    },
     status::{AttachmentFacts, EntryFacts, Facts},
     world::{LinkWatch, Links, NetlinkError},
 };
@@ -45,11 +48,8 @@ pub(super) type Clients = BTreeMap<(u32, IpAddr), Client>;
 /// # Errors
 /// Something is pinned and cannot be read.
 pub(super) async fn facts_and_clients(pin_dir: &Path, address: IpAddr) -> Result<(Facts, Clients), PinnedError> {
-    let facts = facts(pin_dir).await?;
-    let clients = match inspect(pin_dir) {
-        Err(InspectError::Nothing { .. }) => BTreeMap::new(),
-        inspection => inspection?.maps().clients()?,
-    };
+    let Some(inspection) = look(pin_dir)? else { return Ok((nothing(), Clients::new())) };
+    let (facts, clients) = (facts_of(&inspection).await?, inspection.maps().clients()?);
     let of_address = |(((ifindex, vip), client), found)| (vip == address).then_some(((ifindex, client), found));
     Ok((facts, clients.into_iter().filter_map(of_address).collect()))
 }
@@ -59,11 +59,26 @@ pub(super) async fn facts_and_clients(pin_dir: &Path, address: IpAddr) -> Result
 /// # Errors
 /// Something is pinned and cannot be read.
 pub(super) async fn facts(pin_dir: &Path) -> Result<Facts, PinnedError> {
+    match look(pin_dir)? {
+        Some(inspection) => facts_of(&inspection).await,
+        None => Ok(nothing()),
+    }
+}
+
+/// What is pinned, if something is.
+fn look(pin_dir: &Path) -> Result<Option<Inspection>, InspectError> {
+    match inspect(pin_dir) {
+        Err(InspectError::Nothing { .. }) => Ok(None),
+        inspection => inspection.map(Some),
+    }
+}
+
+fn nothing() -> Facts {
+    Facts { now_ns: monotonic_ns(), ..Facts::default() }
+}
+
+async fn facts_of(inspection: &Inspection) -> Result<Facts, PinnedError> {
     let now_ns = monotonic_ns();
-    let inspection = match inspect(pin_dir) {
-        Err(InspectError::Nothing { .. }) => return Ok(Facts { now_ns, ..Facts::default() }),
-        inspection => inspection?,
-    };
     let maps = inspection.maps();
     let vips = maps.entries()?;
     let stats = maps.stats(&vips.values().map(Vip::slot).collect())?;

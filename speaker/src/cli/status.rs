@@ -2,31 +2,17 @@
 
 use std::{io::Write, path::Path};
 
-use super::{Answer, OutputError, PinnedError, output, pinned};
+use super::{Answer, TellError, output, pinned};
 use crate::{
     args::StatusArgs,
     status::{ClientError, Filter, Nothing, Request, Response, StatusReport, ask, render},
 };
 
-/// Why there is no status.
-#[derive(Debug, thiserror::Error)]
-pub enum StatusError {
-    /// An agent is there, but does not tell.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// No agent is there, and the maps cannot be read.
-    #[error(transparent)]
-    Pinned(#[from] PinnedError),
-    /// The status cannot be written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-}
-
 /// Writes the status to `out`. [`Answer::Yes`] when the agent runs and its lease is valid. Needs a current-thread runtime.
 ///
 /// # Errors
-/// See [`StatusError`]. That no agent runs is none.
-pub async fn status(args: &StatusArgs, out: &mut impl Write) -> Result<Answer, StatusError> {
+/// See [`TellError`]. That no agent runs is none.
+pub async fn status(args: &StatusArgs, out: &mut impl Write) -> Result<Answer, TellError> {
     let filter = Filter {
         addresses: args.addresses.iter().map(|address| address.to_canonical()).collect(),
         interfaces: args.interfaces.iter().map(ToString::to_string).collect(),
@@ -38,7 +24,7 @@ pub async fn status(args: &StatusArgs, out: &mut impl Write) -> Result<Answer, S
     Ok(answer)
 }
 
-async fn report(run_dir: &Path, pin_dir: &Path) -> Result<StatusReport, StatusError> {
+async fn report(run_dir: &Path, pin_dir: &Path) -> Result<StatusReport, TellError> {
     match ask(run_dir, &Request::Status(Nothing {})).await {
         Ok(Response::Status(report)) => Ok(*report),
         Ok(other @ (Response::Evacuation(_) | Response::Explain(_) | Response::Error { .. })) => {

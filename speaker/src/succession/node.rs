@@ -38,6 +38,13 @@ impl Machine {
             Self::Shared(machine) => machine.due_ns(),
         }
     }
+
+    const fn standing(&self) -> Standing {
+        match self {
+            Self::Exclusive(machine) => machine.standing(),
+            Self::Shared(machine) => machine.standing(),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -121,8 +128,8 @@ impl Succession {
         let audited = self.audits.iter().filter(|(_, audit)| audit.wants_peers());
         questions.extend(audited.map(|(ifindex, _)| Question::Peers(*ifindex)));
         questions.extend(self.probing.iter().copied().map(Question::Sighting));
-        questions.extend(self.listening.iter().map(|(ifindex, _)| Question::Received(*ifindex)));
-        questions.extend(self.shared.iter().map(|(ifindex, _)| Question::Peers(*ifindex)));
+        questions.extend(index::interfaces(&self.listening).map(Question::Received));
+        questions.extend(index::interfaces(&self.shared).map(Question::Peers));
         questions.into_iter().collect()
     }
 
@@ -182,10 +189,9 @@ impl Succession {
     /// How one address stands.
     pub fn view(&self, place: Place) -> Option<View> {
         let entry = self.entries.get(&place)?;
-        let rank = exclusive::rank(&entry.order.candidates, self.me);
+        let (standing, rank) = (entry.machine.standing(), exclusive::rank(&entry.order.candidates, self.me));
         Some(match &entry.machine {
             Machine::Exclusive(machine) => {
-                let standing = machine.standing();
                 let owner = machine.owner();
                 let watch = owner.and_then(|owner| self.watches.get(&(place.0, owner.mac)));
                 let heartbeat_ns = watch.and_then(|watch| watch.answered_ns(place));
@@ -194,7 +200,7 @@ impl Succession {
                 View { standing, rank, owner, since_ns: machine.since_ns(), heartbeat_ns, buckets }
             }
             Machine::Shared(machine) => View {
-                standing: machine.standing(),
+                standing,
                 rank,
                 owner: None,
                 since_ns: machine.since_ns(),
@@ -207,6 +213,11 @@ impl Succession {
     /// How every address stands.
     pub fn views(&self) -> BTreeMap<Place, View> {
         self.entries.keys().filter_map(|place| Some((*place, self.view(*place)?))).collect()
+    }
+
+    /// Whether it is still asked of an address who has it.
+    pub fn is_asking(&self) -> bool {
+        self.entries.values().any(|entry| entry.machine.standing() == Standing::Asking)
     }
 
     fn follow(&mut self, orders: Arc<Orders>) {

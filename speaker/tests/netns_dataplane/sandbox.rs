@@ -139,7 +139,7 @@ pub(crate) fn vip(action: Action) -> DesiredVip {
 }
 
 pub(crate) fn node(name: &str) -> NodeId {
-    NodeName::try_from(name).unwrap().id()
+    NodeId::from(&NodeName::try_from(name).unwrap())
 }
 
 /// The lease of this node.

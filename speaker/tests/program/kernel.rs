@@ -31,12 +31,6 @@ use crate::{
     frames::our_node,
 };
 
-/// A run that took longer than this is repeated where ages of milliseconds matter, in nanoseconds: most of what lies between
-/// the ages on both sides of [`CLAIM_INTERVAL_NS`](abi::CLAIM_INTERVAL_NS).
-const PROMPT_NS: u64 = 7_000_000;
-/// A machine on which no run is prompt shows whatever it shows.
-const MOST_TRIES: u32 = 100;
-
 /// An entry of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
@@ -245,18 +239,10 @@ impl Kernel {
     pub(crate) fn run(&mut self, entry: Entry, case: &Case) -> Observed {
         // Per-CPU values are written on the CPU that runs the program; one that moves would see half of them.
         let _pinned = Pinned::here();
-        let mut tries = 0;
-        let (verdict, frame, begun, ended) = loop {
-            let begun = now(ClockId::CLOCK_MONOTONIC_COARSE);
-            self.furnish(&case.world, begun);
-            let (verdict, frame) = self.execute(entry, case);
-            let ended = now(ClockId::CLOCK_MONOTONIC);
-            // What was seen milliseconds ago is older by now on a busy machine: again, then.
-            tries += 1;
-            if case.world.earlier.is_none() || ended - begun < PROMPT_NS || tries == MOST_TRIES {
-                break (verdict, frame, begun, ended);
-            }
-        };
+        let begun = now(ClockId::CLOCK_MONOTONIC_COARSE);
+        self.furnish(&case.world, begun);
+        let (verdict, frame) = self.execute(entry, case);
+        let ended = now(ClockId::CLOCK_MONOTONIC);
         let (observed, stamps) = self.observe(verdict, frame);
         let earlier = case.world.earlier.map(|earlier| earlier.at_ns(begun));
         for stamp in stamps.into_iter().filter(|stamp| *stamp != 0 && Some(*stamp) != earlier) {

@@ -1,6 +1,9 @@
 //! What the report of every benchmark has: where and when, and what came of what was promised.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -33,6 +36,34 @@ pub struct Goal {
     pub limit: f64,
     /// Whether it is.
     pub met: bool,
+}
+
+/// The files of one run.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Every figure.
+    pub json: PathBuf,
+    /// The figures as a picture.
+    pub svg: PathBuf,
+}
+
+/// Writes the figures of the benchmark `name` as JSON and lets `draw` make the picture.
+///
+/// # Errors
+/// If a file cannot be written or the picture not be drawn.
+pub(super) fn write<R: Serialize>(
+    (name, machine): (&str, &Machine),
+    report: &R,
+    folder: &Path,
+    draw: impl FnOnce(&R, &Path) -> Result<()>,
+) -> Result<Files> {
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    let name = format!("{name}-{}", machine.began.replace(':', ""));
+    let files = Files { json: folder.join(format!("{name}.json")), svg: folder.join(format!("{name}.svg")) };
+    let text = serde_json::to_string_pretty(report).context("write the report as JSON")?;
+    fs::write(&files.json, text).with_context(|| format!("write {}", files.json.display()))?;
+    draw(report, &files.svg)?;
+    Ok(files)
 }
 
 impl Machine {

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use serde_json::Value;
-use xtask::lab::{Account, Asker, Echo, Packets, PacketsAccount, Segment, SpeakerProcess, clients, eventually};
+use xtask::lab::{Account, Asker, Echo, Packets, PacketsAccount, Segment, SpeakerProcess, eventually};
 
-use crate::harness::{SOON, address, both, owned_by, start, v4};
+use crate::harness::{SOON, address, answered_by, both, owned_by, start, v4};
 
 /// Requests a second and packets a second.
 const RATE: u32 = 500;
@@ -83,10 +83,7 @@ impl Cluster {
 
     /// Waits until this node, and nobody else, answers for both addresses.
     pub(crate) fn owned_by(&self, index: usize) {
-        for vip in both() {
-            let asked = || clients::expect_only(&self.segment.client, vip, self.mac(index));
-            eventually(SOON, "one owner", asked).unwrap();
-        }
+        answered_by(&self.segment, &self.segment.nodes[index]);
     }
 
     /// Waits until every node that is asked for its status says that it stands so for both addresses.

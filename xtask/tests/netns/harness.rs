@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, path::Path, process::Command, time
 
 use serde_json::Value;
 use xtask::{
-    lab::{Node, Segment, SpeakerOptions, SpeakerProcess, eventually, static_config},
+    lab::{Node, Segment, SpeakerOptions, SpeakerProcess, clients, eventually, static_config},
     sh,
 };
 
@@ -34,6 +34,14 @@ pub(crate) fn owned_by(candidates: &[&str], attach: &str) -> String {
 /// Starts the speaker of a node and waits until it is ready.
 pub(crate) fn start(segment: &Segment, node: &Node, config: &str, flags: &[&str]) -> SpeakerProcess {
     SpeakerProcess::start(&segment.lab, node, config, &SpeakerOptions::flags(flags)).unwrap()
+}
+
+/// Waits until this node, and nobody else, answers for both addresses.
+pub(crate) fn answered_by(segment: &Segment, node: &Node) {
+    for vip in both() {
+        let what = format!("{} to answer for {vip} alone", node.name);
+        eventually(SOON, &what, || clients::expect_only(&segment.client, vip, &node.mac)).unwrap();
+    }
 }
 
 /// A segment whose `node-a` runs a speaker that owns both addresses.

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use xtask::{
-    lab::{Node, Segment, SpeakerProcess, clients, eventually},
+    lab::{Segment, SpeakerProcess, clients, eventually},
     sh,
 };
 
-use super::harness::{SOON, both, owned_by, start};
+use super::harness::{SOON, answered_by, both, owned_by, start};
 
 const NAMES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
@@ -17,13 +17,6 @@ fn three(attach: &str) -> (Vec<SpeakerProcess>, Segment) {
     let config = owned_by(&NAMES, attach);
     let speakers = segment.nodes.iter().map(|node| start(&segment, node, &config, &[])).collect();
     (speakers, segment)
-}
-
-fn answered_by(segment: &Segment, node: &Node) {
-    for vip in both() {
-        let what = format!("{} to answer for {vip} alone", node.name);
-        eventually(SOON, &what, || clients::expect_only(&segment.client, vip, &node.mac)).unwrap();
-    }
 }
 
 /// What a speaker logged about an address.

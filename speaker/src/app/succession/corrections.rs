@@ -10,7 +10,7 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{Action, Client, bucket},
+    abi::{Action, Client, bucket_of},
     wire::Mac,
 };
 
@@ -166,7 +166,7 @@ fn errands(clients: BTreeMap<(Place, IpAddr), Client>, wanted: &Wanted, now_ns: 
         .filter(|((_, address), _)| !address.is_unspecified())
         .filter_map(|((place, address), client)| {
             let (speaker, shares) = wanted.get(&place)?;
-            let share = share_of(address);
+            let share = bucket_of(address);
             let told = Told { mac: Mac(client.mac()), address };
             let errand = Errand { place, speaker: *speaker, told, share };
             (shares >> share & 1 == 1).then_some((client.last_seen_ns(), errand))
@@ -176,22 +176,9 @@ fn errands(clients: BTreeMap<(Place, IpAddr), Client>, wanted: &Wanted, now_ns: 
     found.into_iter().map(|(_, errand)| errand).collect()
 }
 
-/// The share of a client, as the program computes it.
-fn share_of(client: IpAddr) -> u32 {
-    match client {
-        IpAddr::V4(v4) => bucket([0, 0, 0, v4.to_bits()]),
-        IpAddr::V6(v6) => {
-            let bits = v6.to_bits();
-            #[expect(clippy::cast_possible_truncation, reason = "one word after the other")]
-            let word = |shift: u32| (bits >> shift) as u32;
-            bucket([word(96), word(64), word(32), word(0)])
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use arpeggio_common::abi::{ALL_BUCKETS, NodeId};
+    use arpeggio_common::abi::{ALL_BUCKETS, NodeId, bucket};
 
     use super::*;
 
@@ -235,12 +222,12 @@ mod tests {
         let gained = 0xff00;
         let found = errands(clients, &Wanted::from([(place(10), (own(), gained))]), NOW);
         assert!(!found.is_empty() && found.len() < 60, "{}", found.len());
-        assert!(found.iter().all(|errand| gained >> share_of(errand.told.address) & 1 == 1));
+        assert!(found.iter().all(|errand| gained >> bucket_of(errand.told.address) & 1 == 1));
     }
 
     #[test]
     fn shares_are_those_of_the_program() {
-        assert_eq!(share_of([192, 0, 2, 1].into()), bucket([0, 0, 0, 0xc000_0201]));
-        assert_eq!(share_of("2001:db8::1".parse().unwrap()), bucket([0x2001_0db8, 0, 0, 1]));
+        assert_eq!(bucket_of([192, 0, 2, 1].into()), bucket([0, 0, 0, 0xc000_0201]));
+        assert_eq!(bucket_of("2001:db8::1".parse().unwrap()), bucket([0x2001_0db8, 0, 0, 1]));
     }
 }

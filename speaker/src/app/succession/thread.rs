@@ -26,7 +26,7 @@ use crate::{
     dataplane::{EventQueue, Place},
     frames::FrameSocket,
     status::PeerFacts,
-    succession::{Effect, Input, Question, Role, Seen, Standing, Succession, Voice},
+    succession::{Effect, Input, Question, Role, Seen, Succession, Voice},
 };
 
 /// Events that are taken before the next step.
@@ -312,8 +312,7 @@ impl Driver {
         if now_ns < look_ns {
             return Some(look_ns);
         }
-        let asking = || self.succession.views().values().any(|view| view.standing == Standing::Asking);
-        if now_ns < latest_ns && asking() {
+        if now_ns < latest_ns && self.succession.is_asking() {
             self.settling = Settling::Until { latest_ns, look_ns: now_ns + SETTLING_STEP_NS };
             return Some(now_ns + SETTLING_STEP_NS);
         }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use arpeggio_common::{
-    abi::bucket,
+    abi::bucket_of,
     model::{Mode, NodeId},
     wire::Mac,
 };
@@ -74,12 +74,5 @@ fn own_share(evidence: &Evidence, index: u32, source: Option<IpAddr>) -> Option<
         return None;
     }
     let entry = evidence.facts.entries.get(&(index, evidence.address))?;
-    let words = match source? {
-        IpAddr::V4(v4) => [0, 0, 0, v4.to_bits()],
-        IpAddr::V6(v6) => {
-            let bits = v6.to_bits();
-            [96, 64, 32, 0].map(|shift| u32::try_from(bits >> shift & u128::from(u32::MAX)).unwrap_or_default())
-        }
-    };
-    Some(entry.vip.serves(bucket(words)))
+    Some(entry.vip.serves(bucket_of(source?)))
 }

@@ -175,8 +175,7 @@ impl Turn<'_> {
             State::Asking { .. } if seen.at_ns < self.machine.since_ns => {}
             State::Asking { stranger, .. } => {
                 if seen.voice.node.is_some() {
-                    let claimed = seen.kind == SightingKind::Claim;
-                    self.follow(seen.voice, if claimed { Cause::Claimed } else { Cause::Answered });
+                    self.follow(seen.voice, cause_of(seen.kind));
                 } else {
                     let retry_ns = self.context.now_ns + STRANGER_NS;
                     self.enter(State::InUse { by: seen.voice, retry_ns });
@@ -197,8 +196,7 @@ impl Turn<'_> {
                 } else if seen.voice.mac == silent.mac {
                     self.alive();
                 } else {
-                    let claimed = seen.kind == SightingKind::Claim;
-                    self.follow(seen.voice, if claimed { Cause::Claimed } else { Cause::Answered });
+                    self.follow(seen.voice, cause_of(seen.kind));
                 }
             }
             State::InUse { .. } => {
@@ -357,5 +355,13 @@ impl Turn<'_> {
             let due_ns = context.now_ns + context.pace.interval_ns();
             self.machine.state = State::Standby { owner, eager: Some(Eager { since_ns, due_ns }) };
         }
+    }
+}
+
+/// Why whoever was seen like this is followed.
+const fn cause_of(kind: SightingKind) -> Cause {
+    match kind {
+        SightingKind::Claim => Cause::Claimed,
+        SightingKind::Reply | SightingKind::Heartbeat => Cause::Answered,
     }
 }

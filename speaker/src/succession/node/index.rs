@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv6Addr},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -49,10 +51,7 @@ impl Succession {
         } else {
             audit.remove(place);
         }
-        let leaves = match &entry.machine {
-            Machine::Exclusive(machine) => machine.standing() == Standing::Leaving,
-            Machine::Shared(machine) => machine.standing() == Standing::Leaving,
-        };
+        let leaves = entry.machine.standing() == Standing::Leaving;
         self.set_leaving(place, leaves);
         let wanted = self.wanted(place);
         self.watch(place, &wanted);
@@ -217,6 +216,15 @@ impl Succession {
             }
         }
     }
+}
+
+/// The interfaces of some places, each once, however many places there are.
+pub(super) fn interfaces(places: &BTreeSet<Place>) -> impl Iterator<Item = u32> + '_ {
+    let next = |ifindex: &u32| {
+        let last = (*ifindex, IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)));
+        places.range((Bound::Excluded(last), Bound::Unbounded)).next().map(|(ifindex, _)| *ifindex)
+    };
+    std::iter::successors(places.first().map(|(ifindex, _)| *ifindex), next)
 }
 
 fn set(places: &mut BTreeSet<Place>, place: Place, present: bool) {

@@ -21,16 +21,13 @@ pub mod report;
 mod tables;
 mod timeline;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 pub use self::faults::Fault;
 use self::{plan::Plan, report::Report};
-use super::common::Machine;
+use super::common::{self, Files, Machine};
 use crate::{
     ebpf, paths,
     setup::{self, Purpose},
@@ -59,15 +56,6 @@ pub struct Args {
     /// Where the results go [default: `<target>/bench`].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-}
-
-/// The files of one run.
-#[derive(Clone, Debug)]
-pub struct Files {
-    /// Every figure of every repetition.
-    pub json: PathBuf,
-    /// Answered requests over time.
-    pub svg: PathBuf,
 }
 
 /// Measures, prints the table and writes the files.
@@ -100,17 +88,7 @@ pub fn run(args: &Args) -> Result<Files> {
     ui::say(super::tables::goals(&goals));
     let report = Report { machine, lines, goals };
     let folder = args.out.clone().unwrap_or_else(|| paths::target().join("bench"));
-    let files = write(&report, &folder)?;
+    let files = common::write(("failover", &report.machine), &report, &folder, picture::draw)?;
     ui::say(format_args!("{}\n{}", files.json.display(), files.svg.display()));
-    Ok(files)
-}
-
-fn write(report: &Report, folder: &Path) -> Result<Files> {
-    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    let name = format!("failover-{}", report.machine.began.replace(':', ""));
-    let files = Files { json: folder.join(format!("{name}.json")), svg: folder.join(format!("{name}.svg")) };
-    let text = serde_json::to_string_pretty(report).context("write the report as JSON")?;
-    fs::write(&files.json, text).with_context(|| format!("write {}", files.json.display()))?;
-    picture::draw(report, &files.svg)?;
     Ok(files)
 }

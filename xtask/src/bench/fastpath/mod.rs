@@ -16,18 +16,16 @@ pub mod report;
 mod streams;
 mod tables;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use self::{
     beds::Bed,
     plan::Plan,
     report::{Machine, Report},
 };
+use super::common::{self, Files};
 use crate::{
     ebpf, paths,
     setup::{self, Purpose},
@@ -46,15 +44,6 @@ pub struct Args {
     /// Where the results go [default: `<target>/bench`].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-}
-
-/// The files of one run.
-#[derive(Clone, Debug)]
-pub struct Files {
-    /// Every figure.
-    pub json: PathBuf,
-    /// The figures as bars.
-    pub svg: PathBuf,
 }
 
 /// Measures, prints the tables and writes the files.
@@ -90,17 +79,7 @@ pub fn run(args: &Args) -> Result<Files> {
     ui::say(super::tables::goals(&goals));
     let report = Report { machine, frames, answers, streams, goals };
     let folder = args.out.clone().unwrap_or_else(|| paths::target().join("bench"));
-    let files = write(&report, &folder)?;
+    let files = common::write(("fastpath", &report.machine), &report, &folder, picture::draw)?;
     ui::say(format_args!("{}\n{}", files.json.display(), files.svg.display()));
-    Ok(files)
-}
-
-fn write(report: &Report, folder: &Path) -> Result<Files> {
-    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    let name = format!("fastpath-{}", report.machine.began.replace(':', ""));
-    let files = Files { json: folder.join(format!("{name}.json")), svg: folder.join(format!("{name}.svg")) };
-    let text = serde_json::to_string_pretty(report).context("write the report as JSON")?;
-    fs::write(&files.json, text).with_context(|| format!("write {}", files.json.display()))?;
-    picture::draw(report, &files.svg)?;
     Ok(files)
 }
