@@ -1,13 +1,16 @@
 //! What the kernel program, the node agent and the controller share.
 //!
 //! [`abi`] is the layout of the BPF maps, [`wire`] reads and builds the frames; both are `no_std` and compile into the BPF
-//! program. [`model`] holds the validated types that decisions are made of; it needs the standard library.
+//! program. [`model`] holds the validated types that decisions are made of; it needs the standard library. `api` (a feature) holds
+//! the kinds of the Kubernetes API, and is where they are validated.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
 pub mod abi;
+#[cfg(feature = "api")]
+pub mod api;
 #[cfg(feature = "std")]
 pub mod model;
 pub mod wire;

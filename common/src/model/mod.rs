@@ -1,13 +1,23 @@
 //! Validated types: what decisions are made of. Nothing here knows where a value came from.
 
+mod advertisement;
 mod announcement;
+mod configuration;
+mod fault;
 mod hash;
 mod name;
 mod order;
+mod pool;
+mod selector;
 
+pub use advertisement::L2Advertisement;
 pub use announcement::{Announcement, AnnouncementError, Mode};
+pub use configuration::Configuration;
+pub use fault::{Fault, ObjectName};
 pub use hash::stable_hash;
 pub use name::{InterfaceName, NameError, NodeName};
 pub use order::{Balance, DEPTH, Eligible, Load, NEAR, Wish, order, orders};
+pub use pool::{AddressRange, Pool, Scope};
+pub use selector::{Labels, Requirement, Selector, any_or_empty};
 
 pub use crate::abi::NodeId;

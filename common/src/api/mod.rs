@@ -1,0 +1,12 @@
+//! The kinds of the Kubernetes API that Arpeggio reads and writes: MetalLB's (`metallb.io`) and two of its own
+//! (`arpeggio.io`). Here they are as they are on the wire; `validate` makes a value of [`crate::model`] out of each.
+
+pub mod announcement;
+mod kind;
+pub mod metallb;
+pub mod names;
+pub mod speaker;
+
+pub use announcement::Announcement;
+pub use metallb::{IPAddressPool, L2Advertisement, ServiceL2Status};
+pub use speaker::Speaker;

@@ -1,0 +1,49 @@
+//! Annotations, labels and names that users, controller and speakers agree on.
+
+use std::net::IpAddr;
+
+/// Which pool to draw from. Read on Services; the old prefix too, the new one wins.
+pub const POOL: &str = "metallb.io/address-pool";
+/// Which addresses to give, separated by commas.
+pub const ADDRESSES: &str = "metallb.io/loadBalancerIPs";
+/// The key under which Services share an address.
+pub const SHARING: &str = "metallb.io/allow-shared-ip";
+/// The pool an address came from. Written on Services.
+pub const ALLOCATED_FROM: &str = "metallb.io/ip-allocated-from-pool";
+/// Prefix of MetalLB's annotations up to 0.14.
+pub const OLD_PREFIX: &str = "metallb.universe.tf/";
+/// A node with this label, whatever its value, announces nothing.
+pub const EXCLUDE: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+/// A node with this annotation (`true`) is evacuated: others take over all that it owns.
+pub const EVACUATE: &str = "arpeggio.io/evacuate";
+/// Label on the leases of speakers, with the value [`SPEAKER_COMPONENT`].
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// See [`COMPONENT`].
+pub const SPEAKER_COMPONENT: &str = "arpeggio-speaker";
+/// The namespace of MetalLB's kinds, of our leases and pods, unless told otherwise: that of MetalLB, so that files stay as they are.
+pub const NAMESPACE: &str = "metallb-system";
+
+/// Name of the lease that says that the speaker of a node lives: `speaker-` and the node's name.
+pub fn speaker_lease(node: &str) -> String {
+    format!("speaker-{node}")
+}
+
+/// Name of the Announcement of an address: the address; IPv6 in full, with `-` for `:`.
+pub fn announcement(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => v6.segments().map(|segment| format!("{segment:04x}")).join("-"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_is_named_after_its_address() {
+        assert_eq!(announcement("192.0.2.10".parse().unwrap()), "192.0.2.10");
+        assert_eq!(announcement("2001:db8::a".parse().unwrap()), "2001-0db8-0000-0000-0000-0000-0000-000a");
+        assert_eq!(announcement("::ffff:192.0.2.10".parse().unwrap()), "192.0.2.10");
+    }
+}

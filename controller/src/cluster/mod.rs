@@ -1,0 +1,10 @@
+//! What the API server says, as plain values: slim objects and the snapshot of all of them.
+
+mod objects;
+mod snapshot;
+
+pub use objects::{
+    AnnouncementContent, Endpoints, Family, FamilyPolicy, L2StatusContent, Node, ObservedAnnouncement,
+    ObservedL2Status, Port, Protocol, Refusal, Requests, Service, ServiceKey, Speaker,
+};
+pub use snapshot::{Changes, Settings, Snapshot};

@@ -1,0 +1,228 @@
+//! Slim twins of API objects: only what decisions are made of.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+};
+
+use arpeggio_common::model::{InterfaceName, Labels, NodeName};
+use ipnet::IpNet;
+
+/// Namespace and name of a Service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceKey {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both, IPv4 first: the order in which addresses of a Service are written.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The family of an address.
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+/// `spec.ipFamilyPolicy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FamilyPolicy {
+    /// One family.
+    #[default]
+    Single,
+    /// Both where they can be had.
+    Prefer,
+    /// Both or nothing.
+    Require,
+}
+
+/// Transport protocol of a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+/// A port that clients ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Port {
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its number.
+    pub number: u16,
+}
+
+/// What a Service asks for, as written; nothing is parsed yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Annotation `address-pool`.
+    pub pool: Option<String>,
+    /// Annotation `loadBalancerIPs`.
+    pub addresses: Option<String>,
+    /// `spec.loadBalancerIP`; `None` if empty.
+    pub load_balancer_ip: Option<String>,
+    /// Annotation `allow-shared-ip`; may be empty, which shares nothing.
+    pub sharing_key: Option<String>,
+    /// Annotations with the prefix of MetalLB up to 0.14 that it carries, by full name.
+    pub deprecated: BTreeSet<String>,
+}
+
+/// Why a Service has no address (or not the one it asks for): the condition on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Reason of condition and event, in CamelCase: `AllocationFailed`, `LoadBalancerFailed`.
+    pub reason: String,
+    /// One line that names every pool looked at and why it refused.
+    pub message: String,
+}
+
+/// A Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Which.
+    pub key: ServiceKey,
+    /// Tells it from one of the same name before it.
+    pub uid: String,
+    /// Version of the object that this was read from.
+    pub resource_version: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// `spec.type: LoadBalancer`.
+    pub load_balancer: bool,
+    /// `spec.loadBalancerClass`.
+    pub class: Option<String>,
+    /// `spec.clusterIPs`; empty if headless or not yet given.
+    pub cluster_ips: Vec<IpAddr>,
+    /// `spec.ipFamilyPolicy`.
+    pub family_policy: FamilyPolicy,
+    /// `spec.ipFamilies`, the preferred one first.
+    pub families: Vec<Family>,
+    /// `spec.ports`.
+    pub ports: BTreeSet<Port>,
+    /// `spec.externalTrafficPolicy: Local`.
+    pub local: bool,
+    /// `spec.selector`.
+    pub selector: BTreeMap<String, String>,
+    /// What it asks for.
+    pub requests: Requests,
+    /// `status.loadBalancer.ingress`, addresses alone, in order.
+    pub ingress: Vec<IpAddr>,
+    /// Whether the status holds anything that we would not write there (a hostname, another `ipMode`, a broken address).
+    pub status_differs: bool,
+    /// Annotation `ip-allocated-from-pool`.
+    pub allocated_from: Option<String>,
+    /// Our condition on it, if it says that the Service was refused.
+    pub refusal: Option<Refusal>,
+}
+
+/// Where a Service can be served, from all its EndpointSlices. Servable: `ready` true or absent, or `serving` true.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// There is a servable endpoint anywhere.
+    pub any: bool,
+    /// Nodes with a servable endpoint on them.
+    pub nodes: BTreeSet<NodeName>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Which.
+    pub name: NodeName,
+    /// Its labels.
+    pub labels: Labels,
+    /// Condition `NetworkUnavailable` is true.
+    pub network_unavailable: bool,
+    /// The annotation that evacuates it.
+    pub evacuate: bool,
+}
+
+/// The agent of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Speaker {
+    /// The node.
+    pub node: NodeName,
+    /// Its lease is held.
+    pub live: bool,
+    /// `spec.evacuate`.
+    pub evacuate: bool,
+    /// Interfaces on which it can announce, with their addresses.
+    pub interfaces: BTreeMap<InterfaceName, Vec<IpNet>>,
+}
+
+/// The specification of an Announcement: the same type for what is there and what should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnnouncementContent {
+    /// The address.
+    pub address: IpAddr,
+    /// The pool it is from.
+    pub pool: String,
+    /// The Services that have it, with their uids.
+    pub services: BTreeMap<ServiceKey, String>,
+    /// The order of succession at layer 2; `None`: not announced there.
+    pub candidates: Option<Vec<NodeName>>,
+    /// Interfaces to announce on; empty: all eligible ones.
+    pub interfaces: BTreeSet<InterfaceName>,
+}
+
+/// An Announcement that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedAnnouncement {
+    /// Version of the object.
+    pub resource_version: String,
+    /// Its specification; `None` if it cannot be read, and has to be written again.
+    pub content: Option<AnnouncementContent>,
+    /// The node that says it answers.
+    pub owner: Option<NodeName>,
+    /// Interfaces on which it does.
+    pub interfaces: BTreeSet<String>,
+    /// Condition `Announced` is not true: its reason and message.
+    pub trouble: Option<(String, String)>,
+}
+
+/// What a ServiceL2Status says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct L2StatusContent {
+    /// The Service.
+    pub service: ServiceKey,
+    /// The node that answers.
+    pub node: NodeName,
+    /// On which interfaces; empty: all.
+    pub interfaces: BTreeSet<String>,
+}
+
+/// A ServiceL2Status that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedL2Status {
+    /// Version of the object.
+    pub resource_version: String,
+    /// What it says; `None` if it says nothing that can be read (its status was never written).
+    pub content: Option<L2StatusContent>,
+}

@@ -1,0 +1,68 @@
+//! Everything that decisions are made of, at one moment.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use arpeggio_common::model::{Configuration, Labels, NodeName};
+
+use super::{Endpoints, Node, ObservedAnnouncement, ObservedL2Status, Service, ServiceKey, Speaker};
+
+/// What the administrator set by flags.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Only Services of this class are ours; `None`: those without a class.
+    pub class: Option<String>,
+    /// Nodes announce despite the label that excludes them.
+    pub ignore_exclude_label: bool,
+}
+
+/// One moment of the cluster. Cheap to clone; never changed once made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Flags.
+    pub settings: Settings,
+    /// Every Service, whatever its type and class.
+    pub services: Arc<BTreeMap<ServiceKey, Arc<Service>>>,
+    /// Where Services can be served.
+    pub endpoints: Arc<BTreeMap<ServiceKey, Arc<Endpoints>>>,
+    /// Nodes.
+    pub nodes: Arc<BTreeMap<NodeName, Arc<Node>>>,
+    /// Labels of namespaces.
+    pub namespaces: Arc<BTreeMap<String, Arc<Labels>>>,
+    /// Pools and advertisements that keep the rules.
+    pub configuration: Arc<Configuration>,
+    /// Agents.
+    pub speakers: Arc<BTreeMap<NodeName, Arc<Speaker>>>,
+    /// Announcements by address.
+    pub announcements: Arc<BTreeMap<IpAddr, Arc<ObservedAnnouncement>>>,
+    /// ServiceL2Status objects by name.
+    pub l2_statuses: Arc<BTreeMap<String, Arc<ObservedL2Status>>>,
+}
+
+/// What is different from the snapshot before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Configuration or namespaces: everything has to be looked at. So too at the start and on becoming leader.
+    pub everything: bool,
+    /// Nodes or speakers: who may own what has to be looked at.
+    pub topology: bool,
+    /// Services that came, changed or went, or whose endpoints or ServiceL2Status did.
+    pub services: BTreeSet<ServiceKey>,
+    /// Addresses whose Announcement came, changed (its status too) or went.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+impl Changes {
+    /// Everything has to be looked at.
+    pub fn everything() -> Self {
+        Self { everything: true, ..Self::default() }
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,1 @@
+//! Pure: what should be, out of one snapshot of what is.
