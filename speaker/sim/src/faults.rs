@@ -18,10 +18,12 @@ impl World {
         self.happened(&fault);
         match fault {
             Fault::Pause(station) => {
+                self.away_ns[station].get_or_insert(self.now_ns);
                 self.nodes[station].paused += 1;
                 self.expect_lease_end(station);
             }
             Fault::Crash(station) => {
+                self.away_ns[station].get_or_insert(self.now_ns);
                 // The next process is not a stopped one.
                 self.nodes[station].agent = None;
                 self.nodes[station].paused = 0;
@@ -172,7 +174,7 @@ impl World {
         let lapsed = self.now_ns >= node.kernel.lease_until_ns;
         node.start(self.now_ns);
         self.trace.note(self.now_ns, || format!("{station}: agent starts"));
-        self.judge.woken(self.now_ns);
+        self.wakes(station);
         if lapsed || self.joins(station) {
             self.judge.moved(self.now_ns);
         }
@@ -186,7 +188,7 @@ impl World {
 
     fn resume(&mut self, station: Station) {
         if self.nodes[station].is_awake() {
-            self.judge.woken(self.now_ns);
+            self.wakes(station);
             if self.joins(station) {
                 self.judge.moved(self.now_ns);
             }
@@ -199,6 +201,14 @@ impl World {
                 self.obey(station);
             }
             self.wake_at(station, self.now_ns);
+        }
+    }
+
+    /// Its agent runs again.
+    fn wakes(&mut self, station: Station) {
+        self.judge.woken(self.now_ns);
+        if let Some(since_ns) = self.away_ns[station].take() {
+            self.judge.learns(since_ns, self.now_ns);
         }
     }
 

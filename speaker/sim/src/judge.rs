@@ -124,6 +124,13 @@ impl Judge {
         self.caused_ns.fill(now_ns);
     }
 
+    /// An agent that was away since then runs again: what has happened meanwhile reaches it only now.
+    pub(crate) fn learns(&mut self, since_ns: u64, now_ns: u64) {
+        for caused_ns in self.caused_ns.iter_mut().filter(|caused_ns| **caused_ns >= since_ns) {
+            *caused_ns = now_ns;
+        }
+    }
+
     /// Something that excuses everything begins or ends.
     pub(crate) fn storm(&mut self, begins: bool, now_ns: u64) {
         self.storms = if begins { self.storms + 1 } else { self.storms.saturating_sub(1) };
@@ -220,13 +227,13 @@ impl Judge {
     /// Sticky: an address changes hands for a cause only.
     fn changed(&mut self, sight: &Sight<'_>, address: Address, now: &[u64]) -> Result<(), Violation> {
         let before = &self.answered[address];
-        // A node that no client reaches and that reaches none may believe what it likes, and what nobody has is free.
-        let reached: Vec<Station> = (0..now.len()).filter(|station| sight.is_reached(*station)).collect();
-        let of_all = |shares: &[u64]| reached.iter().fold(0, |all, station| all | shares[*station]);
-        let (had, have) = (of_all(before), of_all(now));
-        let gains = |station: &&Station| now[**station] & !before[**station] & had != 0;
-        let loses = |station: &&Station| before[**station] & !now[**station] & !have != 0;
-        let Some(mover) = reached.iter().find(|station| gains(station) || loses(station)) else { return Ok(()) };
+        // A node that no client reaches and that reaches none may believe what it likes, and what nobody has is free. Who has
+        // it in another segment is nobody here: every segment with somebody who asks shall have an answerer of its own.
+        let of_all = |shares: &[u64], segment| members(segment).fold(0, |all, one| all | shares.get(one).unwrap_or(&0));
+        let gains = |one: Station, segment| now[one] & !before[one] & of_all(before, segment) != 0;
+        let loses = |one: Station, segment| before[one] & !now[one] & !of_all(now, segment) != 0;
+        let moves = |one: &Station| sight.reached(*one).is_some_and(|at| gains(*one, at) || loses(*one, at));
+        let Some(mover) = (0..now.len()).find(moves) else { return Ok(()) };
         self.measured.changes += 1;
         let patience_ns = self.bounds.nobody_ns + self.bounds.healed_ns;
         if self.storms > 0
@@ -252,7 +259,7 @@ impl Judge {
             for (address, shares) in self.answered.iter().enumerate() {
                 let mut note = |ill| {
                     let key = (address, *segment, ill);
-                    found.insert(key, self.ills.get(&key).copied().unwrap_or(sight.now_ns));
+                    found.insert(key, self.ill_since(key).unwrap_or(sight.now_ns));
                 };
                 let (all, twice) = sight.union(*segment, shares);
                 if all != ALL_BUCKETS && sight.could_answer(*segment, address) {
@@ -274,6 +281,13 @@ impl Judge {
             }
         }
         self.ills = found;
+    }
+
+    /// Since when it is so in this segment, and was before others left it.
+    fn ill_since(&self, (address, segment, ill): (Address, Stations, Ill)) -> Option<u64> {
+        let of_address = self.ills.range((address, 0, Ill::Nobody)..(address + 1, 0, Ill::Nobody));
+        let same = of_address.filter(|((_, wider, other), _)| *other == ill && wider & segment == segment);
+        same.map(|(_, since_ns)| *since_ns).min()
     }
 
     /// Whether nothing had healed shortly before.
@@ -308,5 +322,37 @@ impl Judge {
             next_ns = Some(next_ns.map_or(until_ns + 1, |at_ns| at_ns.min(until_ns + 1)));
         }
         Ok(next_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arpeggio_speaker::succession::Pace;
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn judge() -> Judge {
+        Judge::new(Bounds::new(Pace::DEFAULT, (3, 2), MS, MS), Mode::Exclusive, (3, 2))
+    }
+
+    #[test]
+    fn who_leaves_a_segment_does_not_begin_its_ills_anew() {
+        let mut judge = judge();
+        judge.ills =
+            BTreeMap::from([((0, 0b111, Ill::Two), 5), ((0, 0b110, Ill::Nobody), 3), ((1, 0b111, Ill::Two), 4)]);
+        assert_eq!(judge.ill_since((0, 0b111, Ill::Two)), Some(5));
+        assert_eq!(judge.ill_since((0, 0b011, Ill::Two)), Some(5), "the same two, without the third");
+        assert_eq!(judge.ill_since((0, 0b1111, Ill::Two)), None, "who joins may make it another one");
+        assert_eq!(judge.ill_since((0, 0b111, Ill::Nobody)), None);
+    }
+
+    #[test]
+    fn what_was_caused_while_an_agent_was_away_reaches_it_when_it_is_back() {
+        let mut judge = judge();
+        judge.caused_ns = vec![10 * MS, 20 * MS];
+        judge.learns(15 * MS, 90 * MS);
+        assert_eq!(judge.caused_ns, [10 * MS, 90 * MS], "the other cause was known to it");
     }
 }

@@ -43,9 +43,9 @@ impl Sight<'_> {
         members(segment).any(|station| self.nodes.get(station).is_some_and(leaves))
     }
 
-    /// Whether a node and somebody who asks are in one segment.
-    pub(crate) fn is_reached(&self, station: Station) -> bool {
-        self.segments.iter().any(|segment| segment & only(station) != 0 && segment & self.outside != 0)
+    /// The segment of a node, if somebody who asks is in it.
+    pub(crate) fn reached(&self, station: Station) -> Option<Stations> {
+        self.segments.iter().copied().find(|segment| segment & only(station) != 0 && segment & self.outside != 0)
     }
 
     /// The shares that a node answers now.

@@ -95,6 +95,8 @@ pub(crate) struct World {
     wakes_ns: Vec<Option<u64>>,
     /// Orders or carriers that an agent could not take in.
     pub(crate) deaf_to: Vec<bool>,
+    /// Since when each agent is away.
+    pub(crate) away_ns: Vec<Option<u64>>,
     /// Strangers at work, by address.
     pub(crate) strangers: BTreeMap<Address, u32>,
     pub(crate) judge: Judge,
@@ -133,6 +135,7 @@ impl World {
             wire,
             wakes_ns: vec![None; nodes.len()],
             deaf_to: vec![false; nodes.len()],
+            away_ns: vec![None; nodes.len()],
             nodes,
             strangers: BTreeMap::new(),
             judge: Judge::new(scenario.bounds(), scenario.mode, size),

@@ -34,7 +34,7 @@ const fn why(cause: Cause) -> &'static str {
         Cause::Preferred => "the newest order puts this node first",
         Cause::Adopted => "it was answered already when the agent started",
         Cause::Outranked => "a candidate that ranks better claimed it",
-        Cause::Unheeded => "it goes on claiming and does not hear this node",
+        Cause::Unheeded => "it answers and goes on claiming against this node",
         Cause::Succeeded => "the successor claimed it",
         Cause::NoSuccessor => "no successor claimed it in time",
         Cause::NotCandidate => "this node is no candidate any more",

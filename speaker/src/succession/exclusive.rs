@@ -3,10 +3,11 @@
 //! ```text
 //!            nobody answers                owner silent              my turn
 //!   Asking ──────────────────► Owner ◄──────────────────── Waiting ◄────────── Standby
-//!     │                          │ better one claims          ▲                   ▲
+//!     │                          │ better one claims, answers ▲                   ▲
 //!     └── somebody answers ──────┴────────────────────────────┴───────────────────┘
 //! ```
 
+mod rival;
 mod turn;
 
 use arpeggio_common::model::NodeId;
@@ -129,6 +130,16 @@ struct Tenure {
     defences: u8,
     defended_ns: Option<u64>,
     stranger_ns: Option<u64>,
+    test: Option<Test>,
+}
+
+/// A rival that this node is going to yield to, if it answers: whoever does not hear must not silence who does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Test {
+    rival: Voice,
+    cause: Cause,
+    asked_ns: u64,
+    due_ns: u64,
 }
 
 /// The machine of one address on one interface.
@@ -154,6 +165,7 @@ impl Machine {
             State::Leaving { until_ns, .. } => Some(until_ns),
             State::InUse { retry_ns, .. } => Some(retry_ns),
             State::Standby { eager: Some(eager), .. } => Some(eager.due_ns),
+            State::Owner(Tenure { test: Some(test), .. }) => Some(test.due_ns),
             State::Out | State::Standby { eager: None, .. } | State::Owner(_) => None,
         }
     }
@@ -172,9 +184,15 @@ impl Machine {
         matches!(self.state, State::Asking { .. } | State::Waiting { .. } | State::Standby { eager: Some(_), .. })
     }
 
-    /// Whether it may hear an answer to a probe of its own.
+    /// Whether it may hear an answer to a question of its own.
     pub(super) const fn wants_sighting(&self) -> bool {
         matches!(self.state, State::Asking { .. } | State::Waiting { confirmed: true, .. })
+            || self.tested_ns().is_some()
+    }
+
+    /// When it asked a rival, if it waits for the answer.
+    pub(super) const fn tested_ns(&self) -> Option<u64> {
+        if let State::Owner(Tenure { test: Some(test), .. }) = self.state { Some(test.asked_ns) } else { None }
     }
 
     pub(super) const fn since_ns(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! The machine of one exclusive address: every change of hands, and that entry and machine always agree.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use arpeggio_common::{
     abi::{ALL_BUCKETS, SightingKind},
     wire::Mac,
@@ -13,6 +15,7 @@ use super::{
 };
 
 const ME: usize = 1;
+const PLACE: Place = (1, IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)));
 
 fn id(node: usize) -> NodeId {
     NodeId::from_number(node as u64 + 1).unwrap()
@@ -46,7 +49,7 @@ impl Bench {
             hearing.read(1, self.now_ns);
         }
         let context = Context {
-            place: (1, [192, 0, 2, 10].into()),
+            place: PLACE,
             me: id(ME),
             candidates: &candidates,
             usable: self.usable,
@@ -96,11 +99,10 @@ fn the_second_in_line_takes_over_from_the_first_at_once() {
     bench.seen(voice(0), SightingKind::Heartbeat);
     assert_eq!(bench.machine.watched(), Some(voice(0)));
     let effects = bench.tell(Event::Silent { last_ns: 0 });
-    let place = (1, [192, 0, 2, 10].into());
     // The entry before the claim: nobody is called to a node that does not answer.
     assert_eq!(
         effects[..3],
-        [Effect::Set(place, Role::OWNER), Effect::Claim(place), Effect::Correct(place, ALL_BUCKETS)]
+        [Effect::Set(PLACE, Role::OWNER), Effect::Claim(PLACE), Effect::Correct(PLACE, ALL_BUCKETS)]
     );
 }
 
@@ -128,22 +130,72 @@ fn who_is_not_next_waits_and_asks_before_it_claims() {
 fn the_better_candidate_wins_and_the_other_is_told_once() {
     let mut bench = Bench::owner();
     let effects = bench.seen(voice(2), SightingKind::Claim);
-    assert_eq!(effects, [Effect::Defend((1, [192, 0, 2, 10].into()))]);
+    assert_eq!(effects, [Effect::Defend(PLACE)]);
     assert_eq!(bench.seen(voice(2), SightingKind::Claim), [], "the second frame of the same round");
     let effects = bench.seen(voice(0), SightingKind::Claim);
+    assert_eq!(effects, [Effect::Ask(PLACE, Some(voice(0).mac))], "whether it hears");
+    assert!(bench.machine.wants_sighting());
+    let effects = bench.seen(voice(0), SightingKind::Heartbeat);
     assert_eq!(causes(&effects), [(Happened::Lost, Cause::Outranked)]);
-    assert!(effects.contains(&Effect::Heal((1, [192, 0, 2, 10].into()), voice(0).mac)));
+    assert!(effects.contains(&Effect::Heal(PLACE, voice(0).mac)));
     assert_eq!(bench.machine.watched(), Some(voice(0)));
 }
 
 #[test]
-fn who_does_not_heed_two_defences_does_not_hear_us() {
+fn a_better_candidate_that_does_not_hear_is_not_yielded_to() {
+    let mut bench = Bench::owner();
+    for round in 0..6 {
+        let claimed_ns = bench.now_ns + MS;
+        assert_eq!(bench.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(0).mac))], "{round}");
+        assert_eq!(bench.seen(voice(0), SightingKind::Claim), [], "the second frame of the same round");
+        let old = Seen { voice: voice(0), kind: SightingKind::Heartbeat, at_ns: claimed_ns - MS / 2 };
+        assert_eq!(bench.tell(Event::Seen(old)), [], "an answer to an earlier question");
+        // Looked at early once, so that one that hears is yielded to early.
+        assert!(bench.machine.due_ns().unwrap() < claimed_ns + Pace::DEFAULT.reply_ns());
+        assert_eq!(bench.tell(Event::Timer), []);
+        assert_eq!(bench.machine.due_ns(), Some(claimed_ns + Pace::DEFAULT.reply_ns()));
+        bench.now_ns = claimed_ns + Pace::DEFAULT.reply_ns();
+        assert_eq!(bench.tell(Event::Timer), [Effect::Defend(PLACE)], "clients that heard it are called back");
+        assert_eq!((bench.machine.standing(), bench.machine.due_ns()), (Standing::Owner, None));
+        bench.now_ns += 50 * MS;
+    }
+}
+
+#[test]
+fn who_does_not_heed_two_defences_has_the_address_if_it_hears() {
     let mut bench = Bench::owner();
     for _ in 0..2 {
-        assert_eq!(causes(&bench.seen(voice(2), SightingKind::Claim)), []);
+        assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Defend(PLACE)]);
         bench.now_ns += 150 * MS;
     }
-    assert_eq!(causes(&bench.seen(voice(2), SightingKind::Claim)), [(Happened::Lost, Cause::Unheeded)]);
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(2).mac))]);
+    let mut deaf = bench.machine.clone();
+    assert_eq!(causes(&bench.seen(voice(2), SightingKind::Heartbeat)), [(Happened::Lost, Cause::Unheeded)]);
+    std::mem::swap(&mut bench.machine, &mut deaf);
+    bench.now_ns += Pace::DEFAULT.reply_ns();
+    assert_eq!(bench.tell(Event::Timer), [Effect::Defend(PLACE)]);
+    bench.now_ns += 1_000 * MS;
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(2).mac))], "and again");
+}
+
+#[test]
+fn a_better_candidate_comes_first_even_while_another_is_asked() {
+    let mut bench = Bench::owner();
+    for _ in 0..3 {
+        bench.seen(voice(2), SightingKind::Claim);
+        bench.now_ns += 150 * MS;
+    }
+    assert_eq!(bench.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(0).mac))]);
+    assert_eq!(causes(&bench.seen(voice(0), SightingKind::Heartbeat)), [(Happened::Lost, Cause::Outranked)]);
+}
+
+#[test]
+fn who_leaves_lets_go_to_whoever_answers_its_question() {
+    let mut bench = Bench::owner();
+    bench.evacuate = true;
+    bench.ordered();
+    assert_eq!(bench.seen(voice(2), SightingKind::Reply), [], "to a client, perhaps of before");
+    assert_eq!(causes(&bench.seen(voice(2), SightingKind::Heartbeat)), [(Happened::Lost, Cause::Succeeded)]);
 }
 
 #[test]
@@ -154,7 +206,8 @@ fn what_was_seen_before_the_claim_is_the_former_owner() {
     assert_eq!(bench.tell(claim(since_ns - 150 * MS)), [], "of before its last answer");
     assert_eq!(bench.machine.standing(), Standing::Owner);
     // It was not dead after all, and its claim was read only now.
-    assert_eq!(causes(&bench.tell(claim(since_ns - MS))), [(Happened::Lost, Cause::Outranked)]);
+    assert_eq!(bench.tell(claim(since_ns - MS)), [Effect::Ask(PLACE, Some(voice(0).mac))]);
+    assert_eq!(causes(&bench.seen(voice(0), SightingKind::Heartbeat)), [(Happened::Lost, Cause::Outranked)]);
 }
 
 #[test]

@@ -128,6 +128,7 @@ impl Succession {
         let audited = self.audits.iter().filter(|(_, audit)| audit.wants_peers());
         questions.extend(audited.map(|(ifindex, _)| Question::Peers(*ifindex)));
         questions.extend(self.probing.iter().copied().map(Question::Sighting));
+        questions.extend(self.said().map(Question::Sighting));
         questions.extend(index::interfaces(&self.listening).map(Question::Received));
         questions.extend(index::interfaces(&self.shared).map(Question::Peers));
         questions.into_iter().collect()
@@ -339,7 +340,8 @@ impl Succession {
         *told_ns = seen.at_ns;
         let Machine::Exclusive(machine) = &entry.machine else { return };
         let audit = self.audits.get(&place.0).filter(|audit| audit.owns(place));
-        let asked_ns = audit.and_then(|audit| audit.asked_ns(place)).unwrap_or(u64::MAX);
+        let audited_ns = audit.and_then(|audit| audit.asked_ns(place));
+        let asked_ns = audited_ns.into_iter().chain(machine.tested_ns()).min().unwrap_or(u64::MAX);
         if audit.is_some() && seen.kind == SightingKind::Heartbeat && seen.at_ns < asked_ns {
             // An answer to a question of before this node owned it.
             return;

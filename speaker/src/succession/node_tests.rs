@@ -33,6 +33,8 @@ struct Node {
     peers: BTreeMap<NodeId, (Mac, u64, u64)>,
     received: u64,
     dead: bool,
+    /// It hears the gateway, but none of the others.
+    deaf: bool,
     next_ns: u64,
     reports: Vec<Report>,
     sent: usize,
@@ -55,6 +57,7 @@ impl World {
             peers: BTreeMap::new(),
             received: 0,
             dead: false,
+            deaf: false,
             next_ns: 0,
             reports: Vec::new(),
             sent: 0,
@@ -82,6 +85,9 @@ impl World {
         };
         for n in (0..self.nodes.len()).filter(|n| *n != from) {
             let node = &mut self.nodes[n];
+            if node.deaf {
+                continue;
+            }
             node.received += 1;
             if !node.dead {
                 node.sightings.insert(place, seen);
@@ -95,16 +101,19 @@ impl World {
         self.nodes[from].sent += 1;
         for n in (0..self.nodes.len()).filter(|n| *n != from && to.is_none_or(|to| to == mac(*n))) {
             let node = &mut self.nodes[n];
-            node.received += 1;
-            if node.dead {
+            if node.dead || node.deaf {
                 continue;
             }
+            node.received += 1;
             let heard = node.peers.entry(id(from)).or_insert_with(|| (mac(from), 0, 0));
             heard.1 = self.now_ns;
             let role = node.roles.get(&place).copied().unwrap_or(Role::SILENT);
             if role.action == Action::Answer && !role.flags.contains(Flags::EVACUATING) {
                 let voice = Voice { mac: mac(n), node: Some(id(n)) };
                 let asker = &mut self.nodes[from];
+                if asker.deaf {
+                    continue;
+                }
                 asker.received += 1;
                 asker.sightings.insert(place, Seen { voice, kind: SightingKind::Heartbeat, at_ns: self.now_ns });
                 asker.peers.insert(id(n), (mac(n), self.now_ns, self.now_ns));
@@ -283,6 +292,49 @@ fn two_owners_find_each_other_and_the_better_one_stays() {
     for host in 10..13 {
         assert_eq!(world.answerers(place(host)), [0]);
     }
+}
+
+#[test]
+fn who_is_heard_but_does_not_hear_takes_nothing_from_an_owner() {
+    let mut world = World::new(3);
+    world.nodes[0].deaf = true;
+    world.order(1, &[0, 1, 2], Mode::Exclusive, false);
+    world.order(2, &[0, 1, 2], Mode::Exclusive, false);
+    world.run(2_000 * MS);
+    world.order(0, &[0, 1, 2], Mode::Exclusive, false);
+    world.run(2_000 * MS);
+    assert_eq!(world.answerers(place(10)), [0, 1], "it cannot know better");
+    for _ in 0..6 {
+        world.tell_claim(0, place(10));
+        world.run(200 * MS);
+    }
+    assert!(world.nodes[1].reports.iter().all(|report| report.happened != Happened::Lost));
+    let view = world.nodes[2].succession.view(place(10)).unwrap();
+    assert_eq!(view.owner.map(|owner| owner.mac), Some(mac(1)), "called back to the owner that hears");
+    // It is mended: the better one has the addresses, and the other finds that out by asking.
+    world.nodes[0].deaf = false;
+    world.run(1_000 * MS);
+    for host in 10..13 {
+        assert_eq!(world.answerers(place(host)), [0]);
+    }
+}
+
+#[test]
+fn who_leaves_while_another_owns_lets_go_at_once() {
+    let mut world = World::new(2);
+    world.order(0, &[0, 1], Mode::Exclusive, false);
+    world.run(2_000 * MS);
+    world.nodes[0].dead = true;
+    world.order(1, &[0, 1], Mode::Exclusive, false);
+    world.run(2_000 * MS);
+    // Its claims came while nobody listened here.
+    world.nodes[0].dead = false;
+    world.order(0, &[0, 1], Mode::Exclusive, true);
+    world.run(4 * Pace::DEFAULT.interval_ns());
+    for host in 10..13 {
+        assert_eq!(world.answerers(place(host)), [1]);
+    }
+    assert_eq!(world.last(0, Happened::Lost).cause, Cause::Succeeded);
 }
 
 #[test]

@@ -151,9 +151,9 @@ pub enum Cause {
     Preferred,
     /// It was answered already when this agent started.
     Adopted,
-    /// A candidate that ranks better claimed it.
+    /// A candidate that ranks better claimed it, and answers.
     Outranked,
-    /// Another candidate goes on claiming: it does not hear us.
+    /// Another candidate goes on claiming although it hears us.
     Unheeded,
     /// A successor claimed it from us, as wanted.
     Succeeded,

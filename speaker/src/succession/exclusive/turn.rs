@@ -15,13 +15,7 @@ const PROBES: u8 = 3;
 /// A node without a sign of hearing, and one that waits for a stranger to go, asks again after this long.
 const PATIENCE_NS: u64 = 1_000 * MS;
 /// A stranger's address is tried again after this long, and defended at most this often (`DEFEND_INTERVAL`, RFC 5227).
-const STRANGER_NS: u64 = 10_000 * MS;
-/// Claims of another candidate are defended against at most this often: one round of its claims has two frames.
-const DEFENCE_NS: u64 = 30 * MS;
-/// Defences in a row that another candidate may ignore before it is believed not to hear them.
-const DEFENCES: u8 = 2;
-/// Defences further apart than this are not in a row.
-const DEFENCE_ROW_NS: u64 = 5_000 * MS;
+pub(super) const STRANGER_NS: u64 = 10_000 * MS;
 /// How long a node that is to lose an address waits for a successor.
 pub(super) const HANDOVER_NS: u64 = 2_000 * MS;
 
@@ -38,7 +32,7 @@ impl Turn<'_> {
         self.machine.since_ns = self.context.now_ns;
     }
 
-    fn report(&mut self, happened: Happened, cause: Cause, other: Option<Voice>, gap_ns: Option<u64>) {
+    pub(super) fn report(&mut self, happened: Happened, cause: Cause, other: Option<Voice>, gap_ns: Option<u64>) {
         let buckets = if self.machine.owns() { ALL_BUCKETS } else { 0 };
         let (place, at_ns) = (self.context.place, self.context.now_ns);
         self.effects.push(Effect::Report(Report { place, at_ns, happened, cause, other, gap_ns, buckets }));
@@ -101,6 +95,7 @@ impl Turn<'_> {
 
     fn leave(&mut self, tenure: Tenure, cause: Cause) {
         let until_ns = self.context.now_ns + HANDOVER_NS;
+        let tenure = Tenure { test: None, ..tenure };
         self.enter(State::Leaving { tenure, cause, until_ns });
         self.effects.push(Effect::Set(self.context.place, Role::LEAVING));
         // A claim that was still to be sent would call the successors back.
@@ -128,7 +123,7 @@ impl Turn<'_> {
     }
 
     /// Another node has it.
-    fn follow(&mut self, owner: Voice, cause: Cause) {
+    pub(super) fn follow(&mut self, owner: Voice, cause: Cause) {
         self.machine.known = true;
         let place = self.context.place;
         // An owner that is no candidate leaves as soon as it hears of that.
@@ -167,7 +162,8 @@ impl Turn<'_> {
         match self.machine.state {
             State::Owner(tenure) => self.rival(tenure, seen),
             State::Leaving { .. } => {
-                if seen.voice.node.is_some() && seen.kind == SightingKind::Claim && seen.at_ns >= self.machine.since_ns
+                // A successor claims; whoever answers this node's questions has the address already.
+                if seen.voice.node.is_some() && seen.kind != SightingKind::Reply && seen.at_ns >= self.machine.since_ns
                 {
                     self.follow(seen.voice, Cause::Succeeded);
                 }
@@ -214,44 +210,6 @@ impl Turn<'_> {
             && seen.voice.node.is_some()
             && seen.voice.mac != owner.mac
             && seen.at_ns > self.machine.since_ns
-    }
-
-    /// Somebody else speaks for what this node owns.
-    fn rival(&mut self, tenure: Tenure, seen: Seen) {
-        let now_ns = self.context.now_ns;
-        if seen.at_ns <= tenure.heard_ns {
-            return;
-        }
-        let Some(node) = seen.voice.node else {
-            if tenure.stranger_ns.is_none_or(|at| now_ns.saturating_sub(at) >= STRANGER_NS) {
-                self.machine.state = State::Owner(Tenure { stranger_ns: Some(now_ns), ..tenure });
-                self.effects.push(Effect::Defend(self.context.place));
-                self.report(Happened::AddressConflict, Cause::Stranger, Some(seen.voice), None);
-            }
-            return;
-        };
-        let claims = seen.kind == SightingKind::Claim;
-        let candidates = self.context.candidates;
-        let outranked = match (rank(candidates, node), self.context.rank()) {
-            (Some(theirs), Some(ours)) => theirs < ours,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if claims && outranked {
-            return self.follow(seen.voice, Cause::Outranked);
-        }
-        let elapsed = tenure.defended_ns.map(|at| now_ns.saturating_sub(at));
-        if elapsed.is_some_and(|elapsed| elapsed < DEFENCE_NS) {
-            return;
-        }
-        let row = if elapsed.is_some_and(|elapsed| elapsed < DEFENCE_ROW_NS) { tenure.defences } else { 0 };
-        if claims && row >= DEFENCES {
-            return self.follow(seen.voice, Cause::Unheeded);
-        }
-        // An answer to a question of ours, or a claim of somebody who ranks behind: one frame, and the two agree.
-        let defences = if claims { row + 1 } else { row };
-        self.machine.state = State::Owner(Tenure { defences, defended_ns: Some(now_ns), ..tenure });
-        self.effects.push(Effect::Defend(self.context.place));
     }
 
     pub(super) fn silent(&mut self, last_ns: u64) {
@@ -316,7 +274,8 @@ impl Turn<'_> {
             }
             State::InUse { by, .. } => self.ask(Some(by)),
             State::Standby { owner, eager: Some(eager) } => self.prefer(owner, eager.since_ns),
-            State::Out | State::Standby { .. } | State::Owner(_) => {}
+            State::Owner(tenure) => self.look(tenure),
+            State::Out | State::Standby { .. } => {}
         }
     }
 

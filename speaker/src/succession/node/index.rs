@@ -83,6 +83,11 @@ impl Succession {
         }
     }
 
+    /// What it asks for: whoever answers has it, and was not heard when it claimed.
+    pub(super) fn said(&self) -> impl Iterator<Item = Place> + '_ {
+        self.leaving.values().filter_map(|places| places.first().copied())
+    }
+
     /// When it does so next.
     pub(super) fn leaving_due_ns(&self) -> Option<u64> {
         let interval_ns = self.orders.pace.interval_ns();
