@@ -1,0 +1,86 @@
+//! Watching which Services have an address.
+
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::Service;
+use kube::{
+    Api, Client,
+    runtime::{WatchStreamExt as _, watcher},
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    options::Options,
+    report::{Report, ms, ready},
+};
+
+/// When Services were first seen with an address, by name.
+pub(crate) type Seen = BTreeMap<String, Instant>;
+
+/// Watches until `count` Services have an address. `begun` is told when the watch has begun.
+pub(crate) async fn watch(client: Client, namespace: String, count: usize, begun: oneshot::Sender<()>) -> Result<Seen> {
+    let services: Api<Service> = Api::namespaced(client, &namespace);
+    let mut events = pin!(watcher(services, watcher::Config::default()).default_backoff());
+    let mut begun = Some(begun);
+    let mut seen = Seen::new();
+    while seen.len() < count {
+        let Some(event) = events.try_next().await? else { bail!("the watch of Services ended") };
+        let service = match event {
+            watcher::Event::Apply(service) | watcher::Event::InitApply(service) => service,
+            watcher::Event::InitDone => {
+                if let Some(begun) = begun.take() {
+                    // Nobody may be interested.
+                    let _uninterested = begun.send(());
+                }
+                continue;
+            }
+            watcher::Event::Delete(_) | watcher::Event::Init => continue,
+        };
+        let balancer = service.status.and_then(|status| status.load_balancer);
+        let ingress = balancer.and_then(|balancer| balancer.ingress).unwrap_or_default();
+        if let Some(name) = service.metadata.name.filter(|_| !ingress.is_empty()) {
+            seen.entry(name).or_insert_with(now);
+        }
+    }
+    Ok(seen)
+}
+
+/// Measures the time until `count` Services have an address.
+pub(crate) async fn wait(client: &Client, options: &Options, count: usize) -> Result<Report> {
+    let (begun, has_begun) = oneshot::channel();
+    let watching = watch(client.clone(), options.namespace.clone(), count, begun);
+    let started = now();
+    let telling = async {
+        if has_begun.await.is_ok() {
+            ready();
+        }
+    };
+    let watching = async { tokio::join!(watching, telling).0 };
+    let seen = within(options.limit(), watching).await??;
+    let total = seen.values().max().map_or(Duration::ZERO, |last| *last - started);
+    Ok(Report { services: seen.len(), total_ms: ms(total), ..Report::default() })
+}
+
+/// Ends what takes too long.
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T> {
+    tokio::time::timeout(limit, work).await.with_context(|| format!("not done after {} s", limit.as_secs()))
+}
+
+/// All of `work`, so many at a time.
+pub(crate) async fn at_a_time<T, W>(connections: usize, work: impl Iterator<Item = W>) -> Result<Vec<T>>
+where
+    W: Future<Output = Result<T>>,
+{
+    futures::stream::iter(work).buffer_unordered(connections).try_collect().await
+}
+
+#[expect(clippy::disallowed_methods, reason = "measuring time is what this program is for")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
