@@ -5,6 +5,6 @@ mod snapshot;
 
 pub use objects::{
     AnnouncementContent, Endpoints, Family, FamilyPolicy, L2StatusContent, Node, ObservedAnnouncement,
-    ObservedL2Status, Port, Protocol, Refusal, Requests, Service, ServiceKey, Speaker,
+    ObservedL2Status, PoolUsage, Port, Protocol, Refusal, Requests, Service, ServiceKey, Speaker,
 };
 pub use snapshot::{Changes, Settings, Snapshot};

@@ -138,8 +138,10 @@ pub struct Service {
     pub status_differs: bool,
     /// Annotation `ip-allocated-from-pool`.
     pub allocated_from: Option<String>,
-    /// Our condition on it, if it says that the Service was refused.
+    /// Our condition `arpeggio.io/Allocated` on it, if it says that the Service was refused.
     pub refusal: Option<Refusal>,
+    /// Our condition `arpeggio.io/Announced` on it, if it says that nobody announces the Service.
+    pub silence: Option<Refusal>,
 }
 
 /// Where a Service can be served, from all its EndpointSlices. Servable: `ready` true or absent, or `serving` true.
@@ -149,6 +151,8 @@ pub struct Endpoints {
     pub any: bool,
     /// Nodes with a servable endpoint on them.
     pub nodes: BTreeSet<NodeName>,
+    /// Those of them on which no endpoint is `ready` (or leaves that open): they are about to lose the Service.
+    pub ending: BTreeSet<NodeName>,
 }
 
 /// A node.
@@ -225,4 +229,17 @@ pub struct ObservedL2Status {
     pub resource_version: String,
     /// What it says; `None` if it says nothing that can be read (its status was never written).
     pub content: Option<L2StatusContent>,
+}
+
+/// How full a pool is. An address that Services share counts once; numbers above 2^63 - 1 are that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolUsage {
+    /// IPv4 addresses in use.
+    pub assigned_v4: i64,
+    /// IPv6 addresses in use.
+    pub assigned_v6: i64,
+    /// IPv4 addresses left.
+    pub available_v4: i64,
+    /// IPv6 addresses left.
+    pub available_v6: i64,
 }

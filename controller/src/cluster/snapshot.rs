@@ -8,7 +8,7 @@ use std::{
 
 use arpeggio_common::model::{Configuration, Labels, NodeName};
 
-use super::{Endpoints, Node, ObservedAnnouncement, ObservedL2Status, Service, ServiceKey, Speaker};
+use super::{Endpoints, Node, ObservedAnnouncement, ObservedL2Status, PoolUsage, Service, ServiceKey, Speaker};
 
 /// What the administrator set by flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub announcements: Arc<BTreeMap<IpAddr, Arc<ObservedAnnouncement>>>,
     /// ServiceL2Status objects by name.
     pub l2_statuses: Arc<BTreeMap<String, Arc<ObservedL2Status>>>,
+    /// The counters that pools have in their status; pools without are missing.
+    pub pool_usage: Arc<BTreeMap<String, PoolUsage>>,
 }
 
 /// What is different from the snapshot before.

@@ -1,0 +1,58 @@
+//! What a decision is: only what was looked at, each as it should be.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use crate::cluster::{AnnouncementContent, L2StatusContent, PoolUsage, Refusal, ServiceKey};
+
+/// What should be, of everything that a change may have touched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Everything was looked at: what is there and is not named here must not be.
+    pub everything: bool,
+    /// Services whose status is ours to write. Who went, or belongs to somebody else, is missing.
+    pub services: BTreeMap<ServiceKey, ServiceWish>,
+    /// Announcements by address; `None`: must not be there.
+    pub announcements: BTreeMap<IpAddr, Option<AnnouncementContent>>,
+    /// How full pools are.
+    pub pools: BTreeMap<String, PoolUsage>,
+    /// Who answers for a Service: one for each node that owns an address of it; empty: nobody does, none may be there.
+    pub l2_statuses: BTreeMap<ServiceKey, BTreeSet<L2StatusContent>>,
+}
+
+/// What the status of a Service should be, and what there is to tell about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceWish {
+    /// `status.loadBalancer.ingress`, IPv4 before IPv6, each with `ipMode: VIP`.
+    pub ingress: Vec<IpAddr>,
+    /// Annotation `ip-allocated-from-pool`; `None`: must not be there.
+    pub allocated_from: Option<String>,
+    /// Why it has no address or not the one it asks for: condition `arpeggio.io/Allocated` is false.
+    pub refusal: Option<Refusal>,
+    /// Why nobody announces it although it has an address: condition `arpeggio.io/Announced` is false.
+    pub silence: Option<Refusal>,
+    /// Events on it, in order.
+    pub notices: Vec<Notice>,
+}
+
+/// Whether an event is a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NoticeKind {
+    /// Type `Normal`.
+    Normal,
+    /// Type `Warning`.
+    Warning,
+}
+
+/// An event that a change caused.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Notice {
+    /// Its type.
+    pub kind: NoticeKind,
+    /// Its reason, as MetalLB names it: `IPAllocated`, `announceFailed`.
+    pub reason: &'static str,
+    /// One line.
+    pub message: String,
+}
