@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+pub mod cluster;
 pub mod demo;
 pub mod ebpf;
 pub mod fuzz;
 pub mod kernels;
+pub mod kube;
 pub mod lab;
 pub mod paths;
 pub mod setup;

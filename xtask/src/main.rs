@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, demo, ebpf, fuzz, kernels, setup, sim, test, tidy, ui};
+use xtask::{bench, cluster, demo, ebpf, fuzz, kernels, kube, lab, setup, sim, test, tidy, ui};
 
 /// The tasks of the project.
 #[derive(Parser)]
@@ -35,6 +35,13 @@ enum Verb {
     Tidy(tidy::Args),
     /// Run a command inside one of Debian's kernels, under QEMU.
     Kernel(kernels::Args),
+    /// Find or build the programs of a real Kubernetes.
+    KubeAssets(kube::Args),
+    /// Run a Kubernetes cluster in network namespaces of this machine.
+    Cluster(cluster::Args),
+    /// What answers HTTP on a node of the cluster; started by it.
+    #[command(hide = true)]
+    LabBackend(lab::cluster::backend::Args),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +56,9 @@ fn main() -> ExitCode {
         Verb::Sim(args) => sim::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
         Verb::Kernel(args) => kernels::run(&args),
+        Verb::KubeAssets(args) => kube::run(&args),
+        Verb::Cluster(args) => cluster::run(&args),
+        Verb::LabBackend(args) => lab::cluster::backend::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -31,16 +31,22 @@ pub enum Purpose {
     Kernels,
     /// Benchmarks, beside the lab.
     Bench,
+    /// A Kubernetes cluster in namespaces, beside the lab.
+    Cluster,
+    /// Kubelets and what they run pods with, beside the cluster.
+    Kubelet,
 }
 
 impl Purpose {
-    const ALL: [Self; 3] = [Self::Lab, Self::Kernels, Self::Bench];
+    const ALL: [Self; 5] = [Self::Lab, Self::Kernels, Self::Bench, Self::Cluster, Self::Kubelet];
 
     fn tools(self) -> &'static [Tool] {
         match self {
             Self::Lab => LAB,
             Self::Kernels => KERNELS,
             Self::Bench => BENCH,
+            Self::Cluster => CLUSTER,
+            Self::Kubelet => KUBELET,
         }
     }
 }
@@ -95,6 +101,23 @@ const BENCH: &[Tool] = &[
     tool("ss", "iproute2"),
     tool("keepalived", "keepalived"),
     tool("unshare", "util-linux"),
+];
+
+const CLUSTER: &[Tool] = &[
+    tool("etcd", "etcd-server"),
+    tool("nft", "nftables"),
+    tool("conntrack", "conntrack"),
+    tool("curl", "curl"),
+    // Makes the key that signs the tokens of service accounts.
+    tool("openssl", "openssl"),
+    tool("unshare", "util-linux"),
+];
+
+const KUBELET: &[Tool] = &[
+    tool("containerd", "containerd"),
+    tool("runc", "runc"),
+    tool("/usr/lib/cni/bridge", "containernetworking-plugins"),
+    tool("buildah", "buildah"),
 ];
 
 impl Tool {
@@ -189,7 +212,9 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|candidate| is_executable(candidate))
 }
 
-fn is_executable(path: &Path) -> bool {
+/// Whether it is a file that can be run.
+#[must_use]
+pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }

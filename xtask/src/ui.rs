@@ -73,6 +73,13 @@ impl Step {
         }
     }
 
+    /// Prints a line where there is no terminal, so that a log shows that something goes on.
+    pub fn plain(&self, line: impl Display) {
+        if self.spinner.is_none() {
+            say(line);
+        }
+    }
+
     /// Prints a line without tearing the spinner.
     pub fn line(&self, line: impl Display) {
         match &self.spinner {

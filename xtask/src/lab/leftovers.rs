@@ -4,10 +4,10 @@ use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::PREFIX;
+use super::{PREFIX, cluster::kubelet::cgroup};
 use crate::sh;
 
-/// Everything on this machine whose name begins with `tag`: namespaces, mounts, scratch directories, processes.
+/// Everything on this machine whose name begins with `tag`: namespaces, mounts, scratch directories, cgroups, processes.
 ///
 /// Interfaces and pins need no look of their own: they live in the namespaces and on the bpffs.
 #[must_use]
@@ -17,6 +17,7 @@ pub fn leftovers(tag: &str) -> Vec<String> {
     found.extend(mounts(tag).into_iter().map(|path| format!("mount {path}")));
     let scratch = std::env::temp_dir();
     found.extend(entries(&scratch.to_string_lossy(), tag).into_iter().map(|name| format!("directory {name}")));
+    found.extend(cgroups(tag).into_iter().map(|path| format!("cgroup {}", path.display())));
     found.extend(processes(tag).into_iter().map(|(pid, line)| format!("process {pid}: {line}")));
     found
 }
@@ -57,6 +58,8 @@ pub fn remove_abandoned(tag: &str) -> Result<()> {
         delete.args(["netns", "del", &name]);
         sh::run(delete)?;
     }
+    // Pods may be in namespaces that have no name.
+    cgroup::remove_left(&cgroups(tag))?;
     let tag = tag.trim_end_matches('-');
     for path in mounts(tag) {
         let mut umount = Command::new("umount");
@@ -83,6 +86,11 @@ fn entries(directory: &str, tag: &str) -> Vec<String> {
 
 fn carries(text: &str, tag: &str) -> bool {
     text.strip_prefix(tag).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+}
+
+fn cgroups(tag: &str) -> Vec<PathBuf> {
+    let named = |path: &PathBuf| path.file_name().is_some_and(|name| carries(&name.to_string_lossy(), tag));
+    cgroup::top().into_iter().filter(named).collect()
 }
 
 fn mounts(tag: &str) -> Vec<String> {

@@ -6,6 +6,7 @@
 
 mod asker;
 pub mod clients;
+pub mod cluster;
 mod faults;
 mod leftovers;
 mod namespace;

@@ -41,6 +41,8 @@ enum Choice {
     Simulation,
     Program,
     Netns,
+    Cluster,
+    Daemonset,
     Kernels,
     All,
 }
@@ -52,6 +54,8 @@ impl Choice {
             Self::Simulation => &[Tier::Simulation],
             Self::Program => &[Tier::Program],
             Self::Netns => &[Tier::Netns],
+            Self::Cluster => &[Tier::Cluster],
+            Self::Daemonset => &[Tier::Daemonset],
             Self::Kernels => &[Tier::Kernels],
             Self::All => &Tier::ALL,
         }

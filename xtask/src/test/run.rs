@@ -14,7 +14,7 @@ use super::{
     tier::{TestProgram, programs},
 };
 use crate::{
-    kernels, paths,
+    kernels, kube, lab, paths,
     setup::{self, Purpose},
     sh, sim, ui,
 };
@@ -33,6 +33,10 @@ pub(super) fn tier(tier: Tier, options: &Options) -> Result<Tally> {
             cargo_tests(Tier::Program, options, &[])
         }
         Tier::Netns => netns(options),
+        Tier::Cluster => cluster(tier, options, &lab::cluster::Options::default()),
+        Tier::Daemonset => {
+            cluster(tier, options, &lab::cluster::Options { kubelet: true, ..lab::cluster::Options::default() })
+        }
         Tier::Kernels => {
             need_root()?;
             kernels::tier(options)
@@ -63,6 +67,16 @@ fn netns(options: &Options) -> Result<Tally> {
     build_agent()?;
     let threads = options.threads.map_or_else(processors, |threads| threads.to_string());
     cargo_tests(Tier::Netns, options, &["--test-threads", &threads])
+}
+
+/// Scenarios that share a cluster, one after the other.
+fn cluster(tier: Tier, options: &Options, wanted: &lab::cluster::Options) -> Result<Tally> {
+    need_root()?;
+    setup::ensure(&wanted.purposes())?;
+    // Here, where progress is shown: building them takes minutes.
+    kube::ensure(&wanted.programs())?;
+    build_agent()?;
+    cargo_tests(tier, options, &["--test-threads", "1"])
 }
 
 fn processors() -> String {

@@ -19,13 +19,18 @@ pub enum Tier {
     Program,
     /// Agents, clients and a bridge in network namespaces: needs root.
     Netns,
+    /// A real Kubernetes without kubelets, in network namespaces: needs root and the programs of `cargo xtask kube-assets`.
+    Cluster,
+    /// The same with kubelets and containers: needs root, containerd and runc.
+    Daemonset,
     /// Debian's 6.1 and 6.12 kernels under QEMU: needs root and the packages of `cargo xtask setup kernels`.
     Kernels,
 }
 
 impl Tier {
     /// Every tier, the quickest first.
-    pub const ALL: [Self; 5] = [Self::Unit, Self::Simulation, Self::Program, Self::Netns, Self::Kernels];
+    pub const ALL: [Self; 7] =
+        [Self::Unit, Self::Simulation, Self::Program, Self::Netns, Self::Cluster, Self::Daemonset, Self::Kernels];
 
     /// Its name on the command line.
     #[must_use]
@@ -35,6 +40,8 @@ impl Tier {
             Self::Simulation => "simulation",
             Self::Program => "program",
             Self::Netns => "netns",
+            Self::Cluster => "cluster",
+            Self::Daemonset => "daemonset",
             Self::Kernels => "kernels",
         }
     }
@@ -53,7 +60,7 @@ impl TestProgram {
     /// The tier it belongs to.
     ///
     /// Every program has exactly one, so that a new one runs without being listed here. What needs network namespaces
-    /// says so in its name.
+    /// or a cluster says so in its name.
     #[must_use]
     pub fn tier(&self) -> Tier {
         match (self.package.as_str(), self.name.as_str()) {
@@ -61,6 +68,8 @@ impl TestProgram {
             (sim::PACKAGE, "simulation") => Tier::Simulation,
             ("arpeggio-speaker", "program") => Tier::Program,
             (_, name) if name.starts_with("netns") => Tier::Netns,
+            (_, name) if name.starts_with("cluster") => Tier::Cluster,
+            (_, name) if name.starts_with("daemonset") => Tier::Daemonset,
             _ => Tier::Unit,
         }
     }
@@ -113,7 +122,8 @@ mod tests {
               {"name": "netns_frames", "kind": ["test"]}]},
             {"name": "arpeggio-speaker-sim", "targets": [{"name": "simulation", "kind": ["test"]}]},
             {"name": "arpeggio-common", "targets": [{"name": "layout", "kind": ["test"]}]},
-            {"name": "xtask", "targets": [{"name": "netns", "kind": ["test"]}, {"name": "guest", "kind": ["test"]}]}]}"#;
+            {"name": "xtask", "targets": [{"name": "netns", "kind": ["test"]}, {"name": "guest", "kind": ["test"]},
+              {"name": "cluster", "kind": ["test"]}, {"name": "daemonset", "kind": ["test"]}]}]}"#;
         let tiers: Vec<_> = parse(text).unwrap().into_iter().map(|program| (program.tier(), program.name)).collect();
         assert_eq!(
             tiers,
@@ -122,6 +132,8 @@ mod tests {
                 (Tier::Netns, "netns_frames".to_owned()),
                 (Tier::Program, "program".to_owned()),
                 (Tier::Simulation, "simulation".to_owned()),
+                (Tier::Cluster, "cluster".to_owned()),
+                (Tier::Daemonset, "daemonset".to_owned()),
                 (Tier::Kernels, "guest".to_owned()),
                 (Tier::Netns, "netns".to_owned()),
             ]

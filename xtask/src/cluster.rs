@@ -1,0 +1,191 @@
+//! `cargo xtask cluster`: the lab's Kubernetes, for whoever wants to look at it or try something.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ebpf,
+    lab::{
+        abandoned,
+        cluster::{Cluster, Options},
+        eventually, remove_abandoned,
+    },
+    paths, sh, ui,
+};
+
+/// How long a cluster may take to come up; building its programs comes before.
+const UP: Duration = Duration::from_secs(300);
+/// How long it may take to go.
+const DOWN: Duration = Duration::from_secs(60);
+
+/// `cargo xtask cluster`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// Start a cluster; it runs in the background until `down`.
+    Up(Up),
+    /// End the cluster and remove everything it made.
+    Down,
+    /// Print a kubeconfig of the administrator that works outside of the namespaces.
+    Kubeconfig,
+}
+
+#[derive(clap::Args)]
+struct Up {
+    /// Nodes.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=26))]
+    nodes: u8,
+    /// Real kubelets and containerd on every node.
+    #[arg(long)]
+    kubelet: bool,
+    /// Stay in the foreground; Ctrl-C ends the cluster.
+    #[arg(long)]
+    foreground: bool,
+}
+
+/// What is known about the cluster that runs.
+#[derive(Serialize, Deserialize)]
+struct State {
+    /// Process that keeps it.
+    pid: u32,
+    /// Of its lab.
+    tag: String,
+    kubeconfig: String,
+}
+
+fn state_file() -> PathBuf {
+    paths::target().join("cluster.json")
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// If the cluster cannot be started, or there is none.
+pub fn run(args: &Args) -> Result<()> {
+    match &args.verb {
+        Verb::Up(up) if up.foreground => foreground(up),
+        Verb::Up(up) => background(up),
+        Verb::Down => down(),
+        Verb::Kubeconfig => {
+            ui::say(running()?.context("no cluster runs; `cargo xtask cluster up` starts one")?.kubeconfig);
+            Ok(())
+        }
+    }
+}
+
+/// The cluster that runs, if one does.
+fn running() -> Result<Option<State>> {
+    let path = state_file();
+    let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+    let state: State = serde_json::from_str(&text).with_context(|| format!("read {}", path.display()))?;
+    // The number alone could be another process by now.
+    let line = fs::read_to_string(format!("/proc/{}/cmdline", state.pid)).unwrap_or_default();
+    Ok(line.contains("cluster\0up").then_some(state))
+}
+
+fn options(up: &Up) -> Options {
+    Options { nodes: up.nodes, kubelet: up.kubelet, ..Options::default() }
+}
+
+fn foreground(up: &Up) -> Result<()> {
+    ensure!(running()?.is_none(), "a cluster runs already; `cargo xtask cluster down` ends it");
+    ebpf::run(&ebpf::Args::default())?;
+    let step = ui::Step::begin("Starting a cluster");
+    let cluster = Cluster::start(&options(up))?;
+    step.done(format_args!("{} nodes, {} MiB", up.nodes, cluster.memory_kib()? / 1024));
+    let kubeconfig = cluster.outside_kubeconfig();
+    let state = State { pid: std::process::id(), tag: cluster.segment().lab.tag().to_owned(), kubeconfig };
+    let path = state_file();
+    fs::write(&path, serde_json::to_string(&state)?).with_context(|| format!("write {}", path.display()))?;
+    tour(&cluster);
+    // A signal ends the process, and the cluster with it.
+    loop {
+        thread::park();
+    }
+}
+
+fn tour(cluster: &Cluster) {
+    let segment = cluster.segment();
+    ui::heading("Look around");
+    ui::say(
+        "   kubectl  cargo xtask cluster kubeconfig > lab.kubeconfig; kubectl --kubeconfig lab.kubeconfig get nodes",
+    );
+    for node in segment.nodes.iter().chain([&segment.client]) {
+        ui::say(format_args!("   {:<8} nsenter --net={} bash", node.name, node.namespace.path().display()));
+    }
+    ui::say(format_args!("   control  nsenter --net={} bash", cluster.control_plane().path().display()));
+    ui::say(format_args!("   logs     {}", segment.lab.directory().display()));
+    ui::say("   end      cargo xtask cluster down");
+}
+
+/// Starts the same verb as a process of its own and waits until its cluster is up.
+fn background(up: &Up) -> Result<()> {
+    ensure!(running()?.is_none(), "a cluster runs already; `cargo xtask cluster down` ends it");
+    // Here, where its progress can be seen: it can take minutes.
+    let wanted = options(up);
+    crate::setup::ensure(&wanted.purposes())?;
+    crate::kube::ensure(&wanted.programs())?;
+    let log = paths::target().join("cluster.log");
+    let file = fs::File::create(&log).with_context(|| format!("create {}", log.display()))?;
+    let mut command = Command::new(std::env::current_exe().context("find this program")?);
+    command.args(["cluster", "up", "--foreground", "--nodes", &up.nodes.to_string()]);
+    if up.kubelet {
+        command.arg("--kubelet");
+    }
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    // In a process group of its own, so that Ctrl-C here does not end it.
+    let mut child = command.process_group(0).spawn().with_context(|| sh::not_started(&command))?;
+    let printed = || fs::read_to_string(&log).unwrap_or_default();
+    eventually(UP, "the cluster to be up", || {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Err(anyhow::anyhow!("it ended ({status}):\n{}", printed())));
+        }
+        ensure!(printed().contains("cluster down"), "it printed:\n{}", printed());
+        Ok(Ok(()))
+    })??;
+    ui::say(printed().trim_end());
+    Ok(())
+}
+
+fn down() -> Result<()> {
+    if let Some(state) = running()? {
+        let pid = Pid::from_raw(i32::try_from(state.pid).context("process ids are positive 32-bit numbers")?);
+        signal::kill(pid, Signal::SIGTERM).context("end the cluster")?;
+        eventually(DOWN, "the cluster to end", || match running()? {
+            None => Ok(()),
+            Some(state) => bail!("process {} still runs", state.pid),
+        })?;
+        ui::say(format_args!("{} is gone", state.tag));
+    } else if let Ok(text) = fs::read_to_string(state_file()) {
+        // It was killed: what it made is still there.
+        let state: State = serde_json::from_str(&text).context("read what is known about the cluster")?;
+        if abandoned().contains(&state.tag) {
+            remove_abandoned(&state.tag)?;
+            ui::say(format_args!("removed what {} left", state.tag));
+        }
+    } else {
+        ui::say("no cluster runs");
+    }
+    match fs::remove_file(state_file()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("remove the state file"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,19 @@
+//! The cluster tier: scenarios against a real Kubernetes in network namespaces. Needs root.
+//!
+//! `cargo xtask test cluster` builds what they start and runs them, one after the other: they share one cluster.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+#[path = "cluster/harness.rs"]
+mod harness;
+#[path = "cluster/lab.rs"]
+mod lab;
+
+use std::process::ExitCode;
+
+use xtask::lab::cluster::Options;
+
+fn main() -> ExitCode {
+    let scenarios = [lab::SCENARIOS].concat();
+    harness::run(Options { audit: true, ..Options::default() }, &scenarios)
+}

@@ -1,0 +1,19 @@
+//! The daemonset tier: scenarios on nodes with real kubelets and containers. Needs root, containerd and runc.
+//!
+//! `cargo xtask test daemonset` builds what they start and runs them, one after the other: they share one cluster.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+#[path = "cluster/harness.rs"]
+mod harness;
+#[path = "daemonset/kubelets.rs"]
+mod kubelets;
+
+use std::process::ExitCode;
+
+use xtask::lab::cluster::Options;
+
+fn main() -> ExitCode {
+    let scenarios = [kubelets::SCENARIOS].concat();
+    harness::run(Options { kubelet: true, ..Options::default() }, &scenarios)
+}
