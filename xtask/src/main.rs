@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, cluster, demo, ebpf, fuzz, kernels, kube, lab, setup, sim, test, tidy, ui};
+use xtask::{bench, cluster, demo, ebpf, fuzz, image, kernels, kube, lab, setup, sim, test, tidy, ui};
 
 /// The tasks of the project.
 #[derive(Parser)]
@@ -33,6 +33,8 @@ enum Verb {
     Sim(sim::Args),
     /// Check the rules about files that lints cannot express.
     Tidy(tidy::Args),
+    /// Build the container image with both programs.
+    Image(image::Args),
     /// Run a command inside one of Debian's kernels, under QEMU.
     Kernel(kernels::Args),
     /// Find or build the programs of a real Kubernetes.
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Sim(args) => sim::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
+        Verb::Image(args) => image::run(&args),
         Verb::Kernel(args) => kernels::run(&args),
         Verb::KubeAssets(args) => kube::run(&args),
         Verb::Cluster(args) => cluster::run(&args),

@@ -35,10 +35,12 @@ pub enum Purpose {
     Cluster,
     /// Kubelets and what they run pods with, beside the cluster.
     Kubelet,
+    /// The container image.
+    Image,
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [Self::Lab, Self::Kernels, Self::Bench, Self::Cluster, Self::Kubelet];
+    const ALL: [Self; 6] = [Self::Lab, Self::Kernels, Self::Bench, Self::Cluster, Self::Kubelet, Self::Image];
 
     fn tools(self) -> &'static [Tool] {
         match self {
@@ -47,6 +49,7 @@ impl Purpose {
             Self::Bench => BENCH,
             Self::Cluster => CLUSTER,
             Self::Kubelet => KUBELET,
+            Self::Image => IMAGE,
         }
     }
 }
@@ -117,8 +120,10 @@ const KUBELET: &[Tool] = &[
     tool("containerd", "containerd"),
     tool("runc", "runc"),
     tool("/usr/lib/cni/bridge", "containernetworking-plugins"),
-    tool("buildah", "buildah"),
 ];
+
+const IMAGE: &[Tool] =
+    &[tool("buildah", "buildah"), tool("objcopy", "binutils"), tool("ldd", "libc-bin"), tool("gzip", "gzip")];
 
 impl Tool {
     fn present(&self) -> bool {

@@ -1,0 +1,137 @@
+//! What must hold for the files that users apply.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use xtask::manifests::{self, folder, kustomization, objects};
+
+fn object(kind: &str, name: &str) -> Value {
+    let named = |object: &Value| object["kind"] == kind && object["metadata"]["name"] == name;
+    let found = objects().unwrap().into_iter().find(named);
+    assert!(found.is_some(), "there is no {kind} {name}");
+    found.unwrap()
+}
+
+fn words(value: &Value) -> BTreeSet<String> {
+    value.as_array().into_iter().flatten().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+fn set<const N: usize>(words: [&str; N]) -> BTreeSet<String> {
+    words.map(str::to_owned).into()
+}
+
+/// Every rule of every role.
+fn rules() -> Vec<Value> {
+    let roles = objects().unwrap().into_iter().filter(|object| object["kind"].as_str().unwrap().ends_with("Role"));
+    roles.flat_map(|role| role["rules"].as_array().unwrap().clone()).collect()
+}
+
+#[test]
+fn the_speaker_has_four_capabilities_and_no_others() {
+    let pod = &object("DaemonSet", "speaker")["spec"]["template"]["spec"];
+    let containers = pod["containers"].as_array().unwrap();
+    assert_eq!((containers.len(), &pod["initContainers"], &pod["hostPID"]), (1, &Value::Null, &Value::Null));
+    let security = &containers[0]["securityContext"];
+    assert_eq!(words(&security["capabilities"]["add"]), set(["BPF", "NET_ADMIN", "PERFMON", "NET_RAW"]));
+    assert_eq!(words(&security["capabilities"]["drop"]), set(["ALL"]));
+    assert_eq!(security["allowPrivilegeEscalation"], false);
+    assert_eq!(security["readOnlyRootFilesystem"], true);
+    assert_eq!(security["privileged"], Value::Null);
+}
+
+#[test]
+fn the_controller_has_none() {
+    let pod = &object("Deployment", "controller")["spec"]["template"]["spec"];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["hostNetwork"], Value::Null);
+    let security = &pod["containers"][0]["securityContext"];
+    assert_eq!(words(&security["capabilities"]["drop"]), set(["ALL"]));
+    assert_eq!(security["capabilities"]["add"], Value::Null);
+    assert_eq!(security["allowPrivilegeEscalation"], false);
+    assert_eq!(security["readOnlyRootFilesystem"], true);
+}
+
+#[test]
+fn nobody_reads_secrets_or_may_do_everything() {
+    for rule in rules() {
+        for (field, forbidden) in [("apiGroups", "*"), ("resources", "*"), ("resources", "secrets"), ("verbs", "*")] {
+            assert!(!words(&rule[field]).contains(forbidden), "{forbidden} in {rule:#}");
+        }
+        for verb in ["escalate", "bind", "impersonate"] {
+            assert!(!words(&rule["verbs"]).contains(verb), "{rule:#}");
+        }
+    }
+}
+
+#[test]
+fn a_speakers_load_does_not_grow_with_pods() {
+    let all = objects().unwrap();
+    let of_speaker = |object: &&Value| object["metadata"]["name"] == "arpeggio-speaker" && object["rules"].is_array();
+    for rule in all.iter().filter(of_speaker).flat_map(|role| role["rules"].as_array().unwrap()) {
+        for resource in ["services", "endpointslices", "endpoints", "pods", "namespaces"] {
+            assert!(!words(&rule["resources"]).contains(resource), "{rule:#}");
+        }
+    }
+}
+
+#[test]
+fn every_account_has_its_roles() {
+    for account in ["controller", "speaker"] {
+        object("ServiceAccount", account);
+        for (binding, role) in [("ClusterRoleBinding", "ClusterRole"), ("RoleBinding", "Role")] {
+            let name = format!("arpeggio-{account}");
+            let binding = object(binding, &name);
+            object(role, &name);
+            assert_eq!((&binding["roleRef"]["kind"], &binding["roleRef"]["name"]), (&role.into(), &name.into()));
+            assert_eq!(binding["subjects"].as_array().unwrap().len(), 1);
+            assert_eq!(binding["subjects"][0]["name"], account);
+        }
+    }
+}
+
+#[test]
+fn the_base_has_every_file_and_every_definition() {
+    let listed: BTreeSet<String> = kustomization().unwrap().resources.into_iter().collect();
+    let mut there = BTreeSet::new();
+    for part in ["crds", "rbac", "controller", "speaker"] {
+        for entry in std::fs::read_dir(folder().join(part)).into_iter().flatten() {
+            there.insert(format!("{part}/{}", entry.unwrap().file_name().to_string_lossy()));
+        }
+    }
+    there.insert("namespace.yaml".to_owned());
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn both_pods_run_the_image_of_the_base() {
+    let image = manifests::image().unwrap();
+    let (name, tag) = image.rsplit_once(':').unwrap();
+    for (kind, account) in [("Deployment", "controller"), ("DaemonSet", "speaker")] {
+        let pod = &object(kind, account)["spec"]["template"]["spec"];
+        assert_eq!(pod["containers"][0]["image"], name);
+        assert_eq!(pod["serviceAccountName"], account);
+    }
+    assert_eq!(tag, format!("v{}", env!("CARGO_PKG_VERSION")), "the tag is that of this release");
+}
+
+#[test]
+fn selectors_find_their_own_pods_only() {
+    let mut selectors = BTreeSet::new();
+    for (kind, name) in [("Deployment", "controller"), ("DaemonSet", "speaker")] {
+        let spec = &object(kind, name)["spec"];
+        assert_eq!(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]);
+        assert!(selectors.insert(spec["selector"].to_string()));
+    }
+}
+
+#[test]
+fn everything_with_a_namespace_is_in_that_of_metallb() {
+    for object in objects().unwrap() {
+        let kind = object["kind"].as_str().unwrap();
+        let cluster_wide = ["Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"];
+        let expected = if cluster_wide.contains(&kind) { Value::Null } else { "metallb-system".into() };
+        assert_eq!(object["metadata"]["namespace"], expected, "{kind} {}", object["metadata"]["name"]);
+    }
+}
