@@ -32,12 +32,17 @@ pub fn abandoned() -> Vec<String> {
         .filter_map(|name| {
             let mut parts = name.strip_prefix(PREFIX)?.strip_prefix('-')?.splitn(3, '-');
             let (pid, sequence) = (parts.next()?, parts.next()?);
-            (!PathBuf::from(format!("/proc/{pid}")).exists()).then(|| format!("{PREFIX}-{pid}-{sequence}"))
+            (!runs(pid)).then(|| format!("{PREFIX}-{pid}-{sequence}"))
         })
         .collect();
     tags.sort();
     tags.dedup();
     tags
+}
+
+/// Whether a process runs. One that has ended and that nobody has asked after yet has no command line any more.
+fn runs(pid: &str) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
 /// Removes everything of an abandoned lab.

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use xtask::lab::{
-    cluster::{Answer, Cluster, Endpoint, audit, backend, http},
+    cluster::{Answer, Cluster, Endpoint, Requests, audit, backend, http},
     eventually,
 };
 
@@ -21,6 +21,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("a_killed_api_server_keeps_its_objects", a_killed_api_server_keeps_its_objects),
     ("etcd_can_be_away_for_a_while", etcd_can_be_away_for_a_while),
     ("the_api_server_is_reached_from_outside", the_api_server_is_reached_from_outside),
+    ("a_client_accounts_for_every_request", a_client_accounts_for_every_request),
     ("programs_run_beside_the_api_server_and_on_nodes", programs_run_beside_the_api_server_and_on_nodes),
 ];
 
@@ -150,6 +151,41 @@ fn the_api_server_is_reached_from_outside(cluster: &Cluster) {
     outside.args(&line[1..]).env_remove("HTTPS_PROXY").env_remove("https_proxy");
     let nodes = xtask::sh::read(outside).unwrap();
     assert_eq!(nodes.lines().count(), 3, "{nodes}");
+}
+
+fn a_client_accounts_for_every_request(cluster: &Cluster) {
+    let (client, node) = (&cluster.segment().client.namespace, cluster.node("node-b").unwrap());
+    let start = || Requests::start(client, node.ipv6.into(), backend::PORT, 50).unwrap();
+    let answered = |requests: &Requests, more: u64| {
+        let before = requests.so_far().answered;
+        eventually(SOON, "more answers", || {
+            let now = requests.so_far();
+            anyhow::ensure!(now.answered >= before + more, "{now:?}");
+            Ok(())
+        })
+        .unwrap();
+    };
+    let undisturbed = start();
+    answered(&undisturbed, 20);
+    let account = undisturbed.stop().unwrap();
+    account.expect_complete().unwrap();
+    assert_eq!(account.clients.into_iter().collect::<Vec<IpAddr>>(), [IpAddr::from(cluster.segment().client.ipv6)]);
+
+    let disturbed = start();
+    answered(&disturbed, 10);
+    let backend = cluster.backend("node-b").unwrap();
+    backend.kill().unwrap();
+    eventually(SOON, "a lost request", || {
+        anyhow::ensure!(disturbed.so_far().lost > 0, "none is lost yet");
+        Ok(())
+    })
+    .unwrap();
+    backend.restart().unwrap();
+    answered(&disturbed, 10);
+    let account = disturbed.stop().unwrap();
+    assert!(account.expect_complete().is_err());
+    assert_eq!(account.sent, account.answered + account.lost);
+    assert!(account.nodes.keys().eq(["node-b"]), "{account:?}");
 }
 
 fn programs_run_beside_the_api_server_and_on_nodes(cluster: &Cluster) {

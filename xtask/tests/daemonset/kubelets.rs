@@ -116,8 +116,22 @@ fn a_daemonset_runs_on_every_node(cluster: &Cluster) {
     cluster.kubectl(&["delete", "daemonset", "agent", "--cascade=foreground"]).unwrap();
 }
 
+/// Pods with networks of their own.
+const WEB: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: web, image: 'local/pause:1', imagePullPolicy: Never}]
+";
+
 fn pods_have_addresses_of_their_node(cluster: &Cluster) {
-    cluster.kubectl(&["create", "deployment", "web", &format!("--image={PAUSE}"), "--replicas=2"]).unwrap();
+    cluster.apply(WEB).unwrap();
     for pod in running(cluster, "web", 2) {
         let name = pod["spec"]["nodeName"].as_str().unwrap();
         let number = 1 + cluster.segment().nodes.iter().position(|node| node.name == name).unwrap();

@@ -41,7 +41,7 @@ fn clean(command: &mut Command) {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
 }
 
-fn parse(text: &str) -> Result<Answer> {
+pub(super) fn parse(text: &str) -> Result<Answer> {
     let mut words = text.split_whitespace();
     let answer = words
         .next()

@@ -13,17 +13,26 @@ mod daemon;
 mod endpoints;
 mod forward;
 pub mod http;
+mod install;
 pub(in crate::lab) mod kubelet;
 pub mod network;
 mod nodes;
 mod pods;
+mod requests;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
 use self::{control::ControlPlane, forward::Forward, kubelet::Runtime, nodes::NodeDaemons};
-pub use self::{daemon::Daemon, endpoints::Endpoint, http::Answer, kubelet::PAUSE};
+pub use self::{
+    daemon::Daemon,
+    endpoints::Endpoint,
+    http::Answer,
+    install::{Controller, Installed, NAMESPACE, Speaker},
+    kubelet::PAUSE,
+    requests::{Account, Requests},
+};
 use crate::{
     kube::{self, Program},
     lab::{Namespace, Node, Segment},

@@ -21,6 +21,8 @@ use crate::lab::{Namespace, Node, Segment};
 pub const API_SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 100);
 /// Its port.
 pub const API_PORT: u16 = 6443;
+/// The replicas of a controller are at this number and their own in the management network.
+pub(super) const CONTROLLERS: u8 = 110;
 /// Cluster addresses of services.
 pub const SERVICE_RANGES: &str = "10.96.0.0/16,fd00:96::/112";
 /// Addresses of pods; each node has a /24 and a /64 of them.
@@ -37,18 +39,18 @@ pub(super) fn control_plane(segment: &Segment) -> Result<Namespace> {
     control.ip(&format!("addr add {API_SERVER}/24 dev mgmt0"))?;
     control.ip("addr add 2001:db8:100::100/64 dev mgmt0 nodad")?;
     for (number, node) in (1_u8..).zip(&segment.nodes) {
-        join(&control, node, number)?;
+        join(&control, &node.namespace, &format!("port{number}"), number)?;
         route(segment, node)?;
         pods(segment, &control, node, number)?;
     }
     Ok(control)
 }
 
-fn join(control: &Namespace, node: &Node, number: u8) -> Result<()> {
-    let inside = &node.namespace;
-    inside.ip(&format!("link add {MANAGEMENT} type veth peer name port{number} netns {}", control.name()))?;
+/// Joins a namespace to the management network; `number` is the last part of its addresses there.
+pub(super) fn join(control: &Namespace, inside: &Namespace, port: &str, number: u8) -> Result<()> {
+    inside.ip(&format!("link add {MANAGEMENT} type veth peer name {port} netns {}", control.name()))?;
     inside.sysctl(&format!("net.ipv6.conf.{MANAGEMENT}.accept_dad"), "0")?;
-    control.ip(&format!("link set port{number} master mgmt0 up"))?;
+    control.ip(&format!("link set {port} master mgmt0 up"))?;
     inside.ip(&format!("link set {MANAGEMENT} up"))?;
     inside.ip(&format!("addr add 198.51.100.{number}/24 dev {MANAGEMENT}"))?;
     inside.ip(&format!("addr add 2001:db8:100::{number:x}/64 dev {MANAGEMENT} nodad")).map(drop)

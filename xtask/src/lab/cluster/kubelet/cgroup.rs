@@ -40,7 +40,8 @@ impl Cgroup {
         let table = fs::read_to_string("/proc/self/mounts").context("read the mounts")?;
         let hierarchies = hierarchies(&table);
         let tracking = tracking(&hierarchies)?.join(&name);
-        let directories: Vec<PathBuf> = hierarchies.iter().map(|hierarchy| hierarchy.path.join(&name)).collect();
+        // Where we make none the runtime does: beside the old hierarchies it uses the unified one as well.
+        let directories: Vec<PathBuf> = mounted(&table).iter().map(|hierarchy| hierarchy.path.join(&name)).collect();
         let undo = Undo::new({
             let (tracking, directories) = (tracking.clone(), directories.clone());
             move || {
@@ -76,7 +77,8 @@ struct Hierarchy {
     cpuset: bool,
 }
 
-fn hierarchies(table: &str) -> Vec<Hierarchy> {
+/// Every hierarchy that is mounted.
+fn mounted(table: &str) -> Vec<Hierarchy> {
     let mounts = table.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(1);
         let (path, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
@@ -84,7 +86,12 @@ fn hierarchies(table: &str) -> Vec<Hierarchy> {
         let cpuset = options.split(',').any(|option| option == "cpuset");
         (unified || kind == "cgroup").then(|| Hierarchy { path: PathBuf::from(path), unified, cpuset })
     });
-    let all: Vec<Hierarchy> = mounts.collect();
+    mounts.collect()
+}
+
+/// Those that have controllers.
+fn hierarchies(table: &str) -> Vec<Hierarchy> {
+    let all = mounted(table);
     // Beside the old hierarchies the unified one has no controllers, and nobody uses it.
     let old = all.iter().any(|hierarchy| !hierarchy.unified);
     all.into_iter().filter(|hierarchy| hierarchy.unified != old).collect()
@@ -175,7 +182,7 @@ fn remove(directory: &Path) -> Result<()> {
 /// The cgroups right below the root of every hierarchy.
 pub(in crate::lab) fn top() -> Vec<PathBuf> {
     let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    hierarchies(&table).into_iter().flat_map(|hierarchy| children(&hierarchy.path)).collect()
+    mounted(&table).into_iter().flat_map(|hierarchy| children(&hierarchy.path)).collect()
 }
 
 /// Kills and removes what a lab that was killed has left.
@@ -199,6 +206,7 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0
     fn old_hierarchies_win_over_the_empty_unified_one() {
         let found = hierarchies(OLD);
         assert_eq!(found.len(), 2);
+        assert_eq!(mounted(OLD).len(), 3);
         assert!(found[0].cpuset && !found[1].cpuset && !found[1].unified);
         assert_eq!(tracking(&found).unwrap(), Path::new("/sys/fs/cgroup/pids"));
     }

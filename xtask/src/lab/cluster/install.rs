@@ -1,0 +1,251 @@
+//! Our controller and speakers in the cluster: as processes, with the rights and the exclude file of `manifests/`.
+
+use std::{
+    fs,
+    net::IpAddr,
+    ops::Deref,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{Cluster, Daemon, http, network};
+use crate::{
+    lab::{Namespace, eventually},
+    paths, sh,
+};
+
+/// Where everything is, as in MetalLB.
+pub const NAMESPACE: &str = "metallb-system";
+/// Port of the probes.
+const PROBES: u16 = 17472;
+/// How long a program may take to be ready.
+const READY: Duration = Duration::from_secs(60);
+
+/// What [`Cluster::install`] has prepared.
+pub struct Installed {
+    controller: PathBuf,
+    speaker: PathBuf,
+    excludes: PathBuf,
+}
+
+impl Cluster {
+    /// Applies namespace, CRDs, RBAC and exclude file of `manifests/`, and gets tokens for the two service accounts. Pods are
+    /// not made of anything.
+    ///
+    /// # Errors
+    /// If a manifest is missing or refused.
+    pub fn install(&self) -> Result<Installed> {
+        let manifests = paths::root().join("manifests");
+        self.apply_file(&manifests.join("namespace.yaml"))?;
+        for folder in ["crds", "rbac"] {
+            yaml_files(&manifests.join(folder))?.iter().try_for_each(|file| self.apply_file(file))?;
+        }
+        self.apply_file(&manifests.join("speaker/excludel2.yaml"))?;
+        self.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"])?;
+        let excludes = self.segment().lab.directory().join("excludel2.yaml");
+        let map = self.get(&["configmap", "metallb-excludel2", "--namespace", NAMESPACE])?;
+        let text = map["data"]["excludel2.yaml"].as_str().context("the exclude file has no excludel2.yaml in it")?;
+        fs::write(&excludes, text).with_context(|| format!("write {}", excludes.display()))?;
+        Ok(Installed {
+            controller: self.service_account(NAMESPACE, "controller")?,
+            speaker: self.service_account(NAMESPACE, "speaker")?,
+            excludes,
+        })
+    }
+
+    fn apply_file(&self, file: &Path) -> Result<()> {
+        ensure!(file.exists(), "there is no {}", file.display());
+        // The server merges: descriptions of large resources do not fit into the annotation that the client would write.
+        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file.to_string_lossy()]).map(drop)
+    }
+}
+
+/// The resources of a folder, in the order of their names.
+fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| path.file_name().is_some_and(|name| name != "kustomization.yaml"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+impl Installed {
+    /// Starts a replica of the controller in a namespace of its own in the management network, so that it can be cut off.
+    /// Replicas are counted from 1. Returns at once: see [`Controller::wait_ready`].
+    ///
+    /// # Errors
+    /// If the program is not built or cannot be started.
+    pub fn start_controller(&self, cluster: &Cluster, replica: u8, arguments: &[&str]) -> Result<Controller> {
+        let program = built(&paths::profile().join("controller"), "arpeggio-controller")?;
+        let port = format!("controller{replica}");
+        let lab = &cluster.segment().lab;
+        let namespace = Namespace::new(format!("{}-{port}", lab.tag()))?;
+        network::join(cluster.control_plane(), &namespace, &port, network::CONTROLLERS + replica)?;
+        let mut command = namespace.command(program);
+        command.arg("--kubeconfig").arg(&self.controller).args(["--namespace", NAMESPACE]).args(arguments);
+        let daemon = Daemon::start(&format!("controller-{replica}"), &command, lab.directory())?;
+        Ok(Controller { daemon, namespace, port })
+    }
+
+    /// Starts the speaker of a node. Pins and run directory are the node's, so that a second start finds those of the first.
+    /// Returns at once: see [`Speaker::wait_ready`].
+    ///
+    /// # Errors
+    /// If the program is not built or cannot be started.
+    pub fn start_speaker(&self, cluster: &Cluster, node: &str, arguments: &[&str]) -> Result<Speaker> {
+        let program = built(&paths::speaker(), "arpeggio-speaker")?;
+        let (lab, namespace) = (&cluster.segment().lab, &cluster.node(node)?.namespace);
+        let run = lab.directory().join(format!("speaker-{node}"));
+        fs::create_dir_all(&run).with_context(|| format!("create {}", run.display()))?;
+        let pins = lab.bpffs().join(node);
+        let mut command = namespace.command(&program);
+        command.arg("run").arg("--kubeconfig").arg(&self.speaker).args(["--node-name", node, "--namespace", NAMESPACE]);
+        command.arg("--pin-dir").arg(&pins).arg("--run-dir").arg(&run);
+        if !arguments.contains(&"--exclude-interfaces") {
+            command.arg("--exclude-interfaces").arg(&self.excludes);
+        }
+        command.args(arguments);
+        let daemon = Daemon::start(&format!("speaker-{node}"), &command, lab.directory())?;
+        Ok(Speaker { daemon, program, pins, run, namespace: namespace.path() })
+    }
+}
+
+fn built(program: &Path, package: &str) -> Result<PathBuf> {
+    ensure!(program.exists(), "there is no {}; `cargo build -p {package}` makes it", program.display());
+    Ok(program.to_owned())
+}
+
+/// A replica of the controller. Killed when dropped, with its namespace.
+pub struct Controller {
+    daemon: Daemon,
+    namespace: Namespace,
+    port: String,
+}
+
+impl Controller {
+    /// Waits until its probe says that it is ready.
+    ///
+    /// # Errors
+    /// If it ends or is not in time; the message holds its log.
+    pub fn wait_ready(&self) -> Result<()> {
+        wait_ready(&self.daemon, &self.namespace.path())
+    }
+
+    /// Where it runs: its metrics are on port 7472 of 127.0.0.1 there.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Cuts it off from the API server, or joins it again: connections stay open, nothing goes through.
+    ///
+    /// # Errors
+    /// If a command fails.
+    pub fn cut_off(&self, cluster: &Cluster, cut: bool) -> Result<()> {
+        let master = if cut { "nomaster" } else { "master mgmt0" };
+        cluster.control_plane().ip(&format!("link set {} {master}", self.port)).map(drop)
+    }
+}
+
+/// The speaker of a node. Killed when dropped; its pins stay, as they do in life.
+pub struct Speaker {
+    daemon: Daemon,
+    program: PathBuf,
+    pins: PathBuf,
+    run: PathBuf,
+    namespace: PathBuf,
+}
+
+impl Speaker {
+    /// Waits until its probe says that it is ready.
+    ///
+    /// # Errors
+    /// If it ends or is not in time; the message holds its log.
+    pub fn wait_ready(&self) -> Result<()> {
+        wait_ready(&self.daemon, &self.namespace)
+    }
+
+    /// Where it pins; the layout version is a directory below.
+    #[must_use]
+    pub fn pins(&self) -> &Path {
+        &self.pins
+    }
+
+    /// A subcommand of the speaker about this speaker, for example `["explain", "192.0.2.100"]`.
+    #[must_use]
+    pub fn cli(&self, arguments: &[&str]) -> Command {
+        let mut command = enter(&self.namespace, &self.program);
+        command.args(arguments).arg("--pin-dir").arg(&self.pins).arg("--run-dir").arg(&self.run);
+        command
+    }
+
+    /// `speaker status` as JSON.
+    ///
+    /// # Errors
+    /// If the agent does not answer, or its lease is over.
+    pub fn status(&self) -> Result<Value> {
+        let text = sh::read(self.cli(&["status", "-o", "json"]))?;
+        serde_json::from_str(&text).with_context(|| format!("the status is not JSON:\n{text}"))
+    }
+}
+
+impl Deref for Controller {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
+    }
+}
+
+impl Deref for Speaker {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.daemon
+    }
+}
+
+fn enter(namespace: &Path, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net={}", namespace.display())).arg("--").arg(program);
+    command
+}
+
+fn wait_ready(daemon: &Daemon, namespace: &Path) -> Result<()> {
+    let url = format!("{}readyz", http::url(IpAddr::from([127, 0, 0, 1]), PROBES));
+    let ready = eventually(READY, &format!("{} to be ready", daemon.name()), || {
+        // One that has ended will never be ready: the outer result stops the waiting at once.
+        if let Err(error) = daemon.check() {
+            return Ok(Err(error));
+        }
+        let mut probe = enter(namespace, "curl");
+        probe.args(["--disable", "--noproxy", "*", "--silent", "--show-error", "--fail", "--max-time", "2", &url]);
+        sh::run(probe).map(Ok)
+    });
+    match ready {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) | Err(error) => bail!("{error:#}; its log:\n{}", daemon.log()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_gives_its_resources_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.yaml", "a.yaml", "kustomization.yaml", "notes.md"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(yaml_files(folder.path()).unwrap(), [folder.path().join("a.yaml"), folder.path().join("b.yaml")]);
+        assert!(yaml_files(&folder.path().join("none")).is_err());
+    }
+}
