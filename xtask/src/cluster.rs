@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::process::CommandExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::Duration,
@@ -17,13 +17,13 @@ use nix::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ebpf,
+    ebpf, image,
     lab::{
         abandoned,
-        cluster::{Cluster, Options},
+        cluster::{Cluster, Controller, Options, Speaker},
         eventually, remove_abandoned,
     },
-    paths, sh, ui,
+    paths, sh, test, ui,
 };
 
 /// How long a cluster may take to come up; building its programs comes before.
@@ -56,6 +56,9 @@ struct Up {
     /// Real kubelets and containerd on every node.
     #[arg(long)]
     kubelet: bool,
+    /// Without our controller and speakers.
+    #[arg(long)]
+    bare: bool,
     /// Stay in the foreground; Ctrl-C ends the cluster.
     #[arg(long)]
     foreground: bool,
@@ -105,12 +108,67 @@ fn options(up: &Up) -> Options {
     Options { nodes: up.nodes, kubelet: up.kubelet, ..Options::default() }
 }
 
+/// Our programs in the cluster, as long as this is kept.
+#[derive(Default)]
+struct Ours {
+    _controllers: Vec<Controller>,
+    _speakers: Vec<Speaker>,
+}
+
+/// Replicas of the controller that run as processes.
+const REPLICAS: u8 = 2;
+
+impl Ours {
+    /// Starts them: as pods where there are kubelets, as processes where there are none.
+    fn start(cluster: &Cluster, image: Option<&Path>) -> Result<Self> {
+        if let Some(archive) = image {
+            cluster.deploy(archive)?;
+            return Ok(Self::default());
+        }
+        let installed = cluster.install()?;
+        let controllers = (1..=REPLICAS).map(|replica| installed.start_controller(cluster, replica, &[]));
+        let controllers: Vec<Controller> = controllers.collect::<Result<_>>()?;
+        let nodes = cluster.segment().nodes.iter();
+        let speakers =
+            nodes.map(|node| installed.start_speaker(cluster, &node.name, &[])).collect::<Result<Vec<_>>>()?;
+        controllers.iter().try_for_each(Controller::wait_ready)?;
+        speakers.iter().try_for_each(Speaker::wait_ready)?;
+        Ok(Self { _controllers: controllers, _speakers: speakers })
+    }
+}
+
+/// Compiles what the cluster starts, and packs it where pods are to run it.
+fn build(up: &Up) -> Result<Option<PathBuf>> {
+    ebpf::run(&ebpf::Args::default())?;
+    if up.bare {
+        return Ok(None);
+    }
+    if up.kubelet {
+        let wanted = image::Wanted::quick()?;
+        image::build(&wanted)?;
+        return Ok(Some(wanted.archive));
+    }
+    let step = ui::Step::begin("Building controller and agent");
+    test::build_agent()?;
+    test::build_controller()?;
+    step.done("built");
+    Ok(None)
+}
+
 fn foreground(up: &Up) -> Result<()> {
     ensure!(running()?.is_none(), "a cluster runs already; `cargo xtask cluster down` ends it");
-    ebpf::run(&ebpf::Args::default())?;
+    let image = build(up)?;
     let step = ui::Step::begin("Starting a cluster");
     let cluster = Cluster::start(&options(up))?;
     step.done(format_args!("{} nodes, {} MiB", up.nodes, cluster.memory_kib()? / 1024));
+    let _ours = if up.bare {
+        Ours::default()
+    } else {
+        let step = ui::Step::begin("Starting controller and speakers");
+        let ours = Ours::start(&cluster, image.as_deref())?;
+        step.done("ready");
+        ours
+    };
     let kubeconfig = cluster.outside_kubeconfig();
     let state = State { pid: std::process::id(), tag: cluster.segment().lab.tag().to_owned(), kubeconfig };
     let path = state_file();
@@ -139,7 +197,8 @@ fn tour(cluster: &Cluster) {
 /// Starts the same verb as a process of its own and waits until its cluster is up.
 fn background(up: &Up) -> Result<()> {
     ensure!(running()?.is_none(), "a cluster runs already; `cargo xtask cluster down` ends it");
-    // Here, where its progress can be seen: it can take minutes.
+    // Here, where its progress can be seen: it can take minutes, and is found ready afterwards.
+    drop(build(up)?);
     let wanted = options(up);
     crate::setup::ensure(&wanted.purposes())?;
     crate::kube::ensure(&wanted.programs())?;
@@ -147,9 +206,8 @@ fn background(up: &Up) -> Result<()> {
     let file = fs::File::create(&log).with_context(|| format!("create {}", log.display()))?;
     let mut command = Command::new(std::env::current_exe().context("find this program")?);
     command.args(["cluster", "up", "--foreground", "--nodes", &up.nodes.to_string()]);
-    if up.kubelet {
-        command.arg("--kubelet");
-    }
+    let flags = [(up.kubelet, "--kubelet"), (up.bare, "--bare")];
+    command.args(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| flag));
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     // In a process group of its own, so that Ctrl-C here does not end it.
     let mut child = command.process_group(0).spawn().with_context(|| sh::not_started(&command))?;

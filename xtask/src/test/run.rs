@@ -76,6 +76,7 @@ fn cluster(tier: Tier, options: &Options, wanted: &lab::cluster::Options) -> Res
     // Here, where progress is shown: building them takes minutes.
     kube::ensure(&wanted.programs())?;
     build_agent()?;
+    build_controller()?;
     cargo_tests(tier, options, &["--test-threads", "1"])
 }
 
@@ -90,6 +91,16 @@ fn processors() -> String {
 pub(crate) fn build_agent() -> Result<()> {
     let mut command = cargo("build");
     command.args(["--quiet", "--package", "arpeggio-speaker", "--bins", "--examples"]);
+    sh::stream(command)
+}
+
+/// Builds the controller, which clusters start.
+///
+/// # Errors
+/// If it does not compile; the compiler has said why.
+pub(crate) fn build_controller() -> Result<()> {
+    let mut command = cargo("build");
+    command.args(["--quiet", "--package", "arpeggio-controller", "--bins"]);
     sh::stream(command)
 }
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use xtask::lab::{
-    cluster::{Answer, Cluster, Endpoint, Requests, audit, backend, http},
+    cluster::{Answer, Cluster, Endpoint, NAMESPACE, Requests, audit, backend, http},
     eventually,
 };
 
@@ -21,6 +21,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("a_killed_api_server_keeps_its_objects", a_killed_api_server_keeps_its_objects),
     ("etcd_can_be_away_for_a_while", etcd_can_be_away_for_a_while),
     ("the_api_server_is_reached_from_outside", the_api_server_is_reached_from_outside),
+    ("the_manifests_give_accounts_and_rights", the_manifests_give_accounts_and_rights),
     ("a_client_accounts_for_every_request", a_client_accounts_for_every_request),
     ("programs_run_beside_the_api_server_and_on_nodes", programs_run_beside_the_api_server_and_on_nodes),
 ];
@@ -151,6 +152,20 @@ fn the_api_server_is_reached_from_outside(cluster: &Cluster) {
     outside.args(&line[1..]).env_remove("HTTPS_PROXY").env_remove("https_proxy");
     let nodes = xtask::sh::read(outside).unwrap();
     assert_eq!(nodes.lines().count(), 3, "{nodes}");
+}
+
+fn the_manifests_give_accounts_and_rights(cluster: &Cluster) {
+    cluster.install().unwrap();
+    let controller = cluster.service_account(NAMESPACE, "controller").unwrap();
+    let may = |what: &[&str]| cluster.kubectl_as(&controller, &[&["auth", "can-i"], what].concat()).is_ok();
+    eventually(SOON, "the rights to be granted", || {
+        anyhow::ensure!(may(&["patch", "services", "--subresource=status", "--all-namespaces"]), "not yet");
+        Ok(())
+    })
+    .unwrap();
+    assert!(!may(&["list", "secrets", "--all-namespaces"]) && !may(&["update", "services", "--all-namespaces"]));
+    // What is installed stays: scenarios that need it install it again, which changes nothing.
+    cluster.install().unwrap();
 }
 
 fn a_client_accounts_for_every_request(cluster: &Cluster) {

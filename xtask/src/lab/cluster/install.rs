@@ -10,12 +10,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Cluster, Daemon, http, network};
 use crate::{
     lab::{Namespace, eventually},
-    paths, sh,
+    manifests, paths, sh,
 };
 
 /// Where everything is, as in MetalLB.
@@ -33,19 +33,21 @@ pub struct Installed {
 }
 
 impl Cluster {
-    /// Applies namespace, CRDs, RBAC and exclude file of `manifests/`, and gets tokens for the two service accounts. Pods are
-    /// not made of anything.
+    /// Applies what the base of `manifests/` consists of except what makes pods (namespace, CRDs, RBAC, exclude file), and gets tokens for the two service accounts.
     ///
     /// # Errors
     /// If a manifest is missing or refused.
     pub fn install(&self) -> Result<Installed> {
-        let manifests = paths::root().join("manifests");
-        self.apply_file(&manifests.join("namespace.yaml"))?;
-        for folder in ["crds", "rbac"] {
-            yaml_files(&manifests.join(folder))?.iter().try_for_each(|file| self.apply_file(file))?;
+        let objects: Vec<Value> = manifests::objects()?.into_iter().filter(|object| !runs_pods(object)).collect();
+        let crds = objects.iter().any(|object| object["kind"] == "CustomResourceDefinition");
+        let file = self.segment().lab.directory().join("manifests.json");
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
+        fs::write(&file, list.to_string()).with_context(|| format!("write {}", file.display()))?;
+        // The server merges: descriptions of large resources do not fit into the annotation that the client would write.
+        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file.to_string_lossy()])?;
+        if crds {
+            self.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"])?;
         }
-        self.apply_file(&manifests.join("speaker/excludel2.yaml"))?;
-        self.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"])?;
         let excludes = self.segment().lab.directory().join("excludel2.yaml");
         let map = self.get(&["configmap", "metallb-excludel2", "--namespace", NAMESPACE])?;
         let text = map["data"]["excludel2.yaml"].as_str().context("the exclude file has no excludel2.yaml in it")?;
@@ -56,24 +58,11 @@ impl Cluster {
             excludes,
         })
     }
-
-    fn apply_file(&self, file: &Path) -> Result<()> {
-        ensure!(file.exists(), "there is no {}", file.display());
-        // The server merges: descriptions of large resources do not fit into the annotation that the client would write.
-        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file.to_string_lossy()]).map(drop)
-    }
 }
 
-/// The resources of a folder, in the order of their names.
-fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .filter(|path| path.file_name().is_some_and(|name| name != "kustomization.yaml"))
-        .collect();
-    files.sort();
-    Ok(files)
+/// Whether pods come of an object: here the programs are started as processes.
+fn runs_pods(object: &Value) -> bool {
+    ["Deployment", "DaemonSet"].iter().any(|kind| object["kind"] == *kind)
 }
 
 impl Installed {
@@ -240,12 +229,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_gives_its_resources_in_order() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["b.yaml", "a.yaml", "kustomization.yaml", "notes.md"] {
-            fs::write(folder.path().join(name), "").unwrap();
-        }
-        assert_eq!(yaml_files(folder.path()).unwrap(), [folder.path().join("a.yaml"), folder.path().join("b.yaml")]);
-        assert!(yaml_files(&folder.path().join("none")).is_err());
+    fn what_makes_pods_is_left_out() {
+        let kinds: Vec<Value> = manifests::objects().unwrap().into_iter().filter(|object| !runs_pods(object)).collect();
+        let has = |kind: &str| kinds.iter().any(|object| object["kind"] == kind);
+        assert!(has("Namespace") && has("ServiceAccount") && has("ClusterRole") && has("ConfigMap"));
+        assert!(!has("Deployment") && !has("DaemonSet"));
     }
 }

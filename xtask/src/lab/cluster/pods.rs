@@ -4,8 +4,8 @@ use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Cluster, Daemon, kubelet::Runtime};
-use crate::lab::eventually;
+use super::{Cluster, Daemon, NAMESPACE, kubelet::Runtime};
+use crate::{lab::eventually, manifests};
 
 /// How long nodes may take until they are ready; 5 s are usual.
 const READY: Duration = Duration::from_secs(120);
@@ -19,6 +19,34 @@ impl Cluster {
     pub fn import(&self, archive: &Path) -> Result<()> {
         ensure!(!self.runtimes.is_empty(), "this cluster has no kubelets: set Options::kubelet");
         self.runtimes.values().try_for_each(|runtime| runtime.import(archive))
+    }
+
+    /// Does what a user does on a cluster without internet: gives the nodes our image, then `kubectl apply -k manifests/`.
+    /// Waits until controller and speakers are ready.
+    ///
+    /// # Errors
+    /// If a manifest is refused, or a pod is not ready within two minutes; the message says what its pods wait for.
+    pub fn deploy(&self, image: &Path) -> Result<()> {
+        self.import(image)?;
+        self.kubectl(&["apply", "--server-side", "-k", &manifests::folder().to_string_lossy()])?;
+        self.wait_rollout("deployment/controller")?;
+        self.wait_rollout("daemonset/speaker")
+    }
+
+    /// Waits until every pod of ours is of the newest revision and ready.
+    ///
+    /// # Errors
+    /// If one is not within two minutes; the message says what its pods wait for.
+    pub fn wait_rollout(&self, what: &str) -> Result<()> {
+        let place = ["--namespace", NAMESPACE];
+        let timeout = format!("--timeout={}s", READY.as_secs());
+        self.kubectl(&[&["rollout", "status", what, &timeout], &place[..]].concat()).map(drop).with_context(|| {
+            let ask = |arguments: &[&str]| self.kubectl(arguments).unwrap_or_default();
+            let pods = ask(&[&["get", "pods", "--output", "wide"], &place[..]].concat());
+            let events = ask(&[&["get", "events", "--sort-by", ".lastTimestamp"], &place[..]].concat());
+            let logs = ask(&[&["logs", what, "--all-pods", "--tail", "20"], &place[..]].concat());
+            format!("{what} does not get ready\n{pods}\n{events}\n{logs}")
+        })
     }
 
     /// Waits until every node is ready.
