@@ -2,11 +2,13 @@
 //! (`arpeggio.io`). Here they are as they are on the wire; `validate` makes a value of [`crate::model`] out of each.
 
 pub mod announcement;
+pub mod configuration;
 mod decoded;
 mod kind;
 pub mod metallb;
 pub mod names;
 pub mod speaker;
+mod validate;
 
 pub use announcement::Announcement;
 pub use decoded::{Decoded, Undecodable};

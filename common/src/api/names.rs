@@ -23,6 +23,14 @@ pub const SPEAKER_COMPONENT: &str = "arpeggio-speaker";
 /// The namespace of MetalLB's kinds, of our leases and pods, unless told otherwise: that of MetalLB, so that files stay as they are.
 pub const NAMESPACE: &str = "metallb-system";
 
+/// Type of the condition on pools and advertisements that says whether they are in force as written: reason [`VALID`], or
+/// [`INVALID`] with every fault in the message.
+pub const ACCEPTED: &str = "Accepted";
+/// See [`ACCEPTED`].
+pub const VALID: &str = "Valid";
+/// See [`ACCEPTED`].
+pub const INVALID: &str = "Invalid";
+
 /// Name of the lease that says that the speaker of a node lives: `speaker-` and the node's name.
 pub fn speaker_lease(node: &str) -> String {
     format!("speaker-{node}")

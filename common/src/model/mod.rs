@@ -7,7 +7,9 @@ mod fault;
 mod hash;
 mod name;
 mod order;
+mod overlap;
 mod pool;
+mod range;
 mod selector;
 
 pub use advertisement::L2Advertisement;
@@ -17,7 +19,9 @@ pub use fault::{Fault, ObjectName};
 pub use hash::stable_hash;
 pub use name::{InterfaceName, NameError, NodeName};
 pub use order::{Balance, DEPTH, Eligible, Load, NEAR, Wish, order, orders};
-pub use pool::{AddressRange, Pool, Scope};
+pub use overlap::{Claim, overlaps};
+pub use pool::{Pool, Scope};
+pub use range::{AddressRange, RangeError};
 pub use selector::{Labels, Requirement, Selector, any_or_empty};
 
 pub use crate::abi::NodeId;

@@ -1,42 +1,8 @@
 //! Address pools and who may draw from them: `IPAddressPool.spec` after validation.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
-use super::{Labels, Selector};
-
-/// Addresses from the first to the last, both included and of one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AddressRange {
-    first: IpAddr,
-    last: IpAddr,
-}
-
-impl AddressRange {
-    /// `None` if the families differ or the last is before the first.
-    pub fn new(first: IpAddr, last: IpAddr) -> Option<Self> {
-        (first.is_ipv4() == last.is_ipv4() && first <= last).then_some(Self { first, last })
-    }
-
-    /// The lowest address.
-    pub const fn first(&self) -> IpAddr {
-        self.first
-    }
-
-    /// The highest address.
-    pub const fn last(&self) -> IpAddr {
-        self.last
-    }
-
-    /// Whether the address lies in it.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.first.is_ipv4() && self.first <= address && address <= self.last
-    }
-
-    /// Whether both hold an address.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        self.contains(other.first) || other.contains(self.first)
-    }
-}
+use super::{AddressRange, Labels, Selector};
 
 /// Which Services a pool is reserved for (`spec.serviceAllocation`); MetalLB behaviour 18 to 20.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

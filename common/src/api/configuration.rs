@@ -1,0 +1,170 @@
+//! All objects of the configuration together: the rules between them, and what stays in force when one breaks a rule.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Resource;
+
+use super::{Decoded, IPAddressPool, L2Advertisement, decoded::object_name, validate::address};
+use crate::model::{Claim, Configuration, Fault, ObjectName, Pool, overlaps};
+
+/// What of these objects is in force. What breaks a rule is told in [`Configuration::faults`] and left out, and nothing else is:
+/// an advertisement may name pools that are missing. Objects outside `namespace` are at fault.
+///
+/// `before` is what the last call returned; at the start, the default. An object that an edit broke stays in force as it was
+/// there, as in MetalLB (behaviour 3.5), so that a slip of the pen takes no addresses away. One that is deleted goes.
+///
+/// Of two pools that overlap, one whose addresses are in force already keeps them. Else the older one does, by the time of its
+/// creation and then by name, even if it is itself left out because of a third: whoever is in force never has to go because
+/// another object went. The other one is at fault as a whole.
+pub fn assemble<'a>(
+    namespace: &str,
+    pools: impl IntoIterator<Item = &'a Decoded<IPAddressPool>>,
+    l2: impl IntoIterator<Item = &'a Decoded<L2Advertisement>>,
+    before: &Configuration,
+) -> Configuration {
+    let mut faults = Vec::new();
+    let mut candidates = Vec::new();
+    for pool in pools {
+        if let Some(name) = name_within(namespace, pool, &mut faults) {
+            let old = before.pools.get(&name.name);
+            let wanted = settle(validate(pool, IPAddressPool::validate), old.is_some(), &mut faults);
+            let created = pool.meta().creation_timestamp.as_ref();
+            let texts = pool.0.as_ref().map_or(&[][..], |pool| &pool.spec.addresses);
+            candidates.push(Candidate { name, created, wanted, old, texts, fell: false });
+        }
+    }
+    let pools = without_overlaps(candidates, &mut faults);
+    let mut advertisements = BTreeMap::new();
+    for advertisement in l2 {
+        if let Some(name) = name_within(namespace, advertisement, &mut faults) {
+            let old = before.l2.get(&name.name);
+            let wanted = settle(validate(advertisement, L2Advertisement::validate), old.is_some(), &mut faults);
+            if let Some(valid) = wanted.or_else(|| old.cloned()) {
+                advertisements.insert(name.name, valid);
+            }
+        }
+    }
+    faults.sort_unstable();
+    Configuration { pools, l2: advertisements, faults }
+}
+
+/// The name of the object; `None` and a fault if it is in a foreign namespace (MetalLB behaviour 41).
+fn name_within<K>(namespace: &str, object: &Decoded<K>, faults: &mut Vec<Fault>) -> Option<ObjectName>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let name = object_name::<K>(object.meta());
+    if name.namespace == namespace {
+        return Some(name);
+    }
+    faults.push(Fault {
+        field: "metadata.namespace".to_owned(),
+        value: name.namespace.clone(),
+        rule: "is not where the configuration is read from".to_owned(),
+        remedy: format!("create the object in namespace {namespace}"),
+        object: name,
+    });
+    None
+}
+
+fn validate<K, T>(object: &Decoded<K>, rules: fn(&K) -> Result<T, Vec<Fault>>) -> Result<T, Vec<Fault>> {
+    object.0.as_ref().map_err(|undecodable| vec![(*undecodable.fault).clone()]).and_then(rules)
+}
+
+/// The value, or its faults told; `stays`: whether an older form of the object stays in force.
+fn settle<T>(validated: Result<T, Vec<Fault>>, stays: bool, faults: &mut Vec<Fault>) -> Option<T> {
+    validated.map_err(|found| faults.extend(found.into_iter().map(|fault| told(fault, stays)))).ok()
+}
+
+fn told(mut fault: Fault, stays: bool) -> Fault {
+    if stays {
+        fault.remedy.push_str("; until then it stays in force as it was");
+    }
+    fault
+}
+
+/// A pool that may come into force.
+struct Candidate<'a> {
+    name: ObjectName,
+    created: Option<&'a Time>,
+    /// Its form as written, if that keeps the rules for pools alone.
+    wanted: Option<Pool>,
+    /// Its form in force.
+    old: Option<&'a Pool>,
+    /// Its ranges as written.
+    texts: &'a [String],
+    /// The form as written overlaps another pool.
+    fell: bool,
+}
+
+impl Candidate<'_> {
+    /// The form as written, where it asks for other addresses than are in force.
+    fn challenge(&self) -> Option<&Pool> {
+        self.wanted.as_ref().filter(|wanted| self.old.is_none_or(|old| old.ranges != wanted.ranges))
+    }
+
+    /// What is in force if no new addresses are granted to anybody.
+    fn standing(&self) -> Option<&Pool> {
+        let stays = self.fell || self.challenge().is_none();
+        self.old.filter(|_| stays)
+    }
+
+    fn into_force(self) -> Option<Pool> {
+        if self.fell { self.old.cloned() } else { self.wanted.or_else(|| self.old.cloned()) }
+    }
+}
+
+/// The pools that come into force. Pools in force do not overlap each other, so each claim for new addresses is measured against
+/// those and against older claims; who falls and stays as it was makes one more pool in force, and the rest is measured again.
+fn without_overlaps(mut candidates: Vec<Candidate<'_>>, faults: &mut Vec<Fault>) -> BTreeMap<String, Pool> {
+    candidates.sort_by_key(|candidate| {
+        (candidate.created.is_none(), candidate.created.map(|time| time.0), candidate.name.clone())
+    });
+    loop {
+        let mut claims = Vec::new();
+        let mut whose = Vec::new();
+        for (index, candidate) in candidates.iter().enumerate() {
+            for (pool, rank) in [(candidate.standing(), 0), (candidate.challenge(), index + 1)] {
+                for (place, range) in pool.map_or(&[][..], |pool| &pool.ranges).iter().enumerate() {
+                    claims.push(Claim { range: *range, rank });
+                    whose.push((index, place));
+                }
+            }
+        }
+        let mut fallen = BTreeMap::new();
+        for (later, earlier) in overlaps(&claims) {
+            let (index, place) = whose[later];
+            let Some(loser) = candidates.get(index).filter(|loser| !loser.fell) else { continue };
+            let fault = overlap(loser, place, &claims[earlier], &candidates[whose[earlier].0].name);
+            fallen.entry(index).or_insert_with(Vec::new).push(fault);
+        }
+        let mut again = false;
+        for (index, found) in fallen {
+            if let Some(loser) = candidates.get_mut(index) {
+                loser.fell = true;
+                again |= loser.old.is_some();
+                faults.extend(found);
+            }
+        }
+        if !again {
+            break;
+        }
+    }
+    candidates.into_iter().filter_map(Candidate::into_force).map(|pool| (pool.name.clone(), pool)).collect()
+}
+
+fn overlap(loser: &Candidate<'_>, place: usize, with: &Claim, owner: &ObjectName) -> Fault {
+    let fault = Fault {
+        object: loser.name.clone(),
+        field: address(place),
+        value: loser.texts.get(place).cloned().unwrap_or_default(),
+        rule: format!("overlaps {} of {owner}", with.range),
+        remedy: "give each address to one pool".to_owned(),
+    };
+    told(fault, loser.old.is_some())
+}
+
+#[cfg(test)]
+#[path = "configuration_tests.rs"]
+mod tests;

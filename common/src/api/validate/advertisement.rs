@@ -1,0 +1,70 @@
+//! `L2Advertisement` to [`model::L2Advertisement`].
+
+use std::collections::BTreeSet;
+
+use super::{Report, selector::Repetitions};
+use crate::{
+    api::{L2Advertisement, metallb::PreferredNode},
+    model::{self, Fault, InterfaceName, Selector},
+};
+
+impl L2Advertisement {
+    /// The advertisement, if it keeps every rule. Names of pools that are not there break none: they may come later.
+    ///
+    /// # Errors
+    /// Every rule that it breaks: MetalLB behaviour 3.2, and names that no interface can have.
+    pub fn validate(&self) -> Result<model::L2Advertisement, Vec<Fault>> {
+        let mut report = Report::new(self);
+        let spec = &self.spec;
+        let advertisement = model::L2Advertisement {
+            name: self.metadata.name.clone().unwrap_or_default(),
+            pools: report.unique("spec.ipAddressPools", &spec.ip_address_pools),
+            pool_selectors: report.selectors("spec.ipAddressPoolSelectors", &spec.ip_address_pool_selectors),
+            node_selectors: report.selectors("spec.nodeSelectors", &spec.node_selectors),
+            interfaces: report.interfaces(&spec.interfaces),
+            service_selectors: report.selectors("spec.serviceSelectors", &spec.service_selectors),
+            preferred: report.preferred(&spec.preferred_node_selectors),
+        };
+        report.done(advertisement)
+    }
+}
+
+impl Report {
+    fn interfaces(&mut self, names: &[String]) -> BTreeSet<InterfaceName> {
+        let mut interfaces = BTreeSet::new();
+        for (index, name) in names.iter().enumerate() {
+            match InterfaceName::try_from(name.as_str()) {
+                Ok(name) => {
+                    interfaces.insert(name);
+                }
+                Err(_) => self.fault(
+                    &format!("spec.interfaces[{index}]"),
+                    name,
+                    "cannot be the name of an interface",
+                    "use 1 to 15 characters without '/', ':' and white space, as `ip link` shows it",
+                ),
+            }
+        }
+        interfaces
+    }
+
+    fn preferred(&mut self, preferred: &[PreferredNode]) -> Vec<(u32, Selector)> {
+        let mut found = Vec::with_capacity(preferred.len());
+        for (index, PreferredNode { weight, preference }) in preferred.iter().enumerate() {
+            let field = format!("spec.preferredNodeSelectors[{index}]");
+            let selector = self.selector(&format!("{field}.preference"), preference, Repetitions::Taken);
+            match u32::try_from(*weight) {
+                Ok(weight @ 1..=100) => found.push((weight, selector)),
+                _ => {
+                    self.fault(
+                        &format!("{field}.weight"),
+                        &weight.to_string(),
+                        "is no weight",
+                        "use a number from 1 to 100",
+                    );
+                }
+            }
+        }
+        found
+    }
+}
