@@ -1,17 +1,27 @@
-//! Making Services, many at a time.
+//! Making Services and their endpoints, many at a time, and taking them away again.
 
 use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::{Context as _, Result};
-use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
-use kube::{Api, Client, api::PostParams};
+use arpeggio_common::api::Announcement;
+use k8s_openapi::api::{
+    core::v1::{Service, ServicePort, ServiceSpec},
+    discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice},
+};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ListParams, PostParams},
+};
 use tokio::sync::oneshot;
 
 use crate::{
     options::{Bulk, Options, name},
-    report::{Report, ms, quantiles},
+    report::{Report, curve, ms, quantiles},
     watching::{at_a_time, now, watch, within},
 };
+
+/// The nodes of the laboratory.
+const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
 
 /// Makes the Services and, if asked, waits until all have addresses.
 pub(crate) async fn create(client: &Client, options: &Options, bulk: &Bulk) -> Result<Report> {
@@ -34,6 +44,7 @@ pub(crate) async fn create(client: &Client, options: &Options, bulk: &Bulk) -> R
         total_ms: ms(now() - started),
         requests_ms: ms(requests),
         lag_ms: quantiles(lags),
+        curve: curve(started, seen.values().copied()),
     })
 }
 
@@ -46,10 +57,61 @@ async fn make(services: &Api<Service>, index: usize) -> Result<(String, Instant)
         type_: Some("LoadBalancer".to_owned()),
         // There are fewer node ports than Services in a benchmark.
         allocate_load_balancer_node_ports: Some(false),
-        selector: Some(BTreeMap::from([("app".to_owned(), "bulk".to_owned())])),
         ports: Some(vec![ServicePort { port: 80, ..ServicePort::default() }]),
         ..ServiceSpec::default()
     });
     services.create(&PostParams::default(), &service).await.with_context(|| format!("create Service {name}"))?;
     Ok((name, now()))
+}
+
+/// Makes the endpoints of Services that are to come.
+pub(crate) async fn slices(client: &Client, options: &Options, bulk: &Bulk) -> Result<Report> {
+    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &options.namespace);
+    let started = now();
+    let work = (0..bulk.count).map(async |index| {
+        let name = name(index);
+        slices
+            .create(&PostParams::default(), &slice(&name))
+            .await
+            .with_context(|| format!("create EndpointSlice {name}"))
+    });
+    let made = within(options.limit(), at_a_time(bulk.connections, work)).await??;
+    let total = ms(now() - started);
+    Ok(Report { services: made.len(), total_ms: total, requests_ms: total, ..Report::default() })
+}
+
+fn slice(service: &str) -> EndpointSlice {
+    let mut slice = EndpointSlice { address_type: "IPv4".to_owned(), ..EndpointSlice::default() };
+    slice.metadata.name = Some(service.to_owned());
+    slice.metadata.labels = Some(BTreeMap::from([("kubernetes.io/service-name".to_owned(), service.to_owned())]));
+    slice.ports = Some(vec![EndpointPort { port: Some(8080), ..EndpointPort::default() }]);
+    slice.endpoints = NODES
+        .iter()
+        .zip(1..)
+        .map(|(node, host): (_, u8)| Endpoint {
+            addresses: vec![format!("192.0.2.{host}")],
+            conditions: Some(EndpointConditions { ready: Some(true), ..EndpointConditions::default() }),
+            node_name: Some((*node).to_owned()),
+            ..Endpoint::default()
+        })
+        .collect();
+    slice
+}
+
+/// Deletes the Services that [`create`] made, and all Announcements.
+pub(crate) async fn clear(client: &Client, options: &Options, bulk: &Bulk) -> Result<Report> {
+    let services: Api<Service> = Api::namespaced(client.clone(), &options.namespace);
+    let announcements: Api<Announcement> = Api::all(client.clone());
+    let started = now();
+    let all = services.list_metadata(&ListParams::default()).await.context("list Services")?;
+    let names = all.items.into_iter().filter_map(|service| service.metadata.name);
+    let names: Vec<String> = names.filter(|name| name.starts_with("bulk-")).collect();
+    let work = names.iter().map(async |name| {
+        services.delete(name, &DeleteParams::background()).await.with_context(|| format!("delete Service {name}"))
+    });
+    let gone = within(options.limit(), at_a_time(bulk.connections, work)).await??;
+    let (delete, every) = (DeleteParams::default(), ListParams::default());
+    let rest = announcements.delete_collection(&delete, &every);
+    within(options.limit(), rest).await?.context("delete the Announcements")?;
+    Ok(Report { services: gone.len(), total_ms: ms(now() - started), ..Report::default() })
 }

@@ -1,6 +1,6 @@
 //! Makes Services in bulk and measures how long they wait for their addresses. The benchmark of the controller drives it.
 //!
-//! `create` makes them with so many requests at a time and says when each had its address; `wait` watches until so many
+//! `slices` makes endpoints for them beforehand, `create` makes them with so many requests at a time and says when each had its address; `wait` watches until so many
 //! have one; `write` is the yardstick: it does to the API server what a controller has to do, and nothing else.
 //! Each prints one line of JSON when it is done.
 
@@ -31,6 +31,8 @@ async fn main() -> ExitCode {
 async fn run(options: Options) -> anyhow::Result<()> {
     let client = options::client(&options).await?;
     let report = match &options.verb {
+        Verb::Slices(bulk) => creating::slices(&client, &options, bulk).await?,
+        Verb::Clear(bulk) => creating::clear(&client, &options, bulk).await?,
         Verb::Create(bulk) => creating::create(&client, &options, bulk).await?,
         Verb::Wait { count } => watching::wait(&client, &options, *count).await?,
         Verb::Write(bulk) => writing::write(&client, &options, bulk).await?,

@@ -35,8 +35,12 @@ impl Options {
 /// What to do.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
-    /// Makes Services.
+    /// Makes an EndpointSlice for each Service to come, with a ready endpoint on each of three nodes.
+    Slices(Bulk),
+    /// Makes Services without selectors; their endpoints are those of `slices`.
     Create(Bulk),
+    /// Deletes the Services, and all Announcements.
+    Clear(Bulk),
     /// Prints a line when it watches, and ends when so many Services of the namespace have an address.
     Wait {
         /// How many.

@@ -1,6 +1,6 @@
 //! What was measured, as JSON on standard output.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -15,6 +15,8 @@ pub(crate) struct Report {
     pub(crate) requests_ms: f64,
     /// From the answer to the creation of a Service until it was seen with an address: median, 99th percentile, worst.
     pub(crate) lag_ms: Option<[f64; 3]>,
+    /// When one hundredth, two hundredths, … of the Services had an address.
+    pub(crate) curve: Vec<f64>,
 }
 
 /// In milliseconds.
@@ -27,6 +29,14 @@ pub(crate) fn quantiles(mut lags: Vec<Duration>) -> Option<[f64; 3]> {
     lags.sort_unstable();
     let at = |share: usize| lags.get((lags.len().saturating_sub(1)) * share / 100).copied().map(ms);
     Some([at(50)?, at(99)?, at(100)?])
+}
+
+/// When each hundredth of what happened at `times` had happened, milliseconds since `started`.
+pub(crate) fn curve(started: Instant, times: impl IntoIterator<Item = Instant>) -> Vec<f64> {
+    let mut times: Vec<Instant> = times.into_iter().collect();
+    times.sort_unstable();
+    let upto = |percent: usize| (times.len() * percent).div_ceil(100).checked_sub(1).and_then(|at| times.get(at));
+    (1..=100).filter_map(upto).map(|time| ms(time.saturating_duration_since(started))).collect()
 }
 
 #[expect(clippy::print_stdout, reason = "this is what the program is for")]

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     options::Options,
-    report::{Report, ms, ready},
+    report::{Report, curve, ms, ready},
 };
 
 /// When Services were first seen with an address, by name.
@@ -64,7 +64,8 @@ pub(crate) async fn wait(client: &Client, options: &Options, count: usize) -> Re
     let watching = async { tokio::join!(watching, telling).0 };
     let seen = within(options.limit(), watching).await??;
     let total = seen.values().max().map_or(Duration::ZERO, |last| *last - started);
-    Ok(Report { services: seen.len(), total_ms: ms(total), ..Report::default() })
+    let curve = curve(started, seen.values().copied());
+    Ok(Report { services: seen.len(), total_ms: ms(total), curve, ..Report::default() })
 }
 
 /// Ends what takes too long.

@@ -1,6 +1,6 @@
 //! The yardstick: what has to be written for each Service, and nothing but that.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Instant};
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::api::{
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::{
     options::{Bulk, Options},
-    report::{Report, ms},
+    report::{Report, curve, ms},
     watching::{at_a_time, now, within},
 };
 
@@ -36,16 +36,17 @@ pub(crate) async fn write(client: &Client, options: &Options, bulk: &Bulk) -> Re
     });
     let written = within(options.limit(), at_a_time(bulk.connections, work)).await??;
     let total = ms(now() - started);
-    Ok(Report { services: written.len(), total_ms: total, requests_ms: total, lag_ms: None })
+    let curve = curve(started, written.iter().copied());
+    Ok(Report { services: written.len(), total_ms: total, requests_ms: total, lag_ms: None, curve })
 }
 
-/// What a controller writes for one Service.
+/// What a controller writes for one Service; returns when it had its address.
 async fn give(
     services: &Api<Service>,
     announcements: &Api<Announcement>,
     (namespace, name): (&str, &str),
     address: Ipv4Addr,
-) -> Result<()> {
+) -> Result<Instant> {
     let patch = json!({
         "metadata": { "annotations": { names::ALLOCATED_FROM: "bulk" } },
         "status": { "loadBalancer": { "ingress": [{ "ip": address.to_string(), "ipMode": "VIP" }] } },
@@ -53,6 +54,7 @@ async fn give(
     let parameters = PatchParams::default();
     let status = services.patch_status(name, &parameters, &Patch::Strategic(patch)).await;
     let status = status.with_context(|| format!("write the status of Service {name}"))?;
+    let given = now();
     let content = AnnouncementSpec {
         address: address.to_string(),
         pool: "bulk".to_owned(),
@@ -68,5 +70,5 @@ async fn give(
         .create(&PostParams::default(), &announcement)
         .await
         .with_context(|| format!("write the Announcement of {address}"))?;
-    Ok(())
+    Ok(given)
 }
