@@ -45,6 +45,7 @@ pub(crate) async fn create(client: &Client, options: &Options, bulk: &Bulk) -> R
         requests_ms: ms(requests),
         lag_ms: quantiles(lags),
         curve: curve(started, seen.values().copied()),
+        ..Report::default()
     })
 }
 

@@ -34,7 +34,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         Verb::Slices(bulk) => creating::slices(&client, &options, bulk).await?,
         Verb::Clear(bulk) => creating::clear(&client, &options, bulk).await?,
         Verb::Create(bulk) => creating::create(&client, &options, bulk).await?,
-        Verb::Wait { count } => watching::wait(&client, &options, *count).await?,
+        Verb::Wait { count, announcements } => watching::wait(&client, &options, *count, *announcements).await?,
         Verb::Write(bulk) => writing::write(&client, &options, bulk).await?,
     };
     report::print(&report)

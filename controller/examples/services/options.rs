@@ -45,6 +45,9 @@ pub(crate) enum Verb {
     Wait {
         /// How many.
         count: usize,
+        /// Ends when there are as many Announcements, too.
+        #[arg(long)]
+        announcements: bool,
     },
     /// Gives addresses of 10.0.0.0/8 to Services that are there, and writes an Announcement for each, as fast as it goes.
     Write(Bulk),

@@ -13,6 +13,8 @@ pub(crate) struct Report {
     pub(crate) total_ms: f64,
     /// From the first request to the last answer, where requests were made.
     pub(crate) requests_ms: f64,
+    /// From the start of the watch until there were as many Announcements; 0 where they were not watched.
+    pub(crate) announced_ms: f64,
     /// From the answer to the creation of a Service until it was seen with an address: median, 99th percentile, worst.
     pub(crate) lag_ms: Option<[f64; 3]>,
     /// When one hundredth, two hundredths, … of the Services had an address.

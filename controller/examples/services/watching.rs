@@ -1,16 +1,18 @@
 //! Watching which Services have an address.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     pin::pin,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 use futures::{StreamExt as _, TryStreamExt as _};
+use arpeggio_common::api::Announcement;
 use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api, Client,
+    core::PartialObjectMeta,
     runtime::{WatchStreamExt as _, watcher},
 };
 use tokio::sync::oneshot;
@@ -51,8 +53,23 @@ pub(crate) async fn watch(client: Client, namespace: String, count: usize, begun
     Ok(seen)
 }
 
-/// Measures the time until `count` Services have an address.
-pub(crate) async fn wait(client: &Client, options: &Options, count: usize) -> Result<Report> {
+/// Watches until there are `count` Announcements, and says when that was.
+async fn watch_announcements(client: Client, count: usize) -> Result<Instant> {
+    let announcements: Api<PartialObjectMeta<Announcement>> = Api::all(client);
+    let mut events = pin!(watcher(announcements, watcher::Config::default()).default_backoff());
+    let mut names = BTreeSet::new();
+    while names.len() < count {
+        let Some(event) = events.try_next().await? else { bail!("the watch of Announcements ended") };
+        match event {
+            watcher::Event::Apply(object) | watcher::Event::InitApply(object) => names.extend(object.metadata.name),
+            watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone => {}
+        }
+    }
+    Ok(now())
+}
+
+/// Measures the time until `count` Services have an address, and until there are as many Announcements if those count too.
+pub(crate) async fn wait(client: &Client, options: &Options, count: usize, announcements: bool) -> Result<Report> {
     let (begun, has_begun) = oneshot::channel();
     let watching = watch(client.clone(), options.namespace.clone(), count, begun);
     let started = now();
@@ -61,11 +78,14 @@ pub(crate) async fn wait(client: &Client, options: &Options, count: usize) -> Re
             ready();
         }
     };
-    let watching = async { tokio::join!(watching, telling).0 };
-    let seen = within(options.limit(), watching).await??;
+    let announced = watch_announcements(client.clone(), if announcements { count } else { 0 });
+    let all = async { tokio::join!(watching, announced, telling) };
+    let (seen, announced, ()) = within(options.limit(), all).await?;
+    let (seen, announced) = (seen?, announced?);
     let total = seen.values().max().map_or(Duration::ZERO, |last| *last - started);
     let curve = curve(started, seen.values().copied());
-    Ok(Report { services: seen.len(), total_ms: ms(total), curve, ..Report::default() })
+    let announced_ms = if announcements { ms(announced - started) } else { 0.0 };
+    Ok(Report { services: seen.len(), total_ms: ms(total), announced_ms, curve, ..Report::default() })
 }
 
 /// Ends what takes too long.

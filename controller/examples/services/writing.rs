@@ -37,7 +37,7 @@ pub(crate) async fn write(client: &Client, options: &Options, bulk: &Bulk) -> Re
     let written = within(options.limit(), at_a_time(bulk.connections, work)).await??;
     let total = ms(now() - started);
     let curve = curve(started, written.iter().copied());
-    Ok(Report { services: written.len(), total_ms: total, requests_ms: total, lag_ms: None, curve })
+    Ok(Report { services: written.len(), total_ms: total, requests_ms: total, curve, ..Report::default() })
 }
 
 /// What a controller writes for one Service; returns when it had its address.
