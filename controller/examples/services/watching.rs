@@ -7,8 +7,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use futures::{StreamExt as _, TryStreamExt as _};
 use arpeggio_common::api::Announcement;
+use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::Service;
 use kube::{
     Api, Client,

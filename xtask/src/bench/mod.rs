@@ -2,6 +2,8 @@
 
 mod busy;
 pub mod common;
+pub mod controller;
+mod cpu;
 pub mod failover;
 pub mod fastpath;
 mod tables;
@@ -23,6 +25,8 @@ enum What {
     Fastpath(fastpath::Args),
     /// What clients see of a failover, beside other ways of keeping an address alive.
     Failover(failover::Args),
+    /// How long Services wait for their addresses, beside what the API server can take at all.
+    Controller(controller::Args),
 }
 
 /// Runs the verb.
@@ -33,5 +37,6 @@ pub fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Fastpath(args) => fastpath::run(args).map(drop),
         What::Failover(args) => failover::run(args).map(drop),
+        What::Controller(args) => controller::run(args).map(drop),
     }
 }

@@ -7,11 +7,13 @@ use anyhow::Result;
 use super::{
     asking::{self, Account},
     beds::Bed,
-    cpu,
     plan::Plan,
     report::{Answers, Family, Flood, Latency},
 };
-use crate::{bench::busy::Busy, ui};
+use crate::{
+    bench::{busy::Busy, cpu},
+    ui,
+};
 
 /// How long the processes are watched without requests.
 const QUIET: Duration = Duration::from_secs(2);

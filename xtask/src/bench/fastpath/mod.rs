@@ -7,7 +7,6 @@
 mod answers;
 mod asking;
 mod beds;
-mod cpu;
 mod frames;
 mod goals;
 mod picture;

@@ -27,6 +27,7 @@ const READY: Duration = Duration::from_secs(60);
 
 /// What [`Cluster::install`] has prepared.
 pub struct Installed {
+    programs: PathBuf,
     controller: PathBuf,
     speaker: PathBuf,
     excludes: PathBuf,
@@ -53,6 +54,7 @@ impl Cluster {
         let text = map["data"]["excludel2.yaml"].as_str().context("the exclude file has no excludel2.yaml in it")?;
         fs::write(&excludes, text).with_context(|| format!("write {}", excludes.display()))?;
         Ok(Installed {
+            programs: paths::profile(),
             controller: self.service_account(NAMESPACE, "controller")?,
             speaker: self.service_account(NAMESPACE, "speaker")?,
             excludes,
@@ -66,13 +68,19 @@ fn runs_pods(object: &Value) -> bool {
 }
 
 impl Installed {
+    /// Starts the programs of this folder instead of those that were built beside this one.
+    #[must_use]
+    pub fn with_programs(self, folder: PathBuf) -> Self {
+        Self { programs: folder, ..self }
+    }
+
     /// Starts a replica of the controller in a namespace of its own in the management network, so that it can be cut off.
     /// Replicas are counted from 1. Returns at once: see [`Controller::wait_ready`].
     ///
     /// # Errors
     /// If the program is not built or cannot be started.
     pub fn start_controller(&self, cluster: &Cluster, replica: u8, arguments: &[&str]) -> Result<Controller> {
-        let program = built(&paths::profile().join("controller"), "arpeggio-controller")?;
+        let program = built(&self.programs.join("controller"), "arpeggio-controller")?;
         let port = format!("controller{replica}");
         let lab = &cluster.segment().lab;
         let namespace = Namespace::new(format!("{}-{port}", lab.tag()))?;
@@ -89,7 +97,7 @@ impl Installed {
     /// # Errors
     /// If the program is not built or cannot be started.
     pub fn start_speaker(&self, cluster: &Cluster, node: &str, arguments: &[&str]) -> Result<Speaker> {
-        let program = built(&paths::speaker(), "arpeggio-speaker")?;
+        let program = built(&self.programs.join("speaker"), "arpeggio-speaker")?;
         let (lab, namespace) = (&cluster.segment().lab, &cluster.node(node)?.namespace);
         let run = lab.directory().join(format!("speaker-{node}"));
         fs::create_dir_all(&run).with_context(|| format!("create {}", run.display()))?;
