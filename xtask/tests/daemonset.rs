@@ -6,6 +6,8 @@
 
 #[path = "cluster/harness.rs"]
 mod harness;
+#[path = "daemonset/deployed.rs"]
+mod deployed;
 #[path = "daemonset/kubelets.rs"]
 mod kubelets;
 
@@ -14,6 +16,6 @@ use std::process::ExitCode;
 use xtask::lab::cluster::Options;
 
 fn main() -> ExitCode {
-    let scenarios = [kubelets::SCENARIOS].concat();
+    let scenarios = [kubelets::SCENARIOS, deployed::SCENARIOS].concat();
     harness::run(Options { kubelet: true, ..Options::default() }, &scenarios)
 }

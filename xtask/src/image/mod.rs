@@ -45,6 +45,9 @@ pub struct Wanted {
     pub quick: bool,
 }
 
+/// Tag of the image that takes the place of another in tests of updates.
+pub const NEXT: &str = "next";
+
 impl Wanted {
     /// The image of the development build, under the name that the manifests give.
     ///
@@ -52,6 +55,21 @@ impl Wanted {
     /// If the manifests name no image.
     pub fn quick() -> Result<Self> {
         Self::from(&Args { quick: true, ..Args::default() })
+    }
+
+    /// The same programs as another image: its tag is [`NEXT`].
+    ///
+    /// # Errors
+    /// As [`quick`](Self::quick).
+    pub fn quick_next() -> Result<Self> {
+        let name = manifests::image()?;
+        let tag = name.rsplit_once(':').map_or(name.as_str(), |(name, _)| name);
+        let args = Args {
+            quick: true,
+            tag: Some(format!("{tag}:{NEXT}")),
+            output: Some(paths::target().join("image/arpeggio-next.tar")),
+        };
+        Self::from(&args)
     }
 
     fn from(args: &Args) -> Result<Self> {

@@ -25,7 +25,7 @@ pub(super) fn pack(tree: &Path, scratch: &Path, wanted: &Wanted) -> Result<()> {
     copy.arg(tree).arg("/");
     sh::run(copy)?;
     let mut config = buildah(&["config", "--created-by", "cargo xtask image", "--env", "PATH=/"]);
-    for (name, value) in labels() {
+    for (name, value) in labels(&wanted.tag) {
         config.args(["--label", &format!("org.opencontainers.image.{name}={value}")]);
     }
     config.arg(&container);
@@ -41,11 +41,26 @@ pub(super) fn pack(tree: &Path, scratch: &Path, wanted: &Wanted) -> Result<()> {
 }
 
 /// What an image says about itself, with the names that the OCI gives.
-fn labels() -> [(&'static str, &'static str); 4] {
+fn labels(name: &str) -> [(&'static str, &str); 4] {
+    // Behind the last colon, unless that belongs to the port of a registry.
+    let version = name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'));
     [
         ("title", "Arpeggio"),
-        ("version", env!("CARGO_PKG_VERSION")),
+        ("version", version.unwrap_or("latest")),
         ("source", env!("CARGO_PKG_REPOSITORY")),
         ("licenses", "Apache-2.0"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_that_of_the_tag() {
+        let version = |name| labels(name)[1].1;
+        assert_eq!(version("ghcr.io/arpeggio-lb/arpeggio:v1.2.3"), "v1.2.3");
+        assert_eq!(version("registry.example:5000/arpeggio"), "latest");
+        assert_eq!(version("arpeggio"), "latest");
+    }
 }

@@ -14,7 +14,7 @@ use super::{
     tier::{TestProgram, programs},
 };
 use crate::{
-    kernels, kube, lab, paths,
+    image, kernels, kube, lab, paths,
     setup::{self, Purpose},
     sh, sim, ui,
 };
@@ -35,6 +35,9 @@ pub(super) fn tier(tier: Tier, options: &Options) -> Result<Tally> {
         Tier::Netns => netns(options),
         Tier::Cluster => cluster(tier, options, &lab::cluster::Options::default()),
         Tier::Daemonset => {
+            // Pods run images, not the programs of this machine.
+            image::build(&image::Wanted::quick()?)?;
+            image::build(&image::Wanted::quick_next()?)?;
             cluster(tier, options, &lab::cluster::Options { kubelet: true, ..lab::cluster::Options::default() })
         }
         Tier::Kernels => {

@@ -181,6 +181,8 @@ fn api_server(namespace: &Namespace, assets: &Assets, files: &Files, options: &O
     command.arg("--token-auth-file").arg(&files.tokens);
     command.args(["--authorization-mode=Node,RBAC", "--allow-privileged=true"]);
     command.arg(format!("--service-cluster-ip-range={SERVICE_RANGES}"));
+    // kubectl logs and exec: no name service knows the nodes.
+    command.arg("--kubelet-preferred-address-types=InternalIP");
     let mut admission = vec!["NodeRestriction"];
     if !options.kubelet {
         // Nobody would ever take the taint away again: the controller that does so judges by heartbeats of kubelets.

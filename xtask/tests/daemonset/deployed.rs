@@ -1,0 +1,270 @@
+//! What users do: `kubectl apply -k manifests/` with our image, on real kubelets.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+use xtask::{
+    image::Wanted,
+    lab::{
+        Asker, clients,
+        cluster::{Cluster, Endpoint, NAMESPACE, Requests, backend},
+        eventually,
+    },
+    manifests, sh,
+};
+
+use super::harness::Scenario;
+
+/// Limit for things that take seconds, with room for a busy machine.
+const SOON: Duration = Duration::from_secs(120);
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("the_manifests_make_pods_that_answer", the_manifests_make_pods_that_answer),
+    ("pods_have_their_rights_and_no_others", pods_have_their_rights_and_no_others),
+    ("a_new_image_loses_no_request", a_new_image_loses_no_request),
+    ("a_restart_loses_no_request", a_restart_loses_no_request),
+    ("without_the_manifests_nothing_of_them_is_left", without_the_manifests_nothing_of_them_is_left),
+];
+
+/// A pool, and an advertisement of it.
+const POOL: &str = "apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: first, namespace: metallb-system}
+spec: {addresses: [192.0.2.100-192.0.2.119, 2001:db8::100-2001:db8::11f]}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: first, namespace: metallb-system}
+spec: {ipAddressPools: [first]}
+";
+
+fn service(name: &str) -> String {
+    format!(
+        "{POOL}---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: default}}
+spec:
+  type: LoadBalancer
+  ipFamilyPolicy: RequireDualStack
+  ports: [{{port: 80, targetPort: {}}}]
+",
+        backend::PORT
+    )
+}
+
+fn deploy(cluster: &Cluster) {
+    cluster.deploy(&Wanted::quick().unwrap().archive).unwrap();
+}
+
+/// Makes the Service, with backends on every node, and waits for its addresses: IPv4 before IPv6.
+fn with_service(cluster: &Cluster, name: &str) -> Vec<IpAddr> {
+    cluster.apply(&service(name)).unwrap();
+    let nodes: Vec<_> = cluster.segment().nodes.iter().map(|node| Endpoint::ready(&node.name)).collect();
+    cluster.endpoints("default", name, &nodes).unwrap();
+    let addresses = eventually(SOON, "the Service to have two addresses", || {
+        let object = cluster.get(&["service", name])?;
+        let ingress = object["status"]["loadBalancer"]["ingress"].as_array().cloned().unwrap_or_default();
+        let addresses: Vec<IpAddr> =
+            ingress.iter().filter_map(|one| one["ip"].as_str()?.parse().ok()).collect();
+        ensure!(addresses.len() == 2, "the status is {}", object["status"]);
+        Ok(addresses)
+    });
+    let mut addresses = addresses.unwrap();
+    addresses.sort();
+    for address in &addresses {
+        eventually(SOON, "an answer", || cluster.curl(*address, 80)).unwrap();
+    }
+    addresses
+}
+
+/// Address → node that says it owns it.
+fn owners(cluster: &Cluster) -> anyhow::Result<BTreeMap<IpAddr, String>> {
+    let list = cluster.get(&["announcements"])?;
+    let items = list["items"].as_array().context("no list")?;
+    let owner = |item: &Value| {
+        let node = item["status"]["owner"].as_str()?.to_owned();
+        Some((item["spec"]["address"].as_str()?.parse().ok()?, node))
+    };
+    Ok(items.iter().filter_map(owner).collect())
+}
+
+fn owned(cluster: &Cluster, address: IpAddr) -> String {
+    eventually(SOON, "somebody to say that it owns the address", || {
+        owners(cluster)?.get(&address).cloned().with_context(|| format!("nobody owns {address}"))
+    })
+    .unwrap()
+}
+
+fn speaker_pods(cluster: &Cluster) -> Vec<Value> {
+    let selector = "app.kubernetes.io/component=speaker";
+    let pods = cluster.get(&["pods", "--namespace", NAMESPACE, "--selector", selector]).unwrap();
+    pods["items"].as_array().unwrap().clone()
+}
+
+fn speaker(cluster: &Cluster, pod: &Value, arguments: &[&str]) -> String {
+    let name = pod["metadata"]["name"].as_str().unwrap();
+    let exec = ["exec", "--namespace", NAMESPACE, name, "--", "speaker"];
+    cluster.kubectl(&[&exec[..], arguments].concat()).unwrap()
+}
+
+fn the_manifests_make_pods_that_answer(cluster: &Cluster) {
+    deploy(cluster);
+    let pods = speaker_pods(cluster);
+    let nodes: BTreeSet<_> = pods.iter().map(|pod| pod["spec"]["nodeName"].as_str().unwrap()).collect();
+    assert_eq!(nodes.len(), 3);
+
+    let vips = with_service(cluster, "first");
+    for vip in &vips {
+        let owner = owned(cluster, *vip);
+        clients::expect_only(&cluster.segment().client, *vip, &cluster.node(&owner).unwrap().mac).unwrap();
+    }
+    for pod in &pods {
+        let status: Value = serde_json::from_str(&speaker(cluster, pod, &["status", "-o", "json"])).unwrap();
+        let attached = &status["interfaces"][0];
+        assert_eq!(attached["name"], "eth0", "{status:#}");
+        assert_ne!(attached["attach"], "user", "the program is in the kernel: {status:#}");
+        // Four capabilities, a read-only root, the profiles of the runtime: nothing stands in the way.
+        speaker(cluster, pod, &["check"]);
+
+        let node = pod["spec"]["nodeName"].as_str().unwrap();
+        let mut dump = cluster.on_node(node, "bpftool").unwrap();
+        dump.args(["--json", "map", "dump", "pinned", "/sys/fs/bpf/arpeggio/v1/VIPS4"]);
+        let entries: Value = serde_json::from_str(&sh::read(dump).unwrap()).unwrap();
+        assert!(!entries.as_array().unwrap().is_empty(), "{node} has no entry");
+    }
+    cluster.delete(&service("first")).unwrap();
+}
+
+/// `kubectl auth can-i --list`, without what everybody may: `(resource, names, verbs)`.
+fn rights(cluster: &Cluster, account: &str, namespace: &str) -> BTreeSet<String> {
+    let user = format!("--as=system:serviceaccount:{NAMESPACE}:{account}");
+    let list = cluster.kubectl(&["auth", "can-i", "--list", "--no-headers", &user, "--namespace", namespace]).unwrap();
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let everybody = |line: &String| line.starts_with('[') || line.starts_with("selfsubject");
+    list.lines().map(words).filter(|line| !everybody(line)).collect()
+}
+
+fn lines(text: &str) -> BTreeSet<String> {
+    text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+const CONTROLLER_ANYWHERE: &str = "
+    announcements.arpeggio.io [] [] [list watch create patch delete]
+    endpointslices.discovery.k8s.io [] [] [list watch]
+    events.events.k8s.io [] [] [create]
+    namespaces [] [] [list watch]
+    nodes [] [] [list watch]
+    services [] [] [list watch]
+    services/status [] [] [patch]
+    speakers.arpeggio.io [] [] [list watch]
+";
+const CONTROLLER_IN_ITS_NAMESPACE: &str = "
+    ipaddresspools.metallb.io [] [] [list watch]
+    ipaddresspools.metallb.io/status [] [] [patch]
+    l2advertisements.metallb.io [] [] [list watch]
+    servicel2statuses.metallb.io [] [] [list watch create delete]
+    servicel2statuses.metallb.io/status [] [] [patch]
+    leases.coordination.k8s.io [] [] [list watch create]
+    leases.coordination.k8s.io [] [arpeggio-controller] [get update]
+";
+const SPEAKER_ANYWHERE: &str = "
+    announcements.arpeggio.io [] [] [list watch]
+    announcements.arpeggio.io/status [] [] [patch]
+    nodes [] [] [list watch]
+    speakers.arpeggio.io [] [] [list watch create]
+    speakers.arpeggio.io/status [] [] [patch]
+";
+const SPEAKER_IN_ITS_NAMESPACE: &str = "
+    leases.coordination.k8s.io [] [] [create patch]
+";
+
+fn pods_have_their_rights_and_no_others(cluster: &Cluster) {
+    deploy(cluster);
+    let wanted = [
+        ("controller", CONTROLLER_ANYWHERE, CONTROLLER_IN_ITS_NAMESPACE),
+        ("speaker", SPEAKER_ANYWHERE, SPEAKER_IN_ITS_NAMESPACE),
+    ];
+    for (account, anywhere, inside) in wanted {
+        assert_eq!(rights(cluster, account, "default"), lines(anywhere));
+        assert_eq!(rights(cluster, account, NAMESPACE), lines(&format!("{anywhere}{inside}")));
+    }
+}
+
+/// What changes while clients ask: nothing may be lost, neither requests for the address nor requests to the service.
+fn loses_nothing(cluster: &Cluster, name: &str, change: impl FnOnce()) {
+    deploy(cluster);
+    let vips = with_service(cluster, name);
+    let owners: Vec<String> = vips.iter().map(|vip| owned(cluster, *vip)).collect();
+    let segment = cluster.segment();
+    let asker = Asker::start(&segment.lab, &segment.client, &vips, 200).unwrap();
+    let requests: Vec<Requests> =
+        vips.iter().map(|vip| Requests::start(&segment.client.namespace, *vip, 80, 20).unwrap()).collect();
+    let pods = |cluster| -> BTreeSet<String> {
+        speaker_pods(cluster).iter().map(|pod| pod["metadata"]["uid"].as_str().unwrap().to_owned()).collect()
+    };
+    let before = pods(cluster);
+
+    change();
+    cluster.rolled_out().unwrap();
+
+    assert!(before.is_disjoint(&pods(cluster)), "every speaker should be another one");
+    for one in requests {
+        one.stop().unwrap().expect_complete().unwrap();
+    }
+    let account = asker.stop().unwrap();
+    assert_eq!((account.lost, account.doubled), (0, 0), "{account:?}");
+    // Nobody noticed: ownership is where it was.
+    for (vip, owner) in vips.iter().zip(owners) {
+        assert_eq!(owned(cluster, *vip), owner);
+    }
+    cluster.delete(&service(name)).unwrap();
+}
+
+fn a_new_image_loses_no_request(cluster: &Cluster) {
+    let next = Wanted::quick_next().unwrap();
+    cluster.import(&next.archive).unwrap();
+    let set = |part: &str, image: &str| {
+        let container = part.rsplit('/').next().unwrap();
+        cluster.kubectl(&["set", "image", "--namespace", NAMESPACE, part, &format!("{container}={image}")]).unwrap();
+    };
+    loses_nothing(cluster, "updated", || {
+        for part in ["deployment/controller", "daemonset/speaker"] {
+            set(part, &next.tag);
+        }
+    });
+    for pod in speaker_pods(cluster) {
+        assert_eq!(pod["spec"]["containers"][0]["image"], next.tag.as_str());
+    }
+    // And back, as `kubectl apply -k` would.
+    deploy(cluster);
+}
+
+fn a_restart_loses_no_request(cluster: &Cluster) {
+    loses_nothing(cluster, "restarted", || {
+        cluster.kubectl(&["rollout", "restart", "daemonset/speaker", "--namespace", NAMESPACE]).unwrap();
+    });
+}
+
+fn without_the_manifests_nothing_of_them_is_left(cluster: &Cluster) {
+    deploy(cluster);
+    let vips = with_service(cluster, "last");
+    let folder = manifests::folder();
+    cluster.kubectl(&["delete", "-k", &folder.to_string_lossy(), "--timeout=120s"]).unwrap();
+    // The kernels answer until their leases end.
+    for vip in vips {
+        eventually(SOON, "silence", || clients::expect_silence(&cluster.segment().client, vip)).unwrap();
+    }
+    for object in manifests::objects().unwrap() {
+        let (kind, name) = (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
+        let found = cluster.kubectl(&["get", "--ignore-not-found", "--namespace", namespace, kind, name]).unwrap();
+        assert_eq!(found, "", "{}", json!({"kind": kind, "name": name}));
+    }
+    cluster.kubectl(&["delete", "service", "last"]).unwrap();
+}
