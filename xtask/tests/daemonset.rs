@@ -4,10 +4,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-#[path = "cluster/harness.rs"]
-mod harness;
 #[path = "daemonset/deployed.rs"]
 mod deployed;
+#[path = "cluster/harness.rs"]
+mod harness;
 #[path = "daemonset/kubelets.rs"]
 mod kubelets;
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is staged: every claim on the screen is checked before the next one, and the demo fails when one is untrue.
 
+mod kubernetes;
 mod scenes;
 mod stage;
 
@@ -18,6 +19,9 @@ use crate::{
 /// `cargo xtask demo`.
 #[derive(clap::Args)]
 pub struct Args {
+    /// The same with a real Kubernetes: kubelets, our manifests, a Service.
+    #[arg(long, conflicts_with_all = ["keep", "clean"])]
+    kubernetes: bool,
     /// Leave everything running at the end and say how to look around.
     #[arg(long)]
     keep: bool,
@@ -36,6 +40,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     for tag in abandoned() {
         ui::warn(format_args!("{tag} is left from an earlier run; `cargo xtask demo --clean` removes it"));
+    }
+    if args.kubernetes {
+        return kubernetes::play();
     }
     setup::ensure(&[Purpose::Lab])?;
     ebpf::run(&ebpf::Args::default())?;

@@ -70,8 +70,7 @@ fn with_service(cluster: &Cluster, name: &str) -> Vec<IpAddr> {
     let addresses = eventually(SOON, "the Service to have two addresses", || {
         let object = cluster.get(&["service", name])?;
         let ingress = object["status"]["loadBalancer"]["ingress"].as_array().cloned().unwrap_or_default();
-        let addresses: Vec<IpAddr> =
-            ingress.iter().filter_map(|one| one["ip"].as_str()?.parse().ok()).collect();
+        let addresses: Vec<IpAddr> = ingress.iter().filter_map(|one| one["ip"].as_str()?.parse().ok()).collect();
         ensure!(addresses.len() == 2, "the status is {}", object["status"]);
         Ok(addresses)
     });
@@ -211,7 +210,9 @@ fn loses_nothing(cluster: &Cluster, name: &str, change: impl FnOnce()) {
     let before = pods(cluster);
 
     change();
-    cluster.rolled_out().unwrap();
+    for part in ["deployment/controller", "daemonset/speaker"] {
+        cluster.wait_rollout(part).unwrap();
+    }
 
     assert!(before.is_disjoint(&pods(cluster)), "every speaker should be another one");
     for one in requests {
@@ -229,20 +230,18 @@ fn loses_nothing(cluster: &Cluster, name: &str, change: impl FnOnce()) {
 fn a_new_image_loses_no_request(cluster: &Cluster) {
     let next = Wanted::quick_next().unwrap();
     cluster.import(&next.archive).unwrap();
-    let set = |part: &str, image: &str| {
-        let container = part.rsplit('/').next().unwrap();
-        cluster.kubectl(&["set", "image", "--namespace", NAMESPACE, part, &format!("{container}={image}")]).unwrap();
-    };
-    loses_nothing(cluster, "updated", || {
-        for part in ["deployment/controller", "daemonset/speaker"] {
-            set(part, &next.tag);
+    let update = |image: &str| {
+        for (part, container) in [("deployment/controller", "controller"), ("daemonset/speaker", "speaker")] {
+            let image = format!("{container}={image}");
+            cluster.kubectl(&["set", "image", "--namespace", NAMESPACE, part, &image]).unwrap();
         }
-    });
+    };
+    loses_nothing(cluster, "updated", || update(&next.tag));
     for pod in speaker_pods(cluster) {
         assert_eq!(pod["spec"]["containers"][0]["image"], next.tag.as_str());
     }
-    // And back, as `kubectl apply -k` would.
-    deploy(cluster);
+    update(&manifests::image().unwrap());
+    cluster.wait_rollout("daemonset/speaker").unwrap();
 }
 
 fn a_restart_loses_no_request(cluster: &Cluster) {

@@ -28,7 +28,7 @@ impl Cluster {
     /// If a manifest is refused, or a pod is not ready within two minutes; the message says what its pods wait for.
     pub fn deploy(&self, image: &Path) -> Result<()> {
         self.import(image)?;
-        self.kubectl(&["apply", "--server-side", "-k", &manifests::folder().to_string_lossy()])?;
+        self.kubectl(&["apply", "-k", &manifests::folder().to_string_lossy()])?;
         self.wait_rollout("deployment/controller")?;
         self.wait_rollout("daemonset/speaker")
     }
