@@ -1,5 +1,6 @@
 //! Pure: what should be, out of one snapshot of what is.
 
+pub mod allocate;
 mod types;
 
 pub use types::{Decision, Notice, NoticeKind, ServiceWish};

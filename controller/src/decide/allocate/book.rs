@@ -1,0 +1,227 @@
+//! Who has which address: the one place where addresses are taken and let go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use super::{
+    pools::{PoolId, Pools},
+    refusal::{Why, protocol_name},
+    terms::{Backend, Share, Terms},
+};
+use crate::cluster::{Family, Port, ServiceKey};
+
+/// An address that Services of ours have.
+#[derive(Clone, Debug)]
+struct Entry {
+    users: BTreeSet<ServiceKey>,
+    /// Of all users; no two have the same.
+    ports: BTreeSet<Port>,
+    /// The same for all users; `None`: there is one.
+    share: Option<Arc<Share>>,
+}
+
+/// What a Service has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// IPv4 first.
+    pub(super) addresses: Vec<IpAddr>,
+    /// The pool they are from.
+    pub(super) pool: String,
+    /// The terms under which it took them.
+    pub(super) terms: Terms,
+}
+
+/// Nobody.
+static NOBODY: BTreeSet<ServiceKey> = BTreeSet::new();
+
+/// Pools, and who has which address of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Book {
+    pub(super) pools: Pools,
+    entries: BTreeMap<IpAddr, Entry>,
+    claims: BTreeMap<ServiceKey, Claim>,
+    /// Addresses of pools that Services have which are not ours to look after.
+    foreign: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
+    /// Pools and families of which something came free, or can be shared with others than before. `None` for the pool: of
+    /// one that is not there any more.
+    pub(super) loosened: BTreeSet<(Option<PoolId>, Family)>,
+    /// Pools of which something else is in use than before.
+    pub(super) dirty: BTreeSet<PoolId>,
+    /// Users before the first change since this was last emptied.
+    pub(super) before: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
+}
+
+impl Book {
+    /// Nobody has anything.
+    pub(super) fn new(pools: Pools) -> Self {
+        Self { pools, ..Self::default() }
+    }
+
+    /// What a Service has.
+    pub(super) fn claim(&self, key: &ServiceKey) -> Option<&Claim> {
+        self.claims.get(key)
+    }
+
+    /// The Services that have an address.
+    pub(super) fn users(&self, address: IpAddr) -> &BTreeSet<ServiceKey> {
+        self.entries.get(&address).map_or(&NOBODY, |entry| &entry.users)
+    }
+
+    /// Every address that somebody has, with its users.
+    pub(super) fn all_users(&self) -> impl Iterator<Item = (IpAddr, &BTreeSet<ServiceKey>)> {
+        self.entries.iter().map(|(address, entry)| (*address, &entry.users))
+    }
+
+    /// Whether the ports of `terms` are free on an address that others have.
+    fn ports_are_free(entries: &BTreeMap<IpAddr, Entry>, address: IpAddr, terms: &Terms) -> bool {
+        entries.get(&address).is_some_and(|entry| entry.ports.is_disjoint(&terms.ports))
+    }
+
+    /// The first address of a pool that a Service can have under `terms`.
+    pub(super) fn lowest(&mut self, id: PoolId, family: Family, terms: &Terms) -> Option<IpAddr> {
+        let Self { pools, entries, .. } = self;
+        pools.get_mut(id).lowest(family, terms, |address| Self::ports_are_free(entries, address, terms))
+    }
+
+    /// Whether a Service that does not have the address may have it, as far as others go (MetalLB behaviour 27).
+    ///
+    /// # Errors
+    /// Says who has it, and why it cannot be shared.
+    pub(super) fn may_join(&self, address: IpAddr, terms: &Terms) -> Result<(), Why> {
+        let Some(entry) = self.entries.get(&address) else { return Ok(()) };
+        let in_use = |reason: String| match entry.users.first() {
+            Some(user) => Err(Why::InUse { address, user: user.clone(), reason }),
+            None => Ok(()),
+        };
+        match (&entry.share, &terms.share) {
+            (None, _) => in_use("which does not share it".to_owned()),
+            (Some(_), None) => in_use("which shares it only with Services that have its sharing key".to_owned()),
+            (Some(theirs), Some(ours)) if theirs.key != ours.key => {
+                in_use(format!("which shares it under another key, {:?}", theirs.key))
+            }
+            (Some(theirs), Some(ours)) if theirs.backend != ours.backend => {
+                in_use(other_backend(&theirs.backend, &ours.backend).to_owned())
+            }
+            (Some(_), Some(_)) => match entry.ports.intersection(&terms.ports).next() {
+                Some(port) => in_use(format!("and so is its port {}/{}", port.number, protocol_name(port.protocol))),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Whether somebody else's Service has the address, and none of ours.
+    ///
+    /// # Errors
+    /// Says which.
+    pub(super) fn is_not_foreign(&self, address: IpAddr) -> Result<(), Why> {
+        match self.foreign.get(&address).and_then(BTreeSet::first) {
+            Some(user) if !self.entries.contains_key(&address) => Err(Why::Foreign { address, user: user.clone() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives addresses to a Service, beside those that it has. Whether it may have them was found out before.
+    pub(super) fn take(&mut self, key: &ServiceKey, addresses: &[IpAddr], pool: &str, terms: &Terms) {
+        for address in addresses {
+            self.remember(*address);
+            if !self.entries.contains_key(address)
+                && let Some((id, range)) = self.pools.range_mut(*address)
+            {
+                range.occupy(*address, terms.share.as_ref());
+                self.dirty.insert(id);
+            }
+            let entry = self.entries.entry(*address).or_insert_with(|| Entry {
+                users: BTreeSet::new(),
+                ports: BTreeSet::new(),
+                share: terms.share.clone(),
+            });
+            entry.users.insert(key.clone());
+            entry.ports.extend(&terms.ports);
+        }
+        let claim = self.claims.entry(key.clone()).or_insert_with(|| Claim {
+            addresses: Vec::new(),
+            pool: pool.to_owned(),
+            terms: terms.clone(),
+        });
+        claim.addresses.extend(addresses);
+        claim.addresses.sort_unstable();
+    }
+
+    /// Takes from a Service whatever it has.
+    pub(super) fn leave(&mut self, key: &ServiceKey) {
+        let Some(Claim { addresses, terms, .. }) = self.claims.remove(key) else { return };
+        for address in addresses {
+            self.remember(address);
+            let Some(entry) = self.entries.get_mut(&address) else { continue };
+            entry.users.remove(key);
+            entry.ports.retain(|port| !terms.ports.contains(port));
+            let (free, share) = (entry.users.is_empty(), entry.share.clone());
+            if free {
+                self.entries.remove(&address);
+            }
+            let mut pool = None;
+            if let Some((id, range)) = self.pools.range_mut(address) {
+                if free {
+                    range.vacate(address, share.as_ref());
+                } else {
+                    range.loosen(address, share.as_ref());
+                }
+                pool = Some(id);
+                self.dirty.insert(id);
+            }
+            self.loosened.insert((pool, Family::of(address)));
+            self.mark_foreign(address);
+        }
+    }
+
+    /// What others have of our pools is not free.
+    fn mark_foreign(&mut self, address: IpAddr) {
+        if self.entries.contains_key(&address) {
+            return;
+        }
+        let foreign = self.foreign.contains_key(&address);
+        let Some((id, range)) = self.pools.range_mut(address) else { return };
+        self.dirty.insert(id);
+        if foreign {
+            range.occupy(address, None);
+        } else {
+            range.vacate(address, None);
+            self.loosened.insert((Some(id), Family::of(address)));
+        }
+    }
+
+    /// Says which addresses a Service has that is not ours to look after.
+    pub(super) fn set_foreign(&mut self, key: &ServiceKey, before: &[IpAddr], now: &[IpAddr]) {
+        for address in before {
+            if let Some(users) = self.foreign.get_mut(address) {
+                users.remove(key);
+                if users.is_empty() {
+                    self.foreign.remove(address);
+                }
+            }
+        }
+        for address in now {
+            self.foreign.entry(*address).or_default().insert(key.clone());
+        }
+        for address in before.iter().chain(now) {
+            self.mark_foreign(*address);
+        }
+    }
+
+    fn remember(&mut self, address: IpAddr) {
+        if !self.before.contains_key(&address) {
+            self.before.insert(address, self.users(address).clone());
+        }
+    }
+}
+
+const fn other_backend(theirs: &Backend, ours: &Backend) -> &'static str {
+    match (theirs, ours) {
+        (Backend::Anywhere, _) => "which shares it with Services of externalTrafficPolicy Cluster only",
+        (_, Backend::Anywhere) => "which shares it with Services of externalTrafficPolicy Local only",
+        _ => "which shares it with Services of externalTrafficPolicy Local that select the same pods only",
+    }
+}

@@ -1,0 +1,332 @@
+//! Allocation: which Service has which addresses (MetalLB behaviour 1 to 30, sections 2.1 to 2.6).
+//!
+//! The status of Services is the database. [`Allocation`] keeps in memory what follows from it: who has which address
+//! ([`book`]), what of each range is in use ([`range`]), and for each Service what was decided and not seen in its status yet
+//! ([`record`]): a decision holds from the moment it is made.
+//!
+//! Where MetalLB leaves a choice to chance, or does harm, this is what is done here:
+//! - Pools that are equally good are tried by name.
+//! - What Services have in their status is theirs before anybody gets anything: nobody loses an address to a Service that
+//!   came first in some list.
+//! - A Service that changes from two families to one keeps the address of that family; one that requires both and has one
+//!   keeps it if its pool has the other.
+//! - A pool that cannot be understood since its last edit gives nothing more, but what it gave stays given.
+//! - Addresses in the status of Services of another class lie untouched: they are not given away while they stand there
+//!   (unless a Service of ours had them already), and count as used.
+//! - A status that somebody emptied is filled again with the same addresses.
+
+mod book;
+mod choose;
+mod intervals;
+mod pools;
+mod range;
+mod record;
+mod refusal;
+mod request;
+mod settle;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use arpeggio_common::model::Configuration;
+
+pub use self::types::{Given, Outcome, Touched};
+use self::{
+    book::Book,
+    pools::{PoolId, Pools},
+    record::{Current, Record},
+    refusal::Why,
+    request::Demand,
+    settle::{Past, Verdict},
+};
+use crate::cluster::{Changes, Family, PoolUsage, Refusal, Service, ServiceKey, Settings, Snapshot};
+
+/// What makes it worthwhile to look at a Service again that did not get everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// Anything that comes free.
+    ForAnything,
+    /// An address of a family out of one pool: for the second address of a Service.
+    For(PoolId, Family),
+}
+
+/// Whose a Service is.
+enum Standing {
+    /// Of our class: it is to have addresses.
+    Ours,
+    /// Not of type LoadBalancer, and still carrying something that we wrote.
+    Leftover,
+    /// Another controller looks after it.
+    Foreign,
+    /// It has nothing to do with load balancers.
+    Other,
+}
+
+/// A Service that is looked at.
+struct Look<'a> {
+    service: &'a Service,
+    demand: Demand,
+    current: Current,
+}
+
+/// Who has which address. What should be follows from the snapshots that it was shown.
+#[derive(Clone, Debug, Default)]
+pub struct Allocation {
+    /// Of the last call; `None`: there was none.
+    configuration: Option<Arc<Configuration>>,
+    book: Book,
+    /// Services that are ours.
+    records: BTreeMap<ServiceKey, Record>,
+    /// Addresses of Services that are not.
+    foreign: BTreeMap<ServiceKey, Vec<IpAddr>>,
+    /// Services that did not get everything.
+    waiting: BTreeMap<ServiceKey, Waits>,
+    usage: BTreeMap<String, PoolUsage>,
+    /// Services with notices.
+    noticed: BTreeSet<ServiceKey>,
+    /// During a call: Services whose address stands in the status of another.
+    evicted: BTreeSet<ServiceKey>,
+    /// During a call: what Services had and were told before it.
+    before: BTreeMap<ServiceKey, (Option<Given>, Option<Refusal>)>,
+}
+
+impl Allocation {
+    /// Nobody has anything; the first snapshot tells who does.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The addresses of a Service.
+    pub fn given(&self, service: &ServiceKey) -> Option<&Given> {
+        self.records.get(service)?.given.as_ref()
+    }
+
+    /// The Services of ours that have an address.
+    pub fn users(&self, address: IpAddr) -> &BTreeSet<ServiceKey> {
+        self.book.users(address)
+    }
+
+    /// What a Service is told. `None`: its status is not ours to write. Without addresses ([`Self::given`]) its status has to
+    /// be empty and without our annotation; so it is for what we left on Services that are no load balancers any more.
+    pub fn outcome(&self, service: &ServiceKey) -> Option<&Outcome> {
+        self.records.get(service).map(|record| &record.outcome)
+    }
+
+    /// How full every pool is, by name.
+    pub fn usage(&self) -> &BTreeMap<String, PoolUsage> {
+        &self.usage
+    }
+
+    /// Looks at what changed and decides anew what follows from it. Shown the same twice, it touches nothing the second time.
+    ///
+    /// Where everything changed, all is rebuilt from the status of Services and from what is still on its way there.
+    pub fn reconcile(&mut self, snapshot: &Snapshot, changes: &Changes) -> Touched {
+        for key in std::mem::take(&mut self.noticed) {
+            if let Some(record) = self.records.get_mut(&key) {
+                record.outcome.notices.clear();
+            }
+        }
+        let everything = changes.everything || self.configuration.as_ref() != Some(&snapshot.configuration);
+        if !everything {
+            self.work(snapshot, &changes.services);
+            let addresses = std::mem::take(&mut self.book.before).into_iter();
+            let addresses = addresses.filter(|(address, users)| self.book.users(*address) != users);
+            let addresses = addresses.map(|(address, _)| address).collect();
+            return self.touched(addresses);
+        }
+        self.configuration = Some(Arc::clone(&snapshot.configuration));
+        let fresh = Book::new(Pools::new(&snapshot.configuration, &snapshot.namespaces));
+        let old = std::mem::replace(&mut self.book, fresh);
+        self.book.dirty.extend(self.book.pools.ids());
+        self.foreign.clear();
+        self.waiting.clear();
+        let known = self.records.keys().filter(|key| !snapshot.services.contains_key(*key));
+        let everybody = known.chain(snapshot.services.keys()).cloned().collect();
+        self.work(snapshot, &everybody);
+        self.book.before.clear();
+        let addresses = different(&old, &self.book);
+        self.touched(addresses)
+    }
+
+    /// Looks at some Services, and at those that wait for what these let go.
+    fn work(&mut self, snapshot: &Snapshot, keys: &BTreeSet<ServiceKey>) {
+        let (looks, foreign) = self.sort_out(snapshot, keys);
+        let mut settled: Vec<(Look<'_>, Past)> = Vec::with_capacity(looks.len());
+        for look in looks {
+            let past = self.reclaim(look.service, &look.demand, &look.current);
+            settled.push((look, past));
+        }
+        // Those that are looked at are settled below.
+        for (look, _) in &settled {
+            self.evicted.remove(&look.service.key);
+        }
+        // Only now: what Services of ours have is theirs, also after a restart.
+        for (key, addresses) in foreign {
+            let before = self.foreign.remove(&key).unwrap_or_default();
+            self.book.set_foreign(&key, &before, &addresses);
+            if !addresses.is_empty() {
+                self.foreign.insert(key, addresses);
+            }
+        }
+        for (look, past) in &settled {
+            self.settle(look.service, &look.demand, past);
+        }
+        self.wake(snapshot);
+    }
+
+    /// Lets go of what is no longer ours, and says what to look at and in which order: first what stands in the status of
+    /// Services, those with more addresses first; then by name.
+    fn sort_out<'a>(
+        &mut self,
+        snapshot: &'a Snapshot,
+        keys: &BTreeSet<ServiceKey>,
+    ) -> (Vec<Look<'a>>, Vec<(ServiceKey, Vec<IpAddr>)>) {
+        let mut looks = Vec::new();
+        let mut foreign = Vec::new();
+        for key in keys {
+            let service = snapshot.services.get(key).map(|service| &**service);
+            let standing = service.map_or(Standing::Other, |service| self.standing(&snapshot.settings, service));
+            let theirs = match (&standing, service) {
+                (Standing::Foreign, Some(service)) => record::in_status(service),
+                _ => Vec::new(),
+            };
+            if !theirs.is_empty() || self.foreign.contains_key(key) {
+                foreign.push((key.clone(), theirs));
+            }
+            match (standing, service) {
+                (Standing::Ours, Some(service)) => looks.extend(self.look(service)),
+                (Standing::Leftover, Some(service)) => {
+                    self.book.leave(key);
+                    self.record(service);
+                    self.conclude(service, Verdict::default(), &Past::default());
+                }
+                _ => self.forget(key),
+            }
+        }
+        looks.sort_by_key(|look| (Reverse((look.current.observed, look.current.addresses.len())), &look.service.key));
+        (looks, foreign)
+    }
+
+    fn standing(&self, settings: &Settings, service: &Service) -> Standing {
+        if service.load_balancer {
+            return if service.class == settings.class { Standing::Ours } else { Standing::Foreign };
+        }
+        // What is on its way to its status arrives with our annotation.
+        let ours = service.allocated_from.is_some() || service.refusal.is_some();
+        let emptied = service.ingress.is_empty() && !service.status_differs;
+        if ours || (self.records.contains_key(&service.key) && !emptied) { Standing::Leftover } else { Standing::Other }
+    }
+
+    /// The record of a Service; a new one if it is another of the same name. Tells whether it is new.
+    fn record(&mut self, service: &Service) -> (&mut Record, bool) {
+        let key = &service.key;
+        if self.records.get(key).is_some_and(|record| record.uid != service.uid) {
+            self.forget(key);
+        }
+        let is_new = !self.records.contains_key(key);
+        (self.records.entry(key.clone()).or_insert_with(|| Record::new(service)), is_new)
+    }
+
+    fn look<'a>(&mut self, service: &'a Service) -> Option<Look<'a>> {
+        let (record, is_new) = self.record(service);
+        let current = record.look(service, is_new);
+        match Demand::of(service) {
+            Ok(demand) => Some(Look { service, demand, current }),
+            Err(refusal) => {
+                self.book.leave(&service.key);
+                let past = Past { had: current.addresses, lost: None };
+                self.conclude(service, Verdict::refused(refusal), &past);
+                None
+            }
+        }
+    }
+
+    /// Takes back what a Service has that is not ours, or gone.
+    fn forget(&mut self, key: &ServiceKey) {
+        self.book.leave(key);
+        self.waiting.remove(key);
+        if self.records.contains_key(key) {
+            self.remember(key);
+            self.records.remove(key);
+        }
+    }
+
+    /// Looks again at Services that wait for something, as long as something comes free; by name.
+    fn wake(&mut self, snapshot: &Snapshot) {
+        loop {
+            let loosened = std::mem::take(&mut self.book.loosened);
+            let mut keys = std::mem::take(&mut self.evicted);
+            let evicted = keys.clone();
+            if !loosened.is_empty() {
+                let worth = |waits: &Waits| match waits {
+                    Waits::ForAnything => true,
+                    Waits::For(pool, family) => loosened.contains(&(Some(*pool), *family)),
+                };
+                keys.extend(self.waiting.iter().filter(|(_, waits)| worth(waits)).map(|(key, _)| key.clone()));
+            }
+            if keys.is_empty() {
+                return;
+            }
+            for key in keys {
+                let Some(service) = snapshot.services.get(&key) else { continue };
+                let Ok(demand) = Demand::of(service) else { continue };
+                let Some(record) = self.records.get(&key) else { continue };
+                let had = record.decided().to_vec();
+                let lost = had.first().filter(|_| evicted.contains(&key)).map(|address| Why::Taken(*address));
+                self.settle(service, &demand, &Past { had, lost });
+            }
+        }
+    }
+
+    /// Keeps in mind what a Service had before this call.
+    fn remember(&mut self, key: &ServiceKey) {
+        if !self.before.contains_key(key) {
+            let before = self.records.get(key).map(|record| (record.given.clone(), record.outcome.refusal.clone()));
+            self.before.insert(key.clone(), before.unwrap_or_default());
+        }
+    }
+
+    /// What is different now.
+    fn touched(&mut self, addresses: BTreeSet<IpAddr>) -> Touched {
+        let before = std::mem::take(&mut self.before).into_iter();
+        let services = before.filter_map(|(key, (given, refusal))| {
+            let record = self.records.get(&key);
+            let same = record.and_then(|record| record.given.as_ref()) == given.as_ref()
+                && record.and_then(|record| record.outcome.refusal.as_ref()) == refusal.as_ref();
+            let silent = record.is_none_or(|record| record.outcome.notices.is_empty());
+            (!same || !silent).then_some(key)
+        });
+        Touched { services: services.collect(), addresses, pools: self.count() }
+    }
+
+    /// Counts what is in use of pools where that changed, and says where it did.
+    fn count(&mut self) -> BTreeSet<String> {
+        let pools = &self.book.pools;
+        let mut changed = BTreeSet::new();
+        for id in std::mem::take(&mut self.book.dirty) {
+            let (name, usage) = (&pools.get(id).pool.name, pools.usage_of(id));
+            if self.usage.insert(name.clone(), usage) != Some(usage) {
+                changed.insert(name.clone());
+            }
+        }
+        self.usage.retain(|name, _| pools.named(name).is_some() || !changed.insert(name.clone()));
+        changed
+    }
+}
+
+/// Addresses with other users, or in another pool.
+fn different(old: &Book, new: &Book) -> BTreeSet<IpAddr> {
+    let name = |book: &Book, address| book.pools.of(address).map(|id| book.pools.get(id).pool.name.clone());
+    let addresses: BTreeSet<IpAddr> = old.all_users().chain(new.all_users()).map(|(address, _)| address).collect();
+    let moved =
+        |address: &IpAddr| old.users(*address) != new.users(*address) || name(old, *address) != name(new, *address);
+    addresses.into_iter().filter(moved).collect()
+}

@@ -1,0 +1,262 @@
+//! One Service: what it may keep, what it gets, and what it is told (MetalLB behaviour 2.2).
+
+use std::net::IpAddr;
+
+use super::{
+    Allocation, Waits,
+    book::Claim,
+    choose::{choose, may_have, second},
+    record::Current,
+    refusal::{self, Why, list},
+    request::{Demand, Families},
+    types::Given,
+};
+use crate::{
+    cluster::{Family, Refusal, Service, ServiceKey},
+    decide::{Notice, NoticeKind},
+};
+
+/// What became of a Service beside what it has.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    refusal: Option<Refusal>,
+    /// Why it has one address although it would rather have two.
+    single: Option<String>,
+    /// What may make it worth another look.
+    waits: Option<Waits>,
+}
+
+impl Verdict {
+    /// It has no address, and is told why.
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), ..Self::default() }
+    }
+}
+
+/// What a Service had, and what could not be left to it.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// What it had, whether its status shows it or not.
+    pub(super) had: Vec<IpAddr>,
+    /// Why it may not keep it.
+    pub(super) lost: Option<Why>,
+}
+
+impl Allocation {
+    /// Leaves to a Service what it has, as far as the rules allow (steps 5 and 6). All or nothing: but for the address of a
+    /// family that it no longer needs.
+    ///
+    /// Where somebody else wrote its status, what stands there counts if it is allowed; else what was decided before.
+    pub(super) fn reclaim(&mut self, service: &Service, demand: &Demand, current: &Current) -> Past {
+        let decided = self.records.get(&service.key).map(|record| record.decided().to_vec()).unwrap_or_default();
+        let mut had = current.addresses.clone();
+        had.extend(&decided);
+        if current.addresses.is_empty() {
+            self.book.leave(&service.key);
+            return Past { had, lost: None };
+        }
+        let mut lost = self.keep(service, demand, current).err();
+        if lost.is_some() && !decided.is_empty() && decided != current.addresses {
+            let current = Current { addresses: decided, observed: false };
+            lost = lost.filter(|_| self.keep(service, demand, &current).is_err());
+        }
+        Past { had, lost }
+    }
+
+    fn keep(&mut self, service: &Service, demand: &Demand, current: &Current) -> Result<(), Why> {
+        let key = &service.key;
+        let ruled = demand.keep(&current.addresses).and_then(|kept| Ok((self.pool_of(service, &kept)?, kept)));
+        let (pool, kept) = match ruled {
+            Ok(ruled) => ruled,
+            Err(why) => {
+                self.book.leave(key);
+                return Err(why);
+            }
+        };
+        let claim = Claim { addresses: kept, pool, terms: demand.terms.clone() };
+        if self.book.claim(key) == Some(&claim) {
+            return Ok(());
+        }
+        self.book.leave(key);
+        for address in &claim.addresses {
+            if let Err(why) = self.book.may_join(*address, &claim.terms)
+                && !(current.observed && self.evict(*address))
+            {
+                return Err(why);
+            }
+        }
+        self.book.take(key, &claim.addresses, &claim.pool, &claim.terms);
+        Ok(())
+    }
+
+    /// The pool of addresses that a Service has. A pool that cannot be understood at present says nothing about what was
+    /// given from it: it stays, so that a slip in an edit costs nobody an address.
+    fn pool_of(&self, service: &Service, addresses: &[IpAddr]) -> Result<String, Why> {
+        let pools = &self.book.pools;
+        may_have(&self.book, service, addresses).map(|id| pools.get(id).pool.name.clone()).or_else(|why| {
+            let given = self.records.get(&service.key).and_then(|record| record.given.as_ref());
+            let name = given.map(|given| &given.pool).or(service.allocated_from.as_ref());
+            match name {
+                Some(name) if pools.is_faulty(name) && addresses.iter().all(|a| pools.of(*a).is_none()) => {
+                    Ok(name.clone())
+                }
+                _ => Err(why),
+            }
+        })
+    }
+
+    /// Takes an address from Services to which it was given, but in whose status it was never seen, because it stands in the
+    /// status of another: whoever wrote that knew better. Does nothing if one of them shows it too.
+    fn evict(&mut self, address: IpAddr) -> bool {
+        let users: Vec<ServiceKey> = self.book.users(address).iter().cloned().collect();
+        if users.iter().any(|user| self.records.get(user).is_none_or(|record| record.has_shown(address))) {
+            return false;
+        }
+        for user in users {
+            self.book.leave(&user);
+            self.evicted.insert(user);
+        }
+        true
+    }
+
+    /// Gives a Service what it needs and asks for, and tells it.
+    pub(super) fn settle(&mut self, service: &Service, demand: &Demand, past: &Past) {
+        let verdict = self.fill(service, demand);
+        self.conclude(service, verdict, past);
+    }
+
+    /// Steps 7 to 10.
+    fn fill(&mut self, service: &Service, demand: &Demand) -> Verdict {
+        let key = &service.key;
+        // Nobody can tell what is asked for: what it has stays, whatever else changed.
+        let wanted = match &demand.addresses {
+            Ok(wanted) => wanted.as_deref(),
+            Err(bad) => return Verdict::refused(refusal::refusal(refusal::INVALID, bad)),
+        };
+        if let Some(claim) = self.book.claim(key) {
+            let other_pool = demand.pool.as_ref().is_some_and(|pool| *pool != claim.pool);
+            if other_pool || wanted.is_some_and(|wanted| wanted != claim.addresses) {
+                self.book.leave(key);
+            }
+        }
+        match self.book.claim(key).cloned() {
+            Some(claim) => self.complete(service, demand, &claim).unwrap_or_else(|| {
+                self.book.leave(key);
+                self.allocate(service, demand, wanted)
+            }),
+            None => self.allocate(service, demand, wanted),
+        }
+    }
+
+    /// Adds the second family to what a Service has; `None` if it cannot do with less (step 9).
+    fn complete(&mut self, service: &Service, demand: &Demand, claim: &Claim) -> Option<Verdict> {
+        let (Families::Both { fallback }, [has]) = (demand.families, &*claim.addresses) else {
+            return Some(Verdict::default());
+        };
+        if matches!(demand.addresses, Ok(Some(_))) {
+            // It asked for exactly this one while it needed no other.
+            return fallback.map(|_| Verdict::default());
+        }
+        // A pool that cannot be understood gives nothing, and takes nothing.
+        let Some(pool) = self.book.pools.named(&claim.pool) else { return Some(Verdict::default()) };
+        match second(&mut self.book, pool, *has, demand) {
+            Ok(address) => {
+                self.book.take(&service.key, &[address], &claim.pool, &demand.terms);
+                Some(Verdict::default())
+            }
+            Err(single) => {
+                fallback?;
+                let family = if has.is_ipv4() { Family::V6 } else { Family::V4 };
+                let (total, _) = self.book.pools.get(pool).count(family);
+                Some(Verdict {
+                    single: Some(single),
+                    waits: (total > 0).then_some(Waits::For(pool, family)),
+                    ..Verdict::default()
+                })
+            }
+        }
+    }
+
+    /// Step 10.
+    fn allocate(&mut self, service: &Service, demand: &Demand, wanted: Option<&[IpAddr]>) -> Verdict {
+        match choose(&mut self.book, service, demand, wanted) {
+            Ok(choice) => {
+                let pool = self.book.pools.get(choice.pool).pool.name.clone();
+                let claim = Claim { addresses: choice.addresses, pool, terms: demand.terms.clone() };
+                self.book.take(&service.key, &claim.addresses, &claim.pool, &claim.terms);
+                self.complete(service, demand, &claim).unwrap_or_default()
+            }
+            Err(message) => {
+                let refusal = refusal::refusal(refusal::FAILED, message);
+                Verdict { waits: Some(Waits::ForAnything), ..Verdict::refused(refusal) }
+            }
+        }
+    }
+
+    /// Writes down what was decided, and what there is to tell: only what is new (MetalLB behaviour 2.6).
+    pub(super) fn conclude(&mut self, service: &Service, verdict: Verdict, past: &Past) {
+        let key = &service.key;
+        self.remember(key);
+        match verdict.waits {
+            Some(waits) => self.waiting.insert(key.clone(), waits),
+            None => self.waiting.remove(key),
+        };
+        let given =
+            self.book.claim(key).map(|claim| Given { addresses: claim.addresses.clone(), pool: claim.pool.clone() });
+        let Some(record) = self.records.get_mut(key) else { return };
+        let now: &[IpAddr] = given.as_ref().map_or(&[], |given| &given.addresses);
+        let new: Vec<IpAddr> = now.iter().copied().filter(|address| !past.had.contains(address)).collect();
+        // Of this call: a Service may be looked at again before it ends, and then only the last refusal counts.
+        let mut notices = std::mem::take(&mut record.outcome.notices);
+        let still = |notice: &Notice| verdict.refusal.as_ref().is_some_and(|refusal| refusal.message == notice.message);
+        notices.retain(|notice| !is_refusal(notice.reason) || still(notice));
+        let mut tell = |kind, reason, message| notices.push(Notice { kind, reason, message });
+        if let Some(why) = &past.lost {
+            tell(NoticeKind::Normal, "ClearAssignment", format!("the address is taken back: {why}"));
+        }
+        if let (false, Some(given)) = (new.is_empty(), &given) {
+            let message = format!("{} given from pool {}", list(&new), given.pool);
+            tell(NoticeKind::Normal, "IPAllocated", message);
+        }
+        if let Some(single) = &verdict.single
+            && record.single.as_ref() != Some(single)
+            // Whoever has had one address since before this program began knows it.
+            && (record.given.is_some() || !new.is_empty())
+        {
+            tell(NoticeKind::Normal, "AdditionalAssignFailed", format!("there is no second address: {single}"));
+        }
+        if let Some(refusal) = &verdict.refusal
+            && record.outcome.refusal.as_ref() != Some(refusal)
+        {
+            tell(NoticeKind::Warning, reason(refusal), refusal.message.clone());
+        }
+        let changed = !new.is_empty() || past.had.iter().any(|address| !now.contains(address));
+        let deprecated = &service.requests.deprecated;
+        if changed && !deprecated.is_empty() {
+            let names = deprecated.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let message =
+                format!("annotations with a prefix that is no longer used: {names}; the new one is metallb.io/");
+            tell(NoticeKind::Warning, "deprecatedAnnotation", message);
+        }
+        if !notices.is_empty() {
+            self.noticed.insert(key.clone());
+        }
+        record.decide(given);
+        record.single = verdict.single;
+        record.outcome.refusal = verdict.refusal;
+        record.outcome.notices = notices;
+    }
+}
+
+fn is_refusal(reason: &str) -> bool {
+    [refusal::FAILED, refusal::INVALID, refusal::NOT_ENOUGH].contains(&reason)
+}
+
+/// The reason of an event for a refusal: the same.
+fn reason(refusal: &Refusal) -> &'static str {
+    match refusal.reason.as_str() {
+        refusal::INVALID => refusal::INVALID,
+        refusal::NOT_ENOUGH => refusal::NOT_ENOUGH,
+        _ => refusal::FAILED,
+    }
+}
