@@ -1,8 +1,8 @@
 //! Allocation: which Service has which addresses (MetalLB behaviour 1 to 30, sections 2.1 to 2.6).
 //!
 //! The status of Services is the database. [`Allocation`] keeps in memory what follows from it: who has which address
-//! ([`book`]), what of each range is in use ([`range`]), and for each Service what was decided and not seen in its status yet
-//! ([`record`]): a decision holds from the moment it is made.
+//! (`book`), what of each range is in use (`range`), and for each Service what was decided and not seen in its status yet
+//! (`record`): a decision holds from the moment it is made.
 //!
 //! Where MetalLB leaves a choice to chance, or does harm, this is what is done here:
 //! - Pools that are equally good are tried by name.
