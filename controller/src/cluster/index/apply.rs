@@ -1,0 +1,189 @@
+//! What one object changes, kind by kind.
+
+use std::sync::Arc;
+
+use super::{Changes, Endpoints, Index, ServiceKey, replace};
+use crate::cluster::{
+    ObservedL2Status, Service,
+    project::{AnnouncementFacts, Id, Kind, LeaseFacts, Object, Slice},
+};
+
+impl Index {
+    /// An object came or differs from before.
+    pub(super) fn apply(&mut self, id: &Id, object: Object) {
+        match object {
+            Object::Service(service) => self.apply_service(*service),
+            Object::Slice(slice) => self.apply_slice(id, slice),
+            Object::Node(node) => {
+                let name = node.name.clone();
+                self.changes.topology |= replace(&mut self.snapshot.nodes, &name, Some(node));
+            }
+            Object::Namespace(labels) => {
+                if replace(&mut self.snapshot.namespaces, &id.name, Some(labels)) {
+                    self.namespace_changed(&id.name);
+                }
+            }
+            Object::Pool(pool) => {
+                self.pools.insert(id.clone(), *pool);
+                self.stale_configuration = true;
+            }
+            Object::L2Advertisement(advertisement) => {
+                self.advertisements.insert(id.clone(), *advertisement);
+                self.stale_configuration = true;
+            }
+            Object::Speaker(facts) => {
+                let node = facts.node.clone();
+                self.speakers.insert(node.clone(), facts);
+                self.refresh_speaker(&node);
+            }
+            Object::Lease(lease) => self.apply_lease(&lease),
+            Object::Announcement(facts) => self.apply_announcement(*facts),
+            Object::L2Status(status) => self.apply_l2_status(id, Some(status)),
+        }
+    }
+
+    /// An object is gone or cannot be read any more.
+    pub(super) fn forget(&mut self, kind: Kind, id: &Id) {
+        match kind {
+            Kind::Service => {
+                let key = ServiceKey::from(id);
+                if replace(&mut self.snapshot.services, &key, None) {
+                    self.changes.services.insert(key);
+                }
+            }
+            Kind::EndpointSlice => self.apply_slice(id, Slice::default()),
+            Kind::Node => {
+                if let Ok(name) = id.name.as_str().try_into() {
+                    self.changes.topology |= replace(&mut self.snapshot.nodes, &name, None);
+                }
+            }
+            Kind::Namespace => {
+                if replace(&mut self.snapshot.namespaces, &id.name, None) {
+                    self.namespace_changed(&id.name);
+                }
+            }
+            Kind::Pool => {
+                self.pools.remove(id);
+                self.stale_configuration = true;
+            }
+            Kind::L2Advertisement => {
+                self.advertisements.remove(id);
+                self.stale_configuration = true;
+            }
+            Kind::Speaker => {
+                if let Ok(node) = id.name.as_str().try_into() {
+                    self.speakers.remove(&node);
+                    self.refresh_speaker(&node);
+                }
+            }
+            Kind::Lease => {
+                let node = id.name.strip_prefix("speaker-").and_then(|name| name.try_into().ok());
+                if let Some(node) = node {
+                    self.liveness.forget(&node);
+                    self.refresh_speaker(&node);
+                }
+            }
+            Kind::Announcement => {
+                let gone = self.snapshot.announcements.keys().copied();
+                let found = gone.into_iter().find(|address| names_it(*address, id));
+                if let Some(address) = found
+                    && replace(&mut self.snapshot.announcements, &address, None)
+                {
+                    self.changes.addresses.insert(address);
+                }
+            }
+            Kind::L2Status => self.apply_l2_status(id, None),
+        }
+    }
+
+    /// Versions are kept up to date without a change: writes name the version that they were decided on.
+    fn apply_service(&mut self, service: Service) {
+        let key = service.key.clone();
+        let same = self.snapshot.services.get(&key).is_some_and(|known| {
+            let mut known = Service::clone(known);
+            known.resource_version.clone_from(&service.resource_version);
+            known == service
+        });
+        Arc::make_mut(&mut self.snapshot.services).insert(key.clone(), Arc::new(service));
+        if !same {
+            self.changes.services.insert(key);
+        }
+    }
+
+    fn apply_slice(&mut self, id: &Id, slice: Slice) {
+        let before = self.slices.get(id).map(|(service, _)| service.clone());
+        if let Some(service) = &before
+            && slice.service.as_ref() != Some(service)
+        {
+            self.slices.remove(id);
+            if let Some(ids) = self.slices_of.get_mut(service) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    self.slices_of.remove(service);
+                }
+            }
+            self.refresh_endpoints(&service.clone());
+        }
+        if let Some(service) = slice.service {
+            self.slices.insert(id.clone(), (service.clone(), slice.endpoints));
+            self.slices_of.entry(service.clone()).or_default().insert(id.clone());
+            self.refresh_endpoints(&service);
+        }
+    }
+
+    fn refresh_endpoints(&mut self, service: &ServiceKey) {
+        let whole = self.slices_of.get(service).map(|ids| {
+            let mut whole = Endpoints::default();
+            for (_, part) in ids.iter().filter_map(|id| self.slices.get(id)) {
+                whole.any |= part.any;
+                whole.nodes.extend(part.nodes.iter().cloned());
+            }
+            whole
+        });
+        if replace(&mut self.snapshot.endpoints, service, whole) {
+            self.changes.services.insert(service.clone());
+        }
+    }
+
+    /// Labels of a namespace matter only to Services that are in it.
+    fn namespace_changed(&mut self, namespace: &str) {
+        let first = ServiceKey { namespace: namespace.to_owned(), name: String::new() };
+        let inhabited = self.snapshot.services.range(first..).next().is_some_and(|(key, _)| key.namespace == namespace);
+        self.note(Changes { everything: inhabited, ..Changes::default() });
+    }
+
+    fn apply_lease(&mut self, lease: &LeaseFacts) {
+        if let Some(node) = &lease.speaker {
+            self.liveness.observe(node, lease);
+            self.refresh_speaker(node);
+        }
+    }
+
+    fn apply_announcement(&mut self, facts: AnnouncementFacts) {
+        let AnnouncementFacts { address, observed } = facts;
+        let same = self.snapshot.announcements.get(&address).is_some_and(|known| {
+            let mut known = crate::cluster::ObservedAnnouncement::clone(known);
+            known.resource_version.clone_from(&observed.resource_version);
+            known == observed
+        });
+        Arc::make_mut(&mut self.snapshot.announcements).insert(address, Arc::new(observed));
+        if !same {
+            self.changes.addresses.insert(address);
+        }
+    }
+
+    fn apply_l2_status(&mut self, id: &Id, status: Option<ObservedL2Status>) {
+        let known = self.snapshot.l2_statuses.get(&id.name).cloned();
+        let before = known.as_ref().and_then(|known| known.content.clone());
+        let after = status.as_ref().and_then(|status| status.content.clone());
+        let appeared = known.is_some() != status.is_some();
+        replace(&mut self.snapshot.l2_statuses, &id.name, status);
+        if appeared || before != after {
+            self.changes.services.extend(before.into_iter().chain(after).map(|content| content.service));
+        }
+    }
+}
+
+fn names_it(address: std::net::IpAddr, id: &Id) -> bool {
+    arpeggio_common::api::names::announcement(address) == id.name
+}

@@ -1,0 +1,229 @@
+//! The synchronous index: what watches tell goes in, snapshots and what changed between them come out. Everything that waits
+//! is elsewhere.
+//!
+//! A change is noted only if the projection of an object differs: a heartbeat of a node, a slice whose pods were renamed, or a
+//! new version number wake nobody.
+
+mod apply;
+mod ledger;
+mod liveness;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arpeggio_common::{
+    api::{IPAddressPool, L2Advertisement, configuration},
+    model::{Configuration, Fault, NodeName, ObjectName},
+};
+
+use self::{ledger::Ledger, liveness::Liveness};
+use super::{
+    Changes, Endpoints, ServiceKey, Settings, Snapshot, Speaker,
+    project::{Entry, Id, Kind, SpeakerFacts, Version},
+};
+
+/// What a watch tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// A list begins: everything that it does not contain is gone when it is complete.
+    Begin,
+    /// An object, out of a list or changed.
+    There(Entry),
+    /// An object is gone.
+    Gone(Id, Version),
+    /// The list is complete.
+    Complete,
+}
+
+/// An object whose content cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its kind.
+    pub kind: Kind,
+    /// Which.
+    pub id: Id,
+    /// Why.
+    pub reason: String,
+}
+
+/// Everything that is known of the cluster.
+#[derive(Debug)]
+pub struct Index {
+    snapshot: Snapshot,
+    changes: Changes,
+    ledgers: BTreeMap<Kind, Ledger>,
+    /// What each slice adds to which Service.
+    slices: BTreeMap<Id, (ServiceKey, Endpoints)>,
+    slices_of: BTreeMap<ServiceKey, BTreeSet<Id>>,
+    pools: BTreeMap<Id, IPAddressPool>,
+    advertisements: BTreeMap<Id, L2Advertisement>,
+    speakers: BTreeMap<NodeName, SpeakerFacts>,
+    liveness: Liveness,
+    unreadable: BTreeMap<(Kind, Id), String>,
+    /// Objects of the configuration changed since it was put together.
+    stale_configuration: bool,
+}
+
+impl Index {
+    /// An empty one. `lease_gap`: see [`Liveness::new`].
+    pub fn new(settings: Settings, lease_gap: Duration) -> Self {
+        Self {
+            snapshot: Snapshot { settings, ..Snapshot::default() },
+            changes: Changes::default(),
+            ledgers: Kind::ALL.into_iter().map(|kind| (kind, Ledger::default())).collect(),
+            slices: BTreeMap::new(),
+            slices_of: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            advertisements: BTreeMap::new(),
+            speakers: BTreeMap::new(),
+            liveness: Liveness::new(lease_gap),
+            unreadable: BTreeMap::new(),
+            stale_configuration: true,
+        }
+    }
+
+    /// Takes in what a watch told. Returns the object if it cannot be read and that was not known yet: worth a warning.
+    pub fn feed(&mut self, kind: Kind, news: News, now: Instant) -> Option<Unreadable> {
+        if kind == Kind::Lease && !matches!(news, News::Begin) {
+            self.hear(now);
+        }
+        match news {
+            News::Begin => self.ledger(kind).begin(),
+            News::There(entry) => {
+                if self.ledger(kind).admit(&entry.id, &entry.version) {
+                    return self.put(kind, entry);
+                }
+            }
+            News::Gone(id, version) => {
+                if self.ledger(kind).remove(&id, &version) {
+                    self.drop_object(kind, &id);
+                }
+            }
+            News::Complete => {
+                for id in self.ledger(kind).complete() {
+                    self.drop_object(kind, &id);
+                }
+            }
+        }
+        None
+    }
+
+    /// We deleted this object: it is gone before the watch says so.
+    pub fn deleted(&mut self, kind: Kind, id: &Id) {
+        if self.ledger(kind).deleted(id) {
+            self.drop_object(kind, id);
+        }
+    }
+
+    /// What changed since the last call, and the state of everything with it.
+    pub fn take(&mut self) -> (Snapshot, Changes) {
+        if std::mem::take(&mut self.stale_configuration) {
+            let configuration = self.assemble();
+            if *self.snapshot.configuration != configuration {
+                self.snapshot.configuration = Arc::new(configuration);
+                self.changes.everything = true;
+            }
+        }
+        (self.snapshot.clone(), std::mem::take(&mut self.changes))
+    }
+
+    /// Whether [`Self::take`] would tell of a change, or may.
+    pub fn has_changed(&self) -> bool {
+        self.stale_configuration || !self.changes.is_empty()
+    }
+
+    /// Notes changes that did not come from a watch: something has to be looked at again.
+    pub fn note(&mut self, changes: Changes) {
+        self.changes.everything |= changes.everything;
+        self.changes.topology |= changes.topology;
+        self.changes.services.extend(changes.services);
+        self.changes.addresses.extend(changes.addresses);
+    }
+
+    /// How many objects cannot be read.
+    pub fn unreadable(&self) -> usize {
+        self.unreadable.len()
+    }
+
+    fn ledger(&mut self, kind: Kind) -> &mut Ledger {
+        self.ledgers.entry(kind).or_default()
+    }
+
+    fn put(&mut self, kind: Kind, entry: Entry) -> Option<Unreadable> {
+        let Entry { id, object, .. } = entry;
+        match object {
+            Ok(object) => {
+                if self.unreadable.remove(&(kind, id.clone())).is_some() {
+                    self.stale_configuration |= is_configuration(kind);
+                }
+                self.apply(&id, object);
+                None
+            }
+            Err(reason) => {
+                self.forget(kind, &id);
+                let known = self.unreadable.insert((kind, id.clone()), reason.clone());
+                (known.as_ref() != Some(&reason)).then_some(Unreadable { kind, id, reason })
+            }
+        }
+    }
+
+    fn drop_object(&mut self, kind: Kind, id: &Id) {
+        self.unreadable.remove(&(kind, id.clone()));
+        self.forget(kind, id);
+    }
+
+    fn hear(&mut self, now: Instant) {
+        for node in self.liveness.heard(now) {
+            self.refresh_speaker(&node);
+        }
+    }
+
+    /// Puts together what an agent says and whether it lives.
+    fn refresh_speaker(&mut self, node: &NodeName) {
+        let facts = self.speakers.get(node);
+        let has_lease = self.liveness.nodes().any(|known| known == node);
+        let speaker = (facts.is_some() || has_lease).then(|| {
+            let (evacuate, interfaces) =
+                facts.map(|facts| (facts.evacuate, facts.interfaces.clone())).unwrap_or_default();
+            Speaker { node: node.clone(), live: self.liveness.is_live(node), evacuate, interfaces }
+        });
+        if replace(&mut self.snapshot.speakers, node, speaker) {
+            self.changes.topology = true;
+        }
+    }
+
+    fn assemble(&self) -> Configuration {
+        let mut configuration = configuration::assemble(self.pools.values(), self.advertisements.values());
+        let faults = self.unreadable.iter().filter(|((kind, _), _)| is_configuration(*kind));
+        configuration.faults.extend(faults.map(|((kind, id), reason)| Fault {
+            object: ObjectName { kind: kind.name(), namespace: id.namespace.clone(), name: id.name.clone() },
+            field: "spec".to_owned(),
+            value: String::new(),
+            rule: format!("cannot be read: {reason}"),
+            remedy: "apply the custom resource definitions of this release and write the object again".to_owned(),
+        }));
+        configuration.faults.sort();
+        configuration
+    }
+}
+
+const fn is_configuration(kind: Kind) -> bool {
+    matches!(kind, Kind::Pool | Kind::L2Advertisement)
+}
+
+/// Puts a value into one of the maps of a snapshot, or takes it out. Whether that changed anything.
+fn replace<K: Ord + Clone, V: PartialEq>(map: &mut Arc<BTreeMap<K, Arc<V>>>, key: &K, value: Option<V>) -> bool {
+    match value {
+        Some(value) => {
+            if map.get(key).is_some_and(|known| **known == value) {
+                return false;
+            }
+            Arc::make_mut(map).insert(key.clone(), Arc::new(value));
+            true
+        }
+        None => map.contains_key(key) && Arc::make_mut(map).remove(key).is_some(),
+    }
+}

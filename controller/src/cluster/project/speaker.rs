@@ -1,0 +1,123 @@
+//! Agents: what they say about themselves, and the leases that say that they live.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use arpeggio_common::{
+    api::{Speaker, names},
+    model::{InterfaceName, NodeName},
+};
+use ipnet::IpNet;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::core::DeserializeGuard;
+
+use super::{Kind, Object, Watched, interface_name, node_name};
+
+/// A Speaker object; whether its agent lives is in its lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpeakerFacts {
+    /// The node.
+    pub node: NodeName,
+    /// `spec.evacuate`.
+    pub evacuate: bool,
+    /// Interfaces on which it can announce, with their addresses.
+    pub interfaces: BTreeMap<InterfaceName, Vec<IpNet>>,
+}
+
+/// A lease, of a speaker or of the controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseFacts {
+    /// The node whose agent it is; `None`: not the lease of a speaker.
+    pub speaker: Option<NodeName>,
+    /// Who holds it; `None`: it was given back.
+    pub holder: Option<String>,
+    /// `renewTime` as its writer's clock had it: only whether it changes says anything.
+    pub renewed: Option<String>,
+    /// How long it holds from each renewal.
+    pub duration: Duration,
+}
+
+impl Watched for DeserializeGuard<Speaker> {
+    const KIND: Kind = Kind::Speaker;
+
+    fn project(self) -> Result<Object, String> {
+        let speaker = self.0.map_err(|error| error.to_string())?;
+        let node = node_name(&speaker.metadata.name.unwrap_or_default())?;
+        let mut interfaces = BTreeMap::new();
+        for interface in speaker.status.unwrap_or_default().interfaces {
+            if interface.attached.is_empty() {
+                continue;
+            }
+            let addresses = interface.addresses.iter().filter_map(|text| text.parse().ok()).collect();
+            interfaces.insert(interface_name(&interface.name)?, addresses);
+        }
+        Ok(Object::Speaker(SpeakerFacts { node, evacuate: speaker.spec.evacuate, interfaces }))
+    }
+}
+
+impl Watched for Lease {
+    const KIND: Kind = Kind::Lease;
+
+    fn project(self) -> Result<Object, String> {
+        let name = self.metadata.name.unwrap_or_default();
+        let spec = self.spec.unwrap_or_default();
+        let is_speaker = self.metadata.labels.is_some_and(|labels| {
+            labels.get(names::COMPONENT).is_some_and(|component| component == names::SPEAKER_COMPONENT)
+        });
+        let node = name.strip_prefix(&names::speaker_lease("")).filter(|_| is_speaker);
+        Ok(Object::Lease(LeaseFacts {
+            speaker: node.map(node_name).transpose()?,
+            holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+            renewed: spec.renew_time.map(|time| time.0.to_string()),
+            duration: Duration::from_secs(
+                spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default(),
+            ),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn speaker(object: Value) -> Result<Object, String> {
+        serde_json::from_value::<DeserializeGuard<Speaker>>(object).unwrap().project()
+    }
+
+    fn lease(object: Value) -> LeaseFacts {
+        match serde_json::from_value::<Lease>(object).unwrap().project().unwrap() {
+            Object::Lease(lease) => lease,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_attached_interfaces_can_announce() {
+        let object = speaker(json!({"metadata": {"name": "node-a"}, "spec": null, "status": {"interfaces": [
+            {"name": "eth0", "attached": "native", "addresses": ["192.0.2.1/24", "fe80::1/64", "nonsense"]},
+            {"name": "eth1", "addresses": ["198.51.100.1/24"]}]}}));
+        let Ok(Object::Speaker(facts)) = object else { panic!("{object:?}") };
+        let interfaces: Vec<_> = facts.interfaces.iter().map(|(name, nets)| (name.as_str(), nets.len())).collect();
+        assert_eq!((interfaces, facts.evacuate), (vec![("eth0", 2)], false));
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_a_sentence_and_nothing_worse() {
+        let error = speaker(json!({"metadata": {"name": "node-a"}, "spec": {"evacuate": "perhaps"}})).unwrap_err();
+        assert!(error.contains("perhaps"), "{error}");
+    }
+
+    #[test]
+    fn leases_of_speakers_are_known_by_label_and_name() {
+        let spec = json!({"holderIdentity": "node-a", "leaseDurationSeconds": 10, "renewTime": "2026-01-01T00:00:00.000000Z"});
+        let labels = json!({"app.kubernetes.io/component": "arpeggio-speaker"});
+        let mine = lease(json!({"metadata": {"name": "speaker-node-a", "labels": labels}, "spec": spec}));
+        assert_eq!(mine.speaker.as_ref().map(NodeName::as_str), Some("node-a"));
+        assert_eq!((mine.holder.as_deref(), mine.duration), (Some("node-a"), Duration::from_secs(10)));
+        assert!(mine.renewed.is_some());
+        assert_eq!(lease(json!({"metadata": {"name": "speaker-node-a"}, "spec": spec})).speaker, None);
+        let given_back = lease(json!({"metadata": {"name": "speaker-a", "labels": labels}, "spec": {"holderIdentity": ""}}));
+        assert_eq!((given_back.holder, given_back.duration), (None, Duration::ZERO));
+    }
+}
