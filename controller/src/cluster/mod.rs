@@ -1,7 +1,10 @@
 //! What the API server says, as plain values: slim objects and the snapshot of all of them.
 
+pub mod index;
 mod objects;
+pub mod project;
 mod snapshot;
+pub mod watch;
 
 pub use objects::{
     AnnouncementContent, Endpoints, Family, FamilyPolicy, L2StatusContent, Node, ObservedAnnouncement,

@@ -1,10 +1,10 @@
 //! What one object changes, kind by kind.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Changes, Endpoints, Index, ServiceKey, replace};
 use crate::cluster::{
-    ObservedL2Status, Service,
+    ObservedL2Status, PoolUsage, Service,
     project::{AnnouncementFacts, Id, Kind, LeaseFacts, Object, Slice},
 };
 
@@ -23,13 +23,13 @@ impl Index {
                     self.namespace_changed(&id.name);
                 }
             }
-            Object::Pool(pool) => {
-                self.pools.insert(id.clone(), *pool);
-                self.stale_configuration = true;
+            Object::Pool(pool, usage) => {
+                self.set_usage(id, usage);
+                self.stale_configuration |= self.pools.insert(id.clone(), (*pool).clone()).as_ref() != Some(&*pool);
             }
             Object::L2Advertisement(advertisement) => {
-                self.advertisements.insert(id.clone(), *advertisement);
-                self.stale_configuration = true;
+                let known = self.advertisements.insert(id.clone(), (*advertisement).clone());
+                self.stale_configuration |= known.as_ref() != Some(&*advertisement);
             }
             Object::Speaker(facts) => {
                 let node = facts.node.clone();
@@ -63,6 +63,7 @@ impl Index {
                 }
             }
             Kind::Pool => {
+                self.set_usage(id, None);
                 self.pools.remove(id);
                 self.stale_configuration = true;
             }
@@ -110,6 +111,17 @@ impl Index {
         }
     }
 
+    /// Counters that only we write: that they differ is no reason to look at anything.
+    fn set_usage(&mut self, id: &Id, usage: Option<PoolUsage>) {
+        if self.snapshot.pool_usage.get(&id.name).copied() != usage {
+            let all = Arc::make_mut(&mut self.snapshot.pool_usage);
+            match usage {
+                Some(usage) => all.insert(id.name.clone(), usage),
+                None => all.remove(&id.name),
+            };
+        }
+    }
+
     fn apply_slice(&mut self, id: &Id, slice: Slice) {
         let before = self.slices.get(id).map(|(service, _)| service.clone());
         if let Some(service) = &before
@@ -134,10 +146,13 @@ impl Index {
     fn refresh_endpoints(&mut self, service: &ServiceKey) {
         let whole = self.slices_of.get(service).map(|ids| {
             let mut whole = Endpoints::default();
+            let mut with_ready = BTreeSet::new();
             for (_, part) in ids.iter().filter_map(|id| self.slices.get(id)) {
                 whole.any |= part.any;
                 whole.nodes.extend(part.nodes.iter().cloned());
+                with_ready.extend(part.nodes.difference(&part.ending));
             }
+            whole.ending = whole.nodes.iter().filter(|node| !with_ready.contains(node)).cloned().collect();
             whole
         });
         if replace(&mut self.snapshot.endpoints, service, whole) {

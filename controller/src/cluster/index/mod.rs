@@ -143,6 +143,20 @@ impl Index {
         self.changes.addresses.extend(changes.addresses);
     }
 
+    /// The Service that a ServiceL2Status is about.
+    pub fn service_of_l2_status(&self, name: &str) -> Option<ServiceKey> {
+        Some(self.snapshot.l2_statuses.get(name)?.content.as_ref()?.service.clone())
+    }
+
+    /// How many Services have addresses of each pool.
+    pub fn services_of_pools(&self) -> BTreeMap<&str, i64> {
+        let mut counts = BTreeMap::new();
+        for pool in self.snapshot.services.values().filter_map(|service| service.allocated_from.as_deref()) {
+            *counts.entry(pool).or_default() += 1;
+        }
+        counts
+    }
+
     /// How many objects cannot be read.
     pub fn unreadable(&self) -> usize {
         self.unreadable.len()

@@ -20,10 +20,10 @@ use serde::de::DeserializeOwned;
 
 pub use self::{
     announcement::AnnouncementFacts,
-    service::{ALLOCATED, Slice},
+    service::{ALLOCATED, ANNOUNCED, Slice},
     speaker::{LeaseFacts, SpeakerFacts},
 };
-use super::{L2StatusContent, Node, ObservedL2Status, Service, ServiceKey};
+use super::{L2StatusContent, Node, ObservedL2Status, PoolUsage, Service, ServiceKey};
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -133,8 +133,8 @@ pub enum Object {
     Node(Node),
     /// The labels of a namespace.
     Namespace(Labels),
-    /// A pool as written: validated when all of them are seen together.
-    Pool(Box<IPAddressPool>),
+    /// A pool as written, without its status: validated when all of them are seen together. Beside it, its counters.
+    Pool(Box<IPAddressPool>, Option<PoolUsage>),
     /// An advertisement as written.
     L2Advertisement(Box<L2Advertisement>),
     /// See [`SpeakerFacts`].
@@ -199,7 +199,13 @@ impl Watched for DeserializeGuard<IPAddressPool> {
     fn project(self) -> Result<Object, String> {
         let mut pool = self.0.map_err(|error| error.to_string())?;
         forget(&mut pool.metadata);
-        Ok(Object::Pool(Box::new(pool)))
+        let usage = pool.status.take().map(|status| PoolUsage {
+            assigned_v4: status.assigned_ipv4,
+            assigned_v6: status.assigned_ipv6,
+            available_v4: status.available_ipv4,
+            available_v6: status.available_ipv6,
+        });
+        Ok(Object::Pool(Box::new(pool), usage))
     }
 }
 
@@ -232,10 +238,16 @@ impl Watched for DeserializeGuard<ServiceL2Status> {
     }
 }
 
-/// Drops metadata that nothing is decided by and that is larger than the rest.
+/// Drops metadata that nothing is decided by, versions among it: what is left is equal as long as nothing matters.
 fn forget(meta: &mut ObjectMeta) {
-    meta.managed_fields = None;
-    meta.annotations = None;
+    let all = std::mem::take(meta);
+    *meta = ObjectMeta {
+        name: all.name,
+        namespace: all.namespace,
+        labels: all.labels,
+        creation_timestamp: all.creation_timestamp,
+        ..ObjectMeta::default()
+    };
 }
 
 fn interface_name(name: &str) -> Result<InterfaceName, String> {

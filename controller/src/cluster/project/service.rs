@@ -19,6 +19,8 @@ use crate::cluster::{Endpoints, Family, FamilyPolicy, Port, Protocol, Refusal, R
 
 /// Type of our condition on Services: whether the Service has the address it asks for. Only there once it was refused.
 pub const ALLOCATED: &str = "arpeggio.io/Allocated";
+/// Type of our condition on Services that have an address: whether somebody announces it. Only there once nobody did.
+pub const ANNOUNCED: &str = "arpeggio.io/Announced";
 /// The label by which a slice names its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The prefix of MetalLB's annotations.
@@ -62,7 +64,8 @@ impl Watched for ApiService {
             ingress: ingress.iter().filter_map(address).collect(),
             status_differs: ingress.iter().any(is_foreign),
             allocated_from: annotations.get(names::ALLOCATED_FROM).cloned(),
-            refusal: refusal(&status),
+            refusal: trouble(&status, ALLOCATED),
+            silence: trouble(&status, ANNOUNCED),
         })))
     }
 }
@@ -134,8 +137,8 @@ fn is_foreign(ingress: &LoadBalancerIngress) -> bool {
         || ingress.ports.as_ref().is_some_and(|ports| !ports.is_empty())
 }
 
-fn refusal(status: &ServiceStatus) -> Option<Refusal> {
-    let found = condition(status.conditions.as_deref().unwrap_or_default(), ALLOCATED)?;
+fn trouble(status: &ServiceStatus, type_: &str) -> Option<Refusal> {
+    let found = condition(status.conditions.as_deref().unwrap_or_default(), type_)?;
     (found.status == "False").then(|| Refusal { reason: found.reason.clone(), message: found.message.clone() })
 }
 
@@ -146,15 +149,19 @@ impl Watched for EndpointSlice {
         let namespace = self.metadata.namespace.unwrap_or_default();
         let name = self.metadata.labels.and_then(|mut labels| labels.remove(SERVICE_NAME));
         let mut endpoints = Endpoints::default();
+        let mut with_ready = BTreeSet::new();
         for endpoint in &self.endpoints {
             let conditions = endpoint.conditions.as_ref();
             let ready = conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
             let serving = conditions.and_then(|conditions| conditions.serving).unwrap_or(false);
             if ready || serving {
+                let node = endpoint.node_name.as_deref().and_then(|node| NodeName::try_from(node).ok());
                 endpoints.any = true;
-                endpoints.nodes.extend(endpoint.node_name.as_deref().and_then(|node| NodeName::try_from(node).ok()));
+                with_ready.extend(node.clone().filter(|_| ready));
+                endpoints.nodes.extend(node);
             }
         }
+        endpoints.ending = endpoints.nodes.difference(&with_ready).cloned().collect();
         Ok(Object::Slice(Slice { service: name.map(|name| ServiceKey { namespace, name }), endpoints }))
     }
 }
@@ -194,7 +201,9 @@ mod tests {
                 "ports": [{"port": 80}, {"port": 53, "protocol": "UDP"}]},
             "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1", "ipMode": "VIP"}, {"ip": "2001:db8::1"}]},
                 "conditions": [{"type": "arpeggio.io/Allocated", "status": "False", "reason": "AllocationFailed",
-                    "message": "pool gold is full", "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+                    "message": "pool gold is full", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                    {"type": "arpeggio.io/Announced", "status": "False", "reason": "NoEndpoints", "message": "m",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
         }));
         assert_eq!(service.key.to_string(), "shop/web");
         assert_eq!((service.uid.as_str(), service.resource_version.as_str()), ("u1", "7"));
@@ -211,6 +220,7 @@ mod tests {
         assert_eq!(service.ingress.len(), 2);
         assert_eq!(service.allocated_from.as_deref(), Some("gold"));
         assert_eq!(service.refusal.unwrap().message, "pool gold is full");
+        assert_eq!(service.silence.unwrap().reason, "NoEndpoints");
         assert_eq!((service.class.as_deref(), service.selector.len()), (Some("x/y"), 1));
     }
 
@@ -255,6 +265,8 @@ mod tests {
         let nodes: Vec<_> = slice.endpoints.nodes.iter().map(NodeName::as_str).collect();
         assert_eq!(nodes, ["node-a", "node-b", "node-c"]);
         assert!(slice.endpoints.any);
+        let ending: Vec<_> = slice.endpoints.ending.iter().map(NodeName::as_str).collect();
+        assert_eq!(ending, ["node-c"], "served by nothing that is ready");
     }
 
     #[test]

@@ -1,0 +1,334 @@
+//! One turn of the loop after another: what was told goes into the index, what changed is decided, what differs is written.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result};
+use arpeggio_common::model::{Configuration, Fault};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::{Interval, MissedTickBehavior, interval, sleep_until},
+};
+use tracing::{debug, info, warn};
+
+use super::pace::Pace;
+use crate::{
+    args::Config,
+    causes::with_causes,
+    clock,
+    cluster::{
+        Changes, Snapshot,
+        index::{Index, News},
+        project::{Kind, Object},
+        watch::Told,
+    },
+    decide::Decider,
+    events,
+    leader::{self, Term},
+    metrics::Metrics,
+    plan::{self, Class, Write},
+    writer::{self, Answer, Finished, Verdict, Writer},
+};
+
+/// Events that are taken in at once before anything else gets its turn.
+const AT_ONCE: usize = 2048;
+/// How much longer than two renewals of the lease a working watch may be silent.
+const LEASE_SLACK: std::time::Duration = std::time::Duration::from_secs(1);
+/// How often gauges are set that nothing sets by itself.
+const HOUSEKEEPING: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// See the module.
+pub(super) struct Controller {
+    index: Index,
+    /// There while leading: it is made anew for every term, from what is then.
+    decider: Option<Decider>,
+    writer: Writer,
+    told_events: events::Told,
+    metrics: Metrics,
+    pace: Pace,
+    /// Makes watches list anew, and the number of the last such demand.
+    lists: watch::Sender<u64>,
+    list: u64,
+    complete: BTreeMap<Kind, u64>,
+    term: Term,
+    look: Arc<Notify>,
+    faults: BTreeSet<Fault>,
+    pools: BTreeSet<String>,
+    housekeeping: Interval,
+}
+
+impl Controller {
+    pub(super) fn new(
+        config: &Config,
+        writer: Writer,
+        lists: watch::Sender<u64>,
+        metrics: Metrics,
+        look: Arc<Notify>,
+    ) -> Self {
+        let mut housekeeping = interval(HOUSEKEEPING);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            index: Index::new(config.settings.clone(), config.times.retry + LEASE_SLACK),
+            decider: None,
+            writer,
+            told_events: events::Told::default(),
+            metrics,
+            pace: Pace::default(),
+            lists,
+            list: 0,
+            complete: BTreeMap::new(),
+            term: Term::default(),
+            look,
+            faults: BTreeSet::new(),
+            pools: BTreeSet::new(),
+            housekeeping,
+        }
+    }
+
+    /// Whether every watch has had its first list.
+    pub(super) fn is_ready(&self) -> bool {
+        self.complete.len() == Kind::ALL.len()
+    }
+
+    /// Waits for the next thing to do and does it.
+    pub(super) async fn step(
+        &mut self,
+        told: &mut mpsc::Receiver<Told>,
+        term: &mut watch::Receiver<Term>,
+    ) -> Result<()> {
+        let decide_at = self.may_decide().then(|| self.pace.next().unwrap_or_else(clock::now));
+        tokio::select! {
+            biased;
+            changed = term.changed() => {
+                changed.context("the leader election ended")?;
+                self.follow(*term.borrow_and_update());
+            }
+            () = at(self.term.until), if self.decider.is_some() => self.follow(self.term),
+            () = at(decide_at), if decide_at.is_some() => self.decide(),
+            finished = self.writer.finished() => {
+                self.take_result(finished.context("the task of a write failed")?);
+                while let Some(finished) = self.writer.finished_already() {
+                    self.take_result(finished.context("the task of a write failed")?);
+                }
+            }
+            Some(first) = told.recv() => {
+                self.take(first);
+                for _ in 1..AT_ONCE {
+                    let Ok(more) = told.try_recv() else { break };
+                    self.take(more);
+                }
+            }
+            () = at(self.writer.next_wake()), if self.writer.next_wake().is_some() => {}
+            _ = self.housekeeping.tick() => self.keep_house(),
+        }
+        for write in self.writer.pump(self.term) {
+            self.look_again(&write);
+        }
+        Ok(())
+    }
+
+    /// Waits for what is on its way; nothing new is sent.
+    pub(super) async fn drain(&mut self) {
+        self.term = Term::default();
+        self.writer.pump(self.term);
+        while self.writer.running() > 0 {
+            if let Ok(finished) = self.writer.finished().await {
+                self.take_result(finished);
+            }
+        }
+    }
+
+    fn may_decide(&self) -> bool {
+        let listed = |kind: &Kind| {
+            let wanted = if kind.is_written() { self.list } else { 0 };
+            self.complete.get(kind).is_some_and(|list| *list >= wanted)
+        };
+        self.decider.is_some() && self.index.has_changed() && Kind::ALL.iter().all(listed)
+    }
+
+    /// Begins or ends to lead. Whoever begins looks at everything anew, the last writes of the leader before included.
+    fn follow(&mut self, term: Term) {
+        self.term = term;
+        let leads = term.leads(clock::now());
+        if leads == self.decider.is_some() {
+            return;
+        }
+        self.metrics.leads(leads);
+        if leads {
+            info!("this process leads");
+            self.decider = Some(Decider::new());
+            self.list += 1;
+            self.lists.send_replace(self.list);
+            self.index.note(Changes::everything());
+        } else {
+            info!("this process does not lead any more");
+            self.decider = None;
+        }
+    }
+
+    fn take(&mut self, told: Told) {
+        let Told { kind, list, what } = told;
+        let Ok(news) = what else {
+            self.metrics.watch_failed(kind.name());
+            return;
+        };
+        match &news {
+            News::Complete => {
+                self.complete.insert(kind, list);
+            }
+            News::There(entry) if kind == Kind::Lease && entry.id.name == leader::LEASE => {
+                if matches!(&entry.object, Ok(Object::Lease(lease)) if lease.holder.is_none()) {
+                    self.look.notify_one();
+                }
+            }
+            News::Begin | News::There(_) | News::Gone(..) => {}
+        }
+        if let Some(unreadable) = self.index.feed(kind, news, clock::now()) {
+            let (kind, id) = (unreadable.kind.name(), unreadable.id);
+            warn!(kind, object = %id, "left out because it cannot be read: {}", unreadable.reason);
+        }
+    }
+
+    fn decide(&mut self) {
+        let Some(decider) = &mut self.decider else { return };
+        let (snapshot, changes) = self.index.take();
+        let began = clock::now();
+        let decision = decider.decide(&snapshot, &changes);
+        let writes = plan::plan(&snapshot, &decision);
+        let ended = clock::now();
+        self.pace.decided(began, ended);
+        let took = ended.saturating_duration_since(began);
+        let looked_at = decision.services.len() + decision.announcements.len();
+        debug!(?took, looked_at, writes = writes.len(), everything = changes.everything, "decided");
+        self.metrics.decided(looked_at, took);
+        self.metrics.pools(&decision.pools, &snapshot.configuration);
+        self.tell_faults(&snapshot.configuration);
+        self.forget_pools(&snapshot);
+        self.writer.submit(writes.into_iter().filter(|write| match write {
+            Write::Event { uid, notice, .. } => self.told_events.admit(uid, notice, ended),
+            _ => true,
+        }));
+    }
+
+    fn take_result(&mut self, finished: Finished) {
+        let Finished { write, result, took, again } = finished;
+        let kind = writer::kind(&write);
+        match result {
+            Ok(answer) => {
+                self.metrics.wrote(kind, "done", took);
+                tell_done(&write);
+                match answer {
+                    Answer::There(kind, entry) => {
+                        self.index.feed(kind, News::There(entry), clock::now());
+                    }
+                    Answer::Gone(kind, id) => self.index.deleted(kind, &id),
+                    Answer::Nothing => {}
+                }
+            }
+            Err(error) => {
+                let (word, text) = (verdict_name(error.verdict()), with_causes(&error));
+                self.metrics.wrote(kind, word, took);
+                if error.verdict() == Verdict::Conflict {
+                    debug!(?took, "planned again: {text}");
+                } else {
+                    warn!(?took, "tried again later: {text}");
+                }
+            }
+        }
+        if again {
+            self.look_again(&write);
+        }
+    }
+
+    /// The object of a write has to be planned again.
+    fn look_again(&mut self, write: &Write) {
+        let mut changes = Changes::default();
+        match write {
+            Write::ServiceStatus(status) => changes.services.extend([status.key.clone()]),
+            Write::Announcement { content, .. } => changes.addresses.extend([content.address]),
+            Write::DeleteAnnouncement { address, .. } => changes.addresses.extend([*address]),
+            Write::L2Status { content, .. } => changes.services.extend([content.service.clone()]),
+            Write::DeleteL2Status { name, .. } => changes.services.extend(self.index.service_of_l2_status(name)),
+            // These are sent again as they are.
+            Write::PoolStatus { .. } | Write::Event { .. } => {}
+        }
+        self.index.note(changes);
+    }
+
+    fn tell_faults(&mut self, configuration: &Configuration) {
+        let faults: BTreeSet<Fault> = configuration.faults.iter().cloned().collect();
+        for fault in faults.difference(&self.faults) {
+            warn!("left out of the configuration: {fault}");
+        }
+        for fault in self.faults.difference(&faults) {
+            info!("no longer wrong: {}", fault.object);
+        }
+        self.faults = faults;
+    }
+
+    fn forget_pools(&mut self, snapshot: &Snapshot) {
+        let pools = &snapshot.configuration.pools;
+        if pools.len() == self.pools.len() && self.pools.iter().all(|pool| pools.contains_key(pool)) {
+            return;
+        }
+        let pools: BTreeSet<String> = pools.keys().cloned().collect();
+        self.pools.difference(&pools).for_each(|pool| self.metrics.forget_pool(pool));
+        self.pools = pools;
+    }
+
+    fn keep_house(&mut self) {
+        let classes = [
+            ("clients", Class::Clients),
+            ("standbys", Class::Standbys),
+            ("reports", Class::Reports),
+            ("events", Class::Events),
+        ];
+        self.metrics.queue(&classes.map(|(name, class)| (name, self.writer.waiting(class))), self.writer.running());
+        self.metrics.left_out(
+            self.index.unreadable(),
+            self.told_events.suppressed() + self.writer.dropped_events(),
+        );
+        if self.decider.is_some() {
+            let counts = self.index.services_of_pools();
+            for pool in &self.pools {
+                self.metrics.services_of_pool(pool, counts.get(pool.as_str()).copied().unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Until a moment; for ever without one.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+const fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Done => "done",
+        Verdict::Conflict => "conflict",
+        Verdict::Failed => "failed",
+        Verdict::Refused => "refused",
+    }
+}
+
+/// One line for what changed for clients.
+fn tell_done(write: &Write) {
+    match write {
+        Write::ServiceStatus(status) => {
+            let addresses: Vec<String> = status.ingress.iter().map(ToString::to_string).collect();
+            info!(service = %status.key, addresses = addresses.join(","), pool = status.allocated_from, "status written");
+        }
+        Write::Announcement { content, .. } => {
+            let first = content.candidates.as_ref().and_then(|candidates| candidates.first());
+            debug!(address = %content.address, first = first.map(ToString::to_string), "announcement written");
+        }
+        Write::DeleteAnnouncement { address, .. } => debug!(%address, "announcement deleted"),
+        Write::PoolStatus { .. } | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
+    }
+}

@@ -1,0 +1,97 @@
+//! The running controller: constructs the parts, connects them and lets one loop drive them. What should be is decided in
+//! [`decide`](crate::decide), what is written for it in [`plan`](crate::plan).
+
+mod cluster;
+mod controller;
+mod lifecycle;
+mod pace;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use tokio::{
+    sync::{Notify, watch},
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+use tracing::{info, warn};
+
+pub use self::lifecycle::{init_logging, install_cryptography};
+use self::{controller::Controller, lifecycle::Signals};
+use crate::{
+    args::Config,
+    http,
+    leader::{Elector, Term},
+    metrics::Metrics,
+    writer::{Limits, Writer},
+};
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps the controller from starting, and faults of the program.
+pub async fn run(config: Config) -> Result<()> {
+    let mut signals = Signals::new()?;
+    if !config.ignored.is_empty() {
+        warn!("these flags have no effect: {}", config.ignored.join(" "));
+    }
+    let client = cluster::client(config.kubeconfig.as_deref()).await?;
+    let (metrics, registry) = Metrics::new();
+    let (ready, is_ready) = watch::channel(false);
+    let mut servers = JoinSet::new();
+    if let Some(port) = config.probe_port {
+        servers.spawn(http::serve_probes(http::bind_probes(port).await?, is_ready));
+    }
+    if let Some(port) = config.metrics_port {
+        servers.spawn(http::serve_metrics(http::bind_metrics(port).await?, registry));
+    }
+    let identity = format!("{}_{:016x}", config.instance, fastrand::u64(..));
+    let leases: Api<Lease> = Api::namespaced(client.clone(), &config.namespace);
+    let (elector, term) = Elector::new(leases, identity.clone(), config.times);
+    let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let elector = tokio::spawn(elector.run(Arc::clone(&look), Arc::clone(&stop)));
+    let limits = Limits { connections: config.connections, timeout: config.times.request() };
+    let writer = Writer::new(client.clone(), &config.namespace, &config.instance, limits);
+    info!(identity, namespace = config.namespace, version = env!("CARGO_PKG_VERSION"), "started");
+
+    let mut watches = cluster::watch(&client, &config.namespace);
+    let mut controller = Controller::new(&config, writer, watches.lists.clone(), metrics, look);
+    let mut election = Election { elector, term };
+    let ended = loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => break signal,
+            ended = &mut election.elector => {
+                ended.context("the task of the leader election failed")?;
+                anyhow::bail!("the leader election ended although nobody stopped it");
+            }
+            Some(server) = servers.join_next() => {
+                server.context("the task of an HTTP server failed")?.context("an HTTP server ended")?;
+                anyhow::bail!("an HTTP server ended although nobody stopped it");
+            }
+            done = controller.step(&mut watches.told, &mut election.term) => done?,
+        }
+        ready.send_if_modified(|ready| std::mem::replace(ready, controller.is_ready()) != controller.is_ready());
+    };
+    info!("{ended}: stopping");
+    stop.notify_one();
+    shut_down(controller, election.elector, config.times.request()).await
+}
+
+struct Election {
+    elector: JoinHandle<Elector>,
+    term: watch::Receiver<Term>,
+}
+
+/// First nothing is written any more, then what is on its way ends, then the lease is given back.
+async fn shut_down(mut controller: Controller, elector: JoinHandle<Elector>, bound: Duration) -> Result<()> {
+    let elector = elector.await.context("the task of the leader election failed")?;
+    if timeout(bound, controller.drain()).await.is_err() {
+        warn!("requests are still on their way: the lease is kept until it runs out");
+        return Ok(());
+    }
+    elector.release().await;
+    Ok(())
+}

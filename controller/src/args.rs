@@ -1,0 +1,308 @@
+//! What can be typed, and the configuration that comes out of it. MetalLB's flags keep their names and meaning; those that
+//! belong to parts which do not exist here are accepted, so that its Deployment starts us unchanged.
+
+use std::{path::PathBuf, time::Duration};
+
+use arpeggio_common::api::names;
+use clap::{Parser, ValueEnum};
+
+use crate::{cluster::Settings, leader::Times};
+
+/// Where a pod finds the namespace that it runs in.
+const SERVICE_ACCOUNT_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+
+/// The controller of Arpeggio: gives Services their addresses and decides which nodes answer for them.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "controller", version, max_term_width = 100)]
+pub struct Args {
+    /// Kubernetes configuration to use [default: that of the pod, else $KUBECONFIG, else ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Namespace of pools, advertisements and leases [default: that of the pod, else metallb-system]
+    #[arg(long, env = "METALLB_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Only Services of this loadBalancerClass [default: those without any]
+    #[arg(long, env = "ARPEGGIO_LB_CLASS", value_name = "CLASS", default_value = "")]
+    pub lb_class: String,
+    /// Let nodes announce although they are labelled node.kubernetes.io/exclude-from-external-load-balancers.
+    #[arg(long, env = "ARPEGGIO_IGNORE_EXCLUDE_LB", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true")]
+    pub ignore_exclude_lb: bool,
+    /// Port of /metrics (HTTP); 0 switches it off.
+    #[arg(long, env = "ARPEGGIO_PORT", value_name = "PORT", default_value_t = 7472)]
+    pub port: u16,
+    /// Port of /healthz, /livez and /readyz; 0 switches it off.
+    #[arg(long, env = "ARPEGGIO_HEALTH_PROBE_PORT", value_name = "PORT", default_value_t = 17472)]
+    pub health_probe_port: u16,
+    /// How long another replica waits before it leads after the leader fell silent.
+    #[arg(long, env = "ARPEGGIO_LEADER_ELECT_LEASE_DURATION", value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub leader_elect_lease_duration: Duration,
+    /// How long the leader goes on without being able to renew its lease.
+    #[arg(long, env = "ARPEGGIO_LEADER_ELECT_RENEW_DEADLINE", value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub leader_elect_renew_deadline: Duration,
+    /// Time between two renewals.
+    #[arg(long, env = "ARPEGGIO_LEADER_ELECT_RETRY_PERIOD", value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub leader_elect_retry_period: Duration,
+    /// Requests that change something that may be on their way at the same time.
+    #[arg(long, env = "ARPEGGIO_WRITE_CONNECTIONS", value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub write_connections: u16,
+    /// all, error, warn, info, debug, trace, none, or a filter such as `info,arpeggio_controller::leader=debug`.
+    #[arg(long, env = "ARPEGGIO_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
+    pub log_level: String,
+    /// How log lines are written.
+    #[arg(long, env = "ARPEGGIO_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+    /// Name of this pod, for the lease and for events [default: the host name]
+    #[arg(long, env = "METALLB_POD_NAME", value_name = "NAME")]
+    pub pod_name: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub ignored: Ignored,
+}
+
+/// Flags of MetalLB's controller for what there is not (webhooks with certificates, a memberlist, TLS for metrics).
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[expect(missing_docs, reason = "they are MetalLB's and do nothing")]
+pub struct Ignored {
+    #[arg(long, hide = true, env = "METALLB_ML_SECRET_NAME")]
+    pub ml_secret_name: Option<String>,
+    #[arg(long, hide = true, env = "METALLB_DEPLOYMENT")]
+    pub deployment: Option<String>,
+    #[arg(long, hide = true)]
+    pub pprof_bind_address: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub disable_cert_rotation: Option<String>,
+    #[arg(long, hide = true)]
+    pub cert_dir: Option<String>,
+    #[arg(long, hide = true)]
+    pub cert_service_name: Option<String>,
+    #[arg(long, hide = true)]
+    pub webhook_secret: Option<String>,
+    #[arg(long, hide = true)]
+    pub webhook_mode: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub webhook_http2: Option<String>,
+    #[arg(long, hide = true)]
+    pub tls_min_version: Option<String>,
+    #[arg(long, hide = true)]
+    pub tls_cipher_suites: Option<String>,
+    #[arg(long, hide = true)]
+    pub tls_curve_preferences: Option<String>,
+    #[arg(long, hide = true)]
+    pub metrics_cert_dir: Option<String>,
+}
+
+impl Ignored {
+    /// Names of those that were given.
+    fn given(&self) -> Vec<&'static str> {
+        let Self {
+            ml_secret_name,
+            deployment,
+            pprof_bind_address,
+            disable_cert_rotation,
+            cert_dir,
+            cert_service_name,
+            webhook_secret,
+            webhook_mode,
+            webhook_http2,
+            tls_min_version,
+            tls_cipher_suites,
+            tls_curve_preferences,
+            metrics_cert_dir,
+        } = self;
+        [
+            ("--ml-secret-name", ml_secret_name),
+            ("--deployment", deployment),
+            ("--pprof-bind-address", pprof_bind_address),
+            ("--disable-cert-rotation", disable_cert_rotation),
+            ("--cert-dir", cert_dir),
+            ("--cert-service-name", cert_service_name),
+            ("--webhook-secret", webhook_secret),
+            ("--webhook-mode", webhook_mode),
+            ("--webhook-http2", webhook_http2),
+            ("--tls-min-version", tls_min_version),
+            ("--tls-cipher-suites", tls_cipher_suites),
+            ("--tls-curve-preferences", tls_curve_preferences),
+            ("--metrics-cert-dir", metrics_cert_dir),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| value.is_some().then_some(name))
+        .collect()
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, as MetalLB writes them.
+    Json,
+}
+
+/// What to run with: checked, complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `None`: that of the pod, else the usual places.
+    pub kubeconfig: Option<PathBuf>,
+    /// Of pools, advertisements and leases.
+    pub namespace: String,
+    /// What decisions depend on.
+    pub settings: Settings,
+    /// `None`: not served.
+    pub metrics_port: Option<u16>,
+    /// `None`: not served.
+    pub probe_port: Option<u16>,
+    /// Of the leader election.
+    pub times: Times,
+    /// Requests at the same time.
+    pub connections: usize,
+    /// A filter of tracing.
+    pub log_filter: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Name of this pod or machine; a process adds something of its own to it.
+    pub instance: String,
+    /// Flags that were given and do nothing.
+    pub ignored: Vec<&'static str>,
+}
+
+/// A value that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Of the leader election.
+    #[error("--leader-elect-*: {0}")]
+    Times(#[from] crate::leader::TimesFault),
+}
+
+impl Args {
+    /// Completes and checks: the only place that looks at files and the machine.
+    ///
+    /// # Errors
+    /// If values do not fit together.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let read = |path| std::fs::read_to_string(path).ok();
+        self.resolve_with(|| read(SERVICE_ACCOUNT_NAMESPACE), || read(HOST_NAME))
+    }
+
+    fn resolve_with(
+        self,
+        pod_namespace: impl Fn() -> Option<String>,
+        host_name: impl Fn() -> Option<String>,
+    ) -> Result<Config, ConfigError> {
+        let Self {
+            kubeconfig,
+            namespace,
+            lb_class,
+            ignore_exclude_lb,
+            port,
+            health_probe_port,
+            leader_elect_lease_duration,
+            leader_elect_renew_deadline,
+            leader_elect_retry_period,
+            write_connections,
+            log_level,
+            log_format,
+            pod_name,
+            ignored,
+        } = self;
+        let word = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        Ok(Config {
+            kubeconfig,
+            namespace: word(namespace)
+                .or_else(|| word(pod_namespace()))
+                .unwrap_or_else(|| names::NAMESPACE.to_owned()),
+            settings: Settings { class: word(Some(lb_class)), ignore_exclude_label: ignore_exclude_lb },
+            metrics_port: Some(port).filter(|port| *port != 0),
+            probe_port: Some(health_probe_port).filter(|port| *port != 0),
+            times: Times::new(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)?,
+            connections: usize::from(write_connections),
+            log_filter: match log_level.as_str() {
+                "all" => "trace".to_owned(),
+                "none" => "off".to_owned(),
+                _ => log_level,
+            },
+            log_format,
+            instance: word(pod_name).or_else(|| word(host_name())).unwrap_or_else(|| "controller".to_owned()),
+            ignored: ignored.given(),
+        })
+    }
+}
+
+/// A time with its unit, at least a millisecond: `500ms`, `10s`, `1m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
+        Ok(_) => Err("must be at least 1ms".to_owned()),
+        Err(error) => Err(format!("{error}; write a number with its unit, like 500ms or 10s")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn config(line: &str) -> Result<Config, String> {
+        let args = Args::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
+        let in_pod = || Some("lb\n".to_owned());
+        args.resolve_with(in_pod, || Some("host-1\n".to_owned())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_has_to_be_said() {
+        let config = config("controller").unwrap();
+        assert_eq!((config.namespace.as_str(), config.instance.as_str()), ("lb", "host-1"));
+        assert_eq!((config.metrics_port, config.probe_port, config.connections), (Some(7472), Some(17472), 16));
+        assert_eq!((config.times, config.settings), (Times::DEFAULT, Settings::default()));
+        assert_eq!((config.log_filter.as_str(), config.log_format), ("info", LogFormat::Json));
+        let args = Args::try_parse_from(["controller"]).unwrap();
+        assert_eq!(args.resolve_with(|| None, || None).unwrap().namespace, "metallb-system");
+    }
+
+    #[test]
+    fn the_deployment_of_metallb_starts_it() {
+        let config = config(
+            "controller --port=9120 --log-level=all --tls-min-version=VersionTLS12 --webhook-mode=enabled \
+             --disable-cert-rotation --webhook-http2=false --ml-secret-name memberlist --deployment=controller \
+             --lb-class=example.org/lb --namespace=metallb-system --pod-name=controller-1",
+        )
+        .unwrap();
+        assert_eq!((config.metrics_port, config.log_filter.as_str()), (Some(9120), "trace"));
+        assert_eq!(config.settings.class.as_deref(), Some("example.org/lb"));
+        assert_eq!((config.namespace.as_str(), config.instance.as_str()), ("metallb-system", "controller-1"));
+        assert!(config.ignored.contains(&"--webhook-mode") && config.ignored.len() == 6, "{:?}", config.ignored);
+    }
+
+    #[test]
+    fn a_switch_may_be_written_with_its_value() {
+        for (line, on) in [("", false), ("--ignore-exclude-lb", true), ("--ignore-exclude-lb=false", false)] {
+            assert_eq!(config(&format!("controller {line}")).unwrap().settings.ignore_exclude_label, on, "{line}");
+        }
+        assert_eq!(config("controller --port 0 --health-probe-port 0").unwrap().probe_port, None);
+        assert_eq!(config("controller --log-level none").unwrap().log_filter, "off");
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_a_remedy() {
+        for (line, remedy) in [
+            ("--leader-elect-lease-duration 10", "like 500ms or 10s"),
+            ("--leader-elect-lease-duration 10s", "must be longer than the renew deadline"),
+            ("--leader-elect-retry-period 9s", "must be longer than 1.2 times"),
+            ("--write-connections 0", "1..=512"),
+            ("--port 70000", "0..=65535"),
+            ("--nonsense", "unexpected argument"),
+        ] {
+            let error = config(&format!("controller {line}")).unwrap_err();
+            assert!(error.contains(remedy), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What can be asked over HTTP: `/metrics` on one port, `/healthz`, `/livez` and `/readyz` on another.
+//!
+//! Alive: the process answers, and its one loop with it. Ready: every watch has had its first list, so the controller knows the
+//! cluster and can lead. A standby is ready too: else a rolling update would wait for a leader that waits for the update.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::metrics;
+
+/// The content type of [`metrics::encode`].
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A port that cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error("listen on {address} for {what}; choose another port with {flag}")]
+pub struct BindError {
+    address: SocketAddr,
+    what: &'static str,
+    flag: &'static str,
+    source: std::io::Error,
+}
+
+/// Opens the port for metrics.
+///
+/// # Errors
+/// If it is taken.
+pub async fn bind_metrics(port: u16) -> Result<TcpListener, BindError> {
+    bind(port, "metrics", "--port").await
+}
+
+/// Opens the port for probes.
+///
+/// # Errors
+/// If it is taken.
+pub async fn bind_probes(port: u16) -> Result<TcpListener, BindError> {
+    bind(port, "probes", "--health-probe-port").await
+}
+
+/// All addresses, both families where there are both.
+async fn bind(port: u16, what: &'static str, flag: &'static str) -> Result<TcpListener, BindError> {
+    let any6 = SocketAddr::from(([0_u16; 8], port));
+    let any4 = SocketAddr::from(([0_u8; 4], port));
+    match TcpListener::bind(any6).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind(any4).await.map_err(|source| BindError { address: any4, what, flag, source }),
+    }
+}
+
+/// Serves metrics until the process ends.
+pub async fn serve_metrics(listener: TcpListener, registry: Registry) -> std::io::Result<()> {
+    let router = Router::new().route("/metrics", get(page)).with_state(Arc::new(registry));
+    axum::serve(listener, router).await
+}
+
+/// Serves probes until the process ends.
+pub async fn serve_probes(listener: TcpListener, ready: watch::Receiver<bool>) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/healthz", get("ok"))
+        .route("/livez", get("ok"))
+        .route("/readyz", get(readiness))
+        .with_state(ready);
+    axum::serve(listener, router).await
+}
+
+async fn page(State(registry): State<Arc<Registry>>) -> Response {
+    match metrics::encode(&registry) {
+        Ok(page) => ([(header::CONTENT_TYPE, OPENMETRICS)], page).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn readiness(State(ready): State<watch::Receiver<bool>>) -> (StatusCode, &'static str) {
+    if *ready.borrow() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "reading the cluster for the first time")
+    }
+}

@@ -1,0 +1,296 @@
+//! The one writer: everything the controller changes goes through here, and only while it leads.
+//!
+//! Leadership is looked at before every single request. A request that began in time ends in time: it may take no longer than
+//! other candidates wait after our leadership ran out. Answers carry the object as it is now, so the index knows the result of
+//! a write before the watch tells it, and nothing is written twice.
+
+mod queue;
+mod requests;
+
+use std::time::{Duration, Instant};
+
+use arpeggio_common::api::{Announcement, ServiceL2Status, names};
+use k8s_openapi::api::{core::v1::Service, events::v1::Event};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    core::DeserializeGuard,
+};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
+
+pub use self::queue::{Queue, Verdict};
+use self::requests::{PoolObject, Teller};
+use crate::{
+    FIELD_MANAGER,
+    cluster::project::{Entry, Id, Kind, Watched as _},
+    clock,
+    leader::Term,
+    plan::{Class, Write},
+};
+
+/// What the API server said after a write: the object as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It is there, in this state.
+    There(Kind, Entry),
+    /// It is gone.
+    Gone(Kind, Id),
+    /// Nothing that anything is decided by.
+    Nothing,
+}
+
+/// A write that ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was written.
+    pub write: Write,
+    /// What came back.
+    pub result: Result<Answer, WriteError>,
+    /// How long it took.
+    pub took: Duration,
+    /// Its object is to be planned again: something else was planned meanwhile.
+    pub again: bool,
+}
+
+/// Why something was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The API server said no or could not be reached.
+    #[error("write {0}")]
+    Api(String, #[source] kube::Error),
+    /// No answer in time.
+    #[error("write {0}: no answer within {1:?}; see whether the API server is overloaded")]
+    Slow(String, Duration),
+}
+
+impl WriteError {
+    /// What follows from it.
+    pub fn verdict(&self) -> Verdict {
+        let Self::Api(_, kube::Error::Api(status)) = self else { return Verdict::Failed };
+        match status.code {
+            // Changed, there already, or gone: planned from an old state.
+            404 | 409 => Verdict::Conflict,
+            408 | 429 | 500.. => Verdict::Failed,
+            _ => Verdict::Refused,
+        }
+    }
+}
+
+/// How it writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests at the same time.
+    pub connections: usize,
+    /// Longest time that a request may take.
+    pub timeout: Duration,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Writer {
+    sender: Sender,
+    limits: Limits,
+    queue: Queue,
+    running: JoinSet<Ended>,
+}
+
+/// What was written, what came back, and how long that took.
+type Ended = (Write, Result<Answer, WriteError>, Duration);
+
+impl Writer {
+    /// One that writes MetalLB's kinds into `namespace`. `instance`: who tells events.
+    pub fn new(client: Client, namespace: &str, instance: &str, limits: Limits) -> Self {
+        let sender = Sender { client, namespace: namespace.to_owned(), instance: instance.to_owned() };
+        Self { sender, limits, queue: Queue::default(), running: JoinSet::new() }
+    }
+
+    /// Takes a plan over.
+    pub fn submit(&mut self, writes: impl IntoIterator<Item = Write>) {
+        for write in writes {
+            self.queue.submit(write);
+        }
+    }
+
+    /// Sends what can be sent. Returns writes whose objects have to be planned again. Without leadership nothing is sent and everything
+    /// that waits is forgotten.
+    pub fn pump(&mut self, term: Term) -> Vec<Write> {
+        if !term.leads(clock::now()) {
+            self.queue.clear();
+            return Vec::new();
+        }
+        let again = self.queue.wake(clock::now());
+        while self.running.len() < self.limits.connections && term.leads(clock::now()) {
+            let Some(write) = self.queue.take() else { break };
+            let (sender, bound) = (self.sender.clone(), self.limits.timeout);
+            self.running.spawn(async move {
+                let began = clock::now();
+                let result = match timeout(bound, sender.send(&write)).await {
+                    Ok(result) => result.map_err(|error| WriteError::Api(describe(&write), error)),
+                    Err(_) => Err(WriteError::Slow(describe(&write), bound)),
+                };
+                (write, result, clock::now().saturating_duration_since(began))
+            });
+        }
+        again
+    }
+
+    /// The next write that ends; pending while there is none.
+    ///
+    /// # Errors
+    /// If the task of a write panicked: a fault of the program.
+    pub async fn finished(&mut self) -> Result<Finished, JoinError> {
+        match self.running.join_next().await {
+            Some(ended) => self.end(ended),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A write that has ended already.
+    pub fn finished_already(&mut self) -> Option<Result<Finished, JoinError>> {
+        let ended = self.running.try_join_next()?;
+        Some(self.end(ended))
+    }
+
+    fn end(&mut self, ended: Result<Ended, JoinError>) -> Result<Finished, JoinError> {
+        let (write, result, took) = ended?;
+        let verdict = result.as_ref().err().map_or(Verdict::Done, WriteError::verdict);
+        let again = self.queue.done(&write, verdict, clock::now(), fastrand::f64());
+        Ok(Finished { write, result, took, again })
+    }
+
+    /// When [`Self::pump`] has to be called even if nothing else happens.
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.queue.next_wake()
+    }
+
+    /// Requests that are on their way.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Writes that wait in a class.
+    pub fn waiting(&self, class: Class) -> usize {
+        self.queue.waiting(class)
+    }
+
+    /// Events that were not told because too many waited.
+    pub const fn dropped_events(&self) -> u64 {
+        self.queue.dropped_events()
+    }
+}
+
+/// What a write is about, for logs and labels of metrics.
+pub const fn kind(write: &Write) -> &'static str {
+    match write {
+        Write::ServiceStatus(_) => "Service",
+        Write::Announcement { .. } | Write::DeleteAnnouncement { .. } => "Announcement",
+        Write::PoolStatus { .. } => "IPAddressPool",
+        Write::L2Status { .. } | Write::DeleteL2Status { .. } => "ServiceL2Status",
+        Write::Event { .. } => "Event",
+    }
+}
+
+fn describe(write: &Write) -> String {
+    match write {
+        Write::ServiceStatus(status) => format!("status of Service {}", status.key),
+        Write::Announcement { content, .. } => format!("Announcement {}", content.address),
+        Write::DeleteAnnouncement { address, .. } => format!("the end of Announcement {address}"),
+        Write::PoolStatus { pool, .. } => format!("status of IPAddressPool {pool}"),
+        Write::L2Status { name, .. } => format!("ServiceL2Status {name}"),
+        Write::DeleteL2Status { name, .. } => format!("the end of ServiceL2Status {name}"),
+        Write::Event { service, .. } => format!("event on Service {service}"),
+    }
+}
+
+#[derive(Clone)]
+struct Sender {
+    client: Client,
+    namespace: String,
+    instance: String,
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    async fn send(&self, write: &Write) -> kube::Result<Answer> {
+        let patch = patch_params();
+        match write {
+            Write::ServiceStatus(status) => {
+                let api: Api<Service> = Api::namespaced(self.client.clone(), &status.key.namespace);
+                let body = requests::service_status(status, &clock::wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+                let object = api.patch_status(&status.key.name, &patch, &Patch::Strategic(body)).await?;
+                Ok(Answer::There(Kind::Service, object.entry()))
+            }
+            Write::Announcement { content, resource_version: Some(version), .. } => {
+                let api: Api<DeserializeGuard<Announcement>> = Api::all(self.client.clone());
+                let (name, body) = (names::announcement(content.address), requests::announcement_patch(content, version));
+                Ok(Answer::There(Kind::Announcement, api.patch(&name, &patch, &Patch::Merge(body)).await?.entry()))
+            }
+            Write::Announcement { content, resource_version: None, .. } => {
+                let api: Api<Announcement> = Api::all(self.client.clone());
+                let object = api.create(&post_params(), &requests::announcement(content)).await?;
+                Ok(Answer::There(Kind::Announcement, DeserializeGuard(Ok(object)).entry()))
+            }
+            Write::DeleteAnnouncement { address, resource_version } => {
+                let api: Api<DeserializeGuard<Announcement>> = Api::all(self.client.clone());
+                let id = Id { namespace: String::new(), name: names::announcement(*address) };
+                deleted(api.delete(&id.name, &delete_params(resource_version)).await.map(drop), Kind::Announcement, id)
+            }
+            Write::PoolStatus { pool, usage } => {
+                let api: Api<PoolObject> = Api::namespaced(self.client.clone(), &self.namespace);
+                let body = Patch::Merge(requests::pool_status(*usage));
+                Ok(Answer::There(Kind::Pool, api.patch_status(pool, &patch, &body).await?.entry()))
+            }
+            Write::L2Status { name, content, resource_version } => {
+                let api: Api<ServiceL2Status> = Api::namespaced(self.client.clone(), &self.namespace);
+                if resource_version.is_none() {
+                    api.create(&post_params(), &requests::l2_status(name, content)).await?;
+                }
+                let api: Api<DeserializeGuard<ServiceL2Status>> = Api::namespaced(self.client.clone(), &self.namespace);
+                let body = Patch::Merge(requests::l2_status_patch(content, resource_version.as_deref()));
+                Ok(Answer::There(Kind::L2Status, api.patch_status(name, &patch, &body).await?.entry()))
+            }
+            Write::DeleteL2Status { name, resource_version } => {
+                let api: Api<DeserializeGuard<ServiceL2Status>> =
+                    Api::namespaced(self.client.clone(), &self.namespace);
+                let id = Id { namespace: self.namespace.clone(), name: name.clone() };
+                deleted(api.delete(name, &delete_params(resource_version)).await.map(drop), Kind::L2Status, id)
+            }
+            Write::Event { service, uid, notice } => {
+                let teller = Teller { instance: &self.instance, unique: fastrand::u64(..), now: clock::wall() };
+                let api: Api<Event> = Api::namespaced(self.client.clone(), &service.namespace);
+                api.create(&post_params(), &requests::event(service, uid, notice, teller)).await?;
+                Ok(Answer::Nothing)
+            }
+        }
+    }
+}
+
+/// What is gone already was deleted by somebody else: just as well.
+fn deleted(result: kube::Result<()>, kind: Kind, id: Id) -> kube::Result<Answer> {
+    match result {
+        Ok(()) => Ok(Answer::Gone(kind, id)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Answer::Gone(kind, id)),
+        Err(error) => Err(error),
+    }
+}
+
+fn patch_params() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+fn post_params() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() }
+}
+
+fn delete_params(resource_version: &str) -> DeleteParams {
+    DeleteParams::default()
+        .preconditions(Preconditions { resource_version: Some(resource_version.to_owned()), uid: None })
+}

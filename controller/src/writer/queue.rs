@@ -1,0 +1,240 @@
+//! What waits to be written, and what is being written: one write per object at a time, the latest wins, classes in order.
+//!
+//! A plan that arrives while a write of the same object is on its way was made without its result: the object is planned again
+//! when that result is known. The same goes for a refused write. Both come out as objects to plan again.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    backoff::Backoff,
+    plan::{Class, Object, Write},
+};
+
+/// Events that may wait; beyond that the oldest go.
+const MAX_EVENTS: usize = 10_000;
+/// Events that are sent at the same time: the rest of the connections is for what clients wait for.
+const EVENTS_AT_ONCE: usize = 2;
+/// After the API server said no to what we want.
+const REFUSED: Backoff = Backoff { first: Duration::from_secs(2), most: Duration::from_secs(300) };
+/// After somebody else had changed the object: the news of that is on its way.
+const CONFLICT: Backoff = Backoff { first: Duration::from_millis(40), most: Duration::from_secs(5) };
+
+/// How a write went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done.
+    Done,
+    /// The object is not what it was when this was planned.
+    Conflict,
+    /// The API server does not answer, or is not able to: the same again later.
+    Failed,
+    /// The API server does not want this: the same again much later.
+    Refused,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// To be sent, at this place in the order.
+    Ready(u64, Write),
+    /// Being sent, and what else was planned meanwhile.
+    Running(Write, Option<Write>),
+    /// To be sent again.
+    Waiting(Instant, Write),
+    /// To be planned again; what was refused.
+    Resting(Instant, Write),
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    state: State,
+    failures: u32,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    slots: BTreeMap<Object, Slot>,
+    ready: BTreeMap<(Class, u64), Object>,
+    timers: BTreeMap<(Instant, Object), ()>,
+    events: VecDeque<Write>,
+    next: u64,
+    running_events: usize,
+    dropped_events: u64,
+}
+
+impl Queue {
+    /// A write that was planned.
+    pub fn submit(&mut self, write: Write) {
+        let Some(object) = write.object() else {
+            self.submit_event(write);
+            return;
+        };
+        let failures = match self.slots.get_mut(&object) {
+            None => 0,
+            Some(slot) => match &mut slot.state {
+                State::Running(sent, next) => {
+                    *next = (!same_content(sent, &write)).then_some(write);
+                    return;
+                }
+                State::Ready(place, waiting) => {
+                    let place = *place;
+                    if waiting.class() != write.class() {
+                        self.ready.remove(&(waiting.class(), place));
+                        self.ready.insert((write.class(), place), object);
+                    }
+                    *waiting = write;
+                    return;
+                }
+                // The same again is what it waits for.
+                State::Waiting(_, refused) | State::Resting(_, refused) if *refused == write => return,
+                State::Waiting(at, _) | State::Resting(at, _) => {
+                    let timer = (*at, object.clone());
+                    self.timers.remove(&timer);
+                    slot.failures
+                }
+            },
+        };
+        self.make_ready(object, write, failures);
+    }
+
+    /// The next write to send, if there is one.
+    pub fn take(&mut self) -> Option<Write> {
+        if let Some((_, object)) = self.ready.pop_first() {
+            let slot = self.slots.get_mut(&object)?;
+            let State::Ready(_, write) = &slot.state else { return None };
+            let write = write.clone();
+            slot.state = State::Running(write.clone(), None);
+            return Some(write);
+        }
+        if self.running_events >= EVENTS_AT_ONCE {
+            return None;
+        }
+        let event = self.events.pop_front()?;
+        self.running_events += 1;
+        Some(event)
+    }
+
+    /// How a write that was taken went. `random`: from 0 to 1. Whether its object is to be planned again at once.
+    pub fn done(&mut self, write: &Write, verdict: Verdict, now: Instant, random: f64) -> bool {
+        let Some(object) = write.object() else {
+            self.running_events = self.running_events.saturating_sub(1);
+            return false;
+        };
+        let Some(Slot { state: State::Running(sent, next), failures }) = self.slots.remove(&object) else {
+            return false;
+        };
+        let failures = failures + 1;
+        // Counters are written whatever is there; everything else was planned from a version that is past.
+        let versioned = !matches!(sent, Write::PoolStatus { .. });
+        let sent = if versioned { sent } else { next.clone().unwrap_or(sent) };
+        let state = match verdict {
+            Verdict::Done if versioned => return next.is_some(),
+            Verdict::Done => {
+                if let Some(next) = next {
+                    self.make_ready(object, next, 0);
+                }
+                return false;
+            }
+            _ if versioned && next.is_some() && failures == 1 => return true,
+            Verdict::Conflict => State::Resting(now + CONFLICT.delay(failures, random), sent),
+            Verdict::Failed => State::Waiting(now + Backoff::API.delay(failures, random), sent),
+            Verdict::Refused => State::Waiting(now + REFUSED.delay(failures, random), sent),
+        };
+        if let State::Waiting(at, _) | State::Resting(at, _) = &state {
+            self.timers.insert((*at, object.clone()), ());
+        }
+        self.slots.insert(object, Slot { state, failures });
+        false
+    }
+
+    /// Lets go what has waited long enough. Returns writes whose objects are to be planned again.
+    pub fn wake(&mut self, now: Instant) -> Vec<Write> {
+        let mut again = Vec::new();
+        while let Some(entry) = self.timers.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let ((_, object), ()) = entry.remove_entry();
+            match self.slots.remove(&object) {
+                Some(Slot { state: State::Waiting(_, write), failures }) => self.make_ready(object, write, failures),
+                Some(Slot { state: State::Resting(_, write), .. }) => again.push(write),
+                Some(other) => {
+                    self.slots.insert(object, other);
+                }
+                None => {}
+            }
+        }
+        again
+    }
+
+    /// When [`Self::wake`] has something to do.
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.timers.first_key_value().map(|((at, _), ())| *at)
+    }
+
+    /// Forgets everything that was not sent yet: this process does not lead any more.
+    pub fn clear(&mut self) {
+        self.slots.retain(|_, slot| matches!(slot.state, State::Running(..)));
+        self.ready.clear();
+        self.timers.clear();
+        self.events.clear();
+    }
+
+    /// How many writes wait in a class.
+    pub fn waiting(&self, class: Class) -> usize {
+        if class == Class::Events {
+            return self.events.len();
+        }
+        let of_class = |slot: &&Slot| match &slot.state {
+            State::Ready(_, write) | State::Waiting(_, write) | State::Resting(_, write) => write.class() == class,
+            State::Running(..) => false,
+        };
+        self.slots.values().filter(of_class).count()
+    }
+
+    /// Events that were not told because too many waited.
+    pub const fn dropped_events(&self) -> u64 {
+        self.dropped_events
+    }
+
+    fn submit_event(&mut self, event: Write) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+            self.dropped_events += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    fn make_ready(&mut self, object: Object, write: Write, failures: u32) {
+        let place = self.next;
+        self.next += 1;
+        self.ready.insert((write.class(), place), object.clone());
+        self.slots.insert(object, Slot { state: State::Ready(place, write), failures });
+    }
+}
+
+/// Whether both make the object the same, whatever version they were planned from.
+fn same_content(one: &Write, other: &Write) -> bool {
+    fn bare(write: &Write) -> Write {
+        let mut bare = write.clone();
+        match &mut bare {
+            Write::ServiceStatus(status) => status.resource_version.clear(),
+            Write::Announcement { resource_version, .. } | Write::L2Status { resource_version, .. } => {
+                *resource_version = None;
+            }
+            Write::DeleteAnnouncement { resource_version, .. } | Write::DeleteL2Status { resource_version, .. } => {
+                resource_version.clear();
+            }
+            Write::PoolStatus { .. } | Write::Event { .. } => {}
+        }
+        bare
+    }
+    one == other || bare(one) == bare(other)
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

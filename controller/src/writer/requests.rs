@@ -1,0 +1,314 @@
+//! What each write is on the wire.
+
+use arpeggio_common::api::{
+    Announcement, IPAddressPool, ServiceL2Status,
+    announcement::{AnnouncementSpec, L2, Mode, ServiceReference},
+    metallb::{InterfaceInfo, Nothing, ServiceL2StatusStatus},
+    names,
+};
+use k8s_openapi::{
+    api::{
+        core::v1::{ObjectReference, Service},
+        events::v1::Event,
+    },
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    cluster::{
+        AnnouncementContent, L2StatusContent, PoolUsage, ServiceKey,
+        project::{ALLOCATED, ANNOUNCED},
+    },
+    decide::{Notice, NoticeKind},
+    plan::{ConditionChange, ServiceStatus},
+};
+
+/// Longest note of an event: the API server refuses longer ones.
+const MAX_NOTE: usize = 1024;
+/// Under this name MetalLB's users look for events (`kubectl get events --field-selector source=…`).
+pub(super) const REPORTER: &str = "metallb-controller";
+
+/// A strategic merge patch for `services/status`. Conditions of others stay. `now`: an RFC 3339 time.
+pub(super) fn service_status(status: &ServiceStatus, now: &str) -> Value {
+    let ingress: Vec<Value> = status.ingress.iter().map(|ip| json!({"ip": ip, "ipMode": "VIP"})).collect();
+    let changes = [(ALLOCATED, "Allocated", &status.allocated), (ANNOUNCED, "Announced", &status.announced)];
+    let conditions: Vec<Value> =
+        changes.into_iter().filter_map(|(type_, reason, change)| condition(type_, reason, change, now)).collect();
+    let mut patch = json!({
+        "metadata": {
+            "uid": status.uid,
+            "resourceVersion": status.resource_version,
+            "annotations": {names::ALLOCATED_FROM: status.allocated_from},
+        },
+        // The list is replaced as a whole; null takes it away.
+        "status": {"loadBalancer": {"ingress": if ingress.is_empty() { Value::Null } else { ingress.into() }}},
+    });
+    if !conditions.is_empty() {
+        patch["status"]["conditions"] = conditions.into();
+    }
+    patch
+}
+
+fn condition(type_: &str, cured: &str, change: &ConditionChange, now: &str) -> Option<Value> {
+    let (status, reason, message) = match change {
+        ConditionChange::Keep => return None,
+        ConditionChange::Remove => return Some(json!({"$patch": "delete", "type": type_})),
+        ConditionChange::True => ("True", cured, ""),
+        ConditionChange::False(refusal) => ("False", refusal.reason.as_str(), refusal.message.as_str()),
+    };
+    Some(json!({"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": now}))
+}
+
+/// The object to create.
+pub(super) fn announcement(content: &AnnouncementContent) -> Announcement {
+    let services = content.services.iter().map(|(key, uid)| ServiceReference {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        uid: uid.clone(),
+    });
+    let l2 = content.candidates.as_ref().map(|candidates| L2 {
+        candidates: candidates.iter().map(ToString::to_string).collect(),
+        interfaces: content.interfaces.iter().map(ToString::to_string).collect(),
+        mode: Mode::Exclusive,
+    });
+    let spec = AnnouncementSpec {
+        address: content.address.to_string(),
+        pool: content.pool.clone(),
+        services: services.collect(),
+        l2,
+    };
+    Announcement::new(&names::announcement(content.address), spec)
+}
+
+/// A merge patch that makes the specification this one; what others put into metadata stays.
+pub(super) fn announcement_patch(content: &AnnouncementContent, resource_version: &str) -> Value {
+    let spec = announcement(content).spec;
+    // Fields that are left out of a merge patch keep what they have: everything is named.
+    let l2 = spec.l2.map(|l2| json!({"candidates": l2.candidates, "interfaces": l2.interfaces, "mode": l2.mode}));
+    json!({
+        "metadata": {"resourceVersion": resource_version},
+        "spec": {"address": spec.address, "pool": spec.pool, "services": spec.services, "l2": l2},
+    })
+}
+
+/// A merge patch for the status of a pool.
+pub(super) fn pool_status(usage: PoolUsage) -> Value {
+    json!({"status": {
+        "assignedIPv4": usage.assigned_v4,
+        "assignedIPv6": usage.assigned_v6,
+        "availableIPv4": usage.available_v4,
+        "availableIPv6": usage.available_v6,
+    }})
+}
+
+/// The object to create; its status is written after.
+pub(super) fn l2_status(name: &str, content: &L2StatusContent) -> ServiceL2Status {
+    let mut object = ServiceL2Status::new(name, Nothing {});
+    object.metadata.labels = Some(
+        [
+            ("metallb.io/node", content.node.to_string()),
+            ("metallb.io/service-name", content.service.name.clone()),
+            ("metallb.io/service-namespace", content.service.namespace.clone()),
+        ]
+        .map(|(label, value)| (label.to_owned(), value))
+        .into(),
+    );
+    object
+}
+
+/// A merge patch for the status of a ServiceL2Status.
+pub(super) fn l2_status_patch(content: &L2StatusContent, resource_version: Option<&str>) -> Value {
+    let status = ServiceL2StatusStatus {
+        node: content.node.to_string(),
+        service_name: content.service.name.clone(),
+        service_namespace: content.service.namespace.clone(),
+        interfaces: content.interfaces.iter().map(|name| InterfaceInfo { name: name.clone() }).collect(),
+    };
+    let mut patch = json!({"status": status});
+    patch["status"]["interfaces"] = json!(status.interfaces);
+    if let Some(version) = resource_version {
+        patch["metadata"] = json!({"resourceVersion": version});
+    }
+    patch
+}
+
+/// Who tells an event, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Teller<'a> {
+    /// Identity of this process.
+    pub(super) instance: &'a str,
+    /// Makes the name of the event different from any other.
+    pub(super) unique: u64,
+    /// Now.
+    pub(super) now: jiff::Timestamp,
+}
+
+/// An event about a Service.
+pub(super) fn event(service: &ServiceKey, uid: &str, notice: &Notice, teller: Teller<'_>) -> Event {
+    let kind = match notice.kind {
+        NoticeKind::Normal => "Normal",
+        NoticeKind::Warning => "Warning",
+    };
+    // A name has at most 253 characters; the names of Services have at most 63.
+    let name = format!("{}.{:016x}", service.name, teller.unique);
+    Event {
+        metadata: ObjectMeta {
+            namespace: Some(service.namespace.clone()),
+            name: Some(name),
+            ..ObjectMeta::default()
+        },
+        action: Some(notice.reason.to_owned()),
+        reason: Some(notice.reason.to_owned()),
+        type_: Some(kind.to_owned()),
+        note: Some(shortened(&notice.message)),
+        regarding: Some(reference(service, uid)),
+        event_time: Some(MicroTime(teller.now)),
+        reporting_controller: Some(REPORTER.to_owned()),
+        reporting_instance: Some(teller.instance.chars().take(128).collect()),
+        ..Event::default()
+    }
+}
+
+fn reference(service: &ServiceKey, uid: &str) -> ObjectReference {
+    use kube::Resource as _;
+    ObjectReference {
+        api_version: Some(Service::api_version(&()).into_owned()),
+        kind: Some(Service::kind(&()).into_owned()),
+        namespace: Some(service.namespace.clone()),
+        name: Some(service.name.clone()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
+    }
+}
+
+fn shortened(note: &str) -> String {
+    if note.len() <= MAX_NOTE {
+        return note.to_owned();
+    }
+    format!("{}…", &note[..note.floor_char_boundary(MAX_NOTE - '…'.len_utf8())])
+}
+
+/// Whether the pool is there only as a type: it is written by name.
+pub(super) type PoolObject = kube::core::DeserializeGuard<IPAddressPool>;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use arpeggio_common::model::{InterfaceName, NodeName};
+
+    use super::*;
+    use crate::cluster::Refusal;
+
+    fn key() -> ServiceKey {
+        ServiceKey { namespace: "shop".to_owned(), name: "web".to_owned() }
+    }
+
+    fn status() -> ServiceStatus {
+        ServiceStatus {
+            key: key(),
+            uid: "u".to_owned(),
+            resource_version: "7".to_owned(),
+            ingress: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+            allocated_from: Some("gold".to_owned()),
+            allocated: ConditionChange::Keep,
+            announced: ConditionChange::Keep,
+        }
+    }
+
+    #[test]
+    fn one_patch_carries_addresses_annotation_and_preconditions() {
+        assert_eq!(
+            service_status(&status(), "now"),
+            json!({
+                "metadata": {"uid": "u", "resourceVersion": "7",
+                    "annotations": {"metallb.io/ip-allocated-from-pool": "gold"}},
+                "status": {"loadBalancer": {"ingress": [
+                    {"ip": "192.0.2.1", "ipMode": "VIP"}, {"ip": "2001:db8::1", "ipMode": "VIP"}]}},
+            })
+        );
+    }
+
+    #[test]
+    fn what_goes_is_taken_away_by_name() {
+        let refusal = Refusal { reason: "AllocationFailed".to_owned(), message: "no pool".to_owned() };
+        let wanted = ServiceStatus {
+            ingress: Vec::new(),
+            allocated_from: None,
+            allocated: ConditionChange::False(refusal),
+            announced: ConditionChange::Remove,
+            ..status()
+        };
+        let patch = service_status(&wanted, "now");
+        assert_eq!(patch["metadata"]["annotations"], json!({"metallb.io/ip-allocated-from-pool": null}));
+        assert_eq!(patch["status"]["loadBalancer"], json!({"ingress": null}));
+        assert_eq!(
+            patch["status"]["conditions"],
+            json!([{"type": "arpeggio.io/Allocated", "status": "False", "reason": "AllocationFailed",
+                "message": "no pool", "lastTransitionTime": "now"},
+                {"$patch": "delete", "type": "arpeggio.io/Announced"}])
+        );
+    }
+
+    fn content() -> AnnouncementContent {
+        AnnouncementContent {
+            address: "2001:db8::1".parse().unwrap(),
+            pool: "gold".to_owned(),
+            services: BTreeMap::from([(key(), "u".to_owned())]),
+            candidates: Some(vec![NodeName::try_from("node-b").unwrap(), NodeName::try_from("node-a").unwrap()]),
+            interfaces: BTreeSet::from([InterfaceName::try_from("eth0").unwrap()]),
+        }
+    }
+
+    #[test]
+    fn what_is_created_is_read_back_as_the_same() {
+        use crate::cluster::project::{Object, Watched as _};
+        for content in [content(), AnnouncementContent { candidates: None, interfaces: BTreeSet::new(), ..content() }] {
+            let object = serde_json::to_value(announcement(&content)).unwrap();
+            let read: kube::core::DeserializeGuard<Announcement> = serde_json::from_value(object).unwrap();
+            let Ok(Object::Announcement(facts)) = read.project() else { panic!("unreadable") };
+            assert_eq!(facts.observed.content.as_ref(), Some(&content));
+        }
+    }
+
+    #[test]
+    fn a_patch_of_an_announcement_names_every_field_it_wants_empty() {
+        let bare = AnnouncementContent { candidates: None, interfaces: BTreeSet::new(), ..content() };
+        let patch = announcement_patch(&bare, "9");
+        assert_eq!(patch["spec"]["l2"], Value::Null);
+        assert!(patch["spec"].as_object().unwrap().contains_key("l2"));
+        assert_eq!(patch["metadata"]["resourceVersion"], "9");
+        let open = AnnouncementContent { interfaces: BTreeSet::new(), ..content() };
+        assert_eq!(announcement_patch(&open, "9")["spec"]["l2"]["interfaces"], json!([]));
+    }
+
+    #[test]
+    fn counters_and_reports_have_the_names_of_metallb() {
+        let usage = PoolUsage { assigned_v4: 1, assigned_v6: 2, available_v4: 3, available_v6: 4 };
+        let status: arpeggio_common::api::metallb::IPAddressPoolStatus =
+            serde_json::from_value(pool_status(usage)["status"].clone()).unwrap();
+        assert_eq!((status.assigned_ipv4, status.available_ipv6), (1, 4));
+        let content = L2StatusContent { service: key(), node: NodeName::try_from("node-a").unwrap(), interfaces: BTreeSet::new() };
+        assert_eq!(
+            l2_status_patch(&content, Some("3")),
+            json!({"metadata": {"resourceVersion": "3"},
+                "status": {"node": "node-a", "serviceName": "web", "serviceNamespace": "shop", "interfaces": []}})
+        );
+        assert_eq!(l2_status("l2-x", &content).metadata.labels.unwrap()["metallb.io/service-name"], "web");
+    }
+
+    #[test]
+    fn an_event_has_everything_that_the_api_server_asks_for() {
+        let notice = Notice { kind: NoticeKind::Warning, reason: "AllocationFailed", message: "ä".repeat(2000) };
+        let teller = Teller { instance: "pod-1", unique: 255, now: jiff::Timestamp::UNIX_EPOCH };
+        let event = event(&key(), "u", &notice, teller);
+        assert_eq!(event.metadata.name.as_deref(), Some("web.00000000000000ff"));
+        assert_eq!((event.type_.as_deref(), event.reporting_controller.as_deref()), (Some("Warning"), Some(REPORTER)));
+        let note = event.note.unwrap();
+        assert!(note.len() <= 1024 && note.ends_with("ä…"), "{}", note.len());
+        let regarding = event.regarding.unwrap();
+        assert_eq!((regarding.kind.as_deref(), regarding.api_version.as_deref()), (Some("Service"), Some("v1")));
+        assert!(event.action.is_some() && event.event_time.is_some() && event.reporting_instance.is_some());
+    }
+}
