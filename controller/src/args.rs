@@ -211,9 +211,7 @@ impl Args {
         let word = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         Ok(Config {
             kubeconfig,
-            namespace: word(namespace)
-                .or_else(|| word(pod_namespace()))
-                .unwrap_or_else(|| names::NAMESPACE.to_owned()),
+            namespace: word(namespace).or_else(|| word(pod_namespace())).unwrap_or_else(|| names::NAMESPACE.to_owned()),
             settings: Settings { class: word(Some(lb_class)), ignore_exclude_label: ignore_exclude_lb },
             metrics_port: Some(port).filter(|port| *port != 0),
             probe_port: Some(health_probe_port).filter(|port| *port != 0),

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 /// Bounds of the waiting time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     /// Longest wait after the first failure.
-    pub first: Duration,
+    pub(crate) first: Duration,
     /// Longest wait after any number of failures.
-    pub most: Duration,
+    pub(crate) most: Duration,
 }
 
 impl Backoff {
     /// For requests and watches to the API server.
-    pub const API: Self = Self { first: Duration::from_millis(100), most: Duration::from_secs(10) };
+    pub(crate) const API: Self = Self { first: Duration::from_millis(100), most: Duration::from_secs(10) };
 
     /// How long to wait after `failures` in a row (from 1). `random` is from 0 to 1; the result is between half and the whole
     /// of the bound, which doubles with every failure.
-    pub fn delay(self, failures: u32, random: f64) -> Duration {
+    pub(crate) fn delay(self, failures: u32, random: f64) -> Duration {
         let doubled = self.first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
         doubled.min(self.most).mul_f64(random.clamp(0.0, 1.0).mul_add(0.5, 0.5))
     }

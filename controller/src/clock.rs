@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 /// The monotonic clock: every deadline and every schedule.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// The wall clock: only for what people read in objects (`renewTime`, `lastTransitionTime`), never compared with anything.
-pub fn wall() -> Timestamp {
+pub(crate) fn wall() -> Timestamp {
     Timestamp::now()
 }

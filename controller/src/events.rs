@@ -124,7 +124,11 @@ mod tests {
     fn memory_is_bounded() {
         let (start, mut told) = (start(), Told::default());
         for number in 0..2 * REMEMBERED {
-            told.admit(&number.to_string(), &notice("a"), start + Duration::from_millis(u64::try_from(number).unwrap() * 20));
+            told.admit(
+                &number.to_string(),
+                &notice("a"),
+                start + Duration::from_millis(u64::try_from(number).unwrap() * 20),
+            );
         }
         assert!(told.last.len() <= REMEMBERED && told.order.len() <= REMEMBERED && told.buckets.len() <= REMEMBERED);
     }

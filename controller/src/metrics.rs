@@ -7,7 +7,7 @@ use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
         counter::Counter,
-        family::Family,
+        family::{Family, MetricConstructor},
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
@@ -53,33 +53,47 @@ pub struct Metrics {
     config_stale: Gauge,
     leader: Gauge,
     writes: Family<Written, Counter>,
-    write_seconds: Family<Kind, Histogram, fn() -> Histogram>,
+    write_seconds: WriteSeconds,
     queued: Family<Class, Gauge>,
     running: Gauge,
-    decide_seconds: Times,
+    decide_seconds: DecideSeconds,
     watch_failures: Family<Kind, Counter>,
     unreadable: Gauge,
     suppressed_events: Gauge,
 }
 
-#[derive(Clone, Debug)]
-struct Times(Histogram);
+/// Bounds of all times: from half a millisecond to 16 s.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bounds;
 
-impl Default for Times {
-    fn default() -> Self {
-        Self(times())
+impl MetricConstructor<Histogram> for Bounds {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
     }
 }
 
-/// From half a millisecond to 16 s.
-fn times() -> Histogram {
-    Histogram::new(exponential_buckets(0.000_5, 2.0, 16))
+#[derive(Clone, Debug)]
+struct WriteSeconds(Family<Kind, Histogram, Bounds>);
+
+impl Default for WriteSeconds {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(Bounds))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct DecideSeconds(Histogram);
+
+impl Default for DecideSeconds {
+    fn default() -> Self {
+        Self(Bounds.new_metric())
+    }
 }
 
 impl Metrics {
     /// Nothing counted yet; and what to encode.
     pub fn new() -> (Self, Registry) {
-        let metrics = Self { write_seconds: Family::new_with_constructor(times as fn() -> Histogram), ..Self::default() };
+        let metrics = Self::default();
         let mut registry = Registry::default();
         metrics.register_metallb(&mut registry);
         metrics.register_ours(&mut registry);
@@ -104,20 +118,36 @@ impl Metrics {
         client.register("updates", "Objects that changed and were looked at", self.updates.clone());
         client.register("update_errors", "Writes that did not succeed", self.update_errors.clone());
         client.register("config_loaded_bool", "1 once a configuration was read", self.config_loaded.clone());
-        client.register("config_stale_bool", "1 while a part of the configuration is left out", self.config_stale.clone());
+        client.register(
+            "config_stale_bool",
+            "1 while a part of the configuration is left out",
+            self.config_stale.clone(),
+        );
     }
 
     fn register_ours(&self, registry: &mut Registry) {
         let ours = registry.sub_registry_with_prefix("arpeggio_controller");
         ours.register("leader", "1 while this process leads", self.leader.clone());
         ours.register("writes", "Requests that change something, by kind and result", self.writes.clone());
-        ours.register("write_duration_seconds", "How long such requests took", self.write_seconds.clone());
+        ours.register("write_duration_seconds", "How long such requests took", self.write_seconds.0.clone());
         ours.register("queued_writes", "Writes that wait, by class", self.queued.clone());
         ours.register("running_writes", "Requests on their way", self.running.clone());
-        ours.register("decide_duration_seconds", "How long a decision took, its plan included", self.decide_seconds.0.clone());
+        ours.register(
+            "decide_duration_seconds",
+            "How long a decision took, its plan included",
+            self.decide_seconds.0.clone(),
+        );
         ours.register("watch_failures", "Watches that broke off or could not begin", self.watch_failures.clone());
-        ours.register("unreadable_objects", "Objects that are left out because they cannot be read", self.unreadable.clone());
-        ours.register("suppressed_events", "Events that were not told again or were too many", self.suppressed_events.clone());
+        ours.register(
+            "unreadable_objects",
+            "Objects that are left out because they cannot be read",
+            self.unreadable.clone(),
+        );
+        ours.register(
+            "suppressed_events",
+            "Events that were not told again or were too many",
+            self.suppressed_events.clone(),
+        );
     }
 
     /// How full pools are, whatever there is in a decision; and the pools there are: series of others go.
@@ -168,7 +198,7 @@ impl Metrics {
     /// A request that ended.
     pub fn wrote(&self, kind: &'static str, result: &'static str, took: Duration) {
         self.writes.get_or_create(&Written { kind, result }).inc();
-        self.write_seconds.get_or_create(&Kind { kind }).observe(took.as_secs_f64());
+        self.write_seconds.0.get_or_create(&Kind { kind }).observe(took.as_secs_f64());
         if result != "done" {
             self.update_errors.inc();
         }

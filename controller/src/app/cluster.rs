@@ -40,9 +40,9 @@ pub(super) async fn client(kubeconfig: Option<&Path>) -> Result<Client> {
         }
         None => match Config::incluster() {
             Ok(config) => config,
-            Err(in_pod) => Config::from_kubeconfig(&options).await.with_context(|| {
-                format!("no cluster to talk to: this is no pod ({in_pod}); say --kubeconfig FILE")
-            })?,
+            Err(in_pod) => Config::from_kubeconfig(&options)
+                .await
+                .with_context(|| format!("no cluster to talk to: this is no pod ({in_pod}); say --kubeconfig FILE"))?,
         },
     };
     // Whoever asks knows best when to ask again: watches, the election and the writer each do it in their way.

@@ -99,6 +99,7 @@ impl Controller {
         told: &mut mpsc::Receiver<Told>,
         term: &mut watch::Receiver<Term>,
     ) -> Result<()> {
+        let wake_at = self.writer.next_wake();
         let decide_at = self.may_decide().then(|| self.pace.next().unwrap_or_else(clock::now));
         tokio::select! {
             biased;
@@ -121,7 +122,7 @@ impl Controller {
                     self.take(more);
                 }
             }
-            () = at(self.writer.next_wake()), if self.writer.next_wake().is_some() => {}
+            () = at(wake_at), if wake_at.is_some() => {}
             _ = self.housekeeping.tick() => self.keep_house(),
         }
         for write in self.writer.pump(self.term) {
@@ -207,9 +208,9 @@ impl Controller {
         self.metrics.pools(&decision.pools, &snapshot.configuration);
         self.tell_faults(&snapshot.configuration);
         self.forget_pools(&snapshot);
-        self.writer.submit(writes.into_iter().filter(|write| match write {
-            Write::Event { uid, notice, .. } => self.told_events.admit(uid, notice, ended),
-            _ => true,
+        self.writer.submit(writes.into_iter().filter(|write| {
+            let Write::Event { uid, notice, .. } = write else { return true };
+            self.told_events.admit(uid, notice, ended)
         }));
     }
 
@@ -287,10 +288,7 @@ impl Controller {
             ("events", Class::Events),
         ];
         self.metrics.queue(&classes.map(|(name, class)| (name, self.writer.waiting(class))), self.writer.running());
-        self.metrics.left_out(
-            self.index.unreadable(),
-            self.told_events.suppressed() + self.writer.dropped_events(),
-        );
+        self.metrics.left_out(self.index.unreadable(), self.told_events.suppressed() + self.writer.dropped_events());
         if self.decider.is_some() {
             let counts = self.index.services_of_pools();
             for pool in &self.pools {

@@ -6,7 +6,7 @@
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::{
     Api,
-    runtime::watcher::{self, Config, Error, Event, watcher},
+    runtime::watcher::{Config, Error, Event, watcher},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -52,7 +52,10 @@ impl Watch {
         let mut failures = 0;
         loop {
             let list = *self.lists.borrow_and_update();
-            let config = Config { label_selector: Some(self.labels.to_owned()).filter(|text| !text.is_empty()), ..Config::default() };
+            let config = Config {
+                label_selector: Some(self.labels.to_owned()).filter(|text| !text.is_empty()),
+                ..Config::default()
+            };
             let mut stream = std::pin::pin!(watcher(api.clone(), config).map_ok(news::<K>).boxed());
             loop {
                 let event = tokio::select! {
@@ -106,7 +109,7 @@ fn news<K: Watched>(event: Event<K>) -> News {
 }
 
 /// The first failure in a row is worth a line, the others are the same trouble.
-fn report<K: Watched>(error: &watcher::Error, failures: u32) {
+fn report<K: Watched>(error: &Error, failures: u32) {
     let kind = K::KIND.name();
     let error = crate::causes::with_causes(error);
     if failures == 1 {
@@ -118,7 +121,7 @@ fn report<K: Watched>(error: &watcher::Error, failures: u32) {
 
 /// Whether the API server refuses the version to resume from: it has forgotten it, or was set back and does not know it yet.
 /// kube's watcher would ask for it for ever.
-fn is_beyond_resuming(error: &watcher::Error) -> bool {
+fn is_beyond_resuming(error: &Error) -> bool {
     let Error::WatchStartFailed(kube::Error::Api(status)) = error else { return false };
     matches!(status.code, 400 | 410 | 504) || status.reason == "Expired"
 }

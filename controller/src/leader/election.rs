@@ -220,7 +220,8 @@ mod tests {
 
     #[test]
     fn times_have_to_fit_together() {
-        let refused = |duration, deadline, retry| Times::new(seconds(duration), seconds(deadline), seconds(retry)).is_err();
+        let refused =
+            |duration, deadline, retry| Times::new(seconds(duration), seconds(deadline), seconds(retry)).is_err();
         assert!(!refused(15, 10, 2));
         assert!(refused(10, 10, 2) && refused(15, 2, 2) && refused(5, 10, 2));
         assert_eq!(Times::DEFAULT.request(), seconds(5));

@@ -94,7 +94,7 @@ impl Elector {
     }
 
     /// Gives the lease back, so that another candidate need not wait. Nothing may be written after.
-    pub async fn release(mut self) {
+    pub async fn release(self) {
         let Some(step) = self.election.release() else { return };
         let began = clock::now();
         match self.write(step, "").await {

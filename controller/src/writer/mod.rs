@@ -24,9 +24,8 @@ use tokio::{
 pub use self::queue::{Queue, Verdict};
 use self::requests::{PoolObject, Teller};
 use crate::{
-    FIELD_MANAGER,
+    FIELD_MANAGER, clock,
     cluster::project::{Entry, Id, Kind, Watched as _},
-    clock,
     leader::Term,
     plan::{Class, Write},
 };
@@ -230,7 +229,8 @@ impl Sender {
             }
             Write::Announcement { content, resource_version: Some(version), .. } => {
                 let api: Api<DeserializeGuard<Announcement>> = Api::all(self.client.clone());
-                let (name, body) = (names::announcement(content.address), requests::announcement_patch(content, version));
+                let (name, body) =
+                    (names::announcement(content.address), requests::announcement_patch(content, version));
                 Ok(Answer::There(Kind::Announcement, api.patch(&name, &patch, &Patch::Merge(body)).await?.entry()))
             }
             Write::Announcement { content, resource_version: None, .. } => {
@@ -258,8 +258,7 @@ impl Sender {
                 Ok(Answer::There(Kind::L2Status, api.patch_status(name, &patch, &body).await?.entry()))
             }
             Write::DeleteL2Status { name, resource_version } => {
-                let api: Api<DeserializeGuard<ServiceL2Status>> =
-                    Api::namespaced(self.client.clone(), &self.namespace);
+                let api: Api<DeserializeGuard<ServiceL2Status>> = Api::namespaced(self.client.clone(), &self.namespace);
                 let id = Id { namespace: self.namespace.clone(), name: name.clone() };
                 deleted(api.delete(name, &delete_params(resource_version)).await.map(drop), Kind::L2Status, id)
             }

@@ -40,7 +40,7 @@ enum State {
     /// To be sent, at this place in the order.
     Ready(u64, Write),
     /// Being sent, and what else was planned meanwhile.
-    Running(Write, Option<Write>),
+    Running(Write, Option<Box<Write>>),
     /// To be sent again.
     Waiting(Instant, Write),
     /// To be planned again; what was refused.
@@ -76,7 +76,7 @@ impl Queue {
             None => 0,
             Some(slot) => match &mut slot.state {
                 State::Running(sent, next) => {
-                    *next = (!same_content(sent, &write)).then_some(write);
+                    *next = (!same_content(sent, &write)).then(|| Box::new(write));
                     return;
                 }
                 State::Ready(place, waiting) => {
@@ -129,12 +129,12 @@ impl Queue {
         let failures = failures + 1;
         // Counters are written whatever is there; everything else was planned from a version that is past.
         let versioned = !matches!(sent, Write::PoolStatus { .. });
-        let sent = if versioned { sent } else { next.clone().unwrap_or(sent) };
+        let sent = if versioned { sent } else { next.as_deref().cloned().unwrap_or(sent) };
         let state = match verdict {
             Verdict::Done if versioned => return next.is_some(),
             Verdict::Done => {
                 if let Some(next) = next {
-                    self.make_ready(object, next, 0);
+                    self.make_ready(object, *next, 0);
                 }
                 return false;
             }

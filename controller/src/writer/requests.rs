@@ -153,11 +153,7 @@ pub(super) fn event(service: &ServiceKey, uid: &str, notice: &Notice, teller: Te
     // A name has at most 253 characters; the names of Services have at most 63.
     let name = format!("{}.{:016x}", service.name, teller.unique);
     Event {
-        metadata: ObjectMeta {
-            namespace: Some(service.namespace.clone()),
-            name: Some(name),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { namespace: Some(service.namespace.clone()), name: Some(name), ..ObjectMeta::default() },
         action: Some(notice.reason.to_owned()),
         reason: Some(notice.reason.to_owned()),
         type_: Some(kind.to_owned()),
@@ -289,7 +285,11 @@ mod tests {
         let status: arpeggio_common::api::metallb::IPAddressPoolStatus =
             serde_json::from_value(pool_status(usage)["status"].clone()).unwrap();
         assert_eq!((status.assigned_ipv4, status.available_ipv6), (1, 4));
-        let content = L2StatusContent { service: key(), node: NodeName::try_from("node-a").unwrap(), interfaces: BTreeSet::new() };
+        let content = L2StatusContent {
+            service: key(),
+            node: NodeName::try_from("node-a").unwrap(),
+            interfaces: BTreeSet::new(),
+        };
         assert_eq!(
             l2_status_patch(&content, Some("3")),
             json!({"metadata": {"resourceVersion": "3"},

@@ -241,3 +241,7 @@ fn replace<K: Ord + Clone, V: PartialEq>(map: &mut Arc<BTreeMap<K, Arc<V>>>, key
         None => map.contains_key(key) && Arc::make_mut(map).remove(key).is_some(),
     }
 }
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -64,7 +64,8 @@ fn content(spec: AnnouncementSpec, address: IpAddr) -> Option<AnnouncementConten
         return None;
     }
     let key = |namespace, name| ServiceKey { namespace, name };
-    let services = spec.services.into_iter().map(|service| (key(service.namespace, service.name), service.uid)).collect();
+    let services =
+        spec.services.into_iter().map(|service| (key(service.namespace, service.name), service.uid)).collect();
     let (candidates, interfaces) = match spec.l2 {
         None => (None, BTreeSet::new()),
         Some(l2) if l2.mode != Mode::Exclusive => return None,
@@ -89,10 +90,9 @@ mod tests {
     use super::*;
 
     fn facts(object: Value) -> Result<AnnouncementFacts, String> {
-        match serde_json::from_value::<DeserializeGuard<Announcement>>(object).unwrap().project()? {
-            Object::Announcement(facts) => Ok(*facts),
-            other => panic!("{other:?}"),
-        }
+        let object = serde_json::from_value::<DeserializeGuard<Announcement>>(object).unwrap().project()?;
+        let Object::Announcement(facts) = object else { panic!("{object:?}") };
+        Ok(*facts)
     }
 
     #[test]

@@ -28,10 +28,9 @@ mod tests {
     use super::*;
 
     fn node(object: Value) -> Node {
-        match serde_json::from_value::<ApiNode>(object).unwrap().project().unwrap() {
-            Object::Node(node) => node,
-            other => panic!("{other:?}"),
-        }
+        let object = serde_json::from_value::<ApiNode>(object).unwrap().project().unwrap();
+        let Object::Node(node) = object else { panic!("{object:?}") };
+        node
     }
 
     #[test]

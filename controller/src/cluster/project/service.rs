@@ -43,7 +43,8 @@ impl Watched for ApiService {
         let spec = spec.unwrap_or_default();
         let status = status.unwrap_or_default();
         let annotations = metadata.annotations.unwrap_or_default();
-        let ingress = status.load_balancer.as_ref().and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
+        let ingress =
+            status.load_balancer.as_ref().and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
         Ok(Object::Service(Box::new(Service {
             key: ServiceKey {
                 namespace: metadata.namespace.unwrap_or_default(),
@@ -173,19 +174,15 @@ mod tests {
     use super::*;
 
     fn service(object: Value) -> Service {
-        let object: ApiService = serde_json::from_value(object).unwrap();
-        match object.project().unwrap() {
-            Object::Service(service) => *service,
-            other => panic!("{other:?}"),
-        }
+        let object = serde_json::from_value::<ApiService>(object).unwrap().project().unwrap();
+        let Object::Service(service) = object else { panic!("{object:?}") };
+        *service
     }
 
     fn slice(object: Value) -> Slice {
-        let object: EndpointSlice = serde_json::from_value(object).unwrap();
-        match object.project().unwrap() {
-            Object::Slice(slice) => slice,
-            other => panic!("{other:?}"),
-        }
+        let object = serde_json::from_value::<EndpointSlice>(object).unwrap().project().unwrap();
+        let Object::Slice(slice) = object else { panic!("{object:?}") };
+        slice
     }
 
     #[test]

@@ -86,10 +86,9 @@ mod tests {
     }
 
     fn lease(object: Value) -> LeaseFacts {
-        match serde_json::from_value::<Lease>(object).unwrap().project().unwrap() {
-            Object::Lease(lease) => lease,
-            other => panic!("{other:?}"),
-        }
+        let object = serde_json::from_value::<Lease>(object).unwrap().project().unwrap();
+        let Object::Lease(lease) = object else { panic!("{object:?}") };
+        lease
     }
 
     #[test]
@@ -110,14 +109,16 @@ mod tests {
 
     #[test]
     fn leases_of_speakers_are_known_by_label_and_name() {
-        let spec = json!({"holderIdentity": "node-a", "leaseDurationSeconds": 10, "renewTime": "2026-01-01T00:00:00.000000Z"});
+        let spec =
+            json!({"holderIdentity": "node-a", "leaseDurationSeconds": 10, "renewTime": "2026-01-01T00:00:00.000000Z"});
         let labels = json!({"app.kubernetes.io/component": "arpeggio-speaker"});
         let mine = lease(json!({"metadata": {"name": "speaker-node-a", "labels": labels}, "spec": spec}));
         assert_eq!(mine.speaker.as_ref().map(NodeName::as_str), Some("node-a"));
         assert_eq!((mine.holder.as_deref(), mine.duration), (Some("node-a"), Duration::from_secs(10)));
         assert!(mine.renewed.is_some());
         assert_eq!(lease(json!({"metadata": {"name": "speaker-node-a"}, "spec": spec})).speaker, None);
-        let given_back = lease(json!({"metadata": {"name": "speaker-a", "labels": labels}, "spec": {"holderIdentity": ""}}));
+        let given_back =
+            lease(json!({"metadata": {"name": "speaker-a", "labels": labels}, "spec": {"holderIdentity": ""}}));
         assert_eq!((given_back.holder, given_back.duration), (None, Duration::ZERO));
     }
 }

@@ -1,0 +1,269 @@
+//! The index: what makes a change and what does not, restart gaps, echoes.
+
+use std::collections::BTreeSet;
+
+use arpeggio_common::{api::metallb::IPAddressPoolSpec, model::Labels};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::cluster::project::{LeaseFacts, Object, Slice, Watched};
+
+#[expect(clippy::disallowed_methods, reason = "any instant will do as the beginning")]
+fn start() -> Instant {
+    Instant::now()
+}
+
+fn index() -> Index {
+    let mut index = Index::new(Settings::default(), Duration::from_secs(3));
+    index.take();
+    index
+}
+
+fn key(name: &str) -> ServiceKey {
+    ServiceKey { namespace: "shop".to_owned(), name: name.to_owned() }
+}
+
+fn entry<K: Watched>(object: Value) -> Entry {
+    serde_json::from_value::<K>(object).unwrap().entry()
+}
+
+fn service(name: &str, version: u64, labels: Value) -> News {
+    News::There(entry::<k8s_openapi::api::core::v1::Service>(json!({
+        "metadata": {"namespace": "shop", "name": name, "uid": name, "resourceVersion": version.to_string(), "labels": labels},
+        "spec": {"type": "LoadBalancer"},
+    })))
+}
+
+fn slice(name: &str, service: &str, version: u64, nodes: &[&str]) -> News {
+    let endpoints: Vec<Value> = nodes.iter().map(|node| json!({"addresses": ["10.0.0.1"], "nodeName": node})).collect();
+    News::There(entry::<k8s_openapi::api::discovery::v1::EndpointSlice>(json!({
+        "metadata": {"namespace": "shop", "name": name, "uid": name, "resourceVersion": version.to_string(),
+            "labels": {"kubernetes.io/service-name": service}},
+        "addressType": "IPv4", "endpoints": endpoints,
+    })))
+}
+
+fn changed_services(index: &mut Index) -> BTreeSet<ServiceKey> {
+    let (_, changes) = index.take();
+    assert!(!changes.everything && !changes.topology, "{changes:?}");
+    changes.services
+}
+
+#[test]
+fn a_new_version_of_the_same_is_kept_and_wakes_nobody() {
+    let (now, mut index) = (start(), index());
+    index.feed(Kind::Service, service("web", 1, json!({})), now);
+    assert_eq!(changed_services(&mut index), BTreeSet::from([key("web")]));
+    index.feed(Kind::Service, service("web", 2, json!({})), now);
+    assert!(!index.has_changed());
+    assert_eq!(index.take().0.services[&key("web")].resource_version, "2");
+    index.feed(Kind::Service, service("web", 1, json!({"old": "news"})), now);
+    assert!(!index.has_changed(), "older than what is known");
+    index.feed(Kind::Service, service("web", 3, json!({"a": "b"})), now);
+    assert_eq!(changed_services(&mut index), BTreeSet::from([key("web")]));
+}
+
+#[test]
+fn slices_add_up_and_their_churn_alone_changes_nothing() {
+    let (now, mut index) = (start(), index());
+    let kind = Kind::EndpointSlice;
+    index.feed(kind, slice("web-1", "web", 1, &["node-a"]), now);
+    index.feed(kind, slice("web-2", "web", 2, &["node-a", "node-b"]), now);
+    assert_eq!(changed_services(&mut index), BTreeSet::from([key("web")]));
+    let nodes = |index: &mut Index| {
+        let (snapshot, _) = index.take();
+        snapshot.endpoints[&key("web")].nodes.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(nodes(&mut index), ["node-a", "node-b"]);
+    index.feed(kind, slice("web-1", "web", 3, &["node-a", "node-a", "node-b"]), now);
+    assert!(!index.has_changed(), "more pods on the same nodes");
+    index.feed(kind, slice("web-2", "other", 4, &["node-c"]), now);
+    assert_eq!(changed_services(&mut index), BTreeSet::from([key("other")]), "web-1 has both nodes of web");
+    let gone = Version { uid: "web-1".to_owned(), resource_version: "5".to_owned() };
+    let id = Id { namespace: "shop".to_owned(), name: "web-1".to_owned() };
+    index.feed(kind, News::Gone(id, gone), now);
+    assert_eq!(changed_services(&mut index), BTreeSet::from([key("web")]));
+    assert!(!index.take().0.endpoints.contains_key(&key("web")));
+}
+
+#[test]
+fn a_node_that_only_drains_is_ending_whatever_slice_says_so() {
+    let (now, mut index) = (start(), index());
+    let draining = |name: &str, version: u64, ready: bool| {
+        News::There(Entry {
+            id: Id { namespace: "shop".to_owned(), name: name.to_owned() },
+            version: Version { uid: name.to_owned(), resource_version: version.to_string() },
+            object: Ok(Object::Slice(Slice {
+                service: Some(key("web")),
+                endpoints: Endpoints {
+                    any: true,
+                    nodes: ["node-a".try_into().unwrap()].into(),
+                    ending: if ready { BTreeSet::new() } else { ["node-a".try_into().unwrap()].into() },
+                },
+            })),
+        })
+    };
+    index.feed(Kind::EndpointSlice, draining("v4", 1, false), now);
+    assert_eq!(index.take().0.endpoints[&key("web")].ending.len(), 1);
+    index.feed(Kind::EndpointSlice, draining("v6", 2, true), now);
+    assert_eq!(index.take().0.endpoints[&key("web")].ending.len(), 0, "something on it is ready");
+}
+
+#[test]
+fn what_went_during_a_gap_of_the_watch_is_found_by_the_next_list() {
+    let (now, mut index) = (start(), index());
+    for (version, name) in [(1, "a"), (2, "b")] {
+        index.feed(Kind::Service, service(name, version, json!({})), now);
+    }
+    index.take();
+    index.feed(Kind::Service, News::Begin, now);
+    index.feed(Kind::Service, service("b", 2, json!({})), now);
+    assert!(!index.has_changed(), "what is the same is no change");
+    index.feed(Kind::Service, News::Complete, now);
+    assert_eq!(changed_services(&mut index), BTreeSet::from([key("a")]));
+}
+
+#[test]
+fn what_we_wrote_is_known_before_the_watch_tells_it_and_no_change_when_it_does() {
+    let (now, mut index) = (start(), index());
+    let announcement = |version: u64, pool: &str| {
+        News::There(entry::<kube::core::DeserializeGuard<arpeggio_common::api::Announcement>>(json!({
+            "metadata": {"name": "192.0.2.1", "uid": "u", "resourceVersion": version.to_string()},
+            "spec": {"address": "192.0.2.1", "pool": pool},
+        })))
+    };
+    let address = "192.0.2.1".parse().unwrap();
+    index.feed(Kind::Announcement, announcement(5, "home"), now);
+    assert_eq!(index.take().1.addresses, BTreeSet::from([address]));
+    index.feed(Kind::Announcement, announcement(5, "home"), now);
+    assert!(!index.has_changed());
+    let id = Id { namespace: String::new(), name: "192.0.2.1".to_owned() };
+    index.deleted(Kind::Announcement, &id);
+    let (snapshot, changes) = index.take();
+    assert_eq!((snapshot.announcements.len(), changes.addresses), (0, BTreeSet::from([address])));
+    index.feed(Kind::Announcement, announcement(6, "home"), now);
+    let version = Version { uid: "u".to_owned(), resource_version: "7".to_owned() };
+    index.feed(Kind::Announcement, News::Gone(id, version), now);
+    assert!(!index.has_changed(), "old news of what we deleted");
+}
+
+fn lease(node: &str, version: u64, holder: Option<&str>) -> News {
+    News::There(Entry {
+        id: Id { namespace: "m".to_owned(), name: format!("speaker-{node}") },
+        version: Version { uid: node.to_owned(), resource_version: version.to_string() },
+        object: Ok(Object::Lease(LeaseFacts {
+            speaker: Some(node.try_into().unwrap()),
+            holder: holder.map(ToOwned::to_owned),
+            renewed: Some(version.to_string()),
+            duration: Duration::from_secs(10),
+        })),
+    })
+}
+
+#[test]
+fn a_speaker_is_what_it_says_and_whether_its_lease_is_held() {
+    let (start, mut index) = (start(), index());
+    let speaker = News::There(entry::<kube::core::DeserializeGuard<arpeggio_common::api::Speaker>>(json!({
+        "metadata": {"name": "node-a", "uid": "s", "resourceVersion": "1"},
+        "status": {"interfaces": [{"name": "eth0", "attached": "native"}]},
+    })));
+    index.feed(Kind::Speaker, speaker, start);
+    let (snapshot, changes) = index.take();
+    assert!(changes.topology && !snapshot.speakers.values().next().unwrap().live);
+    index.feed(Kind::Lease, lease("node-a", 2, Some("x")), start);
+    let (snapshot, changes) = index.take();
+    let speaker = snapshot.speakers.values().next().unwrap();
+    assert!(changes.topology && speaker.live && speaker.interfaces.len() == 1);
+    for second in 1..10 {
+        index.feed(Kind::Lease, lease("node-b", 10 + second, Some("x")), start + Duration::from_secs(second));
+    }
+    assert_eq!(index.take().0.speakers.values().filter(|speaker| speaker.live).count(), 2);
+    index.feed(Kind::Lease, lease("node-b", 20, Some("x")), start + Duration::from_secs(10));
+    let (snapshot, changes) = index.take();
+    let live: Vec<_> = snapshot.speakers.values().filter(|speaker| speaker.live).map(|s| s.node.to_string()).collect();
+    assert!(changes.topology);
+    assert_eq!(live, ["node-b"]);
+    index.feed(Kind::Lease, lease("node-b", 21, None), start + Duration::from_secs(11));
+    assert!(index.take().1.topology);
+}
+
+fn pool(version: u64, address: &str, assigned: i64) -> News {
+    News::There(entry::<kube::core::DeserializeGuard<IPAddressPool>>(json!({
+        "metadata": {"namespace": "m", "name": "home", "uid": "p", "resourceVersion": version.to_string()},
+        "spec": IPAddressPoolSpec { addresses: vec![address.to_owned()], ..IPAddressPoolSpec::default() },
+        "status": {"assignedIPv4": assigned, "assignedIPv6": 0, "availableIPv4": 0, "availableIPv6": 0},
+    })))
+}
+
+#[test]
+fn the_counters_of_a_pool_are_no_configuration() {
+    let (now, mut index) = (start(), index());
+    index.feed(Kind::Pool, pool(1, "192.0.2.0/24", 1), now);
+    let (snapshot, changes) = index.take();
+    assert!(changes.everything && snapshot.configuration.pools.contains_key("home"));
+    assert_eq!(snapshot.pool_usage["home"].assigned_v4, 1);
+    index.feed(Kind::Pool, pool(2, "192.0.2.0/24", 2), now);
+    assert!(!index.has_changed());
+    assert_eq!(index.take().0.pool_usage["home"].assigned_v4, 2);
+    index.feed(Kind::Pool, pool(3, "192.0.2.0/25", 2), now);
+    assert!(index.take().1.everything);
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_left_out_alone_and_told_once() {
+    let (now, mut index) = (start(), index());
+    index.feed(Kind::Pool, pool(1, "192.0.2.0/24", 1), now);
+    index.take();
+    let broken = |version: u64| {
+        News::There(entry::<kube::core::DeserializeGuard<IPAddressPool>>(json!({
+            "metadata": {"namespace": "m", "name": "broken", "uid": "b", "resourceVersion": version.to_string()},
+            "spec": {"addresses": "192.0.2.0/24"},
+        })))
+    };
+    let told = index.feed(Kind::Pool, broken(2), now).unwrap();
+    assert_eq!(told.id.to_string(), "m/broken");
+    assert_eq!(index.feed(Kind::Pool, broken(3), now), None);
+    let (snapshot, _) = index.take();
+    assert_eq!((snapshot.configuration.pools.len(), index.unreadable()), (1, 1));
+    assert!(snapshot.configuration.faults[0].to_string().contains("IPAddressPool m/broken"));
+    let gone = Version { uid: "b".to_owned(), resource_version: "4".to_owned() };
+    index.feed(Kind::Pool, News::Gone(told.id, gone), now);
+    assert_eq!((index.take().0.configuration.faults.len(), index.unreadable()), (0, 0));
+}
+
+#[test]
+fn labels_of_a_namespace_matter_if_there_are_services_in_it() {
+    let (now, mut index) = (start(), index());
+    let namespace = |name: &str, version: u64, label: &str| {
+        News::There(Entry {
+            id: Id { namespace: String::new(), name: name.to_owned() },
+            version: Version { uid: name.to_owned(), resource_version: version.to_string() },
+            object: Ok(Object::Namespace(Labels::from([("a".to_owned(), label.to_owned())]))),
+        })
+    };
+    index.feed(Kind::Namespace, namespace("shop", 1, "1"), now);
+    assert!(!index.has_changed());
+    index.feed(Kind::Service, service("web", 2, json!({})), now);
+    index.take();
+    index.feed(Kind::Namespace, namespace("shop", 3, "2"), now);
+    assert!(index.take().1.everything);
+    index.feed(Kind::Namespace, namespace("shop2", 4, "2"), now);
+    assert!(!index.has_changed());
+}
+
+#[test]
+fn a_heartbeat_of_a_node_wakes_nobody() {
+    let (now, mut index) = (start(), index());
+    let node = |version: u64, time: &str, cut: &str| {
+        News::There(entry::<k8s_openapi::api::core::v1::Node>(json!({
+            "metadata": {"name": "node-a", "uid": "n", "resourceVersion": version.to_string()},
+            "status": {"conditions": [{"type": "NetworkUnavailable", "status": cut, "lastHeartbeatTime": time}]},
+        })))
+    };
+    index.feed(Kind::Node, node(1, "2026-01-01T00:00:00Z", "False"), now);
+    assert!(index.take().1.topology);
+    index.feed(Kind::Node, node(2, "2026-01-01T00:00:10Z", "False"), now);
+    assert!(!index.has_changed());
+    index.feed(Kind::Node, node(3, "2026-01-01T00:00:20Z", "True"), now);
+    assert!(index.take().1.topology);
+}
