@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Namespace of pools, advertisements and leases [default: that of the pod, else metallb-system]
-    #[arg(long, env = "METALLB_NAMESPACE", value_name = "NAME")]
+    #[arg(long, env = "ARPEGGIO_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
     /// Only Services of this loadBalancerClass [default: those without any]
     #[arg(long, env = "ARPEGGIO_LB_CLASS", value_name = "CLASS", default_value = "")]
@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(long, env = "ARPEGGIO_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
     /// Name of this pod, for the lease and for events [default: the host name]
-    #[arg(long, env = "METALLB_POD_NAME", value_name = "NAME")]
+    #[arg(long, env = "ARPEGGIO_POD_NAME", value_name = "NAME")]
     pub pod_name: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
@@ -184,7 +184,11 @@ impl Args {
     /// If values do not fit together.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let read = |path| std::fs::read_to_string(path).ok();
-        self.resolve_with(|| read(SERVICE_ACCOUNT_NAMESPACE), || read(HOST_NAME))
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        self.resolve_with(
+            || variable("METALLB_NAMESPACE").or_else(|| read(SERVICE_ACCOUNT_NAMESPACE)),
+            || variable("METALLB_POD_NAME").or_else(|| read(HOST_NAME)),
+        )
     }
 
     fn resolve_with(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::api::{Announcement, IPAddressPool, L2Advertisement, ServiceL2Status, Speaker};
+use arpeggio_common::api::{Announcement, Decoded, IPAddressPool, L2Advertisement, ServiceL2Status, Speaker};
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{Namespace, Node, Service},
@@ -12,7 +12,6 @@ use k8s_openapi::api::{
 use kube::{
     Api, Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
-    core::DeserializeGuard,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -69,12 +68,12 @@ pub(super) fn watch(client: &Client, namespace: &str) -> Watches {
     starter.start::<EndpointSlice>(Api::all(inside(client)), SLICES);
     starter.start::<Node>(Api::all(inside(client)), "");
     starter.start::<Namespace>(Api::all(inside(client)), "");
-    starter.start::<DeserializeGuard<IPAddressPool>>(Api::namespaced(inside(client), namespace), "");
-    starter.start::<DeserializeGuard<L2Advertisement>>(Api::namespaced(inside(client), namespace), "");
-    starter.start::<DeserializeGuard<Speaker>>(Api::all(inside(client)), "");
+    starter.start::<Decoded<IPAddressPool>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<L2Advertisement>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<Speaker>>(Api::all(inside(client)), "");
     starter.start::<Lease>(Api::namespaced(inside(client), namespace), LEASES);
-    starter.start::<DeserializeGuard<Announcement>>(Api::all(inside(client)), "");
-    starter.start::<DeserializeGuard<ServiceL2Status>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<Announcement>>(Api::all(inside(client)), "");
+    starter.start::<Decoded<ServiceL2Status>>(Api::namespaced(inside(client), namespace), "");
     Watches { told, lists: starter.lists, _never: starter.never }
 }
 

@@ -71,7 +71,7 @@ impl Controller {
         let mut housekeeping = interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            index: Index::new(config.settings.clone(), config.times.retry + LEASE_SLACK),
+            index: Index::new(config.settings.clone(), &config.namespace, config.times.retry + LEASE_SLACK),
             decider: None,
             writer,
             told_events: events::Told::default(),
@@ -289,6 +289,9 @@ impl Controller {
         ];
         self.metrics.queue(&classes.map(|(name, class)| (name, self.writer.waiting(class))), self.writer.running());
         self.metrics.left_out(self.index.unreadable(), self.told_events.suppressed() + self.writer.dropped_events());
+        if self.is_ready() {
+            self.index.refresh_configuration();
+        }
         if self.decider.is_some() {
             let counts = self.index.services_of_pools();
             for pool in &self.pools {

@@ -9,12 +9,11 @@ mod requests;
 
 use std::time::{Duration, Instant};
 
-use arpeggio_common::api::{Announcement, ServiceL2Status, names};
+use arpeggio_common::api::{Announcement, Decoded, IPAddressPool, ServiceL2Status, names};
 use k8s_openapi::api::{core::v1::Service, events::v1::Event};
 use kube::{
     Api, Client,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
-    core::DeserializeGuard,
 };
 use tokio::{
     task::{JoinError, JoinSet},
@@ -22,7 +21,7 @@ use tokio::{
 };
 
 pub use self::queue::{Queue, Verdict};
-use self::requests::{PoolObject, Teller};
+use self::requests::Teller;
 use crate::{
     FIELD_MANAGER, clock,
     cluster::project::{Entry, Id, Kind, Watched as _},
@@ -31,7 +30,7 @@ use crate::{
 };
 
 /// What the API server said after a write: the object as it is now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Answer {
     /// It is there, in this state.
     There(Kind, Entry),
@@ -228,7 +227,7 @@ impl Sender {
                 Ok(Answer::There(Kind::Service, object.entry()))
             }
             Write::Announcement { content, resource_version: Some(version), .. } => {
-                let api: Api<DeserializeGuard<Announcement>> = Api::all(self.client.clone());
+                let api: Api<Decoded<Announcement>> = Api::all(self.client.clone());
                 let (name, body) =
                     (names::announcement(content.address), requests::announcement_patch(content, version));
                 Ok(Answer::There(Kind::Announcement, api.patch(&name, &patch, &Patch::Merge(body)).await?.entry()))
@@ -236,15 +235,15 @@ impl Sender {
             Write::Announcement { content, resource_version: None, .. } => {
                 let api: Api<Announcement> = Api::all(self.client.clone());
                 let object = api.create(&post_params(), &requests::announcement(content)).await?;
-                Ok(Answer::There(Kind::Announcement, DeserializeGuard(Ok(object)).entry()))
+                Ok(Answer::There(Kind::Announcement, Decoded::from(object).entry()))
             }
             Write::DeleteAnnouncement { address, resource_version } => {
-                let api: Api<DeserializeGuard<Announcement>> = Api::all(self.client.clone());
+                let api: Api<Decoded<Announcement>> = Api::all(self.client.clone());
                 let id = Id { namespace: String::new(), name: names::announcement(*address) };
                 deleted(api.delete(&id.name, &delete_params(resource_version)).await.map(drop), Kind::Announcement, id)
             }
             Write::PoolStatus { pool, usage } => {
-                let api: Api<PoolObject> = Api::namespaced(self.client.clone(), &self.namespace);
+                let api: Api<Decoded<IPAddressPool>> = Api::namespaced(self.client.clone(), &self.namespace);
                 let body = Patch::Merge(requests::pool_status(*usage));
                 Ok(Answer::There(Kind::Pool, api.patch_status(pool, &patch, &body).await?.entry()))
             }
@@ -253,12 +252,12 @@ impl Sender {
                 if resource_version.is_none() {
                     api.create(&post_params(), &requests::l2_status(name, content)).await?;
                 }
-                let api: Api<DeserializeGuard<ServiceL2Status>> = Api::namespaced(self.client.clone(), &self.namespace);
+                let api: Api<Decoded<ServiceL2Status>> = Api::namespaced(self.client.clone(), &self.namespace);
                 let body = Patch::Merge(requests::l2_status_patch(content, resource_version.as_deref()));
                 Ok(Answer::There(Kind::L2Status, api.patch_status(name, &patch, &body).await?.entry()))
             }
             Write::DeleteL2Status { name, resource_version } => {
-                let api: Api<DeserializeGuard<ServiceL2Status>> = Api::namespaced(self.client.clone(), &self.namespace);
+                let api: Api<Decoded<ServiceL2Status>> = Api::namespaced(self.client.clone(), &self.namespace);
                 let id = Id { namespace: self.namespace.clone(), name: name.clone() };
                 deleted(api.delete(name, &delete_params(resource_version)).await.map(drop), Kind::L2Status, id)
             }

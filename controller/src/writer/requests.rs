@@ -1,7 +1,7 @@
 //! What each write is on the wire.
 
 use arpeggio_common::api::{
-    Announcement, IPAddressPool, ServiceL2Status,
+    Announcement, ServiceL2Status,
     announcement::{AnnouncementSpec, L2, Mode, ServiceReference},
     metallb::{InterfaceInfo, Nothing, ServiceL2StatusStatus},
     names,
@@ -185,14 +185,14 @@ fn shortened(note: &str) -> String {
     format!("{}…", &note[..note.floor_char_boundary(MAX_NOTE - '…'.len_utf8())])
 }
 
-/// Whether the pool is there only as a type: it is written by name.
-pub(super) type PoolObject = kube::core::DeserializeGuard<IPAddressPool>;
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use arpeggio_common::model::{InterfaceName, NodeName};
+    use arpeggio_common::{
+        api::Decoded,
+        model::{InterfaceName, NodeName},
+    };
 
     use super::*;
     use crate::cluster::Refusal;
@@ -262,7 +262,7 @@ mod tests {
         use crate::cluster::project::{Object, Watched as _};
         for content in [content(), AnnouncementContent { candidates: None, interfaces: BTreeSet::new(), ..content() }] {
             let object = serde_json::to_value(announcement(&content)).unwrap();
-            let read: kube::core::DeserializeGuard<Announcement> = serde_json::from_value(object).unwrap();
+            let read: Decoded<Announcement> = serde_json::from_value(object).unwrap();
             let Ok(Object::Announcement(facts)) = read.project() else { panic!("unreadable") };
             assert_eq!(facts.observed.content.as_ref(), Some(&content));
         }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use arpeggio_common::api::Decoded;
+
 use super::{Changes, Endpoints, Index, ServiceKey, replace};
 use crate::cluster::{
     ObservedL2Status, PoolUsage, Service,
@@ -25,11 +27,13 @@ impl Index {
             }
             Object::Pool(pool, usage) => {
                 self.set_usage(id, usage);
-                self.stale_configuration |= self.pools.insert(id.clone(), (*pool).clone()).as_ref() != Some(&*pool);
+                self.stale_configuration |= !self.pools.get(id).is_some_and(|known| is_same(known, &pool));
+                self.pools.insert(id.clone(), *pool);
             }
             Object::L2Advertisement(advertisement) => {
-                let known = self.advertisements.insert(id.clone(), (*advertisement).clone());
-                self.stale_configuration |= known.as_ref() != Some(&*advertisement);
+                self.stale_configuration |=
+                    !self.advertisements.get(id).is_some_and(|known| is_same(known, &advertisement));
+                self.advertisements.insert(id.clone(), *advertisement);
             }
             Object::Speaker(facts) => {
                 let node = facts.node.clone();
@@ -196,6 +200,14 @@ impl Index {
         if appeared || before != after {
             self.changes.services.extend(before.into_iter().chain(after).map(|content| content.service));
         }
+    }
+}
+
+fn is_same<K: PartialEq>(one: &Decoded<K>, other: &Decoded<K>) -> bool {
+    match (&one.0, &other.0) {
+        (Ok(one), Ok(other)) => one == other,
+        (Err(one), Err(other)) => one.fault == other.fault && one.metadata == other.metadata,
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
     }
 }
 

@@ -14,7 +14,7 @@ fn start() -> Instant {
 }
 
 fn index() -> Index {
-    let mut index = Index::new(Settings::default(), Duration::from_secs(3));
+    let mut index = Index::new(Settings::default(), "m", Duration::from_secs(3));
     index.take();
     index
 }
@@ -127,7 +127,7 @@ fn what_went_during_a_gap_of_the_watch_is_found_by_the_next_list() {
 fn what_we_wrote_is_known_before_the_watch_tells_it_and_no_change_when_it_does() {
     let (now, mut index) = (start(), index());
     let announcement = |version: u64, pool: &str| {
-        News::There(entry::<kube::core::DeserializeGuard<arpeggio_common::api::Announcement>>(json!({
+        News::There(entry::<Decoded<arpeggio_common::api::Announcement>>(json!({
             "metadata": {"name": "192.0.2.1", "uid": "u", "resourceVersion": version.to_string()},
             "spec": {"address": "192.0.2.1", "pool": pool},
         })))
@@ -163,7 +163,7 @@ fn lease(node: &str, version: u64, holder: Option<&str>) -> News {
 #[test]
 fn a_speaker_is_what_it_says_and_whether_its_lease_is_held() {
     let (start, mut index) = (start(), index());
-    let speaker = News::There(entry::<kube::core::DeserializeGuard<arpeggio_common::api::Speaker>>(json!({
+    let speaker = News::There(entry::<Decoded<arpeggio_common::api::Speaker>>(json!({
         "metadata": {"name": "node-a", "uid": "s", "resourceVersion": "1"},
         "status": {"interfaces": [{"name": "eth0", "attached": "native"}]},
     })));
@@ -188,7 +188,7 @@ fn a_speaker_is_what_it_says_and_whether_its_lease_is_held() {
 }
 
 fn pool(version: u64, address: &str, assigned: i64) -> News {
-    News::There(entry::<kube::core::DeserializeGuard<IPAddressPool>>(json!({
+    News::There(entry::<Decoded<IPAddressPool>>(json!({
         "metadata": {"namespace": "m", "name": "home", "uid": "p", "resourceVersion": version.to_string()},
         "spec": IPAddressPoolSpec { addresses: vec![address.to_owned()], ..IPAddressPoolSpec::default() },
         "status": {"assignedIPv4": assigned, "assignedIPv6": 0, "availableIPv4": 0, "availableIPv6": 0},
@@ -215,20 +215,40 @@ fn an_object_that_cannot_be_read_is_left_out_alone_and_told_once() {
     index.feed(Kind::Pool, pool(1, "192.0.2.0/24", 1), now);
     index.take();
     let broken = |version: u64| {
-        News::There(entry::<kube::core::DeserializeGuard<IPAddressPool>>(json!({
+        News::There(entry::<Decoded<IPAddressPool>>(json!({
             "metadata": {"namespace": "m", "name": "broken", "uid": "b", "resourceVersion": version.to_string()},
             "spec": {"addresses": "192.0.2.0/24"},
         })))
     };
-    let told = index.feed(Kind::Pool, broken(2), now).unwrap();
-    assert_eq!(told.id.to_string(), "m/broken");
-    assert_eq!(index.feed(Kind::Pool, broken(3), now), None);
-    let (snapshot, _) = index.take();
-    assert_eq!((snapshot.configuration.pools.len(), index.unreadable()), (1, 1));
+    index.feed(Kind::Pool, broken(2), now);
+    let (snapshot, changes) = index.take();
+    assert!(changes.everything);
+    assert_eq!(snapshot.configuration.pools.len(), 1);
     assert!(snapshot.configuration.faults[0].to_string().contains("IPAddressPool m/broken"));
-    let gone = Version { uid: "b".to_owned(), resource_version: "4".to_owned() };
-    index.feed(Kind::Pool, News::Gone(told.id, gone), now);
-    assert_eq!((index.take().0.configuration.faults.len(), index.unreadable()), (0, 0));
+    index.feed(Kind::Pool, broken(3), now);
+    assert!(!index.has_changed(), "broken as before");
+    let id = Id { namespace: "m".to_owned(), name: "broken".to_owned() };
+    index.feed(Kind::Pool, News::Gone(id, Version { uid: "b".to_owned(), resource_version: "4".to_owned() }), now);
+    assert_eq!(index.take().0.configuration.faults.len(), 0);
+}
+
+#[test]
+fn a_speaker_that_cannot_be_read_is_missing_and_told_once() {
+    let (now, mut index) = (start(), index());
+    let speaker = |version: u64, evacuate: Value| {
+        News::There(entry::<Decoded<arpeggio_common::api::Speaker>>(json!({
+            "metadata": {"name": "node-a", "uid": "s", "resourceVersion": version.to_string()},
+            "spec": {"evacuate": evacuate},
+        })))
+    };
+    index.feed(Kind::Speaker, speaker(1, json!(true)), now);
+    assert_eq!(index.take().0.speakers.len(), 1);
+    let told = index.feed(Kind::Speaker, speaker(2, json!("perhaps")), now).unwrap();
+    assert_eq!((told.kind, told.id.to_string()), (Kind::Speaker, "node-a".to_owned()));
+    assert_eq!(index.feed(Kind::Speaker, speaker(3, json!("perhaps")), now), None);
+    assert_eq!((index.take().0.speakers.len(), index.unreadable()), (0, 1));
+    index.feed(Kind::Speaker, speaker(4, json!(false)), now);
+    assert_eq!((index.take().0.speakers.len(), index.unreadable()), (1, 0));
 }
 
 #[test]

@@ -15,8 +15,8 @@ use std::{
 };
 
 use arpeggio_common::{
-    api::{IPAddressPool, L2Advertisement, configuration},
-    model::{Configuration, Fault, NodeName, ObjectName},
+    api::{Decoded, IPAddressPool, L2Advertisement, configuration},
+    model::NodeName,
 };
 
 use self::{ledger::Ledger, liveness::Liveness};
@@ -26,7 +26,7 @@ use super::{
 };
 
 /// What a watch tells.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum News {
     /// A list begins: everything that it does not contain is gone when it is complete.
     Begin,
@@ -58,8 +58,9 @@ pub struct Index {
     /// What each slice adds to which Service.
     slices: BTreeMap<Id, (ServiceKey, Endpoints)>,
     slices_of: BTreeMap<ServiceKey, BTreeSet<Id>>,
-    pools: BTreeMap<Id, IPAddressPool>,
-    advertisements: BTreeMap<Id, L2Advertisement>,
+    namespace: String,
+    pools: BTreeMap<Id, Decoded<IPAddressPool>>,
+    advertisements: BTreeMap<Id, Decoded<L2Advertisement>>,
     speakers: BTreeMap<NodeName, SpeakerFacts>,
     liveness: Liveness,
     unreadable: BTreeMap<(Kind, Id), String>,
@@ -68,14 +69,16 @@ pub struct Index {
 }
 
 impl Index {
-    /// An empty one. `lease_gap`: see [`Liveness::new`].
-    pub fn new(settings: Settings, lease_gap: Duration) -> Self {
+    /// An empty one. `namespace`: that of the configuration. `lease_gap`: how far apart events of a working watch of leases
+    /// are at most.
+    pub fn new(settings: Settings, namespace: &str, lease_gap: Duration) -> Self {
         Self {
             snapshot: Snapshot { settings, ..Snapshot::default() },
             changes: Changes::default(),
             ledgers: Kind::ALL.into_iter().map(|kind| (kind, Ledger::default())).collect(),
             slices: BTreeMap::new(),
             slices_of: BTreeMap::new(),
+            namespace: namespace.to_owned(),
             pools: BTreeMap::new(),
             advertisements: BTreeMap::new(),
             speakers: BTreeMap::new(),
@@ -120,14 +123,22 @@ impl Index {
 
     /// What changed since the last call, and the state of everything with it.
     pub fn take(&mut self) -> (Snapshot, Changes) {
+        self.refresh_configuration();
+        (self.snapshot.clone(), std::mem::take(&mut self.changes))
+    }
+
+    /// Puts the configuration together if objects of it changed. What an edit breaks stays in force as it was before; so this is
+    /// also called where nobody takes what changed.
+    pub fn refresh_configuration(&mut self) {
         if std::mem::take(&mut self.stale_configuration) {
-            let configuration = self.assemble();
-            if *self.snapshot.configuration != configuration {
+            let (pools, advertisements) = (self.pools.values(), self.advertisements.values());
+            let before = &self.snapshot.configuration;
+            let configuration = configuration::assemble(&self.namespace, pools, advertisements, before);
+            if **before != configuration {
                 self.snapshot.configuration = Arc::new(configuration);
                 self.changes.everything = true;
             }
         }
-        (self.snapshot.clone(), std::mem::take(&mut self.changes))
     }
 
     /// Whether [`Self::take`] would tell of a change, or may.
@@ -170,9 +181,7 @@ impl Index {
         let Entry { id, object, .. } = entry;
         match object {
             Ok(object) => {
-                if self.unreadable.remove(&(kind, id.clone())).is_some() {
-                    self.stale_configuration |= is_configuration(kind);
-                }
+                self.unreadable.remove(&(kind, id.clone()));
                 self.apply(&id, object);
                 None
             }
@@ -208,24 +217,6 @@ impl Index {
             self.changes.topology = true;
         }
     }
-
-    fn assemble(&self) -> Configuration {
-        let mut configuration = configuration::assemble(self.pools.values(), self.advertisements.values());
-        let faults = self.unreadable.iter().filter(|((kind, _), _)| is_configuration(*kind));
-        configuration.faults.extend(faults.map(|((kind, id), reason)| Fault {
-            object: ObjectName { kind: kind.name(), namespace: id.namespace.clone(), name: id.name.clone() },
-            field: "spec".to_owned(),
-            value: String::new(),
-            rule: format!("cannot be read: {reason}"),
-            remedy: "apply the custom resource definitions of this release and write the object again".to_owned(),
-        }));
-        configuration.faults.sort();
-        configuration
-    }
-}
-
-const fn is_configuration(kind: Kind) -> bool {
-    matches!(kind, Kind::Pool | Kind::L2Advertisement)
 }
 
 /// Puts a value into one of the maps of a snapshot, or takes it out. Whether that changed anything.

@@ -7,13 +7,12 @@ use std::{
 
 use arpeggio_common::{
     api::{
-        Announcement,
+        Announcement, Decoded,
         announcement::{AnnouncementSpec, AnnouncementStatus, Mode},
         names,
     },
     model::NodeName,
 };
-use kube::core::DeserializeGuard;
 
 use super::{Kind, Object, Watched, condition};
 use crate::cluster::{AnnouncementContent, ObservedAnnouncement, ServiceKey};
@@ -27,13 +26,13 @@ pub struct AnnouncementFacts {
     pub observed: ObservedAnnouncement,
 }
 
-impl Watched for DeserializeGuard<Announcement> {
+impl Watched for Decoded<Announcement> {
     const KIND: Kind = Kind::Announcement;
 
     fn project(self) -> Result<Object, String> {
         let (metadata, spec, status) = match self.0 {
             Ok(object) => (object.metadata, Some(object.spec), object.status),
-            Err(invalid) => (invalid.metadata, None, None),
+            Err(invalid) => (*invalid.metadata, None, None),
         };
         let name = metadata.name.unwrap_or_default();
         let address = address(&name).ok_or_else(|| format!("{name:?} is not the name of an address"))?;
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
 
     fn facts(object: Value) -> Result<AnnouncementFacts, String> {
-        let object = serde_json::from_value::<DeserializeGuard<Announcement>>(object).unwrap().project()?;
+        let object = serde_json::from_value::<Decoded<Announcement>>(object).unwrap().project()?;
         let Object::Announcement(facts) = object else { panic!("{object:?}") };
         Ok(*facts)
     }

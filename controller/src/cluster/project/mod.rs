@@ -8,14 +8,14 @@ mod speaker;
 use std::fmt;
 
 use arpeggio_common::{
-    api::{IPAddressPool, L2Advertisement, ServiceL2Status},
+    api::{Decoded, IPAddressPool, L2Advertisement, ServiceL2Status},
     model::{InterfaceName, Labels, NodeName},
 };
 use k8s_openapi::{
     api::core::v1::Namespace,
     apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
 };
-use kube::{Resource, core::DeserializeGuard};
+use kube::Resource;
 use serde::de::DeserializeOwned;
 
 pub use self::{
@@ -119,7 +119,7 @@ pub struct Version {
 }
 
 /// A projected object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Object {
     /// See [`Service`].
     Service(Box<Service>),
@@ -129,10 +129,11 @@ pub enum Object {
     Node(Node),
     /// The labels of a namespace.
     Namespace(Labels),
-    /// A pool as written, without its status: validated when all of them are seen together. Beside it, its counters.
-    Pool(Box<IPAddressPool>, Option<PoolUsage>),
-    /// An advertisement as written.
-    L2Advertisement(Box<L2Advertisement>),
+    /// A pool as written, or why that cannot be read, without its status: validated when all of them are seen together. Beside
+    /// it, its counters.
+    Pool(Box<Decoded<IPAddressPool>>, Option<PoolUsage>),
+    /// An advertisement as written, or why that cannot be read.
+    L2Advertisement(Box<Decoded<L2Advertisement>>),
     /// See [`SpeakerFacts`].
     Speaker(SpeakerFacts),
     /// See [`LeaseFacts`].
@@ -144,7 +145,7 @@ pub enum Object {
 }
 
 /// What came out of an object: who it is, and its content or why that cannot be read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// Which object.
     pub id: Id,
@@ -189,13 +190,13 @@ impl Watched for Namespace {
     }
 }
 
-impl Watched for DeserializeGuard<IPAddressPool> {
+impl Watched for Decoded<IPAddressPool> {
     const KIND: Kind = Kind::Pool;
 
     fn project(self) -> Result<Object, String> {
-        let mut pool = self.0.map_err(|error| error.to_string())?;
-        forget(&mut pool.metadata);
-        let usage = pool.status.take().map(|status| PoolUsage {
+        let mut pool = self;
+        forget(pool.meta_mut());
+        let usage = pool.0.as_mut().ok().and_then(|pool| pool.status.take()).map(|status| PoolUsage {
             assigned_v4: status.assigned_ipv4,
             assigned_v6: status.assigned_ipv6,
             available_v4: status.available_ipv4,
@@ -205,24 +206,24 @@ impl Watched for DeserializeGuard<IPAddressPool> {
     }
 }
 
-impl Watched for DeserializeGuard<L2Advertisement> {
+impl Watched for Decoded<L2Advertisement> {
     const KIND: Kind = Kind::L2Advertisement;
 
     fn project(self) -> Result<Object, String> {
-        let mut advertisement = self.0.map_err(|error| error.to_string())?;
-        forget(&mut advertisement.metadata);
+        let mut advertisement = self;
+        forget(advertisement.meta_mut());
         Ok(Object::L2Advertisement(Box::new(advertisement)))
     }
 }
 
-impl Watched for DeserializeGuard<ServiceL2Status> {
+impl Watched for Decoded<ServiceL2Status> {
     const KIND: Kind = Kind::L2Status;
 
     fn project(self) -> Result<Object, String> {
         let (resource_version, status) = match self.0 {
             Ok(object) => (object.metadata.resource_version, object.status),
             // Whatever it says cannot be read: it is as if its status had never been written.
-            Err(invalid) => (invalid.metadata.resource_version, None),
+            Err(invalid) => (invalid.metadata.resource_version.clone(), None),
         };
         let content = status.and_then(|status| {
             let node = NodeName::try_from(status.node.as_str()).ok()?;

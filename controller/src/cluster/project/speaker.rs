@@ -3,12 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use arpeggio_common::{
-    api::{Speaker, names},
+    api::{Decoded, Speaker, names},
     model::{InterfaceName, NodeName},
 };
 use ipnet::IpNet;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::core::DeserializeGuard;
 
 use super::{Kind, Object, Watched, interface_name, node_name};
 
@@ -36,7 +35,7 @@ pub struct LeaseFacts {
     pub duration: Duration,
 }
 
-impl Watched for DeserializeGuard<Speaker> {
+impl Watched for Decoded<Speaker> {
     const KIND: Kind = Kind::Speaker;
 
     fn project(self) -> Result<Object, String> {
@@ -82,7 +81,7 @@ mod tests {
     use super::*;
 
     fn speaker(object: Value) -> Result<Object, String> {
-        serde_json::from_value::<DeserializeGuard<Speaker>>(object).unwrap().project()
+        serde_json::from_value::<Decoded<Speaker>>(object).unwrap().project()
     }
 
     fn lease(object: Value) -> LeaseFacts {
