@@ -5,7 +5,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod app;
 pub mod args;
 mod backoff;
 mod causes;
