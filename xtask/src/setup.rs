@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::{sh, ui};
+use crate::{kube, sh, ui};
 
 /// `cargo xtask setup`.
 #[derive(clap::Args)]
@@ -127,7 +127,7 @@ const IMAGE: &[Tool] =
 
 impl Tool {
     fn present(&self) -> bool {
-        let Some(path) = find(self.program) else { return false };
+        let Some(path) = find(self.program).or_else(|| kube::provided(self.program)) else { return false };
         self.marker.as_ref().is_none_or(|marker| {
             sh::attempt(Command::new(path).arg(marker.argument)).is_ok_and(|output| {
                 let printed = [output.stdout, output.stderr].concat();
@@ -196,7 +196,19 @@ pub fn install(packages: &[&str]) -> Result<()> {
         sh::run(install)?;
     }
     step.done("installed");
-    Ok(())
+    packages.iter().try_for_each(|package| keep_quiet(package))
+}
+
+/// Packages that bring a service of the machine, which Debian starts when they are installed. The lab starts its own.
+const SERVICES: [(&str, &str); 2] = [("etcd-server", "etcd"), ("containerd", "containerd")];
+
+/// Ends the service of a package that was just installed: nobody asked for one.
+fn keep_quiet(package: &str) -> Result<()> {
+    let service = SERVICES.iter().find(|(name, _)| *name == package);
+    let (Some((_, service)), true) = (service, Path::new("/run/systemd/system").exists()) else { return Ok(()) };
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(["disable", "--now", service]);
+    sh::run(systemctl)
 }
 
 /// `apt-get` that never asks anything and waits for another apt to finish.

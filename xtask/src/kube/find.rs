@@ -34,12 +34,17 @@ impl Places {
         Self { provided, cache: cache_root().join(build::key()) }
     }
 
+    /// The program in the user's folder.
+    pub(super) fn provided(&self, name: &str) -> Option<PathBuf> {
+        self.provided.as_ref().and_then(|folder| executable(&folder.join(name)))
+    }
+
     /// Where the program is.
     ///
     /// Order: what the user provides (first the folder, then `PATH`), then what was built here.
     pub(super) fn find(&self, program: Program) -> Result<PathBuf, Missing> {
         let name = program.file();
-        if let Some(found) = self.provided.as_ref().and_then(|folder| executable(&folder.join(name))) {
+        if let Some(found) = self.provided(name) {
             return Ok(found);
         }
         if self.provided.is_some() || program == Program::Etcd {

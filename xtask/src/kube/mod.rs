@@ -96,6 +96,12 @@ impl Assets {
     }
 }
 
+/// A program that the user's own folder of programs has, by the name of its file.
+#[must_use]
+pub fn provided(file: &str) -> Option<PathBuf> {
+    find::Places::of_this_machine().provided(file)
+}
+
 /// Makes sure that these programs are there and says where; builds those that nobody provides.
 ///
 /// # Errors

@@ -107,6 +107,8 @@ fn a_daemonset_runs_on_every_node(cluster: &Cluster) {
     }
     let nodes: BTreeSet<_> = pods.iter().map(|pod| pod["spec"]["nodeName"].as_str().unwrap()).collect();
     assert_eq!(nodes.len(), 3);
+    // The API server reaches the kubelets: there are logs, although this program writes none.
+    assert_eq!(cluster.kubectl(&["logs", "daemonset/agent", "--all-pods"]).unwrap(), "");
 
     cluster.kubectl(&["rollout", "restart", "daemonset/agent"]).unwrap();
     cluster.kubectl(&["rollout", "status", "daemonset/agent", "--timeout=120s"]).unwrap();

@@ -181,16 +181,13 @@ fn api_server(namespace: &Namespace, assets: &Assets, files: &Files, options: &O
     command.arg("--token-auth-file").arg(&files.tokens);
     command.args(["--authorization-mode=Node,RBAC", "--allow-privileged=true"]);
     command.arg(format!("--service-cluster-ip-range={SERVICE_RANGES}"));
-    // kubectl logs and exec: no name service knows the nodes.
-    command.arg("--kubelet-preferred-address-types=InternalIP");
-    let mut admission = vec!["NodeRestriction"];
-    if !options.kubelet {
+    if options.kubelet {
+        command.arg("--enable-admission-plugins=NodeRestriction");
+        // kubectl logs and exec: no name service knows the nodes.
+        command.arg("--kubelet-preferred-address-types=InternalIP");
+    } else {
         // Nobody would ever take the taint away again: the controller that does so judges by heartbeats of kubelets.
         command.arg("--disable-admission-plugins=TaintNodesByCondition");
-        admission.clear();
-    }
-    if !admission.is_empty() {
-        command.arg(format!("--enable-admission-plugins={}", admission.join(",")));
     }
     if let Some((policy, log)) = &files.audit {
         command.arg("--audit-policy-file").arg(policy).arg("--audit-log-path").arg(log);

@@ -86,8 +86,11 @@ impl Installed {
         let namespace = Namespace::new(format!("{}-{port}", lab.tag()))?;
         network::join(cluster.control_plane(), &namespace, &port, network::CONTROLLERS + replica)?;
         let mut command = namespace.command(program);
-        command.arg("--kubeconfig").arg(&self.controller).args(["--namespace", NAMESPACE]).args(arguments);
-        let daemon = Daemon::start(&format!("controller-{replica}"), &command, lab.directory())?;
+        let name = format!("controller-{replica}");
+        // Replicas on one machine have one host name; the lease has to tell them apart.
+        command.arg("--kubeconfig").arg(&self.controller).args(["--namespace", NAMESPACE, "--pod-name", &name]);
+        command.args(arguments);
+        let daemon = Daemon::start(&name, &command, lab.directory())?;
         Ok(Controller { daemon, namespace, port })
     }
 
