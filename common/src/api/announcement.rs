@@ -1,29 +1,61 @@
-//! One address and who may speak for it: what the controller pushes to the nodes.
+//! One address and who may speak for it: what the controller pushes to the nodes. The documentation of types and fields is what
+//! `kubectl explain` shows.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::kind::{kind, null_default};
+use super::{
+    crd::Column,
+    kind::{kind, null_default},
+    schema,
+};
 
 kind! {
-    /// An address that is announced. Written by the controller, named after the address (see [`super::names::announcement`]).
-    Announcement, "arpeggio.io", "v1alpha1", "announcements", ClusterResourceScope, AnnouncementSpec, AnnouncementStatus
+    /// An address of a Service that nodes announce, and the order in which they take it over from each other. Written by
+    /// Arpeggio's controller, one object for each address; its status by the node that answers. The name is the address; IPv6 is
+    /// written in full, with '-' for ':'.
+    Announcement, "arpeggio.io", "v1alpha1", "announcements", ClusterResourceScope, AnnouncementSpec, AnnouncementStatus,
+    spec_required: true,
+    short_names: &["ann"],
+    categories: &["arpeggio"],
+    columns: &[
+        Column::new("Address", "string", ".spec.address"),
+        Column::new("Namespace", "string", ".spec.services[0].namespace"),
+        Column::new("Service", "string", ".spec.services[0].name"),
+        Column::new("Owner", "string", ".status.owner"),
+        Column::new("Candidates", "string", ".spec.l2.candidates"),
+        Column::new("Announced", "string", ".status.conditions[?(@.type==\"Announced\")].status"),
+        Column::new("Age", "date", ".metadata.creationTimestamp"),
+        Column::new("Pool", "string", ".spec.pool").wide(),
+        Column::new("Since", "date", ".status.since").wide(),
+        Column::new("Interfaces", "string", ".status.interfaces[*].name").wide(),
+        Column::new("Reason", "string", ".status.conditions[?(@.type==\"Announced\")].reason").wide(),
+    ],
 }
 
-/// See [`Announcement`].
+/// The address, whose it is, and who may answer for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("required" = ["address"]))]
 pub struct AnnouncementSpec {
-    /// The address, in its usual short form.
+    /// The address in its short form: 192.0.2.10, 2001:db8::a.
     #[serde(default)]
+    #[schemars(
+        length(max = 45),
+        regex(pattern = "^[0-9A-Fa-f:.]{2,45}$"),
+        extend("x-kubernetes-validations" = [{
+            "rule": "self == oldSelf",
+            "message": "the address cannot be changed; every address has an object of its own",
+        }])
+    )]
     pub address: String,
-    /// The pool it is from.
+    /// Name of the pool that the address is from.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub pool: String,
-    /// The Services that have it, by namespace and name.
+    /// The Services that have the address, by namespace and name; several if they share it.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServiceReference>,
-    /// How it is announced at layer 2; absent: not at all.
+    /// How the address is announced at layer 2; absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l2: Option<L2>,
 }
@@ -40,17 +72,29 @@ pub struct ServiceReference {
     pub uid: String,
 }
 
-/// Layer 2: ARP and neighbour discovery.
+/// Layer 2: ARP and IPv6 neighbour discovery.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("required" = ["candidates"]))]
 pub struct L2 {
-    /// Nodes in the order of succession; the first is the preferred owner.
+    /// Names of the nodes that may answer, in the order in which they take over: the first one answers while it lives. Nobody
+    /// answers if there is none.
     #[serde(default, deserialize_with = "null_default")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 253)),
+        extend("x-kubernetes-validations" = [{
+            "rule": "self.all(one, self.exists_one(other, other == one))",
+            "message": "a node is listed twice; name each node once, the preferred owner first",
+        }])
+    )]
     pub candidates: Vec<String>,
-    /// Interfaces to announce on; none: all eligible ones.
+    /// Names of the interfaces on which to answer; none: every interface in the address's subnet, or where there is no such one,
+    /// every interface.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<String>,
-    /// Whether one node answers everybody or the candidates share the clients.
+    /// Exclusive: one node answers everybody. Shared: the clients are divided over the candidates that live.
     #[serde(default)]
+    #[schemars(extend("x-default" = "Exclusive"))]
     pub mode: Mode,
 }
 
@@ -68,26 +112,29 @@ pub enum Mode {
 /// all speakers: whoever takes over replaces the whole of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "Who answers, as the one who does says it.")]
 pub struct AnnouncementStatus {
-    /// The node that answers; absent: nobody.
+    /// Name of the node that answers; absent: nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// On which of its interfaces, and with which MAC.
+    /// The interfaces on which the owner answers, and the MAC addresses that it tells.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<OwnedInterface>,
     /// Since when the owner answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
-    /// `Announced`: whether it is answered for, and if not (address in use, conflict, no such interface) why.
+    /// Announced: whether the address is answered for, and if not why: it is in use by another machine, two nodes claim it, no
+    /// interface fits.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
 /// An interface on which an address is answered for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnedInterface {
-    /// Its name.
+    /// Name of the interface.
     pub name: String,
-    /// The MAC in the answers.
+    /// The MAC address in the answers.
     pub mac: String,
 }

@@ -11,11 +11,15 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Defines the root type of a kind. A specification that is missing or `null` is read as the default one: MetalLB's
-/// `L2Advertisement` is used without any.
+/// Defines the root type of a kind and its definition for the API server, whose description is the documentation here. A
+/// specification that is missing or `null` is read as the default one: MetalLB's `L2Advertisement` is used without any.
 macro_rules! kind {
-    ($(#[$attribute:meta])* $name:ident, $group:literal, $version:literal, $plural:literal, $scope:ident, $spec:ty, $status:ty) => {
-        $(#[$attribute])*
+    (
+        $(#[doc = $doc:literal])*
+        $name:ident, $group:literal, $version:literal, $plural:literal, $scope:ident, $spec:ty, $status:ty,
+        $($shape:tt)*
+    ) => {
+        $(#[doc = $doc])*
         #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
         pub struct $name {
             /// Name, namespace, labels and the like.
@@ -40,6 +44,18 @@ macro_rules! kind {
                     ..Default::default()
                 };
                 Self { metadata, spec, status: None }
+            }
+
+            /// What the API server has to know of this kind.
+            ///
+            /// # Errors
+            /// If that is not what the API server reads as a definition.
+            pub fn crd() -> Result<
+                k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+                serde_json::Error,
+            > {
+                const SHAPE: crate::api::crd::Shape = crate::api::crd::Shape { description: concat!($($doc, "\n"),*), $($shape)* };
+                crate::api::crd::definition::<Self, $spec, $status>(&SHAPE)
             }
         }
 

@@ -3,10 +3,12 @@
 
 pub mod announcement;
 pub mod configuration;
+pub mod crd;
 mod decoded;
 mod kind;
 pub mod metallb;
 pub mod names;
+mod schema;
 pub mod speaker;
 mod validate;
 

@@ -1,54 +1,76 @@
-//! One node's agent: what it has, and whether it is to give away what it owns.
+//! One node's agent: what it has, and whether it is to give away what it owns. The documentation of types and fields is what
+//! `kubectl explain` shows.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::kind::{kind, null_default};
+use super::{
+    crd::Column,
+    kind::{kind, null_default},
+    schema,
+};
 
 kind! {
-    /// The agent of a node, named after the node. Its status is written by the agent itself; whether it lives is told by its lease.
-    Speaker, "arpeggio.io", "v1alpha1", "speakers", ClusterResourceScope, SpeakerSpec, SpeakerStatus
+    /// Arpeggio's agent on a node, under the node's name. The agent writes the status; whether it lives is told by its Lease,
+    /// which is called speaker- and the node's name.
+    Speaker, "arpeggio.io", "v1alpha1", "speakers", ClusterResourceScope, SpeakerSpec, SpeakerStatus,
+    spec_required: false,
+    short_names: &["spk"],
+    categories: &["arpeggio"],
+    columns: &[
+        Column::new("Version", "string", ".status.version"),
+        Column::new("Ready", "string", ".status.conditions[?(@.type==\"Ready\")].status"),
+        Column::new("Owned", "integer", ".status.owned"),
+        Column::new("Age", "date", ".metadata.creationTimestamp"),
+        Column::new("Evacuate", "boolean", ".spec.evacuate").wide(),
+        Column::new("Interfaces", "string", ".status.interfaces[*].name").wide(),
+        Column::new("Reason", "string", ".status.conditions[?(@.type==\"Ready\")].reason").wide(),
+    ],
 }
 
-/// See [`Speaker`].
+/// What the administrator wants of the agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SpeakerSpec {
-    /// Whether other nodes are to take over all that this one owns.
+    /// Whether other nodes are to take over all addresses that this one owns, before work on it. It owns none until this is
+    /// false again.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "std::ops::Not::not")]
     pub evacuate: bool,
 }
 
-/// What a node's agent says about itself.
+/// What the agent says about itself and its node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpeakerStatus {
     /// Version of the agent.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// Interfaces on which it can announce.
+    /// The interfaces on which it can answer.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<SpeakerInterface>,
-    /// Addresses that it owns.
+    /// How many addresses it owns.
     #[serde(default, deserialize_with = "null_default")]
     pub owned: i64,
-    /// `Ready`, `Evacuating` and the like.
+    /// Ready: whether it can answer. Evacuating: whether others take over from it. Accepted: whether it understands every
+    /// Announcement.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
 /// An interface of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SpeakerInterface {
-    /// Its name.
+    /// Name of the interface.
     pub name: String,
-    /// Its MAC.
+    /// Its MAC address.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub mac: String,
-    /// Its addresses with prefix lengths: `192.0.2.1/24`. Which node is in an address's subnet is read from these.
+    /// Its IP addresses with prefix lengths (192.0.2.1/24). Which nodes are in the subnet of an announced address is read from
+    /// these.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
-    /// How the program is attached: `native`, `tcx`, `generic`, `user`; empty: not at all.
+    /// How the program that answers is attached: native or generic (XDP), tcx, or user for a socket. Absent: not at all.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub attached: String,
     /// Driver of the device.
@@ -57,7 +79,7 @@ pub struct SpeakerInterface {
     /// Whether there is a link.
     #[serde(default, deserialize_with = "null_default")]
     pub carrier: bool,
-    /// Why it is not attached in the best way.
+    /// Why the program is not attached in the best way there is.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
