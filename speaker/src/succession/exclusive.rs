@@ -184,15 +184,18 @@ impl Machine {
         matches!(self.state, State::Asking { .. } | State::Waiting { .. } | State::Standby { eager: Some(_), .. })
     }
 
-    /// Whether it may hear an answer to a question of its own.
+    /// Whether it may hear an answer to a probe of its own.
     pub(super) const fn wants_sighting(&self) -> bool {
         matches!(self.state, State::Asking { .. } | State::Waiting { confirmed: true, .. })
-            || self.tested_ns().is_some()
     }
 
-    /// When it asked a rival, if it waits for the answer.
-    pub(super) const fn tested_ns(&self) -> Option<u64> {
-        if let State::Owner(Tenure { test: Some(test), .. }) = self.state { Some(test.asked_ns) } else { None }
+    /// The rival that it asked, and when, if it waits for the answer.
+    pub(super) const fn tested(&self) -> Option<(Voice, u64)> {
+        if let State::Owner(Tenure { test: Some(test), .. }) = self.state {
+            Some((test.rival, test.asked_ns))
+        } else {
+            None
+        }
     }
 
     pub(super) const fn since_ns(&self) -> u64 {

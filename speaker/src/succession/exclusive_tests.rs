@@ -134,7 +134,7 @@ fn the_better_candidate_wins_and_the_other_is_told_once() {
     assert_eq!(bench.seen(voice(2), SightingKind::Claim), [], "the second frame of the same round");
     let effects = bench.seen(voice(0), SightingKind::Claim);
     assert_eq!(effects, [Effect::Ask(PLACE, Some(voice(0).mac))], "whether it hears");
-    assert!(bench.machine.wants_sighting());
+    assert_eq!(bench.machine.tested(), Some((voice(0), bench.now_ns)));
     let effects = bench.seen(voice(0), SightingKind::Heartbeat);
     assert_eq!(causes(&effects), [(Happened::Lost, Cause::Outranked)]);
     assert!(effects.contains(&Effect::Heal(PLACE, voice(0).mac)));

@@ -80,6 +80,8 @@ pub struct Succession {
     /// Addresses whose machine wants frames counted, and those that wait for answers to probes.
     listening: BTreeSet<Place>,
     probing: BTreeSet<Place>,
+    /// Addresses whose rival was asked whether it hears.
+    testing: BTreeSet<Place>,
     /// Where the shared addresses are.
     shared: BTreeSet<Place>,
     /// Where this node waits for successors, and when it said there that it is about.
@@ -105,6 +107,7 @@ impl Succession {
             hearing: BTreeMap::new(),
             listening: BTreeSet::new(),
             probing: BTreeSet::new(),
+            testing: BTreeSet::new(),
             shared: BTreeSet::new(),
             leaving: BTreeMap::new(),
             said_ns: BTreeMap::new(),
@@ -131,6 +134,7 @@ impl Succession {
         questions.extend(self.said().map(Question::Sighting));
         questions.extend(index::interfaces(&self.listening).map(Question::Received));
         questions.extend(index::interfaces(&self.shared).map(Question::Peers));
+        questions.extend(index::interfaces(&self.testing).map(Question::Peers));
         questions.into_iter().collect()
     }
 
@@ -146,6 +150,7 @@ impl Succession {
                     self.meet((ifindex, node), mac, at_ns);
                 }
                 self.answered((ifindex, mac), None, answered_ns);
+                self.passed((ifindex, mac), answered_ns);
             }
             Input::Received(ifindex, frames) => self.hearing.entry(ifindex).or_default().read(frames, now_ns),
             Input::LeaseLapsed => {
@@ -282,6 +287,7 @@ impl Succession {
         self.set_leaving(place, false);
         self.listening.remove(&place);
         self.probing.remove(&place);
+        self.testing.remove(&place);
         self.shared.remove(&place);
         if let Some(audit) = self.audits.get_mut(&place.0) {
             audit.remove(place);
@@ -340,8 +346,7 @@ impl Succession {
         *told_ns = seen.at_ns;
         let Machine::Exclusive(machine) = &entry.machine else { return };
         let audit = self.audits.get(&place.0).filter(|audit| audit.owns(place));
-        let audited_ns = audit.and_then(|audit| audit.asked_ns(place));
-        let asked_ns = audited_ns.into_iter().chain(machine.tested_ns()).min().unwrap_or(u64::MAX);
+        let asked_ns = audit.and_then(|audit| audit.asked_ns(place)).unwrap_or(u64::MAX);
         if audit.is_some() && seen.kind == SightingKind::Heartbeat && seen.at_ns < asked_ns {
             // An answer to a question of before this node owned it.
             return;

@@ -7,11 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use arpeggio_common::{model::NodeId, wire::Mac};
+use arpeggio_common::{abi::SightingKind, model::NodeId, wire::Mac};
 
 use super::{
     super::{
-        Effect, Place, Standing, Voice,
+        Effect, Place, Seen, Standing, Voice,
         audit::Audit,
         exclusive, shared,
         watch::{Finding, Watch},
@@ -35,15 +35,17 @@ impl Succession {
             self.due.extend(due_ns.map(|due_ns| (due_ns, place)));
         }
         let candidates = Arc::clone(&entry.order.candidates);
-        let (listens, probes, audits) = match &entry.machine {
+        let (listens, probes, tests, audits) = match &entry.machine {
             Machine::Exclusive(machine) => {
-                (machine.wants_hearing(), machine.wants_sighting(), machine.standing() == Standing::Owner)
+                let owns = machine.standing() == Standing::Owner;
+                (machine.wants_hearing(), machine.wants_sighting(), machine.tested().is_some(), owns)
             }
             // Who was parted from us since it began has never heard of us, nor we of it.
-            Machine::Shared(machine) => (false, false, machine.misses_some(&candidates)),
+            Machine::Shared(machine) => (false, false, false, machine.misses_some(&candidates)),
         };
         set(&mut self.listening, place, listens);
         set(&mut self.probing, place, probes);
+        set(&mut self.testing, place, tests);
         let rivals = candidates.iter().filter(|node| **node != self.me).count();
         let audit = self.audits.entry(place.0).or_default();
         if audits && rivals > 0 {
@@ -183,6 +185,22 @@ impl Succession {
         let Some(node) = watch.node() else { return };
         for place in watch.members().collect::<Vec<_>>() {
             self.tell(place, exclusive::Event::Alive, shared::Event::Alive(node));
+        }
+    }
+
+    /// A rival answered a question of ours then. The sighting of its address may not tell: a later frame of its claim hides it.
+    pub(super) fn passed(&mut self, (ifindex, mac): (u32, Mac), at_ns: u64) {
+        let tested = |place: &Place| match &self.entries.get(place)?.machine {
+            Machine::Exclusive(machine) => machine.tested(),
+            Machine::Shared(_) => None,
+        };
+        let passed = |place: &Place| {
+            let (rival, asked_ns) = tested(place)?;
+            (place.0 == ifindex && rival.mac == mac && at_ns >= asked_ns).then_some((*place, rival))
+        };
+        for (place, voice) in self.testing.iter().filter_map(passed).collect::<Vec<_>>() {
+            let seen = Seen { voice, kind: SightingKind::Heartbeat, at_ns };
+            self.step_machine(place, Event::Exclusive(exclusive::Event::Seen(seen)));
         }
     }
 
