@@ -14,7 +14,7 @@ use crate::{
     kernel::{Address, Frame, Says},
     node::{self, Deeds},
     sight::{Sight, Violation, is_wanted},
-    wire::{Station, Stations, members},
+    wire::{Station, Stations, members, only},
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -174,7 +174,9 @@ impl Judge {
             }
         }
         let node = &sight.nodes[station];
-        if !deeds.frames.is_empty() && !is_wanted(node) && self.answered.iter().all(|shares| shares[station] == 0) {
+        // Who has just lost its carrier answers nothing, may not know it yet, and what it sends goes nowhere.
+        let idle = !is_wanted(node) && self.answered.iter().all(|shares| shares[station] == 0);
+        if !deeds.frames.is_empty() && idle && sight.carriers & only(station) != 0 {
             return Some(sight.wrong(format!("node {station} has nothing to do and sends {:?}", deeds.frames[0])));
         }
         deeds.frames.iter().find_map(|frame| self.asks(sight, station, frame))
