@@ -320,6 +320,27 @@ fn who_is_heard_but_does_not_hear_takes_nothing_from_an_owner() {
 }
 
 #[test]
+fn a_later_frame_of_its_claim_does_not_hide_that_a_rival_hears() {
+    let mut world = World::new(2);
+    world.order(1, &[0, 1], Mode::Exclusive, false);
+    world.nodes[0].dead = true;
+    world.run(2_000 * MS);
+    world.nodes[1].dead = true;
+    world.nodes[0].dead = false;
+    world.order(0, &[0, 1], Mode::Exclusive, false);
+    world.run(2_000 * MS);
+    world.nodes[1].dead = false;
+    world.tell_claim(0, place(10));
+    world.turn(1);
+    assert_eq!(world.answerers(place(10)), [0, 1], "asked, and not looked at yet");
+    world.now_ns += 1;
+    world.tell_claim(0, place(10));
+    assert_eq!(world.nodes[1].sightings[&place(10)].kind, SightingKind::Claim);
+    world.run(2 * MS);
+    assert_eq!(world.answerers(place(10)), [0]);
+}
+
+#[test]
 fn who_leaves_while_another_owns_lets_go_at_once() {
     let mut world = World::new(2);
     world.order(0, &[0, 1], Mode::Exclusive, false);
