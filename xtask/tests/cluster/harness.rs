@@ -60,11 +60,15 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 fn play(shared: &Mutex<Shared>, scenario: fn(&Cluster)) -> Result<(), Failed> {
     let mut shared = lock(shared);
     let cluster = shared.cluster()?;
-    catch_unwind(AssertUnwindSafe(|| scenario(cluster))).map_err(|panic| {
+    let failed = catch_unwind(AssertUnwindSafe(|| scenario(cluster))).err().map(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
         Failed::from(format!("{said}\nThe logs end with:\n{}", cluster.log_tails(TAIL)))
-    })
+    });
+    let Some(failed) = failed else { return Ok(()) };
+    // Nobody knows what it has left: the next scenario gets a cluster of its own.
+    shared.cluster = None;
+    Err(failed)
 }
 
 impl Shared {

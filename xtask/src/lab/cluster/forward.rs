@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, Write as _},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,6 +24,13 @@ pub(super) struct Forward {
 impl Forward {
     /// Begins to listen at a free port; connections go to `target` inside the namespace.
     pub(super) fn start(namespace: PathBuf, target: SocketAddr) -> Result<Self> {
+        // The thread of the connection alone changes its namespace, and makes one socket there.
+        Self::through(target, move || Ok(setns(File::open(&namespace)?, CloneFlags::CLONE_NEWNET)?))
+    }
+
+    /// As [`start`](Self::start); `enter` is called in the thread of each connection before it goes on to the target.
+    fn through(target: SocketAddr, enter: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Result<Self> {
+        let enter = Arc::new(enter);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen on a port of 127.0.0.1")?;
         let address = listener.local_addr().context("ask for the port")?;
         let over = Arc::new(AtomicBool::new(false));
@@ -35,9 +42,9 @@ impl Forward {
                     if ends.load(Ordering::SeqCst) {
                         return;
                     }
-                    let (Ok(client), namespace) = (client, namespace.clone()) else { continue };
+                    let (Ok(client), enter) = (client, Arc::clone(&enter)) else { continue };
                     // A connection that cannot be made ends, as it does when the server is away.
-                    drop(thread::Builder::new().spawn(move || carry(client, &namespace, target)));
+                    drop(thread::Builder::new().spawn(move || carry(client, target, &*enter)));
                 }
             })
             .context("start the thread that forwards connections")?;
@@ -58,9 +65,8 @@ impl Drop for Forward {
     }
 }
 
-fn carry(client: TcpStream, namespace: &Path, target: SocketAddr) -> io::Result<()> {
-    // This thread alone changes its namespace, and makes one socket there.
-    setns(File::open(namespace)?, CloneFlags::CLONE_NEWNET)?;
+fn carry(client: TcpStream, target: SocketAddr, enter: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+    enter()?;
     let server = TcpStream::connect(target)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -91,22 +97,27 @@ mod tests {
 
     #[test]
     fn bytes_go_both_ways_and_the_end_is_passed_on() {
-        if !nix::unistd::geteuid().is_root() {
-            // Entering a namespace, even one's own, takes a privilege; the cluster tier has it.
-            return;
-        }
         let echo = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let target = echo.local_addr().unwrap();
         thread::spawn(move || {
             let (stream, _) = echo.accept().unwrap();
             io::copy(&mut &stream, &mut &stream).unwrap();
         });
-        let forward = Forward::start(PathBuf::from("/proc/self/ns/net"), target).unwrap();
+        let forward = Forward::through(target, || Ok(())).unwrap();
         let mut client = TcpStream::connect(forward.address()).unwrap();
         client.write_all(b"hello").unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         let mut text = String::new();
         client.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello");
+    }
+
+    #[test]
+    fn a_connection_that_cannot_be_carried_ends() {
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let forward = Forward::through(target, || Err(io::Error::other("no such namespace"))).unwrap();
+        let mut client = TcpStream::connect(forward.address()).unwrap();
+        let read = client.read(&mut [0; 1]);
+        assert!(read.as_ref().map_or(true, |&bytes| bytes == 0), "{read:?}");
     }
 }
