@@ -1,7 +1,8 @@
 //! The node agent of Arpeggio: loads and feeds the kernel fast path, follows interfaces, keeps the lease.
 //!
 //! One direction of flow: [`world`] reads the configuration and the kernel's interfaces, [`decide`] says what should be,
-//! [`succession`] finds out on the wire who owns which address, [`dataplane`] and [`frames`] make it so, [`status`] tells.
+//! [`succession`] finds out on the wire who owns which address, [`dataplane`] and [`frames`] make it so, [`status`] tells,
+//! and [`publish`] tells the Kubernetes API.
 
 #![deny(unsafe_code)]
 
@@ -12,8 +13,11 @@ pub mod cli;
 pub mod clock;
 pub mod dataplane;
 pub mod decide;
+mod ethtool;
 pub mod frames;
 mod netlink;
+mod probes;
+pub mod publish;
 pub mod status;
 pub mod succession;
 pub mod world;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use arpeggio_speaker::{
     app,
-    args::{Args, Command},
+    args::{self, Args, Command},
     cli::{self, Answer},
 };
 use clap::Parser as _;
@@ -12,7 +12,7 @@ use tokio::{runtime::Builder, task::LocalSet};
 
 #[expect(clippy::print_stderr, reason = "the one place that tells why the command failed")]
 fn main() -> ExitCode {
-    match start(Args::parse()) {
+    match start(Args::parse_from(args::with_command(std::env::args_os()))) {
         Ok(answer) => answer.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -29,7 +29,7 @@ fn start(args: Args) -> anyhow::Result<Answer> {
         match args.command {
             Command::Run(run) => {
                 app::init_logging(&run.log_level, run.log_format)?;
-                app::run(run).await?;
+                app::run(*run).await?;
                 Ok(Answer::Yes)
             }
             Command::Status(status) => Ok(cli::status(&status, out).await?),

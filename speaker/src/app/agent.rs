@@ -10,6 +10,7 @@ use super::{
     backend::{Backend, Round},
     explaining::Explainer,
     groups::Memberships,
+    publishing::Publishing,
     situation::situation,
     succession::{News, SuccessionHandle},
 };
@@ -42,6 +43,7 @@ pub(super) struct Agent {
     pub(super) succession: SuccessionHandle,
     pub(super) memberships: Memberships,
     pub(super) explainer: Explainer,
+    pub(super) publishing: Publishing,
     default_policy: AttachPolicy,
     pin_dir: PathBuf,
     /// Somebody asked this node to give everything away.
@@ -56,7 +58,7 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    pub(super) fn new(args: &RunArgs, sources: Sources) -> Result<Self> {
+    pub(super) fn new(args: &RunArgs, sources: Sources, publishing: Publishing) -> Result<Self> {
         let options = Options {
             pin_dir: Some(args.places.pin_dir.clone()),
             capacity: args.capacity,
@@ -69,11 +71,16 @@ impl Agent {
         if let Some(reason) = backend.without_kernel() {
             warn!("answering in user space, more slowly and without suppression: {reason}");
         }
-        let parts = backend.succession_parts(NodeId::from(&sources.config().value.node))?;
+        // In static mode the file names the node, and may name another one later; the API's view of a node is that node's.
+        let by_file = sources.config().map(|loaded| loaded.value.node.clone());
+        let node = by_file.or_else(|| sources.cluster().map(|cluster| cluster.node.clone()));
+        let node = node.context("nobody names this node; give --node-name")?;
+        let parts = backend.succession_parts(NodeId::from(&node))?;
         Ok(Self {
             succession: SuccessionHandle::start(parts).context("the succession cannot begin")?,
             memberships: Memberships::default(),
             explainer: Explainer::default(),
+            publishing,
             evacuation: Evacuation::default(),
             sources,
             backend,
@@ -135,6 +142,8 @@ impl Agent {
             self.note(error.clone());
         }
         self.round = round;
+        self.tell_ready();
+        self.publishing.soon();
     }
 
     fn log_attachments(&self, round: &Round) {
@@ -170,7 +179,11 @@ impl Agent {
     /// The succession has something to tell.
     pub(super) fn hear(&mut self, news: News) {
         match news {
-            News::Changes(reports) => self.log_changes(&reports),
+            News::Changes(reports) => {
+                self.log_changes(&reports);
+                self.publishing.record(&reports);
+                self.publishing.soon();
+            }
             News::Settled => {
                 let served = self.round.attachments.values().filter(|attachment| attachment.mode.is_some()).count();
                 info!(interfaces = served, addresses = self.addresses(), "ready");
@@ -223,8 +236,10 @@ impl Agent {
         drop(succession);
         match on_exit {
             OnExit::Keep => {
-                let lease = sources.config().value.lease.duration();
-                info!(seconds = lease.as_secs(), "the kernel goes on answering until the lease ends");
+                if let Some(loaded) = sources.config() {
+                    let seconds = loaded.value.lease.duration().as_secs();
+                    info!(seconds, "the kernel goes on answering until the lease ends");
+                }
                 Ok(())
             }
             OnExit::Withdraw => {

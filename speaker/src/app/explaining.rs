@@ -93,7 +93,8 @@ impl Agent {
             facts: self.facts().await?,
             address: question.address,
             interface: question.interface.clone(),
-            announcement: config.and_then(|config| config.announcements.get(&question.address)).cloned(),
+            announcement: (config.and_then(|config| config.announcements.get(&question.address)))
+                .map(|announcement| announcement.as_ref().clone()),
             wire: BTreeMap::new(),
             clients: Vec::new(),
             events: self.succession.recorder().of(question.address).copied().collect(),

@@ -54,7 +54,13 @@ impl Signals {
 /// # Errors
 /// The filter cannot be understood.
 pub fn init_logging(filter: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| {
+    // The words of MetalLB's --log-level.
+    let known = match filter {
+        "all" => "trace",
+        "none" => "off",
+        other => other,
+    };
+    let filter = EnvFilter::try_new(known).with_context(|| {
         format!("--log-level {filter:?} is no filter; write error, warn, info, debug or trace, or module=level pairs")
     })?;
     let colour = std::io::stderr().is_terminal();

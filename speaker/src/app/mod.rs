@@ -7,6 +7,7 @@ mod explaining;
 mod gateways;
 mod groups;
 mod lifecycle;
+mod publishing;
 mod situation;
 mod succession;
 mod telling;
@@ -15,6 +16,7 @@ mod user;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use arpeggio_common::model::NodeName;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -25,13 +27,14 @@ use tracing::{info, warn};
 use self::{
     agent::Agent,
     lifecycle::{Signal, Signals},
+    publishing::Publishing,
 };
 use crate::{
-    args::{ProgramLog, RunArgs},
+    args::{OnExit, ProgramLog, RunArgs},
     causes::with_causes,
     status::ControlSocket,
     succession::Pace,
-    world::{Defaults, LeaseTimes, SourcePaths, Sources},
+    world::{ClusterPaths, Defaults, LeaseTimes, Origin, SourcePaths, Sources},
 };
 
 pub use lifecycle::init_logging;
@@ -49,13 +52,18 @@ const WAITING_CALLS: usize = 16;
 pub async fn run(args: RunArgs) -> Result<()> {
     let mut signals = Signals::new()?;
     let control = ControlSocket::bind(&args.places.run_dir)?;
+    let ignored = args.metallb.given();
+    if !ignored.is_empty() {
+        warn!("these flags of MetalLB's speaker have no effect here: {}", ignored.join(" "));
+    }
     let paths = SourcePaths {
-        config: args.config.clone(),
+        config: origin(&args),
         exclude: args.attachment.exclude_interfaces.clone(),
         run_dir: args.places.run_dir.clone(),
     };
     let sources = Sources::start(&paths, defaults(&args)?).await?;
-    let mut agent = Agent::new(&args, sources)?;
+    let publishing = Publishing::start(&args.cluster, sources.cluster()).await?;
+    let mut agent = Agent::new(&args, sources, publishing)?;
     let mut tasks = JoinSet::new();
     let (calls_in, mut calls) = mpsc::channel(WAITING_CALLS);
     tasks.spawn_local(control.serve(calls_in));
@@ -89,11 +97,31 @@ pub async fn run(args: RunArgs) -> Result<()> {
                 None => bail!("the thread of the succession ended; start the agent again and look into its log"),
             },
             event = agent.backend.user_event() => agent.succession.heard(event),
+            () = agent.publishing.due() => agent.publish().await,
             _ = resync.tick() => agent.resync(),
             () = std::future::ready(()), if agent.memberships.pending() => agent.join_groups(),
         }
     }
+    if args.on_exit == OnExit::Withdraw {
+        agent.publishing.release().await;
+    }
     agent.stop(args.on_exit)
+}
+
+/// The one place that knows MetalLB's variables.
+fn metallb_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn origin(args: &RunArgs) -> Origin {
+    if let Some(file) = &args.config {
+        return Origin::File(file.clone());
+    }
+    Origin::Cluster(ClusterPaths {
+        kubeconfig: args.cluster.kubeconfig.clone(),
+        namespace: args.cluster.namespace.clone().or_else(|| metallb_variable("METALLB_NAMESPACE")),
+        settings: args.cluster.settings.clone(),
+    })
 }
 
 fn defaults(args: &RunArgs) -> Result<Defaults> {
@@ -105,9 +133,12 @@ fn defaults(args: &RunArgs) -> Result<Defaults> {
     let interval = args.heartbeat.unwrap_or_else(|| Duration::from_nanos(preset.interval_ns()));
     let pace = Pace::new(interval, args.heartbeat_misses.unwrap_or_else(|| preset.misses()))
         .context("--heartbeat and --heartbeat-misses")?;
+    let by_metallb = metallb_variable("METALLB_NODE_NAME").filter(|_| args.config.is_none());
+    let by_metallb =
+        by_metallb.map(|name| NodeName::try_from(name.as_str())).transpose().context("$METALLB_NODE_NAME")?;
     Ok(Defaults {
         pace,
-        node_flag: args.node_name.clone(),
+        node_flag: args.node_name.clone().or(by_metallb),
         host_name: lifecycle::host_name(),
         lease: LeaseTimes::new(args.lease_renew, args.lease).map_err(faults)?,
     })

@@ -7,9 +7,12 @@ use tracing::info;
 
 use super::agent::{Agent, Evacuation};
 use crate::{
-    clock::monotonic_ns,
+    clock::{monotonic_ns, wall_ahead_ns},
     dataplane::Place,
-    status::{Call, ConfigFacts, Evacuate, EvacuationReport, Facts, Request, Response, StatusReport, SuccessionFacts},
+    status::{
+        ApiFacts, Call, ConfigFacts, Evacuate, EvacuationReport, Facts, Request, Response, StatusReport,
+        SuccessionFacts,
+    },
     succession::{Cause, Happened, Standing, View},
 };
 
@@ -61,18 +64,19 @@ impl Agent {
 
     pub(super) async fn facts(&self) -> Result<Facts> {
         let snapshot = self.succession.snapshot().await;
-        let loaded = self.sources.config();
+        let (loaded, cluster) = (self.sources.config(), self.sources.cluster());
         let refused: Vec<_> = self.sources.refused().iter().map(|refused| refused.error.to_string()).collect();
         let mut facts = Facts {
             now_ns: monotonic_ns(),
-            node: Some(loaded.value.node.clone()),
+            node: loaded.as_ref().map(|loaded| &loaded.value.node).or_else(|| cluster.map(|cluster| &cluster.node)).cloned(),
             agent: Some(self.agent),
-            config: Some(ConfigFacts {
+            config: loaded.map(|loaded| ConfigFacts {
                 file: loaded.file,
                 generation: self.configs.0,
                 loaded_ns: self.configs.1,
                 refused: if refused.is_empty() { None } else { Some(refused.join("\n")) },
             }),
+            api: cluster.map(|cluster| ApiFacts { state: cluster.seen.state(), wall_ahead_ns: wall_ahead_ns() }),
             lease_until_ns: self.backend.lease_until_ns(),
             attachments: self.round.attachments.clone(),
             entries: self.backend.entries()?,

@@ -29,7 +29,10 @@ fn announcement(address: &str, candidates: &[&str], interfaces: &[&str]) -> Anno
 fn world(announcements: Vec<Announcement>, links: Vec<Link>) -> World {
     let config = Config {
         node: NodeName::try_from("node-a").unwrap(),
-        announcements: announcements.into_iter().map(|announcement| (announcement.address(), announcement)).collect(),
+        announcements: announcements
+            .into_iter()
+            .map(|announcement| (announcement.address(), announcement.into()))
+            .collect(),
         pools: BTreeMap::new(),
         policies: BTreeMap::from([(InterfaceName::try_from("eth1").unwrap(), AttachPolicy::Tcx)]),
         refresh: None,

@@ -11,6 +11,7 @@ use arpeggio_common::{
 };
 
 use super::{
+    cluster::KubernetesReport,
     facts::{AttachmentFacts, EntryFacts, Facts},
     ownership::{OwnershipReport, SuccessionReport},
     report::{
@@ -37,6 +38,7 @@ impl StatusReport {
                 loaded_ago_ms: ago(config.loaded_ns),
                 refused: config.refused.clone(),
             }),
+            kubernetes: facts.api.as_ref().map(|api| KubernetesReport::new(api, facts.now_ns)),
             lease: lease(facts),
             succession: facts
                 .succession

@@ -17,7 +17,7 @@ use super::parties::Names;
 use crate::{
     decide::{AttachMode, Desired},
     succession::{Pace, Place, View},
-    world::Links,
+    world::{ApiState, Links},
 };
 
 /// Everything a [`StatusReport`](super::StatusReport) is made of. Addresses are never IPv4-mapped.
@@ -33,6 +33,8 @@ pub struct Facts {
     pub agent: Option<AgentFacts>,
     /// The configuration in force.
     pub config: Option<ConfigFacts>,
+    /// How it stands with the Kubernetes API; `None` in static mode and without an agent.
+    pub api: Option<ApiFacts>,
     /// The content of the lease map; `None` when there is no such map, 0 when it was never granted.
     pub lease_until_ns: Option<u64>,
     /// The interfaces of this network namespace.
@@ -113,6 +115,15 @@ pub struct ConfigFacts {
     pub loaded_ns: u64,
     /// Why the newest file is not in force, if it is not.
     pub refused: Option<String>,
+}
+
+/// How it stands with the Kubernetes API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiFacts {
+    /// As the watches and writers know it.
+    pub state: ApiState,
+    /// What has to be added to monotonic nanoseconds to make them wall-clock time.
+    pub wall_ahead_ns: u64,
 }
 
 /// How the program is attached to an interface.

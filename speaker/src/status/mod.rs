@@ -2,6 +2,7 @@
 
 mod build;
 mod client;
+mod cluster;
 mod explain;
 mod facts;
 mod ownership;
@@ -14,12 +15,13 @@ mod text;
 mod wording;
 
 pub use client::{ClientError, ask};
+pub use cluster::{ApiSource, FaultReport, KubernetesReport};
 pub use explain::{
     ClientFacts, ClientReport, EventReport, Evidence, Explanation, Level, Link, PlaceReport, Verdict, Wire, WireFacts,
     render_explanation,
 };
 pub use facts::{
-    AgentFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, GratuitousFacts, PeerFacts, SuccessionFacts,
+    AgentFacts, ApiFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, GratuitousFacts, PeerFacts, SuccessionFacts,
 };
 pub use ownership::{OwnershipReport, PeerReport, SuccessionReport};
 pub use parties::{Names, Party};

@@ -4,6 +4,7 @@
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 use super::{
+    cluster::KubernetesReport,
     ownership::{PeerReport, standing_name},
     report::{AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, Role, Seen, SeenKind, StatusReport},
     text::{attach_mode_name, count, span},
@@ -59,6 +60,7 @@ fn head(report: &StatusReport) -> String {
             lines.push(("", format!("the newest file is refused: {error}")));
         }
     }
+    lines.extend(report.kubernetes.iter().flat_map(KubernetesReport::lines));
     lines.push((
         "lease",
         match report.lease {

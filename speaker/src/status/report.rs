@@ -9,7 +9,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::ownership::{OwnershipReport, SuccessionReport};
+use super::{
+    cluster::KubernetesReport,
+    ownership::{OwnershipReport, SuccessionReport},
+};
 use crate::decide::AttachMode;
 
 /// Everything about the agent of one node.
@@ -24,6 +27,8 @@ pub struct StatusReport {
     pub agent: AgentReport,
     /// The configuration in force; absent without an agent.
     pub config: Option<ConfigReport>,
+    /// How it stands with the Kubernetes API; absent in static mode and without an agent.
+    pub kubernetes: Option<KubernetesReport>,
     /// Whether the kernel may answer.
     pub lease: LeaseReport,
     /// How the nodes watch each other; absent without an agent.

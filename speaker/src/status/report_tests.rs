@@ -67,6 +67,7 @@ fn facts() -> Facts {
         policy: AttachPolicy::Auto,
     };
     Facts {
+        api: None,
         now_ns: NOW,
         node: Some(NodeName::try_from("node-a").unwrap()),
         agent: Some(AgentFacts { pid: 77, started_ns: NOW - 190 * SECOND }),

@@ -8,8 +8,9 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Config, Defaults, Exclude, FileError, LinkWatch, Links, Loaded, NetlinkError, Refused,
+    Cluster, ClusterPaths, Config, Defaults, Exclude, FileError, LinkWatch, Links, Loaded, NetlinkError, Refused,
     file::{Dirs, FileWatch, Reader},
+    kube::{ClientError, Kubernetes, KubernetesError},
 };
 
 /// Everything a decision is made of, at one moment.
@@ -25,11 +26,20 @@ pub struct World {
     pub exclude: Arc<Exclude>,
 }
 
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A file: static mode.
+    File(PathBuf),
+    /// The Kubernetes API, and a file with settings.
+    Cluster(ClusterPaths),
+}
+
 /// Where the inputs are.
 #[derive(Clone, Debug)]
 pub struct SourcePaths {
-    /// The configuration file.
-    pub config: PathBuf,
+    /// The configuration.
+    pub config: Origin,
     /// MetalLB's exclude file; it need not exist.
     pub exclude: PathBuf,
     /// Directory for the copies of the last good files.
@@ -42,9 +52,77 @@ pub enum StartError {
     /// A file is bad and nothing can stand in for it.
     #[error("the configuration cannot be used:\n{0}")]
     File(FileError),
+    /// It is not known how to reach the API server.
+    #[error("the Kubernetes API cannot be followed")]
+    Client(#[source] ClientError),
     /// The interfaces cannot be followed.
     #[error(transparent)]
     Links(#[from] NetlinkError),
+}
+
+impl From<KubernetesError> for StartError {
+    fn from(error: KubernetesError) -> Self {
+        match error {
+            KubernetesError::Settings(error) => Self::File(error),
+            KubernetesError::Client(error) => Self::Client(error),
+        }
+    }
+}
+
+/// The configuration, always up to date.
+#[derive(Debug)]
+enum Configuration {
+    File(FileWatch<Config>),
+    Cluster(Kubernetes),
+}
+
+impl Configuration {
+    async fn start(paths: &SourcePaths, dirs: &Dirs, defaults: Defaults) -> Result<Self, StartError> {
+        let path = match &paths.config {
+            Origin::Cluster(cluster) => {
+                return Ok(Self::Cluster(Kubernetes::start(cluster, &paths.run_dir, dirs, defaults).await?));
+            }
+            Origin::File(path) => path.clone(),
+        };
+        let config = Reader {
+            path,
+            copy: paths.run_dir.join("last-good.yaml"),
+            parse: Box::new(move |text: &str, file: &Path| Config::parse(text, file, &defaults)),
+            absent: None,
+            last_resort: None,
+        };
+        FileWatch::start(config, dirs).await.map(Self::File).map_err(StartError::File)
+    }
+
+    /// Cancel safe.
+    async fn changed(&mut self) -> Result<(), SourceGone> {
+        match self {
+            Self::File(watch) => watch.loaded.changed().await.map_err(|_gone| SourceGone("configuration file")),
+            Self::Cluster(source) => source.config.changed().await.map_err(|_gone| SourceGone("Kubernetes API")),
+        }
+    }
+
+    fn loaded(&self) -> Option<Loaded<Config>> {
+        match self {
+            Self::File(watch) => Some(watch.loaded.borrow().clone()),
+            Self::Cluster(source) => source.config.borrow().clone(),
+        }
+    }
+
+    /// The newest, which is no change any more.
+    fn take(&mut self) -> Option<Arc<Config>> {
+        match self {
+            Self::File(watch) => Some(Arc::clone(&watch.loaded.borrow_and_update().value)),
+            Self::Cluster(source) => source.config.borrow_and_update().as_ref().map(|loaded| Arc::clone(&loaded.value)),
+        }
+    }
+
+    fn refused(&self) -> Option<Refused> {
+        match self {
+            Self::File(watch) => watch.refused.borrow().clone(),
+            Self::Cluster(source) => source.refused(),
+        }
+    }
 }
 
 /// A watch ended by itself, which is a fault of the program.
@@ -57,7 +135,7 @@ pub struct SourceGone(&'static str);
 pub struct Sources {
     generation: u64,
     dirs: Dirs,
-    config: FileWatch<Config>,
+    config: Configuration,
     exclude: FileWatch<Exclude>,
     link_watch: LinkWatch,
     links: watch::Receiver<Arc<Links>>,
@@ -71,48 +149,48 @@ impl Sources {
     /// # Errors
     /// When there is no usable configuration or the interfaces cannot be listed.
     pub async fn start(paths: &SourcePaths, defaults: Defaults) -> Result<Self, StartError> {
-        let dirs = Dirs::watch([paths.config.as_path(), paths.exclude.as_path()]);
-        let config = Reader {
-            path: paths.config.clone(),
-            copy: paths.run_dir.join("last-good.yaml"),
-            parse: Box::new(move |text: &str, file: &Path| Config::parse(text, file, &defaults)),
-            absent: None,
-            last_resort: None,
+        let file = match &paths.config {
+            Origin::File(path) => Some(path),
+            Origin::Cluster(cluster) => cluster.settings.as_ref(),
         };
+        let dirs = Dirs::watch(file.into_iter().chain([&paths.exclude]).map(PathBuf::as_path));
         let exclude = Reader {
             path: paths.exclude.clone(),
             copy: paths.run_dir.join("last-good-exclude.yaml"),
             parse: Box::new(Exclude::parse),
-            absent: Some(Exclude::nothing),
+            absent: Some(Box::new(Exclude::nothing)),
             last_resort: Some(Exclude::metallb),
         };
-        let config = FileWatch::start(config, &dirs).await.map_err(StartError::File)?;
+        let config = Configuration::start(paths, &dirs, defaults).await?;
         let exclude = FileWatch::start(exclude, &dirs).await.map_err(StartError::File)?;
         let link_watch = LinkWatch::start().await?;
         let links = link_watch.links();
         Ok(Self { generation: 0, dirs, config, exclude, link_watch, links })
     }
 
-    /// The first world at once, then waits until anything changed and gives the newest. Nothing is lost when the future is
-    /// dropped.
+    /// The first world as soon as there is a configuration, which of a file is at once; then waits until anything changed and
+    /// gives the newest. Nothing is lost when the future is dropped.
     ///
     /// # Errors
     /// When a watch ended by itself.
     pub async fn changed(&mut self) -> Result<World, SourceGone> {
-        if self.generation > 0 {
-            tokio::select! {
-                config = self.config.loaded.changed() => config.map_err(|_gone| SourceGone("configuration file"))?,
-                exclude = self.exclude.loaded.changed() => exclude.map_err(|_gone| SourceGone("exclude file"))?,
-                links = self.links.changed() => links.map_err(|_gone| SourceGone("interfaces"))?,
+        loop {
+            if self.generation > 0 || self.config.loaded().is_none() {
+                tokio::select! {
+                    config = self.config.changed() => config?,
+                    exclude = self.exclude.loaded.changed() => exclude.map_err(|_gone| SourceGone("exclude file"))?,
+                    links = self.links.changed() => links.map_err(|_gone| SourceGone("interfaces"))?,
+                }
             }
+            let Some(config) = self.config.take() else { continue };
+            self.generation += 1;
+            return Ok(World {
+                generation: self.generation,
+                config,
+                links: Arc::clone(&self.links.borrow_and_update()),
+                exclude: Arc::clone(&self.exclude.loaded.borrow_and_update().value),
+            });
         }
-        self.generation += 1;
-        Ok(World {
-            generation: self.generation,
-            config: Arc::clone(&self.config.loaded.borrow_and_update().value),
-            links: Arc::clone(&self.links.borrow_and_update()),
-            exclude: Arc::clone(&self.exclude.loaded.borrow_and_update().value),
-        })
     }
 
     /// Looks at the files now, as on SIGHUP. Text that did not change changes nothing.
@@ -125,14 +203,22 @@ impl Sources {
         self.link_watch.refresh();
     }
 
-    /// The configuration in force, where it came from and since when.
-    pub fn config(&self) -> Loaded<Config> {
-        self.config.loaded.borrow().clone()
+    /// The configuration in force, where it came from and since when; `None` before the API server said anything.
+    pub fn config(&self) -> Option<Loaded<Config>> {
+        self.config.loaded()
+    }
+
+    /// The way to the API server and what is seen there; `None` in static mode.
+    pub const fn cluster(&self) -> Option<&Cluster> {
+        match &self.config {
+            Configuration::Cluster(source) => Some(&source.cluster),
+            Configuration::File(_) => None,
+        }
     }
 
     /// Why the newest configuration file and the newest exclude file are not in force.
     pub fn refused(&self) -> Vec<Refused> {
-        [self.config.refused.borrow().clone(), self.exclude.refused.borrow().clone()].into_iter().flatten().collect()
+        [self.config.refused(), self.exclude.refused.borrow().clone()].into_iter().flatten().collect()
     }
 }
 

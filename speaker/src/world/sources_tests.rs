@@ -11,9 +11,18 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 fn paths(directory: &Path) -> SourcePaths {
     SourcePaths {
-        config: directory.join("config.yaml"),
+        config: Origin::File(directory.join("config.yaml")),
         exclude: directory.join("excludel2.yaml"),
         run_dir: directory.join("run"),
+    }
+}
+
+impl SourcePaths {
+    fn file(&self) -> &Path {
+        match &self.config {
+            Origin::File(path) => path,
+            Origin::Cluster(_) => panic!("static mode"),
+        }
     }
 }
 
@@ -39,7 +48,7 @@ fn every_input_makes_a_new_world() {
     in_namespace(async || {
         let directory = tempfile::tempdir().unwrap();
         let paths = paths(directory.path());
-        fs::write(&paths.config, announce("192.0.2.1")).unwrap();
+        fs::write(paths.file(), announce("192.0.2.1")).unwrap();
         let mut sources = Sources::start(&paths, Defaults::default()).await.unwrap();
         let first = timeout(LIMIT, sources.changed()).await.unwrap().unwrap();
         assert_eq!((first.generation, first.config.announcements.len(), first.links.0.len()), (1, 1, 1));
@@ -53,16 +62,19 @@ fn every_input_makes_a_new_world() {
         let third = until(&mut sources, |world| world.exclude.excludes("w1").is_some()).await;
         assert!(Arc::ptr_eq(&second.config, &third.config));
 
-        fs::write(&paths.config, announce("192.0.2.2")).unwrap();
+        fs::write(paths.file(), announce("192.0.2.2")).unwrap();
         let wanted = "192.0.2.2".parse().unwrap();
         until(&mut sources, |world| world.config.announcements.contains_key(&wanted)).await;
-        assert_eq!((sources.config().file, sources.refused()), (paths.config.clone(), vec![]));
+        assert_eq!((sources.config().unwrap().file, sources.refused()), (paths.file().to_owned(), vec![]));
 
-        fs::write(&paths.config, "announcements: 1").unwrap();
-        let mut refused = sources.config.refused.clone();
+        fs::write(paths.file(), "announcements: 1").unwrap();
+        let mut refused = {
+            let Configuration::File(watch) = &sources.config else { panic!("static mode") };
+            watch.refused.clone()
+        };
         timeout(LIMIT, refused.wait_for(Option::is_some)).await.unwrap().unwrap();
         assert!(sources.refused()[0].error.to_string().contains("config.yaml:1: announcements: "));
-        assert!(sources.config().value.announcements.contains_key(&wanted), "the good one stays in force");
+        assert!(sources.config().unwrap().value.announcements.contains_key(&wanted), "the good one stays in force");
         assert!(timeout(Duration::from_millis(100), sources.changed()).await.is_err(), "a bad file is no new world");
     });
 }
@@ -72,7 +84,7 @@ fn a_bad_exclude_file_at_the_start_means_metallbs_patterns() {
     in_namespace(async || {
         let directory = tempfile::tempdir().unwrap();
         let paths = paths(directory.path());
-        fs::write(&paths.config, announce("192.0.2.1")).unwrap();
+        fs::write(paths.file(), announce("192.0.2.1")).unwrap();
         fs::write(&paths.exclude, "announcedInterfacesToExclude: ['(']").unwrap();
         let mut sources = Sources::start(&paths, Defaults::default()).await.unwrap();
         assert_eq!(*sources.changed().await.unwrap().exclude, Exclude::metallb());
@@ -87,11 +99,11 @@ fn without_a_configuration_there_is_no_start_but_with_a_copy() {
         let paths = paths(directory.path());
         let error = Sources::start(&paths, Defaults::default()).await.unwrap_err().to_string();
         assert!(error.ends_with("config.yaml: there is no such file; create it"), "{error}");
-        fs::write(&paths.config, announce("192.0.2.1")).unwrap();
+        fs::write(paths.file(), announce("192.0.2.1")).unwrap();
         drop(Sources::start(&paths, Defaults::default()).await.unwrap());
-        fs::write(&paths.config, "{").unwrap();
+        fs::write(paths.file(), "{").unwrap();
         let mut sources = Sources::start(&paths, Defaults::default()).await.unwrap();
         assert_eq!(sources.changed().await.unwrap().config.announcements.len(), 1);
-        assert_eq!(sources.config().file, paths.run_dir.join("last-good.yaml"));
+        assert_eq!(sources.config().unwrap().file, paths.run_dir.join("last-good.yaml"));
     });
 }

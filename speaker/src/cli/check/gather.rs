@@ -16,11 +16,10 @@ use nix::{
 
 use super::{
     devices::{self, Listeners},
-    ethtool::Ethtool,
     facts::{Interface, Ipv4Sysctls, Kernel, Offloads, Pins, Privileges},
     machine::parse_release,
 };
-use crate::world::Link;
+use crate::{ethtool::Ethtool, world::Link};
 
 /// The running kernel.
 pub(super) fn kernel() -> Kernel {

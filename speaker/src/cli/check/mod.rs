@@ -1,7 +1,6 @@
 //! `speaker check`: looks before the agent leaps, and changes nothing. Drivers gather plain facts, pure functions judge them.
 
 mod devices;
-mod ethtool;
 mod facts;
 mod finding;
 mod gather;

@@ -100,6 +100,13 @@ fn without_place(evidence: &Evidence) -> Judgement {
     let on = interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
     let text = match (&facts.agent, announcement, &facts.config) {
         (None, ..) => format!("no agent is running, and nothing is pinned for {address}{on}"),
+        (Some(_), None, None) if facts.api.is_some() => {
+            "no: nothing is known yet of what is to be announced, the API server has not answered".to_owned()
+        }
+        (Some(_), None, Some(config)) if facts.api.is_some() => {
+            let name = arpeggio_common::api::names::announcement(*address);
+            format!("no: there is no usable Announcement {name} in {}", config.file.display())
+        }
         (Some(_), None, Some(config)) => format!("no: it is not in the configuration {}", config.file.display()),
         (Some(_), None, None) => "no: this node has no configuration".to_owned(),
         (Some(_), Some(announcement), _) => format!("no: {}", why_nowhere(evidence, announcement)),

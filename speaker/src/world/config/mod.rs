@@ -31,7 +31,7 @@ mod raw;
 mod succession;
 mod validate;
 
-use std::{collections::BTreeMap, net::IpAddr, path::Path, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use arpeggio_common::model::{Announcement, InterfaceName, NodeName};
 
@@ -63,8 +63,9 @@ pub struct Defaults {
 pub struct Config {
     /// Which node this is.
     pub node: NodeName,
-    /// What is announced at layer 2, by address; the key is the announcement's own address.
-    pub announcements: BTreeMap<IpAddr, Announcement>,
+    /// What is announced at layer 2, by address; the key is the announcement's own address. Shared with the
+    /// configuration before it: ten thousand of them change one by one.
+    pub announcements: BTreeMap<IpAddr, Arc<Announcement>>,
     /// The pool an address was taken from, where the file says so; told in the status, decides nothing.
     pub pools: BTreeMap<IpAddr, String>,
     /// How the program is attached; interfaces that are not named here have [`AttachPolicy::Auto`].
@@ -93,6 +94,30 @@ impl Config {
             }
             Err(problem) => Err(refuse(vec![problem])),
         }
+    }
+
+    /// Reads the text of a settings file: the same, without announcements, which come from the Kubernetes API. A file without
+    /// content says nothing, and `defaults` hold.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; and announcements.
+    pub fn settings(text: &str, file: &Path, defaults: &Defaults) -> Result<Self, FileError> {
+        let refuse = |problems| FileError { file: file.to_owned(), problems };
+        let raw = yaml::parse(text).map_err(|problem| refuse(vec![problem]))?.unwrap_or_default();
+        let config = validate::validate(raw, defaults).map_err(refuse)?;
+        if config.announcements.is_empty() && config.pools.is_empty() {
+            return Ok(config);
+        }
+        let text = "what is announced comes from the Kubernetes API; take the list out, or start with --config for static mode";
+        Err(refuse(vec![Problem::new(0, "announcements", text)]))
+    }
+
+    /// What the command line and the machine say alone, without a file.
+    ///
+    /// # Errors
+    /// Nobody names this node.
+    pub fn of_defaults(defaults: &Defaults) -> Result<Self, FileError> {
+        Self::settings("", Path::new("command line"), defaults)
     }
 }
 

@@ -28,7 +28,7 @@ impl From<&Config> for RawConfig {
         let announcement = |address: &IpAddr| RawAnnouncement {
             address: Some(text(address)),
             pool: pools.get(address).map(text),
-            l2: announcements.get(address).map(l2),
+            l2: announcements.get(address).map(|announcement| l2(announcement)),
         };
         let interface = |(name, policy): (_, &AttachPolicy)| RawInterface {
             name: Some(text(name)),

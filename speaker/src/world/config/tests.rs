@@ -375,7 +375,7 @@ prop_compose! {
         Config {
             node,
             pools: announcements.iter().filter_map(pool).collect(),
-            announcements: announcements.into_iter().map(|(announcement, _)| (announcement.address(), announcement)).collect(),
+            announcements: announcements.into_iter().map(|(announcement, _)| (announcement.address(), announcement.into())).collect(),
             policies,
             refresh: refresh.map(Duration::from_millis),
             lease: lease(renew, duration),

@@ -5,6 +5,7 @@ use std::{
     fmt::Display,
     net::IpAddr,
     str::FromStr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -103,7 +104,7 @@ impl Judge {
     fn announcements(
         &mut self,
         raw: &[Spanned<RawAnnouncement>],
-    ) -> (BTreeMap<IpAddr, Announcement>, BTreeMap<IpAddr, String>) {
+    ) -> (BTreeMap<IpAddr, Arc<Announcement>>, BTreeMap<IpAddr, String>) {
         let (mut announcements, mut pools) = (BTreeMap::new(), BTreeMap::new());
         let mut seen = BTreeMap::new();
         for (index, entry) in raw.iter().enumerate() {
@@ -121,7 +122,7 @@ impl Judge {
                 pools.insert(address, pool.value.clone());
             }
             if let Some(announcement) = l2.as_ref().and_then(|l2| self.l2(address, l2, index, line)) {
-                announcements.insert(address, announcement);
+                announcements.insert(address, Arc::new(announcement));
             }
         }
         (announcements, pools)

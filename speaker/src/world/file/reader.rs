@@ -12,6 +12,7 @@ use crate::world::{
 };
 
 type Parse<T> = dyn Fn(&str, &Path) -> Result<T, FileError> + Send + Sync;
+type Absent<T> = dyn Fn() -> T + Send + Sync;
 
 /// How a file is read.
 pub(in crate::world) struct Reader<T> {
@@ -22,7 +23,7 @@ pub(in crate::world) struct Reader<T> {
     /// From text to content.
     pub(in crate::world) parse: Box<Parse<T>>,
     /// What a file that is not there means; `None`: it is a fault.
-    pub(in crate::world) absent: Option<fn() -> T>,
+    pub(in crate::world) absent: Option<Box<Absent<T>>>,
     /// What is in force at the start when neither file nor copy can be used; `None`: there is no start.
     pub(in crate::world) last_resort: Option<fn() -> T>,
 }
@@ -69,7 +70,7 @@ impl<T> Reader<T> {
 
     /// Good text is kept for the next start.
     fn judge(&self, seen: &Seen) -> Result<T, FileError> {
-        match (seen, self.absent) {
+        match (seen, &self.absent) {
             (Seen::Text(text), _) => {
                 let value = (self.parse)(text, &self.path)?;
                 if let Err(error) = replace(&self.copy, text) {

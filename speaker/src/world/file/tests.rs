@@ -194,7 +194,7 @@ async fn with_neither_there_is_no_start_unless_there_is_a_last_resort() {
 async fn a_file_that_need_not_be_there_may_come_and_go() {
     let files = Files::new("1");
     fs::remove_file(files.path("conf/number")).unwrap();
-    let optional = Reader { absent: Some(|| 0), ..reader(files.directory.path()) };
+    let optional = Reader { absent: Some(Box::new(|| 0)), ..reader(files.directory.path()) };
     let mut watch = FileWatch::start(optional, &files.dirs).await.unwrap();
     assert_eq!((watch.value(), watch.refused.borrow().is_some()), (0, false));
     files.write("4");

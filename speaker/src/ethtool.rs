@@ -27,7 +27,7 @@ struct DriverInfo {
 const _: () = assert!(size_of::<DriverInfo>() == 196);
 
 /// Asks for drivers in the network namespace it was made in.
-pub(super) struct Ethtool {
+pub(crate) struct Ethtool {
     socket: OwnedFd,
 }
 
@@ -36,7 +36,7 @@ impl Ethtool {
     ///
     /// # Errors
     /// Out of descriptors.
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { socket: socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)? })
     }
 
@@ -44,7 +44,7 @@ impl Ethtool {
     ///
     /// # Errors
     /// There is no such interface, or its driver has no ethtool operations (EOPNOTSUPP).
-    pub(super) fn driver(&self, interface: &str) -> io::Result<String> {
+    pub(crate) fn driver(&self, interface: &str) -> io::Result<String> {
         let mut info = DriverInfo { command: GET_DRIVER, driver: [0; 32], others: [0; 160] };
         let mut request = ifreq {
             ifr_name: name(interface)?,

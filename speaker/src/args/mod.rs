@@ -3,6 +3,9 @@
 //! Every flag has an environment variable `ARPEGGIO_<FLAG>`; the flag wins. Exit codes: 0 success, 1 the answer is "no" or
 //! something failed, 2 the command line is wrong.
 
+mod cluster;
+mod metallb;
+
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use arpeggio_common::{
@@ -10,6 +13,11 @@ use arpeggio_common::{
     model::{InterfaceName, NodeName},
 };
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub use self::{
+    cluster::ClusterArgs,
+    metallb::{MetallbArgs, with_command},
+};
 
 use crate::world::{AttachPolicy, Preset};
 
@@ -25,8 +33,11 @@ pub struct Args {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Run the agent in the foreground until SIGTERM or SIGINT; SIGHUP reads the configuration again.
-    Run(RunArgs),
+    /// Run the agent in the foreground until SIGTERM or SIGINT; SIGHUP reads its files again.
+    ///
+    /// With --config it follows that file. Without, it follows the Kubernetes API: what the controller wants announced comes from
+    /// there, and what this node does is written there.
+    Run(Box<RunArgs>),
     /// Show what this node announces: agent, lease, interfaces, addresses and their counters.
     ///
     /// Asks the running agent. Without one, shows what stands in the pinned maps and says so. Exit code 0 when the agent
@@ -85,10 +96,10 @@ pub struct Attachment {
 /// `speaker run`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct RunArgs {
-    /// YAML file with the addresses, their candidates and interfaces; read again when it changes.
+    /// YAML file with the addresses, their candidates and interfaces; read again when it changes [default: the Kubernetes API]
     #[arg(long, env = "ARPEGGIO_CONFIG", value_name = "FILE")]
-    pub config: PathBuf,
-    /// Name of this node among the candidates [default: the one in the configuration, else the host name]
+    pub config: Option<PathBuf>,
+    /// Name of this node among the candidates [default: $METALLB_NODE_NAME, else that in the file, else the host name]
     #[arg(long, env = "ARPEGGIO_NODE_NAME", value_name = "NAME", value_parser = node_name)]
     pub node_name: Option<NodeName>,
     #[command(flatten)]
@@ -119,7 +130,7 @@ pub struct RunArgs {
     /// What stays in the kernel when the agent is stopped.
     #[arg(long, env = "ARPEGGIO_ON_EXIT", value_enum, default_value_t = OnExit::Keep)]
     pub on_exit: OnExit,
-    /// error, warn, info, debug, trace, or a filter such as `info,arpeggio_speaker::world=debug`.
+    /// none, error, warn, info, debug, all, or a filter such as `info,arpeggio_speaker::world=debug`.
     #[arg(long, env = "ARPEGGIO_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     pub log_level: String,
     /// How log lines are written.
@@ -128,6 +139,12 @@ pub struct RunArgs {
     /// Whether the kernel program explains rare verdicts in the log; decided when it is loaded.
     #[arg(long, env = "ARPEGGIO_PROGRAM_LOG", value_enum, default_value_t = ProgramLog::Off)]
     pub program_log: ProgramLog,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub cluster: ClusterArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub metallb: MetallbArgs,
 }
 
 /// `speaker status`.
@@ -309,9 +326,9 @@ mod tests {
     }
 
     #[test]
-    fn run_needs_only_a_configuration() {
+    fn run_needs_nothing() {
         let Ok(Command::Run(run)) = parse("speaker run --config /etc/arpeggio.yaml") else { panic!("not run") };
-        assert_eq!(run.config, Path::new("/etc/arpeggio.yaml"));
+        assert_eq!(run.config.as_deref(), Some(Path::new("/etc/arpeggio.yaml")));
         assert_eq!(run.places.pin_dir, Path::new("/sys/fs/bpf/arpeggio"));
         assert_eq!(run.places.run_dir, Path::new("/run/arpeggio"));
         assert_eq!(run.attachment.exclude_interfaces, Path::new("/etc/metallb/excludel2.yaml"));
@@ -322,7 +339,25 @@ mod tests {
             (run.log_level.as_str(), run.log_format, run.program_log),
             ("info", LogFormat::Text, ProgramLog::Off)
         );
-        assert!(parse("speaker run").unwrap_err().contains("--config"));
+        let Ok(Command::Run(run)) = parse("speaker run") else { panic!("not run") };
+        let ClusterArgs { kubeconfig, namespace, settings, health_probe_port, .. } = run.cluster;
+        assert_eq!((run.config, kubeconfig, namespace, settings, health_probe_port), (None, None, None, None, None));
+        let lease = (run.cluster.speaker_lease_duration, run.cluster.speaker_lease_renew);
+        assert_eq!(lease, (Duration::from_secs(10), Duration::from_secs(2)));
+        assert_eq!(run.metallb.given(), [""; 0]);
+    }
+
+    #[test]
+    fn the_arguments_of_metallbs_daemonset_run_the_agent() {
+        let line = "speaker --port=7472 --log-level=info --lb-class=x --ml-wan-config --ignore-exclude-lb=false --host 1.2.3.4";
+        let line = with_command(line.split_whitespace().map(Into::into));
+        let Ok(Command::Run(run)) = Args::try_parse_from(line).map(|args| args.command) else { panic!("not run") };
+        assert_eq!(run.metallb.given(), ["--host", "--ignore-exclude-lb", "--lb-class", "--ml-wan-config", "--port"]);
+        assert_eq!(run.log_level, "info");
+        for line in ["speaker --version", "speaker --help", "speaker status", "speaker"] {
+            let words: Vec<std::ffi::OsString> = line.split_whitespace().map(Into::into).collect();
+            assert_eq!(with_command(words.clone()), words);
+        }
     }
 
     #[test]
@@ -366,6 +401,8 @@ mod tests {
             ("speaker status -i a/b", "without '/'"),
             ("speaker run --config c --failover quick", "fastest"),
             ("speaker evacuate --wait --undo", "cannot be used with"),
+            ("speaker run --config c --kubeconfig k", "cannot be used with"),
+            ("speaker run --health-probe-port 70000", "70000"),
             ("speaker status 192.0.2.300", "ADDRESS"),
             ("speaker explain", "ADDRESS"),
         ] {
@@ -378,7 +415,8 @@ mod tests {
     fn every_flag_of_run_has_its_variable() {
         let command = Args::command();
         let run = command.find_subcommand("run").unwrap();
-        for argument in run.get_arguments().filter(|argument| argument.get_long().is_some_and(|long| long != "help")) {
+        let shown = run.get_arguments().filter(|argument| !argument.is_hide_set());
+        for argument in shown.filter(|argument| argument.get_long().is_some_and(|long| long != "help")) {
             let expected = format!("ARPEGGIO_{}", argument.get_long().unwrap().replace('-', "_").to_uppercase());
             assert_eq!(argument.get_env(), Some(std::ffi::OsStr::new(&expected)));
         }

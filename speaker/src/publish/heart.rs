@@ -1,0 +1,117 @@
+//! The lease that tells the controller that this node's speaker lives.
+//!
+//! It is not given back when the agent is stopped: a restart must not change who owns what. It is when everything is withdrawn.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use arpeggio_common::api::names;
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{
+    clock::{monotonic_ns, wall_ahead_ns},
+    world::{Cluster, LeaseFault, LeaseTimes, fault},
+};
+
+/// How often and for how long. Both are in the object, in whole seconds where it has room for no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeartTimes {
+    renew: Duration,
+    duration: Duration,
+}
+
+impl HeartTimes {
+    /// `renew` is the time between two renewals, `duration` how long the controller waits for the next.
+    ///
+    /// # Errors
+    /// The rules of [`LeaseTimes::new`].
+    pub fn new(renew: Duration, duration: Duration) -> Result<Self, Vec<LeaseFault>> {
+        let times = LeaseTimes::new(renew, duration)?;
+        Ok(Self { renew: times.renew(), duration: times.duration().max(Duration::from_secs(1)) })
+    }
+}
+
+/// Renews the lease.
+pub struct Heart {
+    cluster: Cluster,
+    times: HeartTimes,
+    acquired: Option<Timestamp>,
+}
+
+impl Heart {
+    /// Of this node; nothing is sent yet.
+    pub const fn new(cluster: Cluster, times: HeartTimes) -> Self {
+        Self { cluster, times, acquired: None }
+    }
+
+    /// Renews until it is dropped. A server that does not answer is asked again at the same pace, which is the load it has
+    /// anyway.
+    pub async fn beat(mut self) {
+        loop {
+            let began = Instant::now();
+            let result = timeout(self.times.duration, self.renew(self.times.duration)).await;
+            let result = result.unwrap_or_else(|_elapsed| Err("no answer in time".to_owned()));
+            if let Err(error) = &result {
+                tracing::debug!("the lease of this speaker is not renewed: {error}");
+            }
+            self.cluster.seen.heard(result, monotonic_ns());
+            // A tenth more or less, so that the nodes of a cluster do not beat together.
+            let tenth = self.times.renew / 10;
+            sleep_until(began + self.times.renew - tenth + tenth * 2 * fastrand::u32(..=100) / 100).await;
+        }
+    }
+
+    /// Gives the lease back: others need not wait for its end.
+    ///
+    /// # Errors
+    /// Why the server did not take it, in a sentence.
+    pub async fn release(mut self) -> Result<(), String> {
+        let patience = Duration::from_secs(2);
+        timeout(patience, self.renew(Duration::from_secs(1)))
+            .await
+            .unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+
+    async fn renew(&mut self, duration: Duration) -> Result<(), String> {
+        let now = now();
+        let acquired = *self.acquired.get_or_insert(now);
+        let lease = lease(&self.cluster, duration, (acquired, now));
+        let name = names::speaker_lease(self.cluster.node.as_str());
+        let leases: Api<Lease> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
+        let parameters = PatchParams::apply(super::writer::MANAGER).force();
+        leases.patch(&name, &parameters, &Patch::Apply(&lease)).await.map(drop).map_err(|error| fault(&error))
+    }
+}
+
+fn lease(cluster: &Cluster, duration: Duration, (acquired, now): (Timestamp, Timestamp)) -> Lease {
+    let node = cluster.node.to_string();
+    Lease {
+        metadata: ObjectMeta {
+            name: Some(names::speaker_lease(&node)),
+            namespace: Some(cluster.namespace.clone()),
+            labels: Some(BTreeMap::from([(names::COMPONENT.to_owned(), names::SPEAKER_COMPONENT.to_owned())])),
+            ..ObjectMeta::default()
+        },
+        spec: Some(LeaseSpec {
+            holder_identity: Some(node),
+            lease_duration_seconds: Some(i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)),
+            acquire_time: Some(MicroTime(acquired)),
+            renew_time: Some(MicroTime(now)),
+            ..LeaseSpec::default()
+        }),
+    }
+}
+
+/// The wall clock.
+pub(super) fn now() -> Timestamp {
+    let ns = monotonic_ns().saturating_add(wall_ahead_ns());
+    Timestamp::from_nanosecond(i128::from(ns)).unwrap_or(Timestamp::UNIX_EPOCH)
+}

@@ -1,0 +1,148 @@
+//! What the watches told so far. Synchronous: the watches call it, nobody waits in it.
+//!
+//! A complete list of the API server is the truth, an empty one too: what is not in it is gone. A list that fails, also because
+//! the kind is not known there, changes nothing. An object that became invalid keeps what it said before: it is a fault to be
+//! told, not a reason to stop answering.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use kube::{Resource as _, runtime::watcher::Event};
+
+use super::{
+    objects::Watched,
+    observed::{Observed, Texts},
+    project::{Wish, project},
+    snapshot::Snapshot,
+};
+
+/// All Announcements.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    entries: BTreeMap<Box<str>, Entry>,
+    texts: Texts,
+    /// What a list that is under way has brought so far.
+    listed: Option<BTreeSet<Box<str>>>,
+    /// A list was complete once.
+    synced: bool,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    wish: Option<Wish>,
+    fault: Option<String>,
+    observed: Observed,
+}
+
+/// What an event changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// Something that is announced, or whether everything is known.
+    pub(super) wishes: bool,
+    /// The status or the faults of an object.
+    pub(super) statuses: bool,
+}
+
+impl Index {
+    /// As an agent before this one left it.
+    pub(super) fn restored(snapshot: &Snapshot) -> Self {
+        let entry = |wish: &Wish| {
+            let name = arpeggio_common::api::names::announcement(wish.address);
+            (name.into(), Entry { wish: Some(wish.clone()), ..Entry::default() })
+        };
+        Self { entries: snapshot.wishes.iter().map(entry).collect(), ..Self::default() }
+    }
+
+    /// Takes an event of the watch.
+    pub(super) fn take(&mut self, event: Event<Watched>) -> Changed {
+        match event {
+            Event::Init => {
+                self.listed = Some(BTreeSet::new());
+                Changed::default()
+            }
+            Event::InitApply(object) => {
+                if let (Some(listed), Some(name)) = (&mut self.listed, &object.meta().name) {
+                    listed.insert(name.as_str().into());
+                }
+                self.apply(object)
+            }
+            Event::Apply(object) => self.apply(object),
+            Event::Delete(object) => {
+                let gone = object.meta().name.as_deref().and_then(|name| self.entries.remove(name));
+                Changed { wishes: gone.is_some(), statuses: gone.is_some() }
+            }
+            Event::InitDone => self.listed(),
+        }
+    }
+
+    fn apply(&mut self, object: Watched) -> Changed {
+        let Some(name) = object.meta().name.clone() else { return Changed::default() };
+        let version = object.meta().resource_version.clone();
+        let read = object.content.and_then(|(spec, status)| {
+            let observed = Observed::new(status, version.as_deref(), &mut self.texts);
+            project(&name, spec).map(|wish| (wish, observed))
+        });
+        let entry = self.entries.entry(name.into()).or_default();
+        let mut changed = Changed::default();
+        match read {
+            Ok((wish, observed)) => {
+                let mended = entry.fault.take().is_some();
+                changed.statuses = mended || entry.observed != observed;
+                entry.observed = observed;
+                changed.wishes = entry.wish.as_ref() != Some(&wish);
+                if changed.wishes {
+                    entry.wish = Some(wish);
+                }
+            }
+            Err(fault) => {
+                changed.statuses = entry.fault.as_ref() != Some(&fault);
+                entry.fault = Some(fault);
+            }
+        }
+        changed
+    }
+
+    /// A list is complete: what it did not bring is gone.
+    fn listed(&mut self) -> Changed {
+        let Some(listed) = self.listed.take() else { return Changed::default() };
+        let before = self.entries.len();
+        self.entries.retain(|name, _| listed.contains(name));
+        let lost = self.entries.len() != before;
+        let first = !std::mem::replace(&mut self.synced, true);
+        Changed { wishes: lost || first, statuses: lost || first }
+    }
+
+    /// Whether a list was complete once.
+    pub(super) const fn synced(&self) -> bool {
+        self.synced
+    }
+
+    /// What is asked for.
+    pub(super) fn wishes(&self) -> impl Iterator<Item = &Wish> {
+        self.entries.values().filter_map(|entry| entry.wish.as_ref())
+    }
+
+    /// What the API server shows, by address. Objects that cannot be read are not in it.
+    pub(super) fn observed(&self) -> impl Iterator<Item = (IpAddr, &Observed)> {
+        let seen = |entry: &'_ Entry| entry.fault.is_none() && entry.observed.version.is_some();
+        let entries = self.entries.values().filter(move |entry| seen(entry));
+        entries.filter_map(|entry| Some((entry.wish.as_ref()?.address, &entry.observed)))
+    }
+
+    /// What the API server shows of one address.
+    pub(super) fn of(&self, address: IpAddr) -> Option<&Observed> {
+        let entry = self.entries.get(arpeggio_common::api::names::announcement(address).as_str())?;
+        (entry.fault.is_none() && entry.observed.version.is_some()).then_some(&entry.observed)
+    }
+
+    /// What is wrong, by name of the object.
+    pub(super) fn faults(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().filter_map(|(name, entry)| Some((&**name, entry.fault.as_deref()?)))
+    }
+}
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -1,0 +1,219 @@
+//! The Kubernetes API as a source of announcements, beside the configuration file. After this folder everything is the same
+//! code: what it gives is a [`Config`].
+//!
+//! ```text
+//! Announcements, own Speaker, own Node ── watches ─► Index ─┬─► Config ─► World
+//! settings file, flags ─────────────────────────────────────┘     └─────► snapshot file, read at the next start
+//! ```
+
+mod client;
+mod follow;
+mod index;
+mod merge;
+mod objects;
+mod observed;
+mod project;
+mod said;
+mod seen;
+mod snapshot;
+mod state;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use arpeggio_common::{api::names, model::NodeName};
+use kube::Client;
+use tokio::{sync::watch, task::spawn_blocking};
+
+pub use self::{
+    client::ClientError,
+    observed::{ANNOUNCED, Announced, Observed},
+    said::fault,
+    seen::{Known, OwnNode, OwnSpeaker, Seen},
+    state::{ApiState, Origin},
+};
+use self::{follow::Follower, index::Index, snapshot::Snapshot};
+use super::{
+    Config, Defaults, Loaded, Refused,
+    file::{Dirs, FileWatch, Reader},
+    problem::FileError,
+    task::Task,
+};
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterPaths {
+    /// How the API server is reached; `None`: as the environment says.
+    pub kubeconfig: Option<PathBuf>,
+    /// Where leases are; `None`: where this pod is.
+    pub namespace: Option<String>,
+    /// A file with settings; it need not exist.
+    pub settings: Option<PathBuf>,
+}
+
+/// The way to the API server and what is seen there, for those who write.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Sends requests.
+    pub client: Client,
+    /// Where this node's lease is.
+    pub namespace: String,
+    /// This node.
+    pub node: NodeName,
+    /// What the watches show.
+    pub seen: Arc<Seen>,
+}
+
+/// The source. Dropping it ends the watches.
+pub(super) struct Kubernetes {
+    pub(super) config: watch::Receiver<Option<Loaded<Config>>>,
+    pub(super) cluster: Cluster,
+    settings: Settings,
+    _task: Task,
+}
+
+/// Where the settings come from.
+enum Settings {
+    File(FileWatch<Config>),
+    /// They never change; the sender is kept so that whoever waits for a change waits on.
+    Fixed {
+        _sender: watch::Sender<Loaded<Config>>,
+    },
+}
+
+/// There is nothing to start with.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KubernetesError {
+    #[error(transparent)]
+    Settings(#[from] FileError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+impl Kubernetes {
+    /// Begins to follow the API server. What the snapshot in `run_dir` says is in force at once, if there is one.
+    ///
+    /// # Errors
+    /// The settings cannot be used, or it is not known where the API server is. That it does not answer is none.
+    pub(super) async fn start(
+        paths: &ClusterPaths,
+        run_dir: &Path,
+        dirs: &Dirs,
+        defaults: Defaults,
+    ) -> Result<Self, KubernetesError> {
+        let (settings, loaded) = settings(paths, run_dir, dirs, defaults).await?;
+        let node = loaded.borrow().value.node.clone();
+        let way = client::find(paths.kubeconfig.clone()).await?;
+        let file = run_dir.join(snapshot::FILE);
+        let restored = restore(file.clone(), node.clone()).await;
+        let seen = Arc::new(Seen::default());
+        {
+            let mut inner = seen.hold();
+            inner.state = ApiState { server: way.server, snapshot: file.clone(), ..ApiState::default() };
+            if let Some(snapshot) = &restored {
+                inner.index = Index::restored(snapshot);
+                inner.state.origin = Origin::Snapshot;
+                inner.state.snapshot_wall_ns = snapshot.at.and_then(wall_ns);
+            }
+        }
+        let (config, receiver) = watch::channel(None);
+        let mut follower = Follower {
+            client: way.client.clone(),
+            node: node.clone(),
+            seen: Arc::clone(&seen),
+            settings: loaded,
+            config,
+            snapshot: file,
+            evacuate: restored.as_ref().is_some_and(|snapshot| snapshot.evacuate),
+            publish_at: None,
+            published_at: None,
+            latest: None,
+            store_at: None,
+            stored_at: None,
+            stored: None,
+        };
+        follower.begin();
+        let namespace = paths.namespace.clone().or_else(|| pod_namespace(paths, &way.namespace));
+        let namespace = namespace.unwrap_or_else(|| names::NAMESPACE.to_owned());
+        let cluster = Cluster { client: way.client, namespace, node, seen };
+        Ok(Self { config: receiver, cluster, settings, _task: Task::spawn(follower.run()) })
+    }
+
+    /// Why the newest settings file is not in force.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        match &self.settings {
+            Settings::File(watch) => watch.refused.borrow().clone(),
+            Settings::Fixed { .. } => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Kubernetes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kubernetes").field("namespace", &self.cluster.namespace).finish_non_exhaustive()
+    }
+}
+
+/// A kubeconfig's namespace is where kubectl works, which is not where the leases are.
+fn pod_namespace(paths: &ClusterPaths, of_client: &str) -> Option<String> {
+    let by_file = paths.kubeconfig.is_some() || std::env::var_os("KUBECONFIG").is_some_and(|files| !files.is_empty());
+    (!by_file).then(|| of_client.to_owned())
+}
+
+async fn settings(
+    paths: &ClusterPaths,
+    run_dir: &Path,
+    dirs: &Dirs,
+    defaults: Defaults,
+) -> Result<(Settings, watch::Receiver<Loaded<Config>>), FileError> {
+    let absent = Config::of_defaults(&defaults)?;
+    let Some(path) = &paths.settings else {
+        let loaded = Loaded { value: Arc::new(absent), file: PathBuf::from("the command line"), at: now() };
+        let (sender, receiver) = watch::channel(loaded);
+        return Ok((Settings::Fixed { _sender: sender }, receiver));
+    };
+    let reader = Reader {
+        path: path.clone(),
+        copy: run_dir.join("last-good-settings.yaml"),
+        parse: Box::new(move |text: &str, file: &Path| Config::settings(text, file, &defaults)),
+        absent: Some(Box::new(move || absent.clone())),
+        last_resort: None,
+    };
+    let watch = FileWatch::start(reader, dirs).await?;
+    let receiver = watch.loaded.clone();
+    Ok((Settings::File(watch), receiver))
+}
+
+/// The snapshot, if there is one that can be used.
+async fn restore(file: PathBuf, node: NodeName) -> Option<Snapshot> {
+    // A panic in it would be one of reading a file that may hold anything: as good as none.
+    match spawn_blocking(move || snapshot::read(&file, &node)).await.ok()? {
+        Ok(snapshot) => {
+            for fault in &snapshot.faults {
+                tracing::warn!("an entry of the snapshot is not used: {fault}");
+            }
+            tracing::info!(addresses = snapshot.wishes.len(), "goes on from the snapshot until the API server answers");
+            Some(snapshot)
+        }
+        Err(error) if error.is_absent() => {
+            tracing::info!("there is no snapshot: waiting for the API server");
+            None
+        }
+        Err(error) => {
+            tracing::warn!("waiting for the API server: {}", crate::causes::with_causes(&error));
+            None
+        }
+    }
+}
+
+fn wall_ns(at: SystemTime) -> Option<u64> {
+    u64::try_from(at.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos()).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a driver: people are told when something happened")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,113 @@
+//! Pure: from an Announcement of the API to a validated one.
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+
+use arpeggio_common::{
+    api::{
+        announcement::{AnnouncementSpec, L2, Mode as ApiMode},
+        names,
+    },
+    model::{Announcement, InterfaceName, Mode, NodeName},
+};
+
+/// What one object asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// The address; never IPv4-mapped.
+    pub(super) address: IpAddr,
+    /// How it is announced at layer 2; `None`: not at all.
+    pub(super) announcement: Option<Arc<Announcement>>,
+    /// The pool it is from; empty when the object does not say.
+    pub(super) pool: String,
+}
+
+/// Judges a specification. `name` is that of the object: as it has to follow from the address, no two objects speak for the
+/// same one.
+///
+/// # Errors
+/// The first rule that is broken, with field, value and remedy.
+pub(super) fn project(name: &str, spec: AnnouncementSpec) -> Result<Wish, String> {
+    let AnnouncementSpec { address: text, pool, l2, .. } = spec;
+    let address: IpAddr = text
+        .parse()
+        .map_err(|_unread| format!("spec.address: {text:?} is no IP address; write one like 192.0.2.10"))?;
+    let address = address.to_canonical();
+    let expected = names::announcement(address);
+    if name != expected {
+        return Err(format!("metadata.name: an Announcement of {address} has to be named {expected}"));
+    }
+    let announcement = l2.map(|l2| layer2(address, l2)).transpose()?.map(Arc::new);
+    Ok(Wish { address, announcement, pool })
+}
+
+fn layer2(address: IpAddr, l2: L2) -> Result<Announcement, String> {
+    let L2 { candidates, interfaces, mode } = l2;
+    let candidates =
+        read(&candidates, "candidates", |name| NodeName::try_from(name).map_err(|error| error.to_string()))?;
+    let interfaces =
+        read(&interfaces, "interfaces", |name| InterfaceName::try_from(name).map_err(|error| error.to_string()))?;
+    let mode = match mode {
+        ApiMode::Exclusive => Mode::Exclusive,
+        ApiMode::Shared => Mode::Shared,
+    };
+    let interfaces: BTreeSet<_> = interfaces.into_iter().collect();
+    Announcement::new(address, candidates, interfaces, mode).map_err(|error| format!("spec: {error}"))
+}
+
+fn read<T>(texts: &[String], field: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let parse = |(index, text): (usize, &String)| parse(text).map_err(|why| format!("spec.l2.{field}[{index}]: {why}"));
+    texts.iter().enumerate().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(address: &str, candidates: &[&str]) -> AnnouncementSpec {
+        let candidates = candidates.iter().map(|&name| name.to_owned()).collect();
+        AnnouncementSpec {
+            address: address.into(),
+            pool: "home".into(),
+            l2: Some(L2 { candidates, ..L2::default() }),
+            ..AnnouncementSpec::default()
+        }
+    }
+
+    #[test]
+    fn a_good_one_is_the_same_as_from_a_file() {
+        let wish = project("2001-0db8-0000-0000-0000-0000-0000-000a", spec("2001:DB8::a", &["b", "a"])).unwrap();
+        assert_eq!((wish.address, wish.pool.as_str()), ("2001:db8::a".parse().unwrap(), "home"));
+        let announcement = wish.announcement.unwrap();
+        assert_eq!(announcement.candidates().iter().map(NodeName::as_str).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(announcement.mode(), Mode::Exclusive);
+        let mapped = project("192.0.2.1", spec("::ffff:192.0.2.1", &[])).unwrap();
+        assert_eq!(mapped.address, IpAddr::from([192, 0, 2, 1]));
+    }
+
+    #[test]
+    fn without_layer_2_only_the_pool_is_kept() {
+        let wish = project("192.0.2.1", AnnouncementSpec { l2: None, ..spec("192.0.2.1", &[]) }).unwrap();
+        assert_eq!((wish.announcement, wish.pool.as_str()), (None, "home"));
+    }
+
+    #[test]
+    fn every_fault_names_field_and_remedy() {
+        let only = |interface: &str| {
+            let mut spec = spec("192.0.2.1", &["a"]);
+            spec.l2.as_mut().unwrap().interfaces = vec![interface.into()];
+            spec
+        };
+        for (name, spec, fault) in [
+            ("192.0.2.1", spec("192.0.2.300", &[]), "spec.address: \"192.0.2.300\""),
+            ("192.0.2.1", AnnouncementSpec::default(), "spec.address: \"\""),
+            ("192.0.2.9", spec("192.0.2.1", &[]), "has to be named 192.0.2.1"),
+            ("192.0.2.1", spec("192.0.2.1", &["a", "A_b"]), "spec.l2.candidates[1]: node name \"A_b\""),
+            ("192.0.2.1", spec("192.0.2.1", &["a", "a"]), "name each node once"),
+            ("192.0.2.1", only("a/b"), "spec.l2.interfaces[0]: interface name \"a/b\""),
+            ("224.0.0.1", spec("224.0.0.1", &["a"]), "a multicast address"),
+        ] {
+            let why = project(name, spec).unwrap_err();
+            assert!(why.contains(fault), "{why}");
+        }
+    }
+}
