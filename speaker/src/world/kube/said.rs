@@ -5,6 +5,7 @@ use kube::{Error, runtime::watcher};
 use crate::causes::with_causes;
 
 /// Why a request failed.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's other errors are told in its own words")]
 pub fn fault(error: &Error) -> String {
     match error {
         Error::Api(status) if !status.message.is_empty() => format!("{} ({})", status.message.trim(), status.code),
