@@ -68,7 +68,11 @@ impl Agent {
         let refused: Vec<_> = self.sources.refused().iter().map(|refused| refused.error.to_string()).collect();
         let mut facts = Facts {
             now_ns: monotonic_ns(),
-            node: loaded.as_ref().map(|loaded| &loaded.value.node).or_else(|| cluster.map(|cluster| &cluster.node)).cloned(),
+            node: loaded
+                .as_ref()
+                .map(|loaded| &loaded.value.node)
+                .or_else(|| cluster.map(|cluster| &cluster.node))
+                .cloned(),
             agent: Some(self.agent),
             config: loaded.map(|loaded| ConfigFacts {
                 file: loaded.file,

@@ -78,7 +78,8 @@ fn a_server_that_does_not_answer_is_left_alone_for_a_while() {
     queue.replan((0..10).map(|last| (address(last), 0)), 2000);
     assert_eq!(queue.next(2000), Some(address(1)), "whoever has waited longest");
     queue.done(address(1), WRITTEN, 2001, 0);
-    let rest: Vec<_> = (0..9).filter_map(|_| queue.next(2001).inspect(|next| queue.done(*next, WRITTEN, 2001, 0))).collect();
+    let rest: Vec<_> =
+        (0..9).filter_map(|_| queue.next(2001).inspect(|next| queue.done(*next, WRITTEN, 2001, 0))).collect();
     assert_eq!(rest.last(), Some(&address(0)), "what was not written is wanted still: {rest:?}");
 }
 
