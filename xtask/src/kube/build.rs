@@ -54,6 +54,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 pub(super) fn build(programs: &[Program], cache: &Path) -> Result<BTreeMap<Program, PathBuf>> {
     fs::create_dir_all(cache).with_context(|| format!("create the cache {}", cache.display()))?;
     let _lock = lock(cache)?;
+    remove_drafts(cache)?;
     let mut built = BTreeMap::new();
     for &program in programs {
         let path = cache.join(program.file());
@@ -64,6 +65,18 @@ pub(super) fn build(programs: &[Program], cache: &Path) -> Result<BTreeMap<Progr
         built.insert(program, path);
     }
     Ok(built)
+}
+
+/// Removes what builds that were interrupted have left; whoever holds the lock is the only one that builds.
+fn remove_drafts(cache: &Path) -> Result<()> {
+    let entries = fs::read_dir(cache).with_context(|| format!("list {}", cache.display()))?;
+    let drafts = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| {
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        ending.starts_with("draft-")
+    });
+    drafts
+        .into_iter()
+        .try_for_each(|draft| fs::remove_file(&draft).with_context(|| format!("remove {}", draft.display())))
 }
 
 fn lock(cache: &Path) -> Result<File> {
@@ -191,9 +204,12 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let path = cache.path().join("kubectl");
         fs::copy("/bin/true", &path).unwrap();
+        let draft = cache.path().join("kubectl.draft-1");
+        fs::write(&draft, "half").unwrap();
         // Reaching the compiler would replace the file, and take minutes.
         let built = build(&[Program::Kubectl], cache.path()).unwrap();
         assert_eq!(built[&Program::Kubectl], path);
+        assert!(!draft.exists());
         assert_eq!(fs::read(&path).unwrap(), fs::read("/bin/true").unwrap());
     }
 }
