@@ -165,7 +165,10 @@ impl Side {
     fn begin(&mut self) {
         if self.tasks.is_empty() {
             self.tasks.spawn(Heart::new(self.cluster.clone(), self.times).beat());
-            self.tasks.spawn(Writer::new(self.cluster.clone(), self.wanted.subscribe()).run());
+            let mut wanted = self.wanted.subscribe();
+            // What is wanted now is news to the writer.
+            wanted.mark_changed();
+            self.tasks.spawn(Writer::new(self.cluster.clone(), wanted).run());
         }
     }
 
