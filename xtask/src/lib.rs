@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod demo;
 pub mod ebpf;
 pub mod fuzz;
+pub mod generate;
 pub mod image;
 pub mod kernels;
 pub mod kube;

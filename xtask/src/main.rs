@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, cluster, demo, ebpf, fuzz, image, kernels, kube, lab, setup, sim, test, tidy, ui};
+use xtask::{bench, cluster, demo, ebpf, fuzz, generate, image, kernels, kube, lab, setup, sim, test, tidy, ui};
 
 /// The tasks of the project.
 #[derive(Parser)]
@@ -31,6 +31,8 @@ enum Verb {
     Fuzz(fuzz::Args),
     /// Simulate the succession of owners under faults, and replay what went wrong.
     Sim(sim::Args),
+    /// Write the files that are made from code: manifests/crds.
+    Generate(generate::Args),
     /// Check the rules about files that lints cannot express.
     Tidy(tidy::Args),
     /// Build the container image with both programs.
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Fuzz(args) => fuzz::run(&args),
         Verb::Sim(args) => sim::run(&args),
+        Verb::Generate(args) => generate::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
         Verb::Image(args) => image::run(&args),
         Verb::Kernel(args) => kernels::run(&args),

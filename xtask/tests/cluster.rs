@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "cluster/crds.rs"]
+mod crds;
 #[path = "cluster/harness.rs"]
 mod harness;
 #[path = "cluster/lab.rs"]
@@ -14,6 +16,6 @@ use std::process::ExitCode;
 use xtask::lab::cluster::Options;
 
 fn main() -> ExitCode {
-    let scenarios = [lab::SCENARIOS].concat();
+    let scenarios = [lab::SCENARIOS, crds::SCENARIOS].concat();
     harness::run(Options { audit: true, ..Options::default() }, &scenarios)
 }

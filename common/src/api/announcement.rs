@@ -29,7 +29,7 @@ kind! {
         Column::new("Age", "date", ".metadata.creationTimestamp"),
         Column::new("Pool", "string", ".spec.pool").wide(),
         Column::new("Since", "date", ".status.since").wide(),
-        Column::new("Interfaces", "string", ".status.interfaces[*].name").wide(),
+        Column::new("Interfaces", "string", ".status.interfaces").wide(),
         Column::new("Reason", "string", ".status.conditions[?(@.type==\"Announced\")].reason").wide(),
     ],
 }

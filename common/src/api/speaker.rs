@@ -24,7 +24,6 @@ kind! {
         Column::new("Owned", "integer", ".status.owned"),
         Column::new("Age", "date", ".metadata.creationTimestamp"),
         Column::new("Evacuate", "boolean", ".spec.evacuate").wide(),
-        Column::new("Interfaces", "string", ".status.interfaces[*].name").wide(),
         Column::new("Reason", "string", ".status.conditions[?(@.type==\"Ready\")].reason").wide(),
     ],
 }
