@@ -91,7 +91,7 @@ fn samples_are_taken_and_listed_as_by_metallb(cluster: &Cluster) {
     assert_eq!(wide("l2advertisements", &["-o", "wide"])[4], "NODE SELECTORS");
     let pools = table(cluster, &["ipaddresspools", "-n", NAMESPACE]);
     let home = pools.iter().find(|row| row[0] == "home").unwrap();
-    assert_eq!(home[1..], ["true", "false", r#"["192.0.2.200-192.0.2.250"]"#]);
+    assert_eq!(home[1..], ["true", "false", r#"["192.0.2.100-192.0.2.150"]"#]);
     cluster.kubectl(&["delete", "-f", &samples]).unwrap();
 }
 
