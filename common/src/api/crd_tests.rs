@@ -244,6 +244,7 @@ mod samples {
     fn they_keep_every_rule() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/samples");
         let mut files = 0;
+        let mut all = Vec::new();
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
@@ -263,7 +264,10 @@ mod samples {
                 assert!(announced, "{}: pool {} is not announced", path.display(), pool.name);
             }
             files += usize::from(!pools.is_empty());
+            all.append(&mut pools);
         }
+        let together = assemble(NAMESPACE, &all, &[], &Configuration::default());
+        assert!(together.faults.is_empty(), "the samples can be applied together: {:?}", together.faults);
         assert!(files >= 4, "{files}");
     }
 }
