@@ -37,10 +37,14 @@ const THERE: Duration = Duration::from_secs(1);
 /// Between two writes of the Speaker object, and by how much more at random.
 const SPEAKER: Duration = Duration::from_secs(2);
 const SPREAD_MS: u64 = 500;
+/// After which is looked again for what the watch is about to show.
+const SHORTLY: Duration = Duration::from_millis(200);
 
 /// What a request was about.
 enum Subject {
     Address(IpAddr),
+    /// The Speaker object was made, and has no status yet.
+    NewSpeaker,
     Speaker,
 }
 
@@ -189,11 +193,14 @@ impl Writer {
         let speakers: Api<Speaker> = Api::all(self.cluster.client.clone());
         let name = self.cluster.node.to_string();
         let status = match self.cluster.seen.speaker() {
-            Known::Unknown => None,
+            Known::Unknown => {
+                self.speaker_at = Instant::now() + SHORTLY;
+                return;
+            }
             Known::Absent => {
                 let object = self.new_speaker(&name);
                 let request = async move { speakers.create(&PostParams::default(), &object).await.map(drop) };
-                self.requests.spawn(send(name, request));
+                self.requests.spawn(send(Subject::NewSpeaker, name, request));
                 self.speaker_busy = true;
                 return;
             }
@@ -209,7 +216,7 @@ impl Writer {
             let of = name.clone();
             let request =
                 async move { speakers.patch_status(&of, &parameters, &Patch::Apply(&object)).await.map(drop) };
-            self.requests.spawn(send(name, request));
+            self.requests.spawn(send(Subject::Speaker, name, request));
             self.speaker_busy = true;
         }
     }
@@ -232,20 +239,21 @@ impl Writer {
     fn ended(&mut self, subject: &Subject, ended: Ended) {
         match subject {
             Subject::Address(address) => self.queue.done(*address, ended, monotonic_ms(), fastrand::u64(..1024)),
-            Subject::Speaker => {
+            Subject::NewSpeaker | Subject::Speaker => {
                 let failed = matches!(ended, Ended::Refused | Ended::Unanswered);
                 self.speaker_failures = if failed { (self.speaker_failures + 1).min(4) } else { 0 };
                 let spread = Duration::from_millis(fastrand::u64(..SPREAD_MS));
                 self.speaker_busy = false;
-                self.speaker_at = Instant::now() + SPEAKER * (1 << self.speaker_failures) + spread;
+                let pause = if failed || matches!(subject, Subject::Speaker) { SPEAKER } else { SHORTLY };
+                self.speaker_at = Instant::now() + pause * (1 << self.speaker_failures) + spread;
             }
         }
     }
 }
 
-async fn send(name: String, request: impl Future<Output = kube::Result<()>>) -> (Subject, Ended) {
+async fn send(subject: Subject, name: String, request: impl Future<Output = kube::Result<()>>) -> (Subject, Ended) {
     let written = Ended::Written { contradicted: false };
-    (Subject::Speaker, judge(&name, timeout(PATIENCE, request).await, written))
+    (subject, judge(&name, timeout(PATIENCE, request).await, written))
 }
 
 /// What became of a request. Whoever the server refuses is told apart from a server that cannot be asked.
