@@ -28,6 +28,8 @@ mod faults;
 mod foreign;
 #[path = "netns/harness.rs"]
 mod harness;
+#[path = "netns/kubernetes.rs"]
+mod kubernetes;
 #[path = "netns/lab.rs"]
 mod lab;
 #[path = "netns/links.rs"]

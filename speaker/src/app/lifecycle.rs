@@ -60,7 +60,9 @@ pub fn init_logging(filter: &str, format: LogFormat) -> Result<()> {
         "none" => "off",
         other => other,
     };
-    let filter = EnvFilter::try_new(known).with_context(|| {
+    // What the API client says by itself is said again here, once for each cause and with what follows from it.
+    let quiet = if ["error", "warn", "info"].contains(&known) { ",kube_client=off" } else { "" };
+    let filter = EnvFilter::try_new(format!("{known}{quiet}")).with_context(|| {
         format!("--log-level {filter:?} is no filter; write error, warn, info, debug or trace, or module=level pairs")
     })?;
     let colour = std::io::stderr().is_terminal();

@@ -24,7 +24,7 @@ use crate::{
     probes::{PORT, Probes, Readiness},
     publish::{Health, Heart, HeartTimes, Situation, Wanted, Writer, compose, speaker_status},
     succession::{Happened, Report, Standing, View},
-    world::Cluster,
+    world::{ApiOrigin, Cluster},
 };
 
 /// Between two looks at what there is to tell, after a change here and after one at the API server.
@@ -233,6 +233,7 @@ impl Agent {
             rivals: &rivals.iter().map(|(address, (mac, _))| (*address, *mac)).collect(),
             wall_ahead_ns: wall_ahead_ns(),
         });
+        wanted.complete = state.origin == ApiOrigin::Api;
         wanted.speaker = speaker_status(&Health {
             desired: &decision.desired,
             links: &world.links,

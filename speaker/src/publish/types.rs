@@ -44,4 +44,6 @@ pub struct Wanted {
     pub addresses: BTreeMap<IpAddr, Stance>,
     /// The status of its Speaker object; the times of its conditions mean nothing.
     pub speaker: SpeakerStatus,
+    /// It was made in knowledge of what the API server says: before, it lacks what only the server knows, faults for example.
+    pub complete: bool,
 }

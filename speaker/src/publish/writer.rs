@@ -193,6 +193,11 @@ impl Writer {
         let speakers: Api<Speaker> = Api::all(self.cluster.client.clone());
         let name = self.cluster.node.to_string();
         let status = match self.cluster.seen.speaker() {
+            // Else a restart would be told as if something had changed.
+            Known::Present(_) if !wanted.complete => {
+                self.speaker_at = Instant::now() + SHORTLY;
+                return;
+            }
             Known::Unknown => {
                 self.speaker_at = Instant::now() + SHORTLY;
                 return;
