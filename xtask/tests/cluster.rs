@@ -10,12 +10,14 @@ mod crds;
 mod harness;
 #[path = "cluster/lab.rs"]
 mod lab;
+#[path = "cluster/speaker.rs"]
+mod speaker;
 
 use std::process::ExitCode;
 
 use xtask::lab::cluster::Options;
 
 fn main() -> ExitCode {
-    let scenarios = [lab::SCENARIOS, crds::SCENARIOS].concat();
+    let scenarios = [lab::SCENARIOS, crds::SCENARIOS, speaker::SCENARIOS].concat();
     harness::run(Options { audit: true, ..Options::default() }, &scenarios)
 }
