@@ -1,6 +1,7 @@
 //! `cargo xtask cluster`: the lab's Kubernetes, for whoever wants to look at it or try something.
 
 use std::{
+    ffi::OsString,
     fs,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use nix::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ebpf, image,
+    ebpf, image, kube,
     lab::{
         abandoned,
         cluster::{Cluster, Controller, Options, Speaker},
@@ -46,6 +47,20 @@ enum Verb {
     Down,
     /// Print a kubeconfig of the administrator that works outside of the namespaces.
     Kubeconfig,
+    /// Run kubectl as the administrator.
+    Kubectl {
+        /// What to tell it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run a command in the network of the client or of a node.
+    On {
+        /// `client`, `node-a`, `node-b`, …
+        place: String,
+        /// What to run.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<OsString>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -88,9 +103,11 @@ pub fn run(args: &Args) -> Result<()> {
         Verb::Up(up) => background(up),
         Verb::Down => down(),
         Verb::Kubeconfig => {
-            ui::say(running()?.context("no cluster runs; `cargo xtask cluster up` starts one")?.kubeconfig);
+            ui::say(there()?.kubeconfig);
             Ok(())
         }
+        Verb::Kubectl { arguments } => kubectl(arguments),
+        Verb::On { place, command } => on(place, command),
     }
 }
 
@@ -102,6 +119,31 @@ fn running() -> Result<Option<State>> {
     // The number alone could be another process by now.
     let line = fs::read_to_string(format!("/proc/{}/cmdline", state.pid)).unwrap_or_default();
     Ok(line.contains("cluster\0up").then_some(state))
+}
+
+fn there() -> Result<State> {
+    running()?.context("no cluster runs; `cargo xtask cluster up` starts one")
+}
+
+/// Becomes kubectl; returns only if that fails.
+fn kubectl(arguments: &[OsString]) -> Result<()> {
+    let file = paths::target().join("cluster.kubeconfig");
+    fs::write(&file, there()?.kubeconfig).with_context(|| format!("write {}", file.display()))?;
+    let assets = kube::ensure(&[kube::Program::Kubectl])?;
+    let mut command = Command::new(assets.path(kube::Program::Kubectl)?);
+    command.arg("--kubeconfig").arg(file).args(arguments);
+    // The API server is on this machine.
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].iter().for_each(|name| drop(command.env_remove(name)));
+    Err(command.exec()).with_context(|| sh::not_started(&command))
+}
+
+/// Becomes the command, in the network of a place; returns only if that fails.
+fn on(place: &str, command: &[OsString]) -> Result<()> {
+    let namespace = Path::new("/run/netns").join(format!("{}-{place}", there()?.tag));
+    ensure!(namespace.exists(), "there is no {place}: it is `client`, or a node such as `node-a`");
+    let mut inside = Command::new("nsenter");
+    inside.arg(format!("--net={}", namespace.display())).arg("--").args(command);
+    Err(inside.exec()).with_context(|| sh::not_started(&inside))
 }
 
 fn options(up: &Up) -> Options {
@@ -183,11 +225,9 @@ fn foreground(up: &Up) -> Result<()> {
 fn tour(cluster: &Cluster) {
     let segment = cluster.segment();
     ui::heading("Look around");
-    ui::say(
-        "   kubectl  cargo xtask cluster kubeconfig > lab.kubeconfig; kubectl --kubeconfig lab.kubeconfig get nodes",
-    );
+    ui::say("   kubectl  cargo xtask cluster kubectl get nodes");
     for node in segment.nodes.iter().chain([&segment.client]) {
-        ui::say(format_args!("   {:<8} nsenter --net={} bash", node.name, node.namespace.path().display()));
+        ui::say(format_args!("   {:<8} cargo xtask cluster on {} bash", node.name, node.name));
     }
     ui::say(format_args!("   control  nsenter --net={} bash", cluster.control_plane().path().display()));
     ui::say(format_args!("   logs     {}", segment.lab.directory().display()));

@@ -80,7 +80,7 @@ fn build(toolchain: &Toolchain, root: PathBuf, target: PathBuf) -> Result<()> {
 fn verify(toolchain: &Toolchain) -> Result<()> {
     let copy = tempfile::tempdir().context("create a folder for the second build")?;
     let step = ui::Step::begin("building once more in another folder");
-    for part in ["Cargo.toml", "Cargo.lock", "common", "speaker", "speaker-ebpf", "xtask"] {
+    for part in ["Cargo.toml", "Cargo.lock", "common", "controller", "speaker", "speaker-ebpf", "xtask"] {
         let mut command = Command::new("cp");
         command.arg("-r").arg(paths::root().join(part)).arg(copy.path());
         sh::run(command)?;

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{paths, sh};
+use crate::{paths, sh, test};
 
 /// The programs, by package.
 const PROGRAMS: [(&str, &str); 2] = [("arpeggio-controller", "controller"), ("arpeggio-speaker", "speaker")];
@@ -23,7 +23,12 @@ const PROGRAMS: [(&str, &str); 2] = [("arpeggio-controller", "controller"), ("ar
 /// If they do not compile.
 pub(super) fn fixed() -> Result<Vec<(PathBuf, PathBuf)>> {
     let target = host()?;
-    let mut command = build(&["--release", "--locked", "--target", &target]);
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(paths::root()).args(["build", "--quiet", "--release", "--locked", "--bins"]);
+    for (package, _) in PROGRAMS {
+        command.args(["--package", package]);
+    }
+    command.args(["--target", &target]).arg("--target-dir").arg(paths::target());
     let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase().replace('-', "_"));
     command.env_remove("RUSTFLAGS").env(variable, flags(&sources()));
     sh::stream(command)?;
@@ -36,7 +41,9 @@ pub(super) fn fixed() -> Result<Vec<(PathBuf, PathBuf)>> {
 /// # Errors
 /// If they do not compile.
 pub(super) fn quick(scratch: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
-    sh::stream(build(&[]))?;
+    // Exactly as the tiers of tests build them: another selection of packages would compile every dependency anew.
+    test::build_agent()?;
+    test::build_controller()?;
     let mut files = Vec::new();
     let mut libraries = BTreeSet::new();
     for (_, name) in PROGRAMS {
@@ -55,16 +62,6 @@ pub(super) fn quick(scratch: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
         files.push((library, file));
     }
     Ok(files)
-}
-
-fn build(flags: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(paths::root()).args(["build", "--quiet", "--bins"]);
-    for (package, _) in PROGRAMS {
-        command.args(["--package", package]);
-    }
-    command.args(flags).arg("--target-dir").arg(paths::target());
-    command
 }
 
 fn in_image(name: &str) -> PathBuf {
