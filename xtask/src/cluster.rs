@@ -132,9 +132,15 @@ fn kubectl(arguments: &[OsString]) -> Result<()> {
     let assets = kube::ensure(&[kube::Program::Kubectl])?;
     let mut command = Command::new(assets.path(kube::Program::Kubectl)?);
     command.arg("--kubeconfig").arg(file).args(arguments);
-    // The API server is on this machine.
-    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].iter().for_each(|name| drop(command.env_remove(name)));
+    without_proxy(&mut command);
     Err(command.exec()).with_context(|| sh::not_started(&command))
+}
+
+/// Everything is on this machine: a proxy could only be in the way.
+fn without_proxy(command: &mut Command) {
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+        command.env_remove(name);
+    }
 }
 
 /// Becomes the command, in the network of a place; returns only if that fails.
@@ -143,6 +149,7 @@ fn on(place: &str, command: &[OsString]) -> Result<()> {
     ensure!(namespace.exists(), "there is no {place}: it is `client`, or a node such as `node-a`");
     let mut inside = Command::new("nsenter");
     inside.arg(format!("--net={}", namespace.display())).arg("--").args(command);
+    without_proxy(&mut inside);
     Err(inside.exec()).with_context(|| sh::not_started(&inside))
 }
 

@@ -46,6 +46,9 @@ fn the_controller_has_none() {
     let pod = &object("Deployment", "controller")["spec"]["template"]["spec"];
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["hostNetwork"], Value::Null);
+    let container = &pod["containers"][0];
+    // What it needs to know it finds out by itself.
+    assert_eq!((&container["command"][0], &container["args"]), (&"/controller".into(), &Value::Null));
     let security = &pod["containers"][0]["securityContext"];
     assert_eq!(words(&security["capabilities"]["drop"]), set(["ALL"]));
     assert_eq!(security["capabilities"]["add"], Value::Null);

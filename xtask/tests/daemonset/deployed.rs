@@ -15,7 +15,7 @@ use xtask::{
         cluster::{Cluster, Endpoint, NAMESPACE, Requests, backend},
         eventually,
     },
-    manifests, sh,
+    manifests, paths, sh,
 };
 
 use super::harness::Scenario;
@@ -26,6 +26,7 @@ const SOON: Duration = Duration::from_secs(120);
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("the_manifests_make_pods_that_answer", the_manifests_make_pods_that_answer),
     ("pods_have_their_rights_and_no_others", pods_have_their_rights_and_no_others),
+    ("the_walk_through_of_the_readme_works", the_walk_through_of_the_readme_works),
     ("a_new_image_loses_no_request", a_new_image_loses_no_request),
     ("a_restart_loses_no_request", a_restart_loses_no_request),
     ("without_the_manifests_nothing_of_them_is_left", without_the_manifests_nothing_of_them_is_left),
@@ -248,6 +249,43 @@ fn a_restart_loses_no_request(cluster: &Cluster) {
     loses_nothing(cluster, "restarted", || {
         cluster.kubectl(&["rollout", "restart", "daemonset/speaker", "--namespace", NAMESPACE]).unwrap();
     });
+}
+
+/// The command lines of the README's walk-through, between the start of the cluster and its end.
+fn walk_through() -> Vec<String> {
+    let readme = std::fs::read_to_string(paths::root().join("README.md")).unwrap();
+    let section = readme.split_once("### Walk through it").unwrap().1.split_once("\n## ").unwrap().0;
+    let lines = section.lines().filter_map(|line| line.strip_prefix("    cargo xtask cluster "));
+    let lines: Vec<String> = lines.map(str::to_owned).collect();
+    assert!(lines[0].starts_with("up") && lines[lines.len() - 1] == "down", "{lines:#?}");
+    lines[1..lines.len() - 1].to_vec()
+}
+
+fn the_walk_through_of_the_readme_works(cluster: &Cluster) {
+    deploy(cluster);
+    for line in walk_through() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // A person reads between two commands; here each is tried until it works.
+        let output = eventually(SOON, &line, || match words[..] {
+            ["kubectl", "apply", "-f", file] => {
+                cluster.kubectl(&["apply", "-f", &paths::root().join(file).to_string_lossy()])
+            }
+            ["kubectl", ..] => cluster.kubectl(&words[1..]),
+            ["on", "client", program, ..] => {
+                let mut command = cluster.segment().client.namespace.command(program);
+                command.args(&words[3..]).env_remove("http_proxy");
+                sh::read(command)
+            }
+            _ => panic!("the README says {line}"),
+        });
+        let output = output.unwrap();
+        if line.contains("curl") {
+            assert!(output.contains("# EOF"), "no metrics: {output}");
+        }
+    }
+    cluster.kubectl(&["delete", "service", "web", "--namespace", NAMESPACE]).unwrap();
+    let pool = manifests::folder().join("samples/pool-simple.yaml");
+    cluster.kubectl(&["delete", "-f", &pool.to_string_lossy()]).unwrap();
 }
 
 fn without_the_manifests_nothing_of_them_is_left(cluster: &Cluster) {
