@@ -248,7 +248,7 @@ fn background(up: &Up) -> Result<()> {
     drop(build(up)?);
     let wanted = options(up);
     crate::setup::ensure(&wanted.purposes())?;
-    crate::kube::ensure(&wanted.programs())?;
+    kube::ensure(&wanted.programs())?;
     let log = paths::target().join("cluster.log");
     let file = fs::File::create(&log).with_context(|| format!("create {}", log.display()))?;
     let mut command = Command::new(std::env::current_exe().context("find this program")?);
