@@ -22,6 +22,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("etcd_can_be_away_for_a_while", etcd_can_be_away_for_a_while),
     ("the_api_server_is_reached_from_outside", the_api_server_is_reached_from_outside),
     ("the_manifests_give_accounts_and_rights", the_manifests_give_accounts_and_rights),
+    ("speakers_start_with_the_rights_of_the_manifests", speakers_start_with_the_rights_of_the_manifests),
     ("a_client_accounts_for_every_request", a_client_accounts_for_every_request),
     ("programs_run_beside_the_api_server_and_on_nodes", programs_run_beside_the_api_server_and_on_nodes),
 ];
@@ -166,6 +167,29 @@ fn the_manifests_give_accounts_and_rights(cluster: &Cluster) {
     assert!(!may(&["list", "secrets", "--all-namespaces"]) && !may(&["update", "services", "--all-namespaces"]));
     // What is installed stays: scenarios that need it install it again, which changes nothing.
     cluster.install().unwrap();
+}
+
+fn speakers_start_with_the_rights_of_the_manifests(cluster: &Cluster) {
+    let installed = cluster.install().unwrap();
+    let nodes = cluster.segment().nodes.iter().map(|node| node.name.as_str());
+    let speakers: Vec<_> = nodes.map(|node| installed.start_speaker(cluster, node, &[]).unwrap()).collect();
+    for (speaker, node) in speakers.iter().zip(&cluster.segment().nodes) {
+        speaker.wait_ready().unwrap();
+        let lease = format!("speaker-{}", node.name);
+        eventually(SOON, "its lease and its object", || {
+            let lease = cluster.get(&["lease", &lease, "--namespace", NAMESPACE])?;
+            anyhow::ensure!(lease["spec"]["holderIdentity"] == node.name.as_str(), "{lease}");
+            cluster.get(&["speakers.arpeggio.io", &node.name])
+        })
+        .unwrap();
+        // The exclude file of the manifests holds: nothing is attached to the management network.
+        let status = speaker.status().unwrap();
+        let interfaces = status["interfaces"].as_array().unwrap().iter();
+        let names: Vec<_> = interfaces.filter(|one| one["eligible"] == true).map(|one| &one["name"]).collect();
+        assert_eq!(names, ["eth0"], "{status:#}");
+    }
+    drop(speakers);
+    cluster.kubectl(&["delete", "speakers.arpeggio.io", "--all"]).unwrap();
 }
 
 fn a_client_accounts_for_every_request(cluster: &Cluster) {
