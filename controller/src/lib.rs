@@ -15,6 +15,7 @@ pub mod events;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+pub mod names;
 pub mod plan;
 pub mod writer;
 

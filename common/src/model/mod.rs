@@ -18,7 +18,7 @@ pub use configuration::Configuration;
 pub use fault::{Fault, ObjectName};
 pub use hash::stable_hash;
 pub use name::{InterfaceName, NameError, NodeName};
-pub use order::{Balance, DEPTH, Eligible, Load, NEAR, Wish, order, orders};
+pub use order::{Balance, DEPTH, ENOUGH, Eligible, Load, NEAR, Wish, holds, keeper, newcomer, order, orders};
 pub use overlap::{Claim, overlaps};
 pub use pool::{Pool, Scope};
 pub use range::{AddressRange, RangeError};

@@ -20,6 +20,9 @@ pub const NEAR: usize = 4;
 /// Candidates of an address at most, the owner among them. That all of them fail before new orders come is not to be expected.
 pub const DEPTH: usize = 8;
 
+/// An order that lists so many is not made anew only because more nodes came: the owner and its near successors.
+pub const ENOUGH: usize = NEAR + 1;
+
 /// A node that may own an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Eligible {
@@ -60,7 +63,14 @@ pub struct Load {
 impl Load {
     /// Nobody owns anything yet; nobody should own more than the average, rounded up, and one more.
     pub fn new(addresses: usize, nodes: usize) -> Self {
-        Self { owned: BTreeMap::new(), most: addresses.div_ceil(nodes.max(1)) + 1 }
+        let mut load = Self::default();
+        load.bound(addresses, nodes);
+        load
+    }
+
+    /// There are so many addresses and nodes now.
+    pub fn bound(&mut self, addresses: usize, nodes: usize) {
+        self.most = addresses.div_ceil(nodes.max(1)) + 1;
     }
 
     /// What a node owns.
@@ -76,6 +86,16 @@ impl Load {
     /// The node owns one more.
     pub fn add(&mut self, node: NodeId) {
         *self.owned.entry(node).or_default() += 1;
+    }
+
+    /// The node owns one less.
+    pub fn remove(&mut self, node: NodeId) {
+        if let Some(owned) = self.owned.get_mut(&node) {
+            *owned = owned.saturating_sub(1);
+            if *owned == 0 {
+                self.owned.remove(&node);
+            }
+        }
     }
 
     fn has_room(&self, node: NodeId) -> bool {
@@ -95,7 +115,8 @@ pub fn orders(wishes: &[Wish<'_>], balance: Balance) -> BTreeMap<IpAddr, Vec<Nod
     sorted.sort_by_key(|wish| wish.address);
     // Owners first: what is free goes where room is left.
     let (kept, free): (Vec<_>, Vec<_>) = sorted.into_iter().partition(|wish| {
-        let keeps = keeper(wish).is_some_and(|owner| balance == Balance::Sticky || load.has_room(owner));
+        let keeps =
+            keeper(wish.eligible, wish.owner).is_some_and(|owner| balance == Balance::Sticky || load.has_room(owner));
         if keeps && let Some(owner) = wish.owner {
             load.add(owner);
         }
@@ -105,46 +126,63 @@ pub fn orders(wishes: &[Wish<'_>], balance: Balance) -> BTreeMap<IpAddr, Vec<Nod
         orders.insert(wish.address, order(wish, wish.owner));
     }
     for wish in free {
-        let owner = newcomer(wish, &load);
+        let owner = newcomer(wish.address, wish.eligible, &load);
         owner.into_iter().for_each(|owner| load.add(owner));
         orders.insert(wish.address, order(wish, owner));
     }
     orders
 }
 
-/// The order of one address with this owner: the standbys are its successors.
+/// The order of one address with this owner: the standbys are its successors. Costs one pass over the eligible nodes.
 pub fn order(wish: &Wish<'_>, owner: Option<NodeId>) -> Vec<NodeId> {
     let Some(owner) = owner else { return Vec::new() };
-    let mut others: Vec<Eligible> = wish.eligible.iter().filter(|eligible| eligible.node != owner).copied().collect();
-    others.sort_by_cached_key(|other| (Reverse(other.weight), Reverse(other.node.rank(owner.number())), other.node));
-    others.truncate(DEPTH - 1);
-    let preferred = others.first().map_or(0, |first| first.weight);
-    let near = others.iter().take(NEAR).take_while(|other| other.weight == preferred).count();
+    let key = |other: &Eligible| (Reverse(other.weight), Reverse(other.node.rank(owner.number())), other.node);
+    let mut others: Vec<_> = wish.eligible.iter().filter(|eligible| eligible.node != owner).map(key).collect();
+    if others.len() >= DEPTH {
+        others.select_nth_unstable(DEPTH - 1);
+        others.truncate(DEPTH - 1);
+    }
+    others.sort_unstable();
+    let preferred = others.first().map(|first| first.0);
+    let near = others.iter().take(NEAR).take_while(|other| Some(other.0) == preferred).count();
     if let Some(turn) = share(wish.address).checked_rem(near as u64) {
         others[..near].rotate_left(usize::try_from(turn).unwrap_or_default());
     }
-    std::iter::once(owner).chain(others.into_iter().map(|other| other.node)).collect()
+    std::iter::once(owner).chain(others.into_iter().map(|(_, _, node)| node)).collect()
 }
 
-/// The present owner, if nobody is preferred to it.
-fn keeper(wish: &Wish<'_>) -> Option<NodeId> {
-    preferred(wish).map(|eligible| eligible.node).find(|node| Some(*node) == wish.owner)
+/// Whether an order that is in force can stay as it is, which spares everybody a change: all it lists are eligible, nobody is
+/// preferred to somebody before or instead of whom it lists another, and it lists [`ENOUGH`] or all there are.
+pub fn holds(order: &[NodeId], eligible: &[Eligible]) -> bool {
+    let weight =
+        |node: &NodeId| eligible.iter().find(|eligible| eligible.node == *node).map(|eligible| eligible.weight);
+    let Some(weights) = order.iter().map(weight).collect::<Option<Vec<u32>>>() else { return false };
+    let last = weights.last().copied().unwrap_or_default();
+    weights.is_sorted_by(|first, then| first >= then)
+        && order.len() >= ENOUGH.min(eligible.len())
+        && eligible.iter().filter(|eligible| eligible.weight > last).count()
+            == weights.iter().filter(|weight| **weight > last).count()
+}
+
+/// The first of those who have the address, or had it, to whom nobody is preferred.
+pub fn keeper(eligible: &[Eligible], owners: impl IntoIterator<Item = NodeId>) -> Option<NodeId> {
+    let most = eligible.iter().map(|eligible| eligible.weight).max()?;
+    let may = |owner: &NodeId| eligible.iter().any(|eligible| eligible.node == *owner && eligible.weight == most);
+    owners.into_iter().find(may)
 }
 
 /// A node for an address that nobody keeps: the one that ranks highest among those with room, else the least loaded.
-fn newcomer(wish: &Wish<'_>, load: &Load) -> Option<NodeId> {
-    let share = share(wish.address);
+pub fn newcomer(address: IpAddr, eligible: &[Eligible], load: &Load) -> Option<NodeId> {
+    let share = share(address);
     let best = |node: &NodeId| (node.rank(share), *node);
-    let with_room = preferred(wish).map(|eligible| eligible.node).filter(|node| load.has_room(*node)).max_by_key(best);
-    let least =
-        || preferred(wish).map(|eligible| eligible.node).max_by_key(|node| (Reverse(load.of(*node)), best(node)));
-    with_room.or_else(least)
+    let with_room = preferred(eligible).filter(|node| load.has_room(*node)).max_by_key(best);
+    with_room.or_else(|| preferred(eligible).max_by_key(|node| (Reverse(load.of(*node)), best(node))))
 }
 
-/// The eligible nodes of the highest weight.
-fn preferred<'a>(wish: &'a Wish<'_>) -> impl Iterator<Item = &'a Eligible> {
-    let most = wish.eligible.iter().map(|eligible| eligible.weight).max();
-    wish.eligible.iter().filter(move |eligible| Some(eligible.weight) == most)
+/// The nodes of the highest weight.
+fn preferred(eligible: &[Eligible]) -> impl Iterator<Item = NodeId> {
+    let most = eligible.iter().map(|eligible| eligible.weight).max();
+    eligible.iter().filter(move |eligible| Some(eligible.weight) == most).map(|eligible| eligible.node)
 }
 
 /// The address as the number of a share, the same everywhere.

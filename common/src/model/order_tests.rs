@@ -74,6 +74,29 @@ fn what_a_node_leaves_is_spread_over_its_near_successors() {
 }
 
 #[test]
+fn an_order_stays_unless_somebody_has_to_move() {
+    let fleet = |weights: &[u32]| -> Vec<Eligible> {
+        (0..).zip(weights).map(|(number, weight)| Eligible { node: node(number), weight: *weight }).collect()
+    };
+    let list = |numbers: &[u32]| -> Vec<NodeId> { numbers.iter().copied().map(node).collect() };
+    let cases: [(&[u32], &[u32], bool, &str); 10] = [
+        (&[0, 1, 2], &[1, 1, 1], true, "all of them"),
+        (&[2, 0, 1], &[1, 1, 1], true, "in whichever order"),
+        (&[0, 1, 3], &[1, 1, 1], false, "one is not eligible"),
+        (&[0, 1], &[1, 1, 1], false, "one came, and few are listed"),
+        (&[0, 1, 2, 3, 4], &[1, 1, 1, 1, 1, 1], true, "one came, and enough are listed"),
+        (&[0, 1, 2], &[1, 5, 1], false, "one is preferred to the one before it"),
+        (&[1, 0, 2], &[1, 5, 1], true, "the preferred one comes first"),
+        (&[0, 1, 2, 3, 4], &[1, 1, 1, 1, 1, 2], false, "one that is not listed is preferred"),
+        (&[], &[], true, "nobody, and nobody is eligible"),
+        (&[], &[1], false, "nobody, but somebody is eligible"),
+    ];
+    for (order, weights, stays, why) in cases {
+        assert_eq!(holds(&list(order), &fleet(weights)), stays, "{why}");
+    }
+}
+
+#[test]
 fn the_same_everywhere_and_always() {
     // Two controllers that follow each other must not move anything: these orders must never change.
     let orders = hand_out(&fleet(5), 3, &BTreeMap::new(), Balance::Even);
@@ -130,6 +153,30 @@ proptest! {
             before.iter().map(|(address, order)| (*address, order[usize::from(order[0] == gone)])).collect();
         let left: Vec<_> = fleet(nodes).into_iter().filter(|eligible| eligible.node != gone).collect();
         prop_assert_eq!(owners(&hand_out(&left, count, &taken, Balance::Sticky)), taken);
+    }
+
+    #[test]
+    fn every_order_holds_for_whom_it_was_made(weights in proptest::collection::vec(0u32..4, 0..20), owner in 0u32..25) {
+        let fleet: Vec<Eligible> =
+            (0..).zip(weights).map(|(number, weight)| Eligible { node: node(number), weight }).collect();
+        let orders = hand_out(&fleet, 1, &BTreeMap::from([(address(0), node(owner))]), Balance::Sticky);
+        prop_assert!(holds(&orders[&address(0)], &fleet), "{orders:?}");
+    }
+
+    #[test]
+    fn one_by_one_nobody_owns_too_much_either(nodes in 1u32..20, count in 0u32..100) {
+        let fleet = fleet(nodes);
+        let mut load = Load::default();
+        for number in 0..count {
+            load.bound(number as usize + 1, nodes as usize);
+            let owner = newcomer(address(number), &fleet, &load).unwrap();
+            load.add(owner);
+            prop_assert!(load.of(owner) <= load.most());
+        }
+        for number in 0..nodes {
+            (0..load.of(node(number))).for_each(|_| load.remove(node(number)));
+            prop_assert_eq!(load.of(node(number)), 0);
+        }
     }
 
     #[test]

@@ -1,6 +1,13 @@
 //! Pure: what should be, out of one snapshot of what is.
 
 pub mod allocate;
+mod announce;
+mod decider;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod types;
 
-pub use types::{Decision, Notice, NoticeKind, ServiceWish};
+pub use self::{
+    decider::Decider,
+    types::{Decision, Notice, NoticeKind, ServiceWish},
+};

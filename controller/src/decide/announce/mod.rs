@@ -1,0 +1,157 @@
+//! Who announces which address, in which order, on which interfaces; and what is told about it.
+//!
+//! An address is looked at when it, its Services, their endpoints or its Announcement changed: one pass over the nodes. When
+//! nodes or advertisements change all addresses are looked at, and those for which nothing has to change keep their order.
+//!
+//! What stays: the present owner, as speakers report it, else the first of the order in force that is still eligible, as long as
+//! nobody is preferred to it by weight. An order in force stays as it is while it lists only eligible nodes, nobody behind or
+//! outside of it is preferred, and it lists enough (`common::model::holds`): a node that comes to a large cluster changes
+//! nothing, one that goes changes the orders that list it. Only a new address, or one whose whole order became ineligible, gets
+//! an owner by rendezvous with bounded load.
+
+mod cover;
+mod eligible;
+mod explain;
+mod report;
+mod standing;
+mod topology;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use arpeggio_common::model::Load;
+
+pub(super) use self::report::Voice;
+use self::{eligible::Ground, report::Told, standing::Standing};
+use crate::cluster::{AnnouncementContent, ServiceKey, Snapshot};
+
+/// Who has an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Holding {
+    /// The pool it is from.
+    pub(super) pool: String,
+    /// The Services that have it.
+    pub(super) services: BTreeSet<ServiceKey>,
+}
+
+/// What to look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Touch {
+    /// Everything: `addresses` are all that somebody has.
+    pub(super) everything: bool,
+    /// Nodes or speakers changed.
+    pub(super) topology: bool,
+    /// Addresses, and who has them; `None`: nobody.
+    pub(super) addresses: BTreeMap<IpAddr, Option<Holding>>,
+    /// Services, beside those that have one of the addresses.
+    pub(super) services: BTreeSet<ServiceKey>,
+}
+
+/// What should be, of all that was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Announced {
+    pub(super) announcements: BTreeMap<IpAddr, Option<AnnouncementContent>>,
+    pub(super) voices: BTreeMap<ServiceKey, Voice>,
+}
+
+/// The state between looks; all of it can be found again in a snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Announcer {
+    ground: Ground,
+    standings: BTreeMap<IpAddr, Standing>,
+    held: BTreeMap<ServiceKey, BTreeSet<IpAddr>>,
+    load: Load,
+    told: BTreeMap<ServiceKey, Told>,
+}
+
+impl Announcer {
+    /// Looks at what was touched.
+    pub(super) fn look(&mut self, snapshot: &Snapshot, touch: Touch) -> Announced {
+        let Touch { everything, topology, mut addresses, mut services } = touch;
+        if everything || topology {
+            self.ground = Ground::new(snapshot, &self.ground);
+        }
+        if everything {
+            let known = self.standings.keys().chain(snapshot.announcements.keys());
+            let gone: Vec<_> = known.filter(|address| !addresses.contains_key(*address)).copied().collect();
+            addresses.extend(gone.into_iter().map(|address| (address, None)));
+            services.extend(self.told.keys().cloned());
+        }
+        let mut looked: BTreeSet<IpAddr> = addresses.keys().copied().collect();
+        if everything || topology {
+            looked.extend(self.standings.keys());
+        }
+        for (address, holding) in addresses {
+            self.hold(address, holding, &mut services);
+        }
+        self.order(&looked, snapshot);
+        for standing in looked.iter().filter_map(|address| self.standings.get(address)) {
+            services.extend(standing.holding.services.iter().cloned());
+        }
+        let content = |address: &IpAddr| {
+            let standing = self.standings.get(address);
+            (*address, standing.map(|standing| standing.content(*address, &self.ground, snapshot)))
+        };
+        let announcements = looked.iter().map(content).collect();
+        let voices = services.into_iter().map(|key| (key.clone(), self.voice(&key, snapshot))).collect();
+        Announced { announcements, voices }
+    }
+
+    /// Notes who has an address. Services that lose it have to be looked at.
+    fn hold(&mut self, address: IpAddr, holding: Option<Holding>, losers: &mut BTreeSet<ServiceKey>) {
+        let before = self.standings.get(&address).map(|standing| &standing.holding.services);
+        for key in before.into_iter().flatten() {
+            if let Some(addresses) = self.held.get_mut(key) {
+                addresses.remove(&address);
+                if addresses.is_empty() {
+                    self.held.remove(key);
+                }
+            }
+            losers.insert(key.clone());
+        }
+        let Some(holding) = holding else {
+            let gone = self.standings.remove(&address);
+            gone.and_then(|gone| gone.owner()).into_iter().for_each(|owner| self.load.remove(owner));
+            return;
+        };
+        for key in &holding.services {
+            self.held.entry(key.clone()).or_default().insert(address);
+        }
+        match self.standings.get_mut(&address) {
+            Some(standing) => standing.holding = holding,
+            None => _ = self.standings.insert(address, Standing::new(holding)),
+        }
+    }
+
+    /// Finds the orders of these addresses: what is kept is counted first, so that what is free goes where room is left.
+    fn order(&mut self, looked: &BTreeSet<IpAddr>, snapshot: &Snapshot) {
+        self.load.bound(self.standings.len(), self.ground.topology.live());
+        let mut drafts = Vec::with_capacity(looked.len());
+        for address in looked {
+            let Some(standing) = self.standings.remove(address) else { continue };
+            standing.owner().into_iter().for_each(|owner| self.load.remove(owner));
+            drafts.push(standing.draft(*address, &mut self.ground, snapshot));
+        }
+        drafts.iter().for_each(|draft| draft.count(&mut self.load));
+        for draft in drafts {
+            let (address, standing) = draft.settle(&mut self.load);
+            self.standings.insert(address, standing);
+        }
+    }
+
+    fn voice(&mut self, key: &ServiceKey, snapshot: &Snapshot) -> Voice {
+        let nothing = BTreeSet::new();
+        let mut voice = report::voice(key, self.held.get(key).unwrap_or(&nothing), &self.standings, snapshot);
+        if !snapshot.services.contains_key(key) {
+            self.told.remove(key);
+            return Voice::default();
+        }
+        self.told.entry(key.clone()).or_insert_with(|| Told::seen(key, &voice, snapshot)).update(&mut voice);
+        voice
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! What is told about Services: who answers for them, and why nobody does.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use arpeggio_common::model::NodeName;
+
+use super::{
+    explain,
+    standing::{Part, Standing},
+};
+use crate::{
+    cluster::{L2StatusContent, Refusal, ServiceKey, Snapshot},
+    decide::types::{Notice, NoticeKind},
+    names::l2_status,
+};
+
+/// What was last told about a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    owners: BTreeSet<NodeName>,
+    silence: Option<Refusal>,
+}
+
+/// What there is to tell about a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::decide) struct Voice {
+    /// Who answers, by what speakers report.
+    pub(in crate::decide) l2: BTreeSet<L2StatusContent>,
+    /// Why nobody does.
+    pub(in crate::decide) silence: Option<Refusal>,
+    /// What changed.
+    pub(in crate::decide) notices: Vec<Notice>,
+}
+
+impl Told {
+    /// What a controller before us told, so far as it can be seen in the cluster.
+    pub(super) fn seen(key: &ServiceKey, voice: &Voice, snapshot: &Snapshot) -> Self {
+        let told = |node: &&NodeName| {
+            let there = snapshot.l2_statuses.get(&l2_status(key, node));
+            there.and_then(|there| there.content.as_ref()).is_some_and(|content| content.node == **node)
+        };
+        Self {
+            owners: voice.l2.iter().map(|status| &status.node).filter(told).cloned().collect(),
+            silence: snapshot.services.get(key).and_then(|service| service.silence.clone()),
+        }
+    }
+
+    /// Events for what is different now: one for each new owner, one for silence. Nothing for what ends: the next owner, or what
+    /// the user does, says it better.
+    pub(super) fn update(&mut self, voice: &mut Voice) {
+        let owners: BTreeSet<NodeName> = voice.l2.iter().map(|status| status.node.clone()).collect();
+        let new = voice.l2.iter().filter(|status| !self.owners.contains(&status.node)).map(assigned);
+        voice.notices = new.collect();
+        if let Some(silence) = voice.silence.as_ref().filter(|silence| self.silence.as_ref() != Some(silence)) {
+            voice.notices.push(silent(silence));
+        }
+        self.owners = owners;
+        self.silence.clone_from(&voice.silence);
+    }
+}
+
+/// What there is to tell about a Service that has these addresses; events are still missing.
+pub(super) fn voice(
+    key: &ServiceKey,
+    addresses: &BTreeSet<IpAddr>,
+    standings: &BTreeMap<IpAddr, Standing>,
+    snapshot: &Snapshot,
+) -> Voice {
+    let mut owned: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
+    let mut silences: Vec<Refusal> = Vec::new();
+    let blind = !snapshot.speakers.values().any(|speaker| speaker.live);
+    for address in addresses {
+        let Some(standing) = standings.get(address) else { continue };
+        match standing.parts.get(key) {
+            Some(Part::Wanted) => {}
+            Some(Part::Uncovered) => {
+                silences.push(explain::no_advertisement(key, *address, &standing.holding.pool));
+                continue;
+            }
+            Some(Part::Unserved) | None => continue,
+        }
+        let observed = snapshot.announcements.get(address).map(Arc::as_ref);
+        silences.extend(standing.silence.clone());
+        silences.extend(observed.and_then(|observed| observed.trouble.clone()).map(|(reason, message)| {
+            let message = format!("{address} is not announced: {message}");
+            Refusal { reason, message }
+        }));
+        // A node whose agent is gone may still be named by what it wrote last.
+        let lives = |node: &&NodeName| blind || snapshot.speakers.get(*node).is_some_and(|speaker| speaker.live);
+        if let Some(observed) = observed
+            && let Some(owner) = observed.owner.as_ref().filter(lives)
+        {
+            owned.entry(owner.clone()).or_default().extend(observed.interfaces.iter().cloned());
+        }
+    }
+    let l2 = owned.into_iter().map(|(node, interfaces)| L2StatusContent { service: key.clone(), node, interfaces });
+    let silence = silences.into_iter().reduce(|first, then| Refusal {
+        reason: first.reason,
+        message: format!("{}; {}", first.message, then.message),
+    });
+    Voice { l2: l2.collect(), silence, notices: Vec::new() }
+}
+
+fn assigned(status: &L2StatusContent) -> Notice {
+    let interfaces: Vec<&str> = status.interfaces.iter().map(String::as_str).collect();
+    let on = if interfaces.is_empty() { String::new() } else { format!(" on {}", interfaces.join(", ")) };
+    let message = format!("announced at layer 2 by node {}{on}", status.node);
+    Notice { kind: NoticeKind::Normal, reason: "nodeAssigned", message }
+}
+
+/// Without an advertisement it may be meant so; everything else is in the way of what somebody wants.
+fn silent(silence: &Refusal) -> Notice {
+    let kind = if silence.reason == explain::NO_ADVERTISEMENT { NoticeKind::Normal } else { NoticeKind::Warning };
+    Notice { kind, reason: "announceFailed", message: silence.message.clone() }
+}

@@ -1,0 +1,201 @@
+//! One address: what its Services ask for, who may own it, who does, and the order of succession.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use arpeggio_common::model::{Eligible, InterfaceName, Load, NodeId, NodeName, Wish, holds, keeper, newcomer, order};
+
+use super::{
+    Holding,
+    eligible::{Ground, Group, Life, Local, Terms},
+    explain,
+};
+use crate::cluster::{AnnouncementContent, ObservedAnnouncement, Refusal, ServiceKey, Snapshot};
+
+/// How a Service takes part in announcing an address that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// No advertisement is for it.
+    Uncovered,
+    /// It has no servable endpoint where one is needed: it keeps silent (MetalLB behaviour 48).
+    Unserved,
+    /// It is to be announced.
+    Wanted,
+}
+
+/// What became of an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) holding: Holding,
+    pub(super) parts: BTreeMap<ServiceKey, Part>,
+    /// Why nobody may own it, although a Service wants it announced.
+    pub(super) silence: Option<Refusal>,
+    /// The order of succession that was decided.
+    order: Vec<NodeId>,
+    interfaces: BTreeSet<InterfaceName>,
+    /// The order in force when that was decided: as long as it is still in force, our write is under way.
+    base: Option<Vec<NodeId>>,
+    /// Whose load it is.
+    owner: Option<NodeId>,
+}
+
+/// An address on the way to its order.
+pub(super) struct Draft {
+    address: IpAddr,
+    standing: Standing,
+    /// Who may own it. `None`: the order is found, or there is none.
+    group: Option<Group>,
+}
+
+impl Standing {
+    pub(super) fn new(holding: Holding) -> Self {
+        Self { holding, ..Self::default() }
+    }
+
+    /// Whose load it is.
+    pub(super) const fn owner(&self) -> Option<NodeId> {
+        self.owner
+    }
+
+    /// The first part: what is asked for, who may own it, and who keeps it. What nobody keeps is for [`Draft::settle`], after
+    /// all that is kept has been counted.
+    pub(super) fn draft(self, address: IpAddr, ground: &mut Ground, snapshot: &Snapshot) -> Draft {
+        let observed = snapshot.announcements.get(&address).map(Arc::as_ref);
+        let in_force = observed.map(listed);
+        let current = self.current(in_force.as_deref());
+        let reported = observed.and_then(|observed| observed.owner.as_ref()).map(NodeId::from);
+        let (parts, terms) = terms(&self.holding, ground, snapshot);
+        let mut standing = Self { parts, base: in_force, ..Self::new(self.holding) };
+        let Some(terms) = terms else { return Draft { address, standing, group: None } };
+        let owners: Vec<NodeId> = reported.into_iter().chain(current.iter().copied()).collect();
+        let groups = ground.eligible(address, &terms, Life::Live);
+        let Some(group) = choose(&groups, &owners) else {
+            standing.stand(&current, &ground.eligible(address, &terms, Life::Any), &owners);
+            if standing.order.is_empty() {
+                standing.silence = explain::no_node(ground, &terms, &standing.holding, address);
+            }
+            return Draft { address, standing, group: None };
+        };
+        standing.interfaces.clone_from(&group.interfaces);
+        // An order that needs no change stays, whoever of it owns the address: to follow every report would make two nodes that
+        // are reported late chase each other.
+        if !current.is_empty() && holds(&current, &group.nodes) {
+            standing.owner = keeper(&group.nodes, owners.into_iter().filter(|owner| current.contains(owner)));
+            standing.order = current;
+            return Draft { address, standing, group: None };
+        }
+        standing.owner = keeper(&group.nodes, owners);
+        Draft { address, standing, group: Some(group.clone()) }
+    }
+
+    /// The order in force, or the one that is on its way to be.
+    fn current(&self, in_force: Option<&[NodeId]>) -> Vec<NodeId> {
+        match in_force {
+            Some(in_force) if self.base.as_deref() != Some(in_force) => in_force.to_vec(),
+            Some(in_force) if self.order.is_empty() => in_force.to_vec(),
+            Some(_) | None => self.order.clone(),
+        }
+    }
+
+    /// Nobody lives who may own it: the order stands, so far as it is still allowed. Whoever of it is not dead after all goes on,
+    /// and a controller that sees no lease takes nothing from anybody.
+    fn stand(&mut self, current: &[NodeId], groups: &[Group], owners: &[NodeId]) {
+        let Some(group) = choose(groups, owners) else { return };
+        let may = |node: &NodeId| group.nodes.iter().any(|eligible| eligible.node == *node);
+        self.order = current.iter().copied().filter(may).collect();
+        if !self.order.is_empty() {
+            self.interfaces.clone_from(&group.interfaces);
+            self.owner = owners.iter().copied().find(may);
+        }
+    }
+
+    /// What its Announcement should say.
+    pub(super) fn content(&self, address: IpAddr, ground: &Ground, snapshot: &Snapshot) -> AnnouncementContent {
+        let uid = |key: &ServiceKey| Some((key.clone(), snapshot.services.get(key)?.uid.clone()));
+        let name = |id: &NodeId| ground.topology.by_id(*id).map(|host| host.name().clone());
+        let covered = self.parts.values().any(|part| *part != Part::Uncovered);
+        let candidates: Vec<NodeName> = self.order.iter().filter_map(name).collect();
+        AnnouncementContent {
+            address,
+            pool: self.holding.pool.clone(),
+            services: self.holding.services.iter().filter_map(uid).collect(),
+            candidates: covered.then_some(candidates),
+            interfaces: self.interfaces.clone(),
+        }
+    }
+}
+
+impl Draft {
+    /// Counts the address for whoever keeps it.
+    pub(super) fn count(&self, load: &mut Load) {
+        self.standing.owner.into_iter().for_each(|owner| load.add(owner));
+    }
+
+    /// The second part: an owner for what nobody keeps, and the order.
+    pub(super) fn settle(mut self, load: &mut Load) -> (IpAddr, Standing) {
+        if let Some(group) = &self.group {
+            if self.standing.owner.is_none() {
+                self.standing.owner = newcomer(self.address, &group.nodes, load);
+                self.count(load);
+            }
+            let wish = Wish { address: self.address, eligible: &group.nodes, owner: self.standing.owner };
+            self.standing.order = order(&wish, self.standing.owner);
+        }
+        (self.address, self.standing)
+    }
+}
+
+/// The order in an Announcement that is there.
+fn listed(observed: &ObservedAnnouncement) -> Vec<NodeId> {
+    let candidates = observed.content.as_ref().and_then(|content| content.candidates.as_ref());
+    candidates.into_iter().flatten().map(NodeId::from).collect()
+}
+
+/// How each Service takes part, and what they ask for together; `None`: nothing is to be announced.
+fn terms(holding: &Holding, ground: &Ground, snapshot: &Snapshot) -> (BTreeMap<ServiceKey, Part>, Option<Terms>) {
+    let mut parts = BTreeMap::new();
+    let mut terms = Terms::default();
+    for key in &holding.services {
+        let Some(service) = snapshot.services.get(key) else { continue };
+        let ads = ground.advertisements.of(&holding.pool, &service.labels);
+        let endpoints = snapshot.endpoints.get(key);
+        let served = endpoints.is_some_and(|there| if service.local { !there.nodes.is_empty() } else { there.any });
+        let part = match (ads.is_empty(), served) {
+            (true, _) => Part::Uncovered,
+            (false, false) => Part::Unserved,
+            (false, true) => Part::Wanted,
+        };
+        parts.insert(key.clone(), part);
+        if part != Part::Wanted {
+            continue;
+        }
+        terms.ads.insert(ads);
+        if let Some(endpoints) = endpoints.filter(|_| service.local) {
+            let here = Local {
+                hosts: ground.topology.numbers(&endpoints.nodes),
+                ending: ground.topology.numbers(&endpoints.ending),
+            };
+            terms.local = Some(match terms.local.take() {
+                Some(other) => other.and(&here),
+                None => here,
+            });
+        }
+    }
+    let terms = (!terms.ads.is_empty()).then_some(terms);
+    (parts, terms)
+}
+
+/// The group with the most preferred nodes, then with the present owner, then the largest.
+fn choose<'a>(groups: &'a [Group], owners: &[NodeId]) -> Option<&'a Group> {
+    if let [only] = groups {
+        return Some(only);
+    }
+    let weight = |group: &Group| group.nodes.iter().map(|eligible| eligible.weight).max();
+    let has = |group: &Group, owner: &NodeId| group.nodes.iter().any(|eligible: &Eligible| eligible.node == *owner);
+    let owner = owners.iter().find(|owner| groups.iter().any(|group| has(group, owner)));
+    let value = |group: &&'a Group| (weight(group), owner.is_some_and(|owner| has(group, owner)), group.nodes.len());
+    groups.iter().rev().max_by_key(value)
+}

@@ -1,0 +1,80 @@
+//! Allocation and announcing, one after the other.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use super::{
+    allocate::Allocation,
+    announce::{Announcer, Holding, Touch, Voice},
+    types::{Decision, ServiceWish},
+};
+use crate::cluster::{Changes, ServiceKey, Snapshot};
+
+/// Decides. What it keeps between calls follows from the snapshots that it was shown, and can be found again in one of them.
+#[derive(Debug, Default)]
+pub struct Decider {
+    allocation: Allocation,
+    announcer: Announcer,
+}
+
+impl Decider {
+    /// Nothing is known yet: show it everything first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What should be, of all that these changes may have touched. Costs as much as that is, not as much as there is, unless
+    /// everything has to be looked at or the nodes changed.
+    pub fn decide(&mut self, snapshot: &Snapshot, changes: &Changes) -> Decision {
+        let touched = self.allocation.reconcile(snapshot, changes);
+        let mut services = touched.services;
+        services.extend(changes.services.iter().cloned());
+        if changes.everything {
+            services.extend(snapshot.services.keys().cloned());
+        }
+        let mut addresses: BTreeSet<IpAddr> = touched.addresses.union(&changes.addresses).copied().collect();
+        let given = services.iter().filter_map(|key| self.allocation.given(key));
+        addresses.extend(given.flat_map(|given| given.addresses.iter().copied()));
+        let touch = Touch {
+            everything: changes.everything,
+            topology: changes.topology,
+            addresses: addresses.into_iter().map(|address| (address, self.holding(address))).collect(),
+            services,
+        };
+        let announced = self.announcer.look(snapshot, touch);
+
+        let mut decision =
+            Decision { everything: changes.everything, announcements: announced.announcements, ..Decision::default() };
+        let usage = self.allocation.usage();
+        let pools = usage.iter().filter(|(pool, _)| changes.everything || touched.pools.contains(*pool));
+        decision.pools = pools.map(|(pool, usage)| (pool.clone(), *usage)).collect();
+        for (key, mut voice) in announced.voices {
+            decision.l2_statuses.insert(key.clone(), std::mem::take(&mut voice.l2));
+            if let Some(wish) = self.wish(&key, voice) {
+                decision.services.insert(key, wish);
+            }
+        }
+        decision
+    }
+
+    /// Who has an address.
+    fn holding(&self, address: IpAddr) -> Option<Holding> {
+        let services = self.allocation.users(address);
+        let pool = services.iter().find_map(|key| self.allocation.given(key)).map(|given| given.pool.clone())?;
+        Some(Holding { pool, services: services.clone() })
+    }
+
+    /// What the status of a Service should be; `None`: it is not ours to write.
+    fn wish(&self, key: &ServiceKey, voice: Voice) -> Option<ServiceWish> {
+        let outcome = self.allocation.outcome(key)?;
+        let given = self.allocation.given(key);
+        let mut notices = outcome.notices.clone();
+        notices.extend(voice.notices);
+        Some(ServiceWish {
+            ingress: given.map(|given| given.addresses.clone()).unwrap_or_default(),
+            allocated_from: given.map(|given| given.pool.clone()),
+            refusal: outcome.refusal.clone(),
+            silence: voice.silence,
+            notices,
+        })
+    }
+}

@@ -1,0 +1,294 @@
+//! A small cluster for tests, changed by hand and by what is planned.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use arpeggio_common::model::{
+    AddressRange, Configuration, Fault, InterfaceName, L2Advertisement, Labels, NodeName, ObjectName, Pool,
+    Requirement, Selector,
+};
+
+use crate::{
+    cluster::{
+        AnnouncementContent, Endpoints, Family, FamilyPolicy, Node, ObservedAnnouncement, ObservedL2Status, Port,
+        Protocol, Refusal, Requests, Service, ServiceKey, Settings, Snapshot, Speaker,
+    },
+    plan::{ConditionChange, Write},
+};
+
+/// The cluster as it is: plain maps, so that tests can change everything.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct World {
+    pub(crate) settings: Settings,
+    pub(crate) services: BTreeMap<ServiceKey, Service>,
+    pub(crate) endpoints: BTreeMap<ServiceKey, Endpoints>,
+    pub(crate) nodes: BTreeMap<NodeName, Node>,
+    pub(crate) speakers: BTreeMap<NodeName, Speaker>,
+    pub(crate) configuration: Configuration,
+    pub(crate) announcements: BTreeMap<IpAddr, ObservedAnnouncement>,
+    pub(crate) l2_statuses: BTreeMap<String, ObservedL2Status>,
+    pub(crate) pool_usage: BTreeMap<String, crate::cluster::PoolUsage>,
+    versions: u64,
+}
+
+pub(crate) fn key(name: &str) -> ServiceKey {
+    ServiceKey { namespace: "shop".to_owned(), name: name.to_owned() }
+}
+
+pub(crate) fn node(name: &str) -> NodeName {
+    NodeName::try_from(name).unwrap()
+}
+
+pub(crate) fn nodes(names: &[&str]) -> BTreeSet<NodeName> {
+    names.iter().map(|name| node(name)).collect()
+}
+
+pub(crate) fn interfaces(names: &[&str]) -> BTreeSet<InterfaceName> {
+    names.iter().map(|name| InterfaceName::try_from(*name).unwrap()).collect()
+}
+
+pub(crate) fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Selects what has the label.
+pub(crate) fn has(label: &str, value: &str) -> Selector {
+    Selector::new([Requirement::In(label.to_owned(), BTreeSet::from([value.to_owned()]))])
+}
+
+pub(crate) fn pool(name: &str, first: &str, last: &str) -> Pool {
+    Pool {
+        name: name.to_owned(),
+        labels: Labels::new(),
+        ranges: vec![AddressRange::new(ip(first), ip(last)).unwrap()],
+        auto_assign: true,
+        avoid_buggy: false,
+        scope: None,
+    }
+}
+
+pub(crate) fn fault(kind: &'static str, name: &str) -> Fault {
+    Fault {
+        object: ObjectName { kind, namespace: "metallb-system".to_owned(), name: name.to_owned() },
+        field: "spec".to_owned(),
+        value: String::new(),
+        rule: "is wrong".to_owned(),
+        remedy: "mend it".to_owned(),
+    }
+}
+
+impl World {
+    /// Nodes with living speakers on one segment, 192.0.2.0/24 and 2001:db8::/64 on `eth0`, each labelled `name: NODE`; the pool
+    /// `pool` with most of that segment, and the advertisement `all` of everything.
+    pub(crate) fn new(names: &[&str]) -> Self {
+        let mut world = Self::default();
+        names.iter().for_each(|name| world.join(name));
+        let mut home = pool("pool", "192.0.2.100", "192.0.2.250");
+        home.ranges.push(AddressRange::new(ip("2001:db8::100"), ip("2001:db8::1ff")).unwrap());
+        world.configuration.pools.insert("pool".to_owned(), home);
+        world.ad("all");
+        world
+    }
+
+    /// A node joins, with a living speaker.
+    pub(crate) fn join(&mut self, name: &str) {
+        let number = self.nodes.len() + 1;
+        let addresses = [format!("192.0.2.{}/24", number % 100), format!("2001:db8::{number:x}/64")];
+        let eth0 = InterfaceName::try_from("eth0").unwrap();
+        let this = node(name);
+        let speaker = Speaker {
+            node: this.clone(),
+            live: true,
+            evacuate: false,
+            interfaces: BTreeMap::from([(eth0, addresses.iter().map(|text| text.parse().unwrap()).collect())]),
+        };
+        let labels = labels(&[("name", name)]);
+        let node = Node { name: this.clone(), labels, network_unavailable: false, evacuate: false };
+        self.nodes.insert(this.clone(), node);
+        self.speakers.insert(this, speaker);
+    }
+
+    pub(crate) fn node(&mut self, name: &str) -> &mut Node {
+        self.nodes.get_mut(&node(name)).unwrap()
+    }
+
+    pub(crate) fn speaker(&mut self, name: &str) -> &mut Speaker {
+        self.speakers.get_mut(&node(name)).unwrap()
+    }
+
+    /// The advertisement of this name; a new one is for everything.
+    pub(crate) fn ad(&mut self, name: &str) -> &mut L2Advertisement {
+        self.configuration.l2.entry(name.to_owned()).or_insert_with(|| L2Advertisement {
+            name: name.to_owned(),
+            pools: BTreeSet::new(),
+            pool_selectors: Vec::new(),
+            node_selectors: Vec::new(),
+            interfaces: BTreeSet::new(),
+            service_selectors: Vec::new(),
+            preferred: Vec::new(),
+        })
+    }
+
+    /// A Service that asks for an address, with endpoints on all nodes, each Service with another port.
+    pub(crate) fn ask(&mut self, name: &str) -> &mut Service {
+        let number = u16::try_from(self.services.len() + 1).unwrap();
+        let service = Service {
+            key: key(name),
+            uid: format!("uid-{name}"),
+            resource_version: "1".to_owned(),
+            labels: Labels::new(),
+            load_balancer: true,
+            class: None,
+            cluster_ips: vec![ip("10.96.0.1")],
+            family_policy: FamilyPolicy::Single,
+            families: vec![Family::V4],
+            ports: BTreeSet::from([Port { protocol: Protocol::Tcp, number }]),
+            local: false,
+            selector: BTreeMap::new(),
+            requests: Requests::default(),
+            ingress: Vec::new(),
+            status_differs: false,
+            allocated_from: None,
+            refusal: None,
+            silence: None,
+        };
+        let all = self.nodes.keys().cloned().collect();
+        self.endpoints.insert(key(name), Endpoints { any: true, nodes: all, ending: BTreeSet::new() });
+        self.services.entry(key(name)).or_insert(service)
+    }
+
+    /// A Service that has an address.
+    pub(crate) fn have(&mut self, name: &str, address: &str) -> &mut Service {
+        let service = self.ask(name);
+        service.ingress = vec![ip(address)];
+        service.allocated_from = Some("pool".to_owned());
+        service
+    }
+
+    /// Says where the Service's endpoints are.
+    pub(crate) fn serve(&mut self, name: &str, on: &[&str]) {
+        let there = Endpoints { any: !on.is_empty(), nodes: nodes(on), ending: BTreeSet::new() };
+        self.endpoints.insert(key(name), there);
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        fn shared<K: Ord + Clone, V: Clone>(map: &BTreeMap<K, V>) -> Arc<BTreeMap<K, Arc<V>>> {
+            Arc::new(map.iter().map(|(key, value)| (key.clone(), Arc::new(value.clone()))).collect())
+        }
+        Snapshot {
+            settings: self.settings.clone(),
+            services: shared(&self.services),
+            endpoints: shared(&self.endpoints),
+            nodes: shared(&self.nodes),
+            namespaces: Arc::default(),
+            configuration: Arc::new(self.configuration.clone()),
+            speakers: shared(&self.speakers),
+            announcements: shared(&self.announcements),
+            l2_statuses: shared(&self.l2_statuses),
+            pool_usage: Arc::new(self.pool_usage.clone()),
+        }
+    }
+
+    /// What is listed for an address.
+    pub(crate) fn candidates(&self, address: &str) -> Vec<&str> {
+        let content = self.announcements[&ip(address)].content.as_ref().unwrap();
+        content.candidates.iter().flatten().map(NodeName::as_str).collect()
+    }
+
+    /// Who reports to own an address.
+    pub(crate) fn owner(&self, address: &str) -> Option<&str> {
+        self.announcements[&ip(address)].owner.as_ref().map(NodeName::as_str)
+    }
+
+    /// Does what is planned, as the API server would. Gives the addresses and Services that changed by it.
+    pub(crate) fn apply(&mut self, writes: &[Write]) -> crate::cluster::Changes {
+        let mut changes = crate::cluster::Changes::default();
+        for write in writes {
+            self.versions += 1;
+            let version = self.versions.to_string();
+            match write.clone() {
+                Write::ServiceStatus(status) => {
+                    let service = self.services.get_mut(&status.key).unwrap();
+                    assert_eq!((&service.uid, &service.resource_version), (&status.uid, &status.resource_version));
+                    service.resource_version = version;
+                    service.ingress = status.ingress;
+                    service.allocated_from = status.allocated_from;
+                    service.status_differs = false;
+                    condition(&mut service.refusal, status.allocated);
+                    condition(&mut service.silence, status.announced);
+                    changes.services.insert(status.key);
+                }
+                Write::Announcement { content, resource_version, .. } => {
+                    let address = content.address;
+                    changes.addresses.insert(address);
+                    self.announce(content, resource_version.as_deref(), version);
+                }
+                Write::DeleteAnnouncement { address, resource_version } => {
+                    let gone = self.announcements.remove(&address).expect("only what is there is deleted");
+                    assert_eq!(gone.resource_version, resource_version);
+                    changes.addresses.insert(address);
+                }
+                Write::PoolStatus { pool, usage } => _ = self.pool_usage.insert(pool, usage),
+                Write::L2Status { name, content, resource_version } => {
+                    let before = self.l2_statuses.get(&name).map(|before| &before.resource_version);
+                    assert_eq!(before, resource_version.as_ref());
+                    changes.services.insert(content.service.clone());
+                    let after = ObservedL2Status { resource_version: version, content: Some(content) };
+                    self.l2_statuses.insert(name, after);
+                }
+                Write::DeleteL2Status { name, resource_version } => {
+                    let gone = self.l2_statuses.remove(&name).expect("only what is there is deleted");
+                    assert_eq!(gone.resource_version, resource_version);
+                    changes.services.extend(gone.content.map(|content| content.service));
+                }
+                Write::Event { service, uid, .. } => assert_eq!(self.services[&service].uid, uid),
+            }
+        }
+        changes
+    }
+
+    fn announce(&mut self, content: AnnouncementContent, based_on: Option<&str>, version: String) {
+        let before = self.announcements.get(&content.address);
+        assert_eq!(before.map(|before| before.resource_version.as_str()), based_on);
+        let (owner, interfaces, trouble) = before
+            .map(|there| (there.owner.clone(), there.interfaces.clone(), there.trouble.clone()))
+            .unwrap_or_default();
+        let address = content.address;
+        let after =
+            ObservedAnnouncement { resource_version: version, content: Some(content), owner, interfaces, trouble };
+        self.announcements.insert(address, after);
+    }
+
+    /// What speakers do with the orders: the first that lives owns the address. Gives what changed.
+    pub(crate) fn speak(&mut self) -> crate::cluster::Changes {
+        let mut changes = crate::cluster::Changes::default();
+        for (address, announcement) in &mut self.announcements {
+            let candidates = announcement.content.iter().filter_map(|content| content.candidates.as_ref()).flatten();
+            let able = |name: &&NodeName| self.speakers.get(*name).is_some_and(|speaker| speaker.live);
+            let owner = candidates.into_iter().find(able).cloned();
+            if announcement.owner != owner {
+                self.versions += 1;
+                announcement.resource_version = self.versions.to_string();
+                announcement.interfaces = owner.iter().map(|_| "eth0".to_owned()).collect();
+                announcement.owner = owner;
+                changes.addresses.insert(*address);
+            }
+        }
+        changes
+    }
+}
+
+fn condition(there: &mut Option<Refusal>, change: ConditionChange) {
+    match change {
+        ConditionChange::Keep => {}
+        ConditionChange::False(refusal) => *there = Some(refusal),
+        ConditionChange::True | ConditionChange::Remove => *there = None,
+    }
+}
