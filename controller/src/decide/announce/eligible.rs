@@ -70,11 +70,10 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// As the snapshot says; `before` remembers objects that are at fault now.
-    pub(super) fn new(snapshot: &Snapshot, before: &Self) -> Self {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
         Self {
             topology: Topology::new(snapshot),
-            advertisements: Advertisements::new(&snapshot.configuration, &before.advertisements),
+            advertisements: Advertisements::new(&snapshot.configuration),
             ..Self::default()
         }
     }

@@ -71,7 +71,7 @@ impl Announcer {
     pub(super) fn look(&mut self, snapshot: &Snapshot, touch: Touch) -> Announced {
         let Touch { everything, topology, mut addresses, mut services } = touch;
         if everything || topology {
-            self.ground = Ground::new(snapshot, &self.ground);
+            self.ground = Ground::new(snapshot);
         }
         if everything {
             let known = self.standings.keys().chain(snapshot.announcements.keys());

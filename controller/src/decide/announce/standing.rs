@@ -69,7 +69,10 @@ impl Standing {
         let reported = observed.and_then(|observed| observed.owner.as_ref()).map(NodeId::from);
         let (parts, terms) = terms(&self.holding, ground, snapshot);
         let mut standing = Self { parts, base: in_force, ..Self::new(self.holding) };
-        let Some(terms) = terms else { return Draft { address, standing, group: None } };
+        let Some(terms) = terms else {
+            standing.leave(observed, ground);
+            return Draft { address, standing, group: None };
+        };
         let owners: Vec<NodeId> = reported.into_iter().chain(current.iter().copied()).collect();
         let groups = ground.eligible(address, &terms, Life::Live);
         let Some(group) = choose(&groups, &owners) else {
@@ -110,6 +113,20 @@ impl Standing {
             self.interfaces.clone_from(&group.interfaces);
             self.owner = owners.iter().copied().find(may);
         }
+    }
+
+    /// No advertisement covers it, but one that does may be at fault: what is announced stays announced, as it is.
+    fn leave(&mut self, observed: Option<&ObservedAnnouncement>, ground: &Ground) {
+        let in_doubt = ground.advertisements.doubts(&self.holding.pool)
+            && self.parts.values().all(|part| *part == Part::Uncovered);
+        let Some(content) = observed.and_then(|observed| observed.content.as_ref()).filter(|_| in_doubt) else {
+            return;
+        };
+        let Some(candidates) = &content.candidates else { return };
+        self.parts.values_mut().for_each(|part| *part = Part::Wanted);
+        self.order = candidates.iter().map(NodeId::from).filter(|id| ground.topology.by_id(*id).is_some()).collect();
+        self.interfaces.clone_from(&content.interfaces);
+        self.owner = self.order.first().copied();
     }
 
     /// What its Announcement should say.

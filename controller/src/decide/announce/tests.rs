@@ -303,10 +303,10 @@ fn point_51_ties_are_spread_and_stay() {
 }
 
 #[rstest]
-#[case::named(&[&["eth1"]], &["eth1"], &["a", "c"])]
-#[case::union(&[&["eth1"], &["eth2"]], &["eth1", "eth2"], &["a", "b", "c"])]
-#[case::any_without_a_list(&[&["eth1"], &[]], &[], &["a", "b", "c"])]
-#[case::absent(&[&["eth7"]], &[], &[])]
+#[case::named(&[&["eth1"][..]], &["eth1"], &["a", "c"])]
+#[case::union(&[&["eth1"][..], &["eth2"][..]], &["eth1", "eth2"], &["a", "b", "c"])]
+#[case::any_without_a_list(&[&["eth1"][..], &[]], &[], &["a", "b", "c"])]
+#[case::absent(&[&["eth7"][..]], &[], &[])]
 fn point_52_interfaces(#[case] ads: &[&[&str]], #[case] named: &[&str], #[case] expected: &[&str]) {
     let mut world = World::new(&["a", "b", "c"]);
     for (name, more) in [("a", "eth1"), ("b", "eth2"), ("c", "eth1")] {

@@ -1,0 +1,432 @@
+//! The way of a change: decided, planned, written, and then nothing more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arpeggio_common::model::Pool;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    cluster::{L2StatusContent, ObservedL2Status},
+    decide::fixture::{World, fault, has, ip, key, node, pool},
+    names,
+    plan::{Class, ConditionChange, Write, plan},
+};
+
+/// A controller and the cluster it works on.
+struct Run {
+    world: World,
+    decider: Decider,
+}
+
+impl Run {
+    /// A controller that has just become leader; nothing is decided yet.
+    fn new(world: World) -> Self {
+        Self { world, decider: Decider::new() }
+    }
+
+    fn step(&mut self, changes: &Changes) -> Vec<Write> {
+        let snapshot = self.world.snapshot();
+        plan(&snapshot, &self.decider.decide(&snapshot, changes))
+    }
+
+    /// Until nothing is left to do: what is planned is written, speakers follow. Gives all that was written.
+    fn settle(&mut self, changes: Changes) -> Vec<Write> {
+        let mut all = Vec::new();
+        let mut changes = changes;
+        for _ in 0..10 {
+            let writes = self.step(&changes);
+            changes = self.world.apply(&writes);
+            let spoken = self.world.speak();
+            changes.addresses.extend(spoken.addresses);
+            let over = writes.is_empty() && changes.is_empty();
+            all.extend(writes);
+            if over {
+                return all;
+            }
+        }
+        panic!("it does not end: {all:?}");
+    }
+}
+
+fn service(name: &str) -> Changes {
+    Changes { services: BTreeSet::from([key(name)]), ..Changes::default() }
+}
+
+fn topology() -> Changes {
+    Changes { topology: true, ..Changes::default() }
+}
+
+/// Writes that are not reports or events.
+fn for_clients(writes: &[Write]) -> Vec<&Write> {
+    writes.iter().filter(|write| matches!(write.class(), Class::Clients | Class::Standbys)).collect()
+}
+
+fn settled(names: &[&str], services: &[&str]) -> Run {
+    let mut run = Run::new(World::new(names));
+    for name in services {
+        run.world.ask(name);
+    }
+    run.settle(Changes::everything());
+    run
+}
+
+#[test]
+fn a_service_costs_two_writes_the_address_before_the_announcement() {
+    let mut run = settled(&["a", "b", "c"], &[]);
+    run.world.ask("web");
+    let writes = run.settle(service("web"));
+    let [Write::ServiceStatus(status), Write::Announcement { content, .. }] = for_clients(&writes)[..] else {
+        panic!("{writes:?}");
+    };
+    assert_eq!(status.ingress, [content.address]);
+    assert_eq!(status.allocated_from.as_deref(), Some("pool"));
+    assert_eq!(content.services, BTreeMap::from([(key("web"), "uid-web".to_owned())]));
+    assert_eq!(content.candidates.as_ref().unwrap().len(), 3);
+    let reports = writes.iter().filter(|write| write.class() == Class::Reports).count();
+    assert_eq!(reports, 2, "who answers, and how full the pool is: {writes:?}");
+    let reason = |write: &Write| if let Write::Event { notice, .. } = write { Some(notice.reason) } else { None };
+    let reasons: Vec<_> = writes.iter().filter_map(reason).collect();
+    assert_eq!(reasons, ["IPAllocated", "nodeAssigned"]);
+}
+
+#[test]
+fn what_ends_is_silent_before_its_status_says_so() {
+    let mut run = settled(&["a", "b"], &["web"]);
+    run.world.services.get_mut(&key("web")).unwrap().load_balancer = false;
+    let writes = run.settle(service("web"));
+    let [Write::DeleteAnnouncement { .. }, Write::ServiceStatus(status)] = for_clients(&writes)[..] else {
+        panic!("{writes:?}");
+    };
+    assert_eq!((&status.ingress[..], &status.allocated_from), (&[][..], &None));
+    assert!(run.world.announcements.is_empty());
+    assert!(run.world.l2_statuses.is_empty());
+}
+
+#[test]
+fn a_service_that_is_deleted_takes_its_announcement_and_report_with_it() {
+    let mut run = settled(&["a", "b"], &["web", "db"]);
+    let address = run.world.services[&key("web")].ingress[0];
+    run.world.services.remove(&key("web"));
+    run.world.endpoints.remove(&key("web"));
+    run.settle(service("web"));
+    assert!(!run.world.announcements.contains_key(&address));
+    assert_eq!(run.world.announcements.len(), 1);
+    let left: Vec<_> = run.world.l2_statuses.values().map(|status| &status.content.as_ref().unwrap().service).collect();
+    assert_eq!(left, [&key("db")]);
+}
+
+#[test]
+fn losing_every_endpoint_silences_and_touches_no_status() {
+    let mut run = settled(&["a", "b"], &["web"]);
+    run.world.serve("web", &[]);
+    let writes = run.settle(service("web"));
+    let [Write::Announcement { content, .. }] = for_clients(&writes)[..] else { panic!("{writes:?}") };
+    assert_eq!(content.candidates, Some(Vec::new()), "it can be seen that nobody is to answer");
+    assert!(run.world.l2_statuses.is_empty());
+    run.world.serve("web", &["a"]);
+    assert_eq!(for_clients(&run.settle(service("web"))).len(), 1);
+}
+
+#[test]
+fn what_silences_a_service_is_a_condition_that_is_cured() {
+    let mut run = settled(&["a", "b"], &["web"]);
+    run.world.ad("all").node_selectors = vec![has("name", "z")];
+    let writes = run.settle(Changes::everything());
+    let conditions = |write: &Write| {
+        let Write::ServiceStatus(status) = write else { return None };
+        Some((status.announced.clone(), status.allocated.clone()))
+    };
+    let announced = |writes: &[Write]| writes.iter().find_map(conditions);
+    let Some((ConditionChange::False(refusal), ConditionChange::Keep)) = announced(&writes) else {
+        panic!("{writes:?}")
+    };
+    assert_eq!(refusal.reason, "NoEligibleNode");
+    run.world.ad("all").node_selectors.clear();
+    let writes = run.settle(Changes::everything());
+    assert_eq!(announced(&writes), Some((ConditionChange::True, ConditionChange::Keep)), "{writes:?}");
+}
+
+#[test]
+fn a_takeover_that_speakers_report_costs_reports_only() {
+    let mut run = settled(&["a", "b", "c"], &["web"]);
+    let address = *run.world.announcements.keys().next().unwrap();
+    let order: Vec<_> = run.world.candidates(&address.to_string()).iter().map(|name| node(name)).collect();
+    run.world.announcements.get_mut(&address).unwrap().owner = Some(order[1].clone());
+    let writes = run.step(&Changes { addresses: BTreeSet::from([address]), ..Changes::default() });
+    assert_eq!(for_clients(&writes), Vec::<&Write>::new());
+    assert!(writes.iter().any(|write| matches!(write, Write::L2Status { content, .. } if content.node == order[1])));
+    assert!(writes.iter().any(|write| matches!(write, Write::DeleteL2Status { .. })));
+}
+
+#[test]
+fn a_standby_that_goes_is_less_urgent_than_an_owner() {
+    let mut run = settled(&["a", "b", "c"], &["web"]);
+    let address = run.world.announcements.keys().next().unwrap().to_string();
+    let order: Vec<String> = run.world.candidates(&address).iter().map(ToString::to_string).collect();
+    run.world.speaker(&order[2]).live = false;
+    let classes = |writes: &[Write]| writes.iter().map(Write::class).collect::<Vec<_>>();
+    assert_eq!(classes(&run.settle(topology())), [Class::Standbys]);
+    run.world.speaker(&order[0]).live = false;
+    // Nobody has claimed yet: the order makes the other one do so.
+    let writes = run.settle(topology());
+    assert_eq!(writes[0].class(), Class::Clients, "{writes:?}");
+    assert_eq!(run.world.owner(&address), Some(order[1].as_str()));
+}
+
+#[test]
+fn point_56_stale_and_foreign_statuses_go() {
+    let mut world = World::new(&["a", "b"]);
+    world.ask("web");
+    let content =
+        |name: &str, on: &str| L2StatusContent { service: key(name), node: node(on), interfaces: BTreeSet::new() };
+    let there = |content| ObservedL2Status { resource_version: "7".to_owned(), content };
+    world.l2_statuses = BTreeMap::from([
+        ("l2-x7k2p".to_owned(), there(Some(content("web", "a")))),
+        ("l2-empty".to_owned(), there(None)),
+        (names::l2_status(&key("gone"), &node("a")), there(Some(content("gone", "a")))),
+    ]);
+    let mut run = Run::new(world);
+    run.settle(Changes::everything());
+    let owner = run.world.owner(&run.world.services[&key("web")].ingress[0].to_string()).unwrap().to_owned();
+    assert_eq!(
+        run.world.l2_statuses.keys().collect::<Vec<_>>(),
+        [&names::l2_status(&key("web"), &node(&owner))],
+        "only that of the owner is left"
+    );
+    // One whose status was never written is written again.
+    run.world.l2_statuses.values_mut().for_each(|status| status.content = None);
+    let writes = run.step(&service("web"));
+    assert!(matches!(&writes[..], [Write::L2Status { resource_version: Some(_), .. }]), "{writes:?}");
+}
+
+#[test]
+fn announcements_that_nobody_asked_for_go_and_broken_ones_are_mended() {
+    let mut run = settled(&["a", "b"], &["web"]);
+    let (address, mut stray) = run.world.announcements.clone().pop_first().unwrap();
+    run.world.announcements.get_mut(&address).unwrap().content = None;
+    stray.content.as_mut().unwrap().address = ip("192.0.2.240");
+    run.world.announcements.insert(ip("192.0.2.240"), stray);
+    let addresses = BTreeSet::from([address, ip("192.0.2.240")]);
+    run.settle(Changes { addresses, ..Changes::default() });
+    assert_eq!(run.world.announcements.keys().collect::<Vec<_>>(), [&address]);
+    assert_eq!(run.world.candidates(&address.to_string()).len(), 2);
+}
+
+#[test]
+fn one_object_at_fault_takes_nothing_from_the_others() {
+    let mut world = World::new(&["a", "b", "c"]);
+    let far_pool = pool("far", "198.51.100.1", "198.51.100.9");
+    world.configuration.pools.insert("far".to_owned(), Pool { auto_assign: false, ..far_pool });
+    world.configuration.l2.clear();
+    world.ad("home").pools.insert("pool".to_owned());
+    world.ad("far").pools.insert("far".to_owned());
+    world.ask("web");
+    world.ask("db").requests.pool = Some("far".to_owned());
+    let mut run = Run::new(world);
+    run.settle(Changes::everything());
+    let before = run.world.announcements.clone();
+    let web = run.world.services[&key("web")].ingress[0];
+    let far = ip("198.51.100.1");
+    for object in ["IPAddressPool", "L2Advertisement"] {
+        // Nobody saw it whole: a controller that starts. What is announced stays.
+        let mut restarted = Run::new(run.world.clone());
+        let configuration = &mut restarted.world.configuration;
+        if object == "IPAddressPool" {
+            configuration.pools.remove("far");
+        } else {
+            configuration.l2.remove("far");
+        }
+        configuration.faults.push(fault(object, "far"));
+        let writes = restarted.settle(Changes::everything());
+        assert_eq!(for_clients(&writes), Vec::<&Write>::new(), "{object}");
+        assert_eq!(restarted.world.announcements, before);
+        // What is new finds no advertisement or pool; what has nothing to do with it goes on.
+        restarted.world.ask("new-far").requests.pool = Some("far".to_owned());
+        restarted.world.ask("new-home");
+        let both = BTreeSet::from([key("new-far"), key("new-home")]);
+        restarted.settle(Changes { services: both, ..Changes::default() });
+        let new = &restarted.world.services[&key("new-far")];
+        assert!(new.refusal.is_some() || new.silence.is_some(), "{new:?}");
+        let home = restarted.world.services[&key("new-home")].ingress[0];
+        assert_eq!(restarted.world.candidates(&home.to_string()).len(), 3);
+        assert_eq!(restarted.world.announcements[&web], before[&web]);
+        assert_eq!(restarted.world.announcements[&far], before[&far]);
+    }
+    // Gone instead of at fault: it was meant so.
+    run.world.configuration.l2.remove("far");
+    run.settle(Changes::everything());
+    assert_eq!(run.world.announcements[&far].content.as_ref().unwrap().candidates, None);
+    assert_eq!(run.world.announcements[&web], before[&web]);
+}
+
+/// Something that happens to a cluster.
+#[derive(Clone, Debug)]
+enum Happening {
+    Ask(u8),
+    Go(u8),
+    Serve(u8, u8),
+    Local(u8),
+    Die(u8),
+    Live(u8),
+    Evacuate(u8, bool),
+    Exclude(u8, bool),
+    Prefer(u8, bool),
+    Restrict(u8),
+    Restart,
+    TakeOver(u8),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::{Ask, Die, Evacuate, Exclude, Go, Live, Local, Prefer, Restart, Restrict, Serve, TakeOver};
+    prop_oneof![
+        6 => (0..20u8).prop_map(Ask),
+        2 => (0..20u8).prop_map(Go),
+        3 => (0..20u8, any::<u8>()).prop_map(|(name, on)| Serve(name, on)),
+        1 => (0..20u8).prop_map(Local),
+        2 => (0..7u8).prop_map(Die),
+        2 => (0..7u8).prop_map(Live),
+        1 => (0..7u8, any::<bool>()).prop_map(|(number, evacuate)| Evacuate(number, evacuate)),
+        1 => (0..7u8, any::<bool>()).prop_map(|(number, exclude)| Exclude(number, exclude)),
+        1 => (0..7u8, any::<bool>()).prop_map(|(number, prefer)| Prefer(number, prefer)),
+        1 => (0..7u8).prop_map(Restrict),
+        1 => Just(Restart),
+        1 => (0..20u8).prop_map(TakeOver),
+    ]
+}
+
+const NODES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+
+impl Run {
+    fn happen(&mut self, happening: &Happening) -> Changes {
+        let named = |number: u8| NODES[usize::from(number)];
+        let world = &mut self.world;
+        match *happening {
+            Happening::Ask(number) => {
+                world.ask(&number.to_string());
+                service(&number.to_string())
+            }
+            Happening::Go(number) => {
+                world.services.remove(&key(&number.to_string()));
+                world.endpoints.remove(&key(&number.to_string()));
+                service(&number.to_string())
+            }
+            Happening::Serve(number, on) => {
+                let on: Vec<&str> =
+                    NODES.into_iter().enumerate().filter(|(n, _)| on >> n & 1 == 1).map(|it| it.1).collect();
+                world.serve(&number.to_string(), &on);
+                service(&number.to_string())
+            }
+            Happening::Local(number) => {
+                if let Some(service) = world.services.get_mut(&key(&number.to_string())) {
+                    service.local = !service.local;
+                }
+                service(&number.to_string())
+            }
+            Happening::Die(number) => {
+                world.speaker(named(number)).live = false;
+                topology()
+            }
+            Happening::Live(number) => {
+                world.speaker(named(number)).live = true;
+                topology()
+            }
+            Happening::Evacuate(number, evacuate) => {
+                world.speaker(named(number)).evacuate = evacuate;
+                topology()
+            }
+            Happening::Exclude(number, exclude) => {
+                world.node(named(number)).network_unavailable = exclude;
+                topology()
+            }
+            Happening::Prefer(number, prefer) => {
+                let preferred = if prefer { vec![(10, has("name", named(number)))] } else { Vec::new() };
+                world.ad("all").preferred = preferred;
+                Changes::everything()
+            }
+            Happening::Restrict(number) => {
+                let nodes = NODES.iter().skip(usize::from(number)).map(|name| has("name", name));
+                world.ad("all").node_selectors = nodes.collect();
+                Changes::everything()
+            }
+            Happening::Restart => {
+                self.decider = Decider::new();
+                Changes::everything()
+            }
+            Happening::TakeOver(number) => {
+                // The second candidate answers, and goes on until it is told otherwise.
+                let mut addresses = BTreeSet::new();
+                let turn = world.announcements.values_mut().nth(usize::from(number));
+                if let Some(content) = turn.as_ref().and_then(|there| there.content.as_ref()) {
+                    addresses.insert(content.address);
+                }
+                if let Some(there) = turn {
+                    let second =
+                        there.content.iter().flat_map(|content| content.candidates.iter().flatten()).nth(1).cloned();
+                    there.owner = second.or_else(|| there.owner.take());
+                }
+                Changes { addresses, ..Changes::default() }
+            }
+        }
+    }
+
+    /// What must hold whenever nothing is left to do.
+    fn check(&mut self) {
+        let snapshot = self.world.snapshot();
+        let fresh = plan(&snapshot, &Decider::new().decide(&snapshot, &Changes::everything()));
+        assert_eq!(fresh, [], "from scratch nothing else is decided");
+        assert_eq!(self.step(&Changes::everything()), [], "nor when everything is looked at again");
+        let held: BTreeSet<IpAddr> = self.world.services.values().flat_map(|service| service.ingress.clone()).collect();
+        assert_eq!(held, self.world.announcements.keys().copied().collect(), "one for each address");
+        for (address, announcement) in &self.world.announcements {
+            let candidates = announcement.content.as_ref().unwrap().candidates.clone().unwrap();
+            let distinct: BTreeSet<_> = candidates.iter().collect();
+            assert_eq!(distinct.len(), candidates.len(), "{address}");
+            for name in &candidates {
+                assert!(!self.world.nodes[name].network_unavailable, "{address}: {name}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 48 } else { 512 }))]
+
+    #[test]
+    fn after_any_sequence_the_second_run_does_nothing(
+        happenings in proptest::collection::vec((happening(), any::<bool>()), 1..40),
+    ) {
+        let mut run = Run::new(World::new(&NODES));
+        run.settle(Changes::everything());
+        let mut pending = Changes::default();
+        for (happening, now) in &happenings {
+            let changes = run.happen(happening);
+            pending.everything |= changes.everything;
+            pending.topology |= changes.topology;
+            pending.services.extend(changes.services);
+            pending.addresses.extend(changes.addresses);
+            if *now {
+                run.settle(std::mem::take(&mut pending));
+                run.check();
+            }
+        }
+        run.settle(pending);
+        run.check();
+    }
+
+    #[test]
+    fn a_change_of_one_service_leaves_all_other_announcements_alone(count in 1..30u8, which in 0..30u8) {
+        let names: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        let mut run = settled(&NODES, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        let name = (which % count).to_string();
+        let address = run.world.services[&key(&name)].ingress[0];
+        let before = run.world.announcements.clone();
+        run.world.services.get_mut(&key(&name)).unwrap().local = true;
+        run.world.serve(&name, &["g"]);
+        run.settle(service(&name));
+        for (other, announcement) in &run.world.announcements {
+            prop_assert_eq!(announcement == &before[other], *other != address);
+        }
+        prop_assert_eq!(run.world.candidates(&address.to_string()), ["g"]);
+    }
+}
