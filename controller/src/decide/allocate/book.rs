@@ -50,8 +50,8 @@ pub(super) struct Book {
     pub(super) loosened: BTreeSet<(Option<PoolId>, Family)>,
     /// Pools of which something else is in use than before.
     pub(super) dirty: BTreeSet<PoolId>,
-    /// Users before the first change since this was last emptied.
-    pub(super) before: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
+    /// Users before the first change since this was last emptied; `None`: nobody asks.
+    pub(super) before: Option<BTreeMap<IpAddr, BTreeSet<ServiceKey>>>,
 }
 
 impl Book {
@@ -212,8 +212,11 @@ impl Book {
     }
 
     fn remember(&mut self, address: IpAddr) {
-        if !self.before.contains_key(&address) {
-            self.before.insert(address, self.users(address).clone());
+        if let Some(before) = &mut self.before
+            && !before.contains_key(&address)
+        {
+            let users = self.entries.get(&address).map_or(&NOBODY, |entry| &entry.users);
+            before.insert(address, users.clone());
         }
     }
 }

@@ -136,8 +136,9 @@ impl Allocation {
         }
         let everything = changes.everything || self.configuration.as_ref() != Some(&snapshot.configuration);
         if !everything {
-            self.work(snapshot, &changes.services);
-            let addresses = std::mem::take(&mut self.book.before).into_iter();
+            self.book.before = Some(BTreeMap::new());
+            self.work(snapshot, changes.services.iter());
+            let addresses = self.book.before.take().unwrap_or_default().into_iter();
             let addresses = addresses.filter(|(address, users)| self.book.users(*address) != users);
             let addresses = addresses.map(|(address, _)| address).collect();
             return self.touched(addresses);
@@ -148,16 +149,17 @@ impl Allocation {
         self.book.dirty.extend(self.book.pools.ids());
         self.foreign.clear();
         self.waiting.clear();
-        let known = self.records.keys().filter(|key| !snapshot.services.contains_key(*key));
-        let everybody = known.chain(snapshot.services.keys()).cloned().collect();
-        self.work(snapshot, &everybody);
-        self.book.before.clear();
+        let gone = self.records.keys().filter(|key| !snapshot.services.contains_key(*key));
+        for key in gone.cloned().collect::<Vec<_>>() {
+            self.forget(&key);
+        }
+        self.work(snapshot, snapshot.services.keys());
         let addresses = different(&old, &self.book);
         self.touched(addresses)
     }
 
     /// Looks at some Services, and at those that wait for what these let go.
-    fn work(&mut self, snapshot: &Snapshot, keys: &BTreeSet<ServiceKey>) {
+    fn work<'a>(&mut self, snapshot: &'a Snapshot, keys: impl Iterator<Item = &'a ServiceKey>) {
         let (looks, foreign) = self.sort_out(snapshot, keys);
         let mut settled: Vec<(Look<'_>, Past)> = Vec::with_capacity(looks.len());
         for look in looks {
@@ -187,7 +189,7 @@ impl Allocation {
     fn sort_out<'a>(
         &mut self,
         snapshot: &'a Snapshot,
-        keys: &BTreeSet<ServiceKey>,
+        keys: impl Iterator<Item = &'a ServiceKey>,
     ) -> (Vec<Look<'a>>, Vec<(ServiceKey, Vec<IpAddr>)>) {
         let mut looks = Vec::new();
         let mut foreign = Vec::new();
@@ -228,10 +230,11 @@ impl Allocation {
     /// The record of a Service; a new one if it is another of the same name. Tells whether it is new.
     fn record(&mut self, service: &Service) -> (&mut Record, bool) {
         let key = &service.key;
-        if self.records.get(key).is_some_and(|record| record.uid != service.uid) {
+        let known = self.records.get(key).map(|record| record.uid == service.uid);
+        if known == Some(false) {
             self.forget(key);
         }
-        let is_new = !self.records.contains_key(key);
+        let is_new = known != Some(true);
         (self.records.entry(key.clone()).or_insert_with(|| Record::new(service)), is_new)
     }
 
