@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "cluster/controller.rs"]
+mod controller;
 #[path = "cluster/crds.rs"]
 mod crds;
 #[path = "cluster/harness.rs"]
@@ -18,6 +20,6 @@ use std::process::ExitCode;
 use xtask::lab::cluster::Options;
 
 fn main() -> ExitCode {
-    let scenarios = [lab::SCENARIOS, crds::SCENARIOS, speaker::SCENARIOS].concat();
+    let scenarios = [lab::SCENARIOS, crds::SCENARIOS, controller::SCENARIOS, speaker::SCENARIOS].concat();
     harness::run(Options { audit: true, ..Options::default() }, &scenarios)
 }

@@ -212,6 +212,9 @@ impl Watched for Decoded<L2Advertisement> {
     fn project(self) -> Result<Object, String> {
         let mut advertisement = self;
         forget(advertisement.meta_mut());
+        if let Ok(advertisement) = &mut advertisement.0 {
+            advertisement.status = None;
+        }
         Ok(Object::L2Advertisement(Box::new(advertisement)))
     }
 }
