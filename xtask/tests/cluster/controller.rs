@@ -99,11 +99,11 @@ impl<'a> Bed<'a> {
         .unwrap()
     }
 
-    /// Requests of the controller so far that changed anything but its lease.
+    /// Requests of the controller so far that changed anything in the namespace of the Services.
     fn writes(&self) -> Vec<audit::Request> {
         let changes = |request: &audit::Request| {
             request.user == USER
-                && request.resource != "leases"
+                && request.namespace == self.name
                 && !matches!(request.verb.as_str(), "get" | "list" | "watch")
         };
         self.cluster.requests().unwrap().into_iter().filter(changes).collect()
