@@ -7,7 +7,10 @@ use arpeggio_common::{
     api::{Speaker, names},
     model::NodeName,
 };
-use futures::StreamExt as _;
+use futures::{
+    StreamExt as _,
+    future::{Ready, ready},
+};
 use k8s_openapi::api::core::v1::Node;
 use kube::{
     Api, Client, ResourceExt as _,
@@ -65,6 +68,9 @@ pub(super) struct Follower {
     pub(super) latest: Option<Instant>,
     pub(super) store_at: Option<Instant>,
     pub(super) stored_at: Option<Instant>,
+    /// Lists that are under way have brought this node's objects.
+    pub(super) speaker_listed: bool,
+    pub(super) node_listed: bool,
     /// What stands in the snapshot.
     pub(super) stored: Option<(Arc<Config>, bool)>,
 }
@@ -79,10 +85,12 @@ impl Follower {
     pub(super) async fn run(mut self) {
         let all = watcher::Config::default().timeout(WATCH);
         let mine = all.clone().fields(&format!("metadata.name={}", self.node));
-        let mut announcements = pin!(watcher(Api::all(self.client.clone()), all.page_size(PAGE)).default_backoff());
-        let mut speaker =
-            pin!(watcher(Api::<DeserializeGuard<Speaker>>::all(self.client.clone()), mine.clone()).default_backoff());
-        let mut node = pin!(watcher(Api::<PartialObjectMeta<Node>>::all(self.client.clone()), mine).default_backoff());
+        let announcements = watcher(Api::all(self.client.clone()), all.page_size(PAGE));
+        let speaker = watcher(Api::<DeserializeGuard<Speaker>>::all(self.client.clone()), mine.clone());
+        let node = watcher(Api::<PartialObjectMeta<Node>>::all(self.client.clone()), mine);
+        let mut announcements = pin!(announcements.filter(is_answer).default_backoff());
+        let mut speaker = pin!(speaker.filter(is_answer).default_backoff());
+        let mut node = pin!(node.filter(is_answer).default_backoff());
         loop {
             tokio::select! {
                 Some(event) = announcements.next() => self.announcements(event),
@@ -101,7 +109,10 @@ impl Follower {
     }
 
     fn announcements(&mut self, event: watcher::Result<Event<super::objects::Watched>>) {
-        let Some(event) = self.fine("announcements", event) else { return };
+        let Some(event) = self.fine("announcements", event) else {
+            self.seen.hold().index.broke_off();
+            return;
+        };
         let mut inner = self.seen.hold();
         let changed = inner.index.take(event);
         let synced = inner.index.synced();
@@ -118,7 +129,10 @@ impl Follower {
     }
 
     fn speaker(&mut self, event: watcher::Result<Event<DeserializeGuard<Speaker>>>) {
-        let Some(event) = self.fine("speaker", event) else { return };
+        let Some(event) = self.fine("speaker", event) else {
+            self.speaker_listed = false;
+            return;
+        };
         let read = |DeserializeGuard(object): DeserializeGuard<Speaker>| match object {
             Ok(speaker) => OwnSpeaker { evacuate: speaker.spec.evacuate, status: speaker.status },
             // It exists; what it wants cannot be known.
@@ -127,17 +141,20 @@ impl Follower {
                 OwnSpeaker::default()
             }
         };
-        let changed = take(&mut self.seen.hold().speaker, event, read);
+        let changed = take((&mut self.seen.hold().speaker, &mut self.speaker_listed), event, read);
         self.known(changed);
     }
 
     fn node(&mut self, event: watcher::Result<Event<PartialObjectMeta<Node>>>) {
-        let Some(event) = self.fine("node", event) else { return };
+        let Some(event) = self.fine("node", event) else {
+            self.node_listed = false;
+            return;
+        };
         let read = |node: PartialObjectMeta<Node>| OwnNode {
             evacuate: node.annotations().get(names::EVACUATE).is_some_and(|value| value == "true"),
             uid: node.uid().unwrap_or_default(),
         };
-        let changed = take(&mut self.seen.hold().node, event, read);
+        let changed = take((&mut self.seen.hold().node, &mut self.node_listed), event, read);
         self.known(changed);
     }
 
@@ -231,6 +248,11 @@ impl Follower {
     }
 }
 
+/// That a list is about to be asked for is no answer. Taken for one it would end every pause, and each failure would be the first.
+fn is_answer<K>(event: &watcher::Result<Event<K>>) -> Ready<bool> {
+    ready(!matches!(event, Ok(Event::Init)))
+}
+
 async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
@@ -238,17 +260,47 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-/// The one object that a watch is about; whether it changed.
-fn take<K, T: PartialEq>(known: &mut Known<T>, event: Event<K>, read: impl Fn(K) -> T) -> bool {
+/// Takes what a watch of one object brings; whether anything changed. `listed`: a list that is under way has brought it.
+fn take<K, T: PartialEq>((known, listed): (&mut Known<T>, &mut bool), event: Event<K>, read: impl Fn(K) -> T) -> bool {
     let new = match event {
-        Event::Apply(object) | Event::InitApply(object) => Known::Present(read(object)),
-        Event::Delete(_) => Known::Absent,
-        // What was known stays so until the list says otherwise; a list that brings nothing ends what was not there before.
-        Event::Init => return false,
-        Event::InitDone if known.is_known() => return false,
-        Event::InitDone => Known::Absent,
+        Event::Init => {
+            *listed = false;
+            return false;
+        }
+        Event::InitApply(object) => {
+            *listed = true;
+            Known::Present(read(object))
+        }
+        Event::InitDone if std::mem::take(listed) => return false,
+        Event::Apply(object) => Known::Present(read(object)),
+        // A complete list without it.
+        Event::Delete(_) | Event::InitDone => Known::Absent,
     };
     let changed = *known != new;
     *known = new;
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_a_complete_list_lacks_is_gone() {
+        let (mut known, mut listed) = (Known::Unknown, false);
+        let mut told = |event: Event<u8>| {
+            let changed = take((&mut known, &mut listed), event, u32::from);
+            (changed, known.clone())
+        };
+        assert_eq!(told(Event::InitDone), (true, Known::Absent));
+        assert_eq!(told(Event::Apply(7)), (true, Known::Present(7)));
+        assert_eq!(told(Event::Apply(7)), (false, Known::Present(7)));
+        assert_eq!(told(Event::InitApply(7)), (false, Known::Present(7)));
+        assert_eq!(told(Event::InitDone), (false, Known::Present(7)));
+        assert_eq!(told(Event::InitDone), (true, Known::Absent), "a list after the end of the watch");
+        assert_eq!(told(Event::InitApply(8)), (true, Known::Present(8)));
+        assert_eq!(told(Event::Init), (false, Known::Present(8)));
+        assert_eq!(told(Event::InitDone), (true, Known::Absent));
+        assert_eq!(told(Event::Delete(8)), (false, Known::Absent));
+    }
 }

@@ -24,7 +24,7 @@ pub(super) struct Index {
     entries: BTreeMap<Box<str>, Entry>,
     texts: Texts,
     /// What a list that is under way has brought so far.
-    listed: Option<BTreeSet<Box<str>>>,
+    listed: BTreeSet<Box<str>>,
     /// A list was complete once.
     synced: bool,
 }
@@ -59,12 +59,12 @@ impl Index {
     pub(super) fn take(&mut self, event: Event<Watched>) -> Changed {
         match event {
             Event::Init => {
-                self.listed = Some(BTreeSet::new());
+                self.broke_off();
                 Changed::default()
             }
             Event::InitApply(object) => {
-                if let (Some(listed), Some(name)) = (&mut self.listed, &object.meta().name) {
-                    listed.insert(name.as_str().into());
+                if let Some(name) = &object.meta().name {
+                    self.listed.insert(name.as_str().into());
                 }
                 self.apply(object)
             }
@@ -104,9 +104,14 @@ impl Index {
         changed
     }
 
+    /// A list that was under way is not completed: the next one begins anew.
+    pub(super) fn broke_off(&mut self) {
+        self.listed.clear();
+    }
+
     /// A list is complete: what it did not bring is gone.
     fn listed(&mut self) -> Changed {
-        let Some(listed) = self.listed.take() else { return Changed::default() };
+        let listed = std::mem::take(&mut self.listed);
         let before = self.entries.len();
         self.entries.retain(|name, _| listed.contains(name));
         let lost = self.entries.len() != before;

@@ -30,8 +30,8 @@ fn a_complete_list_is_the_truth_and_a_half_one_is_not() {
     assert!(index.synced());
 
     // A second list that breaks off takes nothing away, the third one does.
-    index.take(Event::Init);
-    index.take(Event::Init);
+    index.take(Event::InitApply(object("192.0.2.1", &["a"], 1)));
+    index.broke_off();
     assert_eq!(index.take(Event::InitApply(object("192.0.2.2", &["a"], 2))), NOTHING);
     assert_eq!(addresses(&index), ["192.0.2.1", "192.0.2.2"]);
     assert_eq!(index.take(Event::InitDone), Changed { wishes: true, statuses: true });

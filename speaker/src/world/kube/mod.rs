@@ -133,6 +133,8 @@ impl Kubernetes {
             latest: None,
             store_at: None,
             stored_at: None,
+            speaker_listed: false,
+            node_listed: false,
             stored: None,
         };
         follower.begin();
