@@ -13,7 +13,7 @@ use super::{
     standing::{Part, Standing},
 };
 use crate::{
-    cluster::{L2StatusContent, Refusal, ServiceKey, Snapshot},
+    cluster::{L2StatusContent, ObservedAnnouncement, Refusal, ServiceKey, Snapshot},
     decide::types::{Notice, NoticeKind},
     names::l2_status,
 };
@@ -85,10 +85,7 @@ pub(super) fn voice(
         }
         let observed = snapshot.announcements.get(address).map(Arc::as_ref);
         silences.extend(standing.silence.clone());
-        silences.extend(observed.and_then(|observed| observed.trouble.clone()).map(|(reason, message)| {
-            let message = format!("{address} is not announced: {message}");
-            Refusal { reason, message }
-        }));
+        silences.extend(observed.and_then(|observed| trouble(*address, observed)));
         // A node whose agent is gone may still be named by what it wrote last.
         let lives = |node: &&NodeName| blind || snapshot.speakers.get(*node).is_some_and(|speaker| speaker.live);
         if let Some(observed) = observed
@@ -103,6 +100,12 @@ pub(super) fn voice(
         message: format!("{}; {}", first.message, then.message),
     });
     Voice { l2: l2.collect(), silence, notices: Vec::new() }
+}
+
+/// What speakers say is in the way. That nobody answers yet, or any more, is no such thing: it passes with the next claim.
+fn trouble(address: IpAddr, observed: &ObservedAnnouncement) -> Option<Refusal> {
+    let (reason, message) = observed.trouble.as_ref().filter(|(reason, _)| reason != "NoOwner")?;
+    Some(Refusal { reason: reason.clone(), message: format!("{address}: {message}") })
 }
 
 fn assigned(status: &L2StatusContent) -> Notice {

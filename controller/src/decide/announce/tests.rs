@@ -524,7 +524,11 @@ fn what_speakers_complain_about_reaches_the_service() {
     world.announcements.get_mut(&ip(ONE)).unwrap().trouble = Some(trouble);
     let silence = silence(&world, "web").unwrap();
     assert_eq!(silence.reason, "AddressInUse");
-    assert_eq!(silence.message, "192.0.2.100 is not announced: 02:00:00:00:00:09 answers for it");
+    assert_eq!(silence.message, "192.0.2.100: 02:00:00:00:00:09 answers for it");
+    // Between two owners nothing is in the way.
+    let between = ("NoOwner".to_owned(), "a no longer answers for it".to_owned());
+    world.announcements.get_mut(&ip(ONE)).unwrap().trouble = Some(between);
+    assert_eq!(look(&world).voices[&key("web")].silence, None);
 }
 
 #[test]
