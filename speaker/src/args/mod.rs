@@ -326,6 +326,33 @@ mod tests {
     }
 
     #[test]
+    fn the_daemonset_of_the_manifests_runs_the_agent() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/speaker/daemonset.yaml");
+        let daemonset: serde_json::Value = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let container = &daemonset["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["command"][0], "/speaker");
+        let words = container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        let Ok(args) = Args::try_parse_from(std::iter::once("speaker").chain(words)) else { panic!("not understood") };
+        let Command::Run(run) = args.command else { panic!("not run") };
+        let mounted = |path: &Path| {
+            let mounts = container["volumeMounts"].as_array().unwrap();
+            mounts.iter().any(|mount| path.starts_with(mount["mountPath"].as_str().unwrap()))
+        };
+        assert_eq!(run.config, None);
+        let settings = run.cluster.settings.as_deref().unwrap();
+        for path in [run.places.pin_dir.as_path(), &run.places.run_dir, &run.attachment.exclude_interfaces, settings] {
+            assert!(mounted(path), "{} is not mounted", path.display());
+        }
+        // Every variable is one that is read.
+        let command = Args::command();
+        let flags = command.find_subcommand("run").unwrap().get_arguments();
+        let known: Vec<_> = flags.filter_map(|flag| flag.get_env()?.to_str()).collect();
+        for variable in container["env"].as_array().unwrap() {
+            assert!(known.contains(&variable["name"].as_str().unwrap()), "{variable} is not read");
+        }
+    }
+
+    #[test]
     fn run_needs_nothing() {
         let Ok(Command::Run(run)) = parse("speaker run --config /etc/arpeggio.yaml") else { panic!("not run") };
         assert_eq!(run.config.as_deref(), Some(Path::new("/etc/arpeggio.yaml")));
