@@ -8,6 +8,8 @@
 mod controller;
 #[path = "cluster/crds.rs"]
 mod crds;
+#[path = "cluster/e2e.rs"]
+mod e2e;
 #[path = "cluster/harness.rs"]
 mod harness;
 #[path = "cluster/lab.rs"]
@@ -20,6 +22,7 @@ use std::process::ExitCode;
 use xtask::lab::cluster::Options;
 
 fn main() -> ExitCode {
-    let scenarios = [lab::SCENARIOS, crds::SCENARIOS, controller::SCENARIOS, speaker::SCENARIOS].concat();
+    let scenarios =
+        [lab::SCENARIOS, crds::SCENARIOS, controller::SCENARIOS, speaker::SCENARIOS, e2e::SCENARIOS].concat();
     harness::run(Options { audit: true, ..Options::default() }, &scenarios)
 }

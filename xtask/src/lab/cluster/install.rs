@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{Cluster, Daemon, http, network};
 use crate::{
     lab::{Namespace, eventually},
-    manifests, paths, sh,
+    manifests, paths, sh, ui,
 };
 
 /// Where everything is, as in MetalLB.
@@ -193,6 +193,16 @@ impl Speaker {
     pub fn status(&self) -> Result<Value> {
         let text = sh::read(self.cli(&["status", "-o", "json"]))?;
         serde_json::from_str(&text).with_context(|| format!("the status is not JSON:\n{text}"))
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        // The kernel takes a namespace apart some time after it is gone, and its link with it: the next replica of this number
+        // would find the name of the port taken.
+        if let Err(error) = self.namespace.ip(&format!("link del {}", network::MANAGEMENT)) {
+            ui::warn(format_args!("remove the link of {}: {error:#}", self.port));
+        }
     }
 }
 
