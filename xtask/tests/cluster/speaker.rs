@@ -177,13 +177,14 @@ fn a_node_is_evacuated(cluster: &Cluster) {
     owned_by(cluster, address, "node-b");
     wait_condition(cluster, &["speaker", "node-a"], "Evacuating", ("True", "Asked"));
     patch(false);
-    owned_by(cluster, address, "node-a");
     wait_condition(cluster, &["speaker", "node-a"], "Evacuating", ("False", "NotAsked"));
-
-    cluster.kubectl(&["annotate", "node", "node-a", "arpeggio.io/evacuate=true"]).unwrap();
+    // Whoever took over keeps it, until it is evacuated in turn.
     owned_by(cluster, address, "node-b");
-    cluster.kubectl(&["annotate", "node", "node-a", "arpeggio.io/evacuate-"]).unwrap();
+
+    cluster.kubectl(&["annotate", "node", "node-b", "arpeggio.io/evacuate=true"]).unwrap();
     owned_by(cluster, address, "node-a");
+    cluster.kubectl(&["annotate", "node", "node-b", "arpeggio.io/evacuate-"]).unwrap();
+    wait_condition(cluster, &["speaker", "node-b"], "Evacuating", ("False", "NotAsked"));
 
     let account = asker.stop().unwrap();
     assert_eq!(account.lost, 0, "{account:?}");
@@ -220,7 +221,8 @@ fn a_speaker_restarted_without_an_api_server_goes_on(cluster: &Cluster) {
     let (written, _) = writes(cluster).unwrap();
 
     let asker = Asker::start(&cluster.segment().lab, &cluster.segment().client, &addresses, RATE).unwrap();
-    cluster.api_server().terminate().unwrap();
+    // Asked to end, it would wait for everybody's watches.
+    cluster.api_server().kill().unwrap();
     a.terminate().unwrap();
     drop(a);
     let again = installed.start_speaker(cluster, "node-a", &[]).unwrap();
