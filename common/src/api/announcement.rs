@@ -88,8 +88,7 @@ pub struct L2 {
         }])
     )]
     pub candidates: Vec<String>,
-    /// Names of the interfaces on which to answer; none: every interface in the address's subnet, or where there is no such one,
-    /// every interface.
+    /// Names of the interfaces on which to answer; none: every interface that is not excluded.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<String>,
     /// Exclusive: one node answers everybody. Shared: the clients are divided over the candidates that live.
