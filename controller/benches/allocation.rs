@@ -1,6 +1,7 @@
 //! What allocation costs: 10,000 Services over 100 pools, from nothing, after a restart, and one change at a time.
 //!
-//! Prints a line for each case: milliseconds of processor time (the median of several rounds) and its name. `cargo xtask bench allocation` judges.
+//! Prints a line for each case: milliseconds of processor time (the median of several rounds) and its name. Run it with
+//! `cargo bench -p arpeggio-controller --bench allocation`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
