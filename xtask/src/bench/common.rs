@@ -8,6 +8,9 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use super::tables;
+use crate::{paths, ui};
+
 /// Where and when.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
@@ -51,7 +54,7 @@ pub struct Files {
 ///
 /// # Errors
 /// If a file cannot be written or the picture not be drawn.
-pub(super) fn write<R: Serialize>(
+fn write<R: Serialize>(
     (name, machine): (&str, &Machine),
     report: &R,
     folder: &Path,
@@ -66,12 +69,41 @@ pub(super) fn write<R: Serialize>(
     Ok(files)
 }
 
+/// Says what came of what was promised, and writes the report of the benchmark `name` to `out` or where results go by default.
+///
+/// # Errors
+/// As [`write`].
+pub(super) fn conclude<R: Serialize>(
+    (name, machine): (&str, &Machine),
+    goals: &[Goal],
+    report: &R,
+    out: Option<&Path>,
+    draw: impl FnOnce(&R, &Path) -> Result<()>,
+) -> Result<Files> {
+    ui::heading("goals");
+    ui::say(tables::goals(goals));
+    let folder = out.map_or_else(|| paths::target().join("bench"), Path::to_owned);
+    let files = write((name, machine), report, &folder, draw)?;
+    ui::say(format_args!("{}\n{}", files.json.display(), files.svg.display()));
+    Ok(files)
+}
+
 impl Machine {
+    /// Looks at this one, and says what the reader of the figures should know.
+    ///
+    /// # Errors
+    /// As [`Machine::look`].
+    pub(super) fn introduce(quick: bool) -> Result<Self> {
+        let machine = Self::look(quick)?;
+        machine.remarks().into_iter().for_each(ui::warn);
+        Ok(machine)
+    }
+
     /// Looks at this one.
     ///
     /// # Errors
     /// If `/proc` cannot be read.
-    pub(super) fn look(quick: bool) -> Result<Self> {
+    fn look(quick: bool) -> Result<Self> {
         let read = |path: &str| fs::read_to_string(path).with_context(|| format!("read {path}"));
         let cpus = read("/proc/cpuinfo")?;
         let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -87,7 +119,7 @@ impl Machine {
     }
 
     /// What the reader of the figures should know.
-    pub(super) fn remarks(&self) -> Vec<String> {
+    fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.quick {
             remarks.push("a quick run: the figures say nothing about speed".to_owned());

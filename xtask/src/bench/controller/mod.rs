@@ -20,7 +20,7 @@ use anyhow::{Result, ensure};
 pub use self::report::Report;
 use self::{bed::Bed, contenders::Contender};
 use super::common::{self, Files, Machine};
-use crate::{ebpf, paths, ui};
+use crate::{ebpf, ui};
 
 /// `cargo xtask bench controller`.
 #[derive(clap::Args)]
@@ -52,10 +52,7 @@ pub fn run(args: &Args) -> Result<Files> {
         [] => vec![1000, 5000],
         given => given.to_vec(),
     };
-    let machine = Machine::look(args.quick)?;
-    for remark in machine.remarks() {
-        ui::warn(remark);
-    }
+    let machine = Machine::introduce(args.quick)?;
 
     ui::heading("controller");
     let bed = Bed::new(&programs, counts.iter().copied().max().unwrap_or_default())?;
@@ -72,11 +69,6 @@ pub fn run(args: &Args) -> Result<Files> {
     ui::say(tables::NOTES);
 
     let goals = goals::judge(&lines);
-    ui::heading("goals");
-    ui::say(super::tables::goals(&goals));
     let report = Report { machine, lines, goals };
-    let folder = args.out.clone().unwrap_or_else(|| paths::target().join("bench"));
-    let files = common::write(("controller", &report.machine), &report, &folder, picture::draw)?;
-    ui::say(format_args!("{}\n{}", files.json.display(), files.svg.display()));
-    Ok(files)
+    common::conclude(("controller", &report.machine), &report.goals, &report, args.out.as_deref(), picture::draw)
 }

@@ -29,7 +29,7 @@ pub use self::faults::Fault;
 use self::{plan::Plan, report::Report};
 use super::common::{self, Files, Machine};
 use crate::{
-    ebpf, paths,
+    ebpf,
     setup::{self, Purpose},
     ui,
 };
@@ -69,10 +69,7 @@ pub fn run(args: &Args) -> Result<Files> {
     plan.build()?;
     let contenders = contenders::all(&plan.agent_help()?, args.peer.clone(), &args.only, args.quick);
     ensure!(!contenders.is_empty(), "no contender's name contains {:?}", args.only);
-    let machine = Machine::look(args.quick)?;
-    for remark in machine.remarks() {
-        ui::warn(remark);
-    }
+    let machine = Machine::introduce(args.quick)?;
 
     ui::heading("failover");
     let chosen = |fault: &&Fault| args.fault.is_empty() || args.fault.contains(fault);
@@ -84,11 +81,6 @@ pub fn run(args: &Args) -> Result<Files> {
     ui::say(tables::NOTES);
 
     let goals = goals::judge(&lines);
-    ui::heading("goals");
-    ui::say(super::tables::goals(&goals));
     let report = Report { machine, lines, goals };
-    let folder = args.out.clone().unwrap_or_else(|| paths::target().join("bench"));
-    let files = common::write(("failover", &report.machine), &report, &folder, picture::draw)?;
-    ui::say(format_args!("{}\n{}", files.json.display(), files.svg.display()));
-    Ok(files)
+    common::conclude(("failover", &report.machine), &report.goals, &report, args.out.as_deref(), picture::draw)
 }

@@ -26,7 +26,7 @@ use self::{
 };
 use super::common::{self, Files};
 use crate::{
-    ebpf, paths,
+    ebpf,
     setup::{self, Purpose},
     ui,
 };
@@ -54,10 +54,7 @@ pub fn run(args: &Args) -> Result<Files> {
     ebpf::run(&ebpf::Args::default())?;
     let plan = if args.quick { Plan::quick() } else { Plan::full() };
     plan.build()?;
-    let machine = Machine::look(args.quick)?;
-    for remark in machine.remarks() {
-        ui::warn(remark);
-    }
+    let machine = Machine::introduce(args.quick)?;
 
     ui::heading("frames: BPF_PROG_TEST_RUN");
     let frames = frames::measure(&plan)?;
@@ -74,11 +71,6 @@ pub fn run(args: &Args) -> Result<Files> {
     ui::say(tables::streams(&streams));
 
     let goals = goals::judge(&frames, &answers);
-    ui::heading("goals");
-    ui::say(super::tables::goals(&goals));
     let report = Report { machine, frames, answers, streams, goals };
-    let folder = args.out.clone().unwrap_or_else(|| paths::target().join("bench"));
-    let files = common::write(("fastpath", &report.machine), &report, &folder, picture::draw)?;
-    ui::say(format_args!("{}\n{}", files.json.display(), files.svg.display()));
-    Ok(files)
+    common::conclude(("fastpath", &report.machine), &report.goals, &report, args.out.as_deref(), picture::draw)
 }
