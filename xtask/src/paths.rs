@@ -27,6 +27,14 @@ pub fn profile() -> PathBuf {
     built.unwrap_or_else(|| root().join("target/debug"))
 }
 
+/// The cargo profile of this very program, as `--profile` wants it.
+#[must_use]
+pub fn profile_name() -> String {
+    let folder = profile();
+    let name = folder.file_name().and_then(|name| name.to_str()).filter(|name| *name != "debug");
+    name.unwrap_or("dev").to_owned()
+}
+
 /// The speaker built with the same profile as this program.
 #[must_use]
 pub fn speaker() -> PathBuf {

@@ -1,6 +1,9 @@
 //! What the demo plays on: a segment, three agents, and commands that are shown with their output.
 
-use std::{net::IpAddr, process::Command};
+use std::{
+    net::IpAddr,
+    process::{Command, Output},
+};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -90,17 +93,23 @@ pub(super) fn show(place: &str, mut command: Command, wanted: &str) -> Result<St
     // The command inside is what matters; how the namespace is entered is said once.
     let typed = line.split_once(" -- ").map_or(line.as_str(), |(_, inside)| inside);
     ui::say(format_args!("   {place}$ {}", short(typed)));
-    let output = sh::attempt(&mut command)?;
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    for line in printed.lines().filter(|line| !line.trim().is_empty()) {
-        ui::say(format_args!("     {line}"));
-    }
+    let (printed, output) = print_output(&mut command)?;
     ensure!(
         printed.to_lowercase().contains(&wanted.to_lowercase()),
         "the output should contain {wanted}: {}",
         sh::report(&command, &output)
     );
     Ok(printed)
+}
+
+/// Runs a command and shows what it prints, which comes back beside everything else it left.
+pub(super) fn print_output(command: &mut Command) -> Result<(String, Output)> {
+    let output = sh::attempt(command)?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in printed.lines().filter(|line| !line.trim().is_empty()) {
+        ui::say(format_args!("     {line}"));
+    }
+    Ok((printed, output))
 }
 
 /// The command without the folder of its program.

@@ -137,12 +137,8 @@ impl Bed {
 
     fn script(&self, script: &std::path::Path) -> Command {
         let mut command = self.cluster.control_plane().command(script);
-        let kubectl = self.cluster.kubectl_command(self.cluster.admin_kubeconfig(), &[]);
         command.env("KUBECONFIG", self.cluster.admin_kubeconfig());
-        command.env(
-            "BENCH_KUBECTL",
-            kubectl.get_args().find(|word| word.to_string_lossy().ends_with("kubectl")).unwrap_or_default(),
-        );
+        command.env("BENCH_KUBECTL", self.cluster.kubectl_program());
         command.env("BENCH_DIRECTORY", self.cluster.segment().lab.directory());
         command
     }

@@ -57,13 +57,14 @@ pub(super) struct Programs {
 impl Programs {
     /// Builds them: for a quick run as the tests have them, else for release.
     pub(super) fn build(quick: bool) -> Result<Self> {
-        let own = paths::profile();
-        let own_name = own.file_name().and_then(|name| name.to_str()).filter(|name| *name != "debug").unwrap_or("dev");
-        let (profile, folder) =
-            if quick { (own_name, own.clone()) } else { ("release", paths::target().join("release")) };
+        let (profile, folder) = if quick {
+            (paths::profile_name(), paths::profile())
+        } else {
+            ("release".to_owned(), paths::target().join("release"))
+        };
         let step = ui::Step::begin("building controller, agent and the bulk client");
         let mut command = Command::new("cargo");
-        command.current_dir(paths::root()).args(["build", "--quiet", "--profile", profile]);
+        command.current_dir(paths::root()).args(["build", "--quiet", "--profile", &profile]);
         command.args(["--package", "arpeggio-controller", "--package", "arpeggio-speaker"]);
         command.args(["--bin", "controller", "--bin", "speaker", "--example", "services"]);
         sh::run(command)?;

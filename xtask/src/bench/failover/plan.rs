@@ -33,11 +33,10 @@ impl Plan {
     pub(super) fn build(&self) -> Result<()> {
         let step = ui::Step::begin("building the agent and the clients");
         // The clients as they are for the lab: beside this very program.
-        let own = paths::profile();
-        let own = own.file_name().and_then(|name| name.to_str()).filter(|name| *name != "debug").unwrap_or("dev");
+        let own = paths::profile_name();
         for (profile, what) in [
-            (own, &["--example", "asker", "--example", "udp"][..]),
-            (if self.quick { own } else { "release" }, &["--bin", "speaker"]),
+            (own.as_str(), &["--example", "asker", "--example", "udp"][..]),
+            (if self.quick { &own } else { "release" }, &["--bin", "speaker"]),
         ] {
             let mut command = Command::new("cargo");
             command.current_dir(paths::root()).args(["build", "--quiet", "--package", "arpeggio-speaker"]);

@@ -5,7 +5,7 @@ use std::{net::IpAddr, process::Command, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::super::stage::show;
+use super::super::stage::{print_output, show};
 use crate::{
     image::Wanted,
     lab::{
@@ -223,11 +223,7 @@ fn tell(account: &Account) {
 
 /// Runs a command whose line has been shown, shows its output, and checks that `wanted` is part of it.
 fn show_output(mut command: Command, wanted: &str) -> Result<String> {
-    let output = crate::sh::attempt(&mut command)?;
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    for line in printed.lines().filter(|line| !line.trim().is_empty()) {
-        ui::say(format_args!("     {line}"));
-    }
+    let (printed, output) = print_output(&mut command)?;
     let report = crate::sh::report(&command, &output);
     ensure!(output.status.success() && printed.contains(wanted), "the output should contain {wanted}: {report}");
     Ok(printed)

@@ -51,6 +51,12 @@ impl Cluster {
         sh::read(self.kubectl_command(kubeconfig, arguments))
     }
 
+    /// The program that is kubectl here.
+    #[must_use]
+    pub fn kubectl_program(&self) -> &Path {
+        &self.plane.kubectl
+    }
+
     /// The kubectl command itself, to be shown or run in another way.
     #[must_use]
     pub fn kubectl_command(&self, kubeconfig: &Path, arguments: &[&str]) -> Command {
