@@ -13,7 +13,7 @@ use std::{
 
 use arpeggio_common::model::{AddressRange, Configuration, Labels, Pool};
 use arpeggio_controller::{
-    cluster::{Changes, Family, FamilyPolicy, Port, Protocol, Requests, Service, ServiceKey, Snapshot},
+    cluster::{Changes, Family, FamilyPolicy, Port, Protocol, Service, ServiceKey, Snapshot},
     decide::allocate::Allocation,
 };
 use nix::time::{ClockId, clock_gettime};
@@ -95,19 +95,11 @@ fn service(number: u32, change: impl FnOnce(&mut Service)) -> Service {
         resource_version: "1".to_owned(),
         labels: Labels::from([("app".to_owned(), format!("app-{number}"))]),
         load_balancer: true,
-        class: None,
         cluster_ips: vec![Ipv4Addr::from_bits(0xac10_0000 + number).into()],
-        family_policy: FamilyPolicy::Single,
         families: vec![Family::V4],
         ports: BTreeSet::from([80, 443].map(|number| Port { protocol: Protocol::Tcp, number })),
-        local: false,
         selector: BTreeMap::from([("app".to_owned(), format!("app-{number}"))]),
-        requests: Requests::default(),
-        ingress: Vec::new(),
-        status_differs: false,
-        allocated_from: None,
-        refusal: None,
-        silence: None,
+        ..Service::default()
     };
     change(&mut service);
     service

@@ -10,7 +10,7 @@ use arpeggio_common::model::{InterfaceName, Labels, NodeName};
 use ipnet::IpNet;
 
 /// Namespace and name of a Service.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceKey {
     /// Its namespace.
     pub namespace: String,
@@ -104,7 +104,7 @@ pub struct Refusal {
 }
 
 /// A Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
     /// Which.
     pub key: ServiceKey,

@@ -13,8 +13,8 @@ use arpeggio_common::model::{
 
 use crate::{
     cluster::{
-        AnnouncementContent, Endpoints, Family, FamilyPolicy, Node, ObservedAnnouncement, ObservedL2Status, Port,
-        Protocol, Refusal, Requests, Service, ServiceKey, Settings, Snapshot, Speaker,
+        AnnouncementContent, Endpoints, Family, Node, ObservedAnnouncement, ObservedL2Status, Port, Protocol, Refusal,
+        Service, ServiceKey, Settings, Snapshot, Speaker,
     },
     plan::{ConditionChange, Write},
 };
@@ -143,21 +143,11 @@ impl World {
             key: key(name),
             uid: format!("uid-{name}"),
             resource_version: "1".to_owned(),
-            labels: Labels::new(),
             load_balancer: true,
-            class: None,
             cluster_ips: vec![ip("10.96.0.1")],
-            family_policy: FamilyPolicy::Single,
             families: vec![Family::V4],
             ports: BTreeSet::from([Port { protocol: Protocol::Tcp, number }]),
-            local: false,
-            selector: BTreeMap::new(),
-            requests: Requests::default(),
-            ingress: Vec::new(),
-            status_differs: false,
-            allocated_from: None,
-            refusal: None,
-            silence: None,
+            ..Service::default()
         };
         let all = self.nodes.keys().cloned().collect();
         self.endpoints.insert(key(name), Endpoints { any: true, nodes: all, ending: BTreeSet::new() });

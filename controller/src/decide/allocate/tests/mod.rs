@@ -19,9 +19,7 @@ use arpeggio_common::model::{
 
 use super::{Allocation, Touched};
 use crate::{
-    cluster::{
-        Changes, Family, FamilyPolicy, PoolUsage, Port, Protocol, Refusal, Requests, Service, ServiceKey, Snapshot,
-    },
+    cluster::{Changes, Family, FamilyPolicy, PoolUsage, Port, Protocol, Refusal, Service, ServiceKey, Snapshot},
     decide::NoticeKind,
 };
 
@@ -80,21 +78,12 @@ fn service(name: &str) -> Service {
         key: key(name),
         uid: format!("uid-of-{name}"),
         resource_version: "1".to_owned(),
-        labels: Labels::new(),
         load_balancer: true,
-        class: None,
         cluster_ips: vec![ip("10.96.0.1")],
-        family_policy: FamilyPolicy::Single,
         families: vec![Family::V4],
         ports: ports(&[80]),
-        local: false,
         selector: BTreeMap::from([("app".to_owned(), "web".to_owned())]),
-        requests: Requests::default(),
-        ingress: Vec::new(),
-        status_differs: false,
-        allocated_from: None,
-        refusal: None,
-        silence: None,
+        ..Service::default()
     }
 }
 
