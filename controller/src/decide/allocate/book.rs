@@ -45,9 +45,12 @@ pub(super) struct Book {
     claims: BTreeMap<ServiceKey, Claim>,
     /// Addresses of pools that Services have which are not ours to look after.
     foreign: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
-    /// Pools and families of which something came free, or can be shared with others than before. `None` for the pool: of
-    /// one that is not there any more.
-    pub(super) loosened: BTreeSet<(Option<PoolId>, Family)>,
+    /// Pools and families of which something came free, or can be shared with others than before.
+    pub(super) loosened: BTreeSet<(PoolId, Family)>,
+    /// Addresses that somebody took or let go of.
+    pub(super) moved: BTreeSet<IpAddr>,
+    /// Pools and families of which every address is in use. Shared with those that were told so.
+    pub(super) spent: Arc<BTreeSet<(PoolId, Family)>>,
     /// Pools of which something else is in use than before.
     pub(super) dirty: BTreeSet<PoolId>,
     /// Users before the first change since this was last emptied; `None`: nobody asks.
@@ -132,7 +135,9 @@ impl Book {
             {
                 range.occupy(*address, terms.share.as_ref());
                 self.dirty.insert(id);
+                self.weigh(id, Family::of(*address));
             }
+            self.moved.insert(*address);
             let entry = self.entries.entry(*address).or_insert_with(|| Entry {
                 users: BTreeSet::new(),
                 ports: BTreeSet::new(),
@@ -162,17 +167,17 @@ impl Book {
             if free {
                 self.entries.remove(&address);
             }
-            let mut pool = None;
+            self.moved.insert(address);
             if let Some((id, range)) = self.pools.range_mut(address) {
                 if free {
                     range.vacate(address, share.as_ref());
                 } else {
                     range.loosen(address, share.as_ref());
                 }
-                pool = Some(id);
                 self.dirty.insert(id);
+                self.loosened.insert((id, Family::of(address)));
+                self.weigh(id, Family::of(address));
             }
-            self.loosened.insert((pool, Family::of(address)));
             self.mark_foreign(address);
         }
     }
@@ -185,11 +190,26 @@ impl Book {
         let foreign = self.foreign.contains_key(&address);
         let Some((id, range)) = self.pools.range_mut(address) else { return };
         self.dirty.insert(id);
+        let family = Family::of(address);
         if foreign {
             range.occupy(address, None);
         } else {
             range.vacate(address, None);
-            self.loosened.insert((Some(id), Family::of(address)));
+            self.loosened.insert((id, family));
+        }
+        self.weigh(id, family);
+    }
+
+    /// Finds out whether every address of a family in a pool is in use.
+    fn weigh(&mut self, id: PoolId, family: Family) {
+        let spent = self.pools.get(id).is_spent(family);
+        if spent != self.spent.contains(&(id, family)) {
+            let all = Arc::make_mut(&mut self.spent);
+            if spent {
+                all.insert((id, family))
+            } else {
+                all.remove(&(id, family))
+            };
         }
     }
 
@@ -207,6 +227,7 @@ impl Book {
             self.foreign.entry(*address).or_default().insert(key.clone());
         }
         for address in before.iter().chain(now) {
+            self.moved.insert(*address);
             self.mark_foreign(*address);
         }
     }

@@ -33,6 +33,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    ops::Bound,
     sync::Arc,
 };
 
@@ -49,13 +50,46 @@ use self::{
 };
 use crate::cluster::{Changes, Family, PoolUsage, Refusal, Service, ServiceKey, Settings, Snapshot};
 
-/// What makes it worthwhile to look at a Service again that did not get everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
+/// What a Service waits for that did not get everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hope {
     /// Anything that comes free.
-    ForAnything,
+    Anything,
     /// An address of a family out of one pool: for the second address of a Service.
-    For(PoolId, Family),
+    Second(PoolId, Family),
+    /// Exactly these.
+    Exactly(Vec<IpAddr>),
+}
+
+/// A Service that did not get everything: what makes it worthwhile to look at it again.
+#[derive(Clone, Debug)]
+struct Waiting {
+    hope: Hope,
+    /// It may have an address that others have.
+    shares: bool,
+    /// What was spent when it was told what it lacks: names of spent pools stand in that.
+    told: Arc<BTreeSet<(PoolId, Family)>>,
+}
+
+impl Waiting {
+    /// Whether it may get something now that it could not have before, or is refused for another reason.
+    fn is_concerned(&self, loosened: &BTreeSet<(PoolId, Family)>, moved: &BTreeSet<IpAddr>, book: &Book) -> bool {
+        // Whoever shares with nobody has no use for what was taken again meanwhile by one that waited like it.
+        let useful = |came: &(PoolId, Family)| self.shares || !book.spent.contains(came);
+        match &self.hope {
+            Hope::Anything => loosened.iter().any(useful),
+            Hope::Second(pool, family) => {
+                let came = (*pool, *family);
+                loosened.contains(&came) && useful(&came)
+            }
+            Hope::Exactly(addresses) => addresses.iter().any(|address| moved.contains(address)),
+        }
+    }
+
+    /// Whether it was told of other pools than those that are spent now.
+    fn is_out_of_date(&self, book: &Book) -> bool {
+        !matches!(self.hope, Hope::Exactly(_)) && self.told != book.spent
+    }
 }
 
 /// Whose a Service is.
@@ -88,7 +122,7 @@ pub struct Allocation {
     /// Addresses of Services that are not.
     foreign: BTreeMap<ServiceKey, Vec<IpAddr>>,
     /// Services that did not get everything.
-    waiting: BTreeMap<ServiceKey, Waits>,
+    waiting: BTreeMap<ServiceKey, Waiting>,
     usage: BTreeMap<String, PoolUsage>,
     /// Services with notices.
     noticed: BTreeSet<ServiceKey>,
@@ -262,31 +296,46 @@ impl Allocation {
         }
     }
 
-    /// Looks again at Services that wait for something, as long as something comes free; by name.
+    /// Looks again at Services that wait for something, by name, as long as something comes free; and at those that were told
+    /// what is no longer so.
     fn wake(&mut self, snapshot: &Snapshot) {
         loop {
-            let loosened = std::mem::take(&mut self.book.loosened);
-            let mut keys = std::mem::take(&mut self.evicted);
-            let evicted = keys.clone();
-            if !loosened.is_empty() {
-                let worth = |waits: &Waits| match waits {
-                    Waits::ForAnything => true,
-                    Waits::For(pool, family) => loosened.contains(&(Some(*pool), *family)),
-                };
-                keys.extend(self.waiting.iter().filter(|(_, waits)| worth(waits)).map(|(key, _)| key.clone()));
+            let evicted = std::mem::take(&mut self.evicted);
+            for key in &evicted {
+                self.look_again(snapshot, key, |taken| Some(Why::Taken(taken)));
             }
-            if keys.is_empty() {
+            let loosened = std::mem::take(&mut self.book.loosened);
+            let moved = std::mem::take(&mut self.book.moved);
+            let news = !(loosened.is_empty() && moved.is_empty());
+            self.look_again_where(snapshot, |waiting, book| {
+                (news && waiting.is_concerned(&loosened, &moved, book)) || waiting.is_out_of_date(book)
+            });
+            if self.evicted.is_empty() && self.book.loosened.is_empty() && self.book.moved.is_empty() {
                 return;
             }
-            for key in keys {
-                let Some(service) = snapshot.services.get(&key) else { continue };
-                let Ok(demand) = Demand::of(service) else { continue };
-                let Some(record) = self.records.get(&key) else { continue };
-                let had = record.decided().to_vec();
-                let lost = had.first().filter(|_| evicted.contains(&key)).map(|address| Why::Taken(*address));
-                self.settle(service, &demand, &Past { had, lost });
-            }
         }
+    }
+
+    /// Looks again at those that `concerns` picks out; by name, and each asked only when it is its turn.
+    fn look_again_where(&mut self, snapshot: &Snapshot, concerns: impl Fn(&Waiting, &Book) -> bool) {
+        let mut last: Option<ServiceKey> = None;
+        loop {
+            let from = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+            let mut rest = self.waiting.range::<ServiceKey, _>((from, Bound::Unbounded));
+            let Some((key, _)) = rest.find(|(_, waiting)| concerns(waiting, &self.book)) else { return };
+            let key = key.clone();
+            self.look_again(snapshot, &key, |_| None);
+            last = Some(key);
+        }
+    }
+
+    /// `lost`: why it may not keep the first address that it had.
+    fn look_again(&mut self, snapshot: &Snapshot, key: &ServiceKey, lost: impl FnOnce(IpAddr) -> Option<Why>) {
+        let (Some(service), Some(record)) = (snapshot.services.get(key), self.records.get(key)) else { return };
+        let Ok(demand) = Demand::of(service) else { return };
+        let had = record.decided().to_vec();
+        let lost = had.first().copied().and_then(lost);
+        self.settle(service, &demand, &Past { had, lost });
     }
 
     /// Keeps in mind what a Service had before this call.

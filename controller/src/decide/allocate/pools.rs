@@ -33,6 +33,11 @@ impl Stock {
         ranges.fold((0, 0), |(total, used), range| (range.total().saturating_add(total), used + range.used()))
     }
 
+    /// Whether every address of a family is in use.
+    pub(super) fn is_spent(&self, family: Family) -> bool {
+        self.ranges.iter().all(|range| range.family() != family || range.used() == range.total())
+    }
+
     /// The first address to give away: ranges in the order written, the lowest address of each.
     pub(super) fn lowest(
         &mut self,

@@ -111,10 +111,7 @@ fn lacks_all(pools: &Pools, id: PoolId, demand: &Demand) -> String {
         Families::One(family) => lacks(pools, id, family, demand),
         Families::Both { fallback: Some(_) } => Family::ALL.map(|family| lacks(pools, id, family, demand)).join(", "),
         Families::Both { fallback: None } => {
-            let spent = Family::ALL.into_iter().filter(|family| {
-                let (total, used) = pools.get(id).count(*family);
-                used >= total
-            });
+            let spent = Family::ALL.into_iter().filter(|family| pools.get(id).is_spent(*family));
             let spent: Vec<String> = spent.map(|family| lacks(pools, id, family, demand)).collect();
             spent.join(", ")
         }

@@ -1,9 +1,9 @@
 //! One Service: what it may keep, what it gets, and what it is told (MetalLB behaviour 2.2).
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    Allocation, Waits,
+    Allocation, Hope, Waiting,
     book::Claim,
     choose::{choose, may_have, second},
     record::Current,
@@ -23,7 +23,7 @@ pub(super) struct Verdict {
     /// Why it has one address although it would rather have two.
     single: Option<String>,
     /// What may make it worth another look.
-    waits: Option<Waits>,
+    waits: Option<Waiting>,
 }
 
 impl Verdict {
@@ -170,7 +170,7 @@ impl Allocation {
                 let (total, _) = self.book.pools.get(pool).count(family);
                 Some(Verdict {
                     single: Some(single),
-                    waits: (total > 0).then_some(Waits::For(pool, family)),
+                    waits: (total > 0).then(|| self.waits(Hope::Second(pool, family), demand)),
                     ..Verdict::default()
                 })
             }
@@ -188,9 +188,15 @@ impl Allocation {
             }
             Err(message) => {
                 let refusal = refusal::refusal(refusal::FAILED, message);
-                Verdict { waits: Some(Waits::ForAnything), ..Verdict::refused(refusal) }
+                let hope = wanted.map_or(Hope::Anything, |wanted| Hope::Exactly(wanted.to_vec()));
+                Verdict { waits: Some(self.waits(hope, demand)), ..Verdict::refused(refusal) }
             }
         }
+    }
+
+    /// A Service that was told just now what it lacks.
+    fn waits(&self, hope: Hope, demand: &Demand) -> Waiting {
+        Waiting { hope, shares: demand.terms.share.is_some(), told: Arc::clone(&self.book.spent) }
     }
 
     /// Writes down what was decided, and what there is to tell: only what is new (MetalLB behaviour 2.6).

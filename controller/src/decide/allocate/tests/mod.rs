@@ -300,8 +300,8 @@ impl Cluster {
         assert_eq!(restarted.events, [], "a restart is no news");
         for key in self.snapshot.services.keys() {
             assert_eq!(restarted.allocation.given(key), self.allocation.given(key), "{key} after a restart");
-            let reason = |allocation: &Allocation| allocation.outcome(key).map(|o| o.refusal.clone().map(|r| r.reason));
-            assert_eq!(reason(&restarted.allocation), reason(&self.allocation), "{key} after a restart");
+            let refusal = |allocation: &Allocation| allocation.outcome(key).map(|outcome| outcome.refusal.clone());
+            assert_eq!(refusal(&restarted.allocation), refusal(&self.allocation), "{key} after a restart");
         }
         assert_eq!(restarted.allocation.usage(), self.allocation.usage(), "after a restart");
         self.check_sharing();

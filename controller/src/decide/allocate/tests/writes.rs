@@ -119,6 +119,50 @@ fn a_refusal_is_told_once_and_told_anew_when_it_is_another() {
 }
 
 #[test]
+fn a_refusal_tells_of_what_is_spent_now() {
+    let mut cluster = Cluster::new([pool("home", &["192.0.2.1-192.0.2.2", "2001:db8::1/128"])]);
+    let both = service("default/c").dual(FamilyPolicy::Require, Family::V4).shares("key");
+    cluster.apply_all([service("default/a").v6(), both]);
+    let shared = ", and none of these to share under key \"key\"";
+    let six = format!("pool home: no free IPv6 address (1 of 1 in use{shared})");
+    assert_eq!(cluster.told("default/c"), ("AllocationFailed", &*six));
+    // Nothing comes free, and yet it is another story.
+    cluster.apply_all([service("default/d"), service("default/e")]);
+    let four = format!("pool home: no free IPv4 address (2 of 2 in use{shared})");
+    assert_eq!(cluster.told("default/c").1, format!("{four}, {}", six.strip_prefix("pool home: ").unwrap()));
+    cluster.delete("default/d");
+    assert_eq!(cluster.told("default/c").1, six);
+    cluster.delete("default/a");
+    assert_eq!(cluster.has("default/c"), "192.0.2.1 2001:db8::1");
+}
+
+#[test]
+fn a_refusal_names_a_user_of_the_present() {
+    let mut cluster = Cluster::new([home()]);
+    let sharing = |name, port| service(name).shares("key").ports(&[port]).wants("192.0.2.5");
+    cluster.apply_all([sharing("default/m", 80), service("default/z").wants("192.0.2.5")]);
+    let told =
+        |user| format!("192.0.2.5 is in use by {user}, which shares it only with Services that have its sharing key");
+    assert_eq!(cluster.told("default/z").1, told("default/m"));
+    cluster.apply(sharing("default/b", 81));
+    assert_eq!(cluster.told("default/z").1, told("default/b"), "the first by name");
+    cluster.delete("default/b");
+    assert_eq!(cluster.told("default/z").1, told("default/m"));
+    cluster.delete("default/m");
+    assert_eq!(cluster.has("default/z"), "192.0.2.5");
+}
+
+#[test]
+fn one_that_takes_what_came_free_wakes_nobody_else_in_vain() {
+    let mut cluster = Cluster::new([pool("home", &["192.0.2.1/32"])]);
+    cluster.apply_all(["default/a", "default/b", "default/c", "default/d"].map(service));
+    cluster.reasons();
+    cluster.delete("default/a");
+    assert_eq!(cluster.has("default/b"), "192.0.2.1");
+    assert_eq!(cluster.reasons(), [("b".to_owned(), "IPAllocated")]);
+}
+
+#[test]
 fn notices_are_of_the_latest_call_only() {
     let mut cluster = Cluster::new([home()]);
     cluster.post(service("default/a"));
