@@ -6,18 +6,31 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "agent")]
 pub mod app;
+#[cfg(feature = "agent")]
 pub mod args;
+#[cfg(feature = "agent")]
 mod causes;
+#[cfg(feature = "agent")]
 pub mod cli;
+#[cfg(feature = "agent")]
 pub mod clock;
+#[cfg(feature = "agent")]
 pub mod dataplane;
+#[cfg(feature = "agent")]
 pub mod decide;
+#[cfg(feature = "agent")]
 mod ethtool;
+#[cfg(feature = "agent")]
 pub mod frames;
+#[cfg(feature = "agent")]
 mod netlink;
+#[cfg(feature = "agent")]
 mod probes;
+#[cfg(feature = "agent")]
 pub mod publish;
+#[cfg(feature = "agent")]
 pub mod status;
 pub mod succession;
 pub mod world;

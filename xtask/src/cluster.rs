@@ -18,13 +18,13 @@ use nix::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ebpf, image, kube,
+    build, ebpf, image, kube,
     lab::{
         abandoned,
         cluster::{Cluster, Controller, Options, Speaker},
         eventually, remove_abandoned,
     },
-    paths, sh, test, ui,
+    paths, sh, ui,
 };
 
 /// How long a cluster may take to come up; building its programs comes before.
@@ -187,7 +187,7 @@ impl Ours {
 }
 
 /// Compiles what the cluster starts, and packs it where pods are to run it.
-fn build(up: &Up) -> Result<Option<PathBuf>> {
+fn prepare(up: &Up) -> Result<Option<PathBuf>> {
     ebpf::run(&ebpf::Args::default())?;
     if up.bare {
         return Ok(None);
@@ -198,15 +198,14 @@ fn build(up: &Up) -> Result<Option<PathBuf>> {
         return Ok(Some(wanted.archive));
     }
     let step = ui::Step::begin("Building controller and agent");
-    test::build_agent()?;
-    test::build_controller()?;
+    build::own_programs()?;
     step.done("built");
     Ok(None)
 }
 
 fn foreground(up: &Up) -> Result<()> {
     ensure!(running()?.is_none(), "a cluster runs already; `cargo xtask cluster down` ends it");
-    let image = build(up)?;
+    let image = prepare(up)?;
     let step = ui::Step::begin("Starting a cluster");
     let cluster = Cluster::start(&options(up))?;
     step.done(format_args!("{} nodes, {} MiB", up.nodes, cluster.memory_kib()? / 1024));
@@ -245,7 +244,7 @@ fn tour(cluster: &Cluster) {
 fn background(up: &Up) -> Result<()> {
     ensure!(running()?.is_none(), "a cluster runs already; `cargo xtask cluster down` ends it");
     // Here, where its progress can be seen: it can take minutes, and is found ready afterwards.
-    drop(build(up)?);
+    drop(prepare(up)?);
     let wanted = options(up);
     crate::setup::ensure(&wanted.purposes())?;
     kube::ensure(&wanted.programs())?;

@@ -1,10 +1,10 @@
 //! `cargo xtask generate`: files of the tree that are made from code. Today: `manifests/crds`, from the types of `common::api`.
 
-use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{manifests, sh, ui};
+use crate::{build, manifests, paths, sh, ui};
 
 /// `cargo xtask generate`.
 #[derive(clap::Args)]
@@ -46,10 +46,10 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The definitions of our kinds, as a program of the crate that has the types prints them: this one needs nothing of Kubernetes.
 fn definitions() -> Result<Files> {
-    let shell = sh::shell()?;
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let run = sh::cmd!(shell, "{cargo} run --quiet --locked --package arpeggio-common --features api --example crds");
-    serde_json::from_str(&sh::read(run)?).context("read what the example 'crds' of arpeggio-common printed")
+    let mut command = build::cargo("build", &paths::profile_name());
+    command.args(["--quiet", "--locked", "--example", "crds"]);
+    sh::stream(command)?;
+    serde_json::from_str(&sh::read(Command::new(paths::example("crds")))?).context("read what the example 'crds' of arpeggio-common printed")
 }
 
 fn read(folder: &Path) -> Result<Files> {

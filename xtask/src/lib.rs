@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bench;
+mod build;
 pub mod cluster;
 pub mod demo;
 pub mod ebpf;

@@ -16,7 +16,7 @@ pub use capture::{Arrival, Capture, CaptureError};
 pub use enquiry::{Asking, Enquiry, EnquiryError};
 pub use filter::Heard;
 pub use frame::Frame;
-pub use gratuitous::{CLAIM_ROUNDS_NS, Gratuitous, GratuitousStep, Pace};
+pub use gratuitous::{Gratuitous, GratuitousStep, Pace};
 pub use groups::{CHANGES_PER_CALL, GROUPS_PER_SOCKET, GroupError, GroupReport, Groups, Membership};
 pub use responder::{Responder, ResponderApplied, ResponderError, ResponderLive, ResponderLosses, USER_MODE_REASON};
 pub(crate) use socket::link_address;

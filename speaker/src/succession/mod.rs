@@ -13,6 +13,9 @@ mod shared;
 mod types;
 mod watch;
 
+/// When an address is claimed, in nanoseconds after its first claim left.
+pub const CLAIM_ROUNDS_NS: [u64; 6] = [0, 50_000_000, 200_000_000, 1_000_000_000, 2_000_000_000, 4_000_000_000];
+
 pub use node::Succession;
 pub use pace::{Pace, PaceError};
 pub use recorder::Recorder;

@@ -10,10 +10,10 @@ use anyhow::Result;
 
 use self::stage::Stage;
 use crate::{
-    ebpf,
+    build, ebpf,
     lab::{abandoned, remove_abandoned, undo},
     setup::{self, Purpose},
-    test, ui,
+    ui,
 };
 
 /// `cargo xtask demo`.
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     setup::ensure(&[Purpose::Lab])?;
     ebpf::run(&ebpf::Args::default())?;
     let step = ui::Step::begin("Building the agent");
-    test::build_agent()?;
+    build::own_programs()?;
     step.done("built");
 
     let mut stage = Stage::new()?;

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{paths, sh, test};
+use crate::{build, paths, sh};
 
 /// The programs, by package.
 const PROGRAMS: [(&str, &str); 2] = [("arpeggio-controller", "controller"), ("arpeggio-speaker", "speaker")];
@@ -41,9 +41,7 @@ pub(super) fn fixed() -> Result<Vec<(PathBuf, PathBuf)>> {
 /// # Errors
 /// If they do not compile.
 pub(super) fn quick(scratch: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
-    // Exactly as the tiers of tests build them: another selection of packages would compile every dependency anew.
-    test::build_agent()?;
-    test::build_controller()?;
+    build::own_programs()?;
     let mut files = Vec::new();
     let mut libraries = BTreeSet::new();
     for (_, name) in PROGRAMS {

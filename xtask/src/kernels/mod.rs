@@ -15,7 +15,7 @@ pub use self::{
     fetch::Kernel,
 };
 use crate::{
-    paths,
+    build, paths,
     test::{BuiltTest, Counter, Options, Tally, TestProgram, built_tests},
     ui,
 };
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// # Errors
 /// If the kernels or the programs cannot be had.
 pub fn tier(options: &Options) -> Result<Tally> {
-    crate::test::build_agent()?;
+    build::own_programs()?;
     let programs = PROGRAMS.map(|(package, name, _)| TestProgram { package: package.into(), name: name.into() });
     let built = built_tests(&programs)?;
     let mut tally = Tally::default();

@@ -12,7 +12,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::ValueEnum;
 
-pub(crate) use self::run::{build_agent, build_controller};
 pub use self::{
     run::{BuiltTest, built_tests},
     tally::{Counter, Tally},

@@ -14,7 +14,7 @@ use super::{
     tier::{TestProgram, programs},
 };
 use crate::{
-    image, kernels, kube, lab, paths,
+    build, image, kernels, kube, lab, paths,
     setup::{self, Purpose},
     sh, sim, ui,
 };
@@ -26,7 +26,7 @@ use crate::{
 pub(super) fn tier(tier: Tier, options: &Options) -> Result<Tally> {
     match tier {
         Tier::Unit => unit(options),
-        // Optimised: what is simulated in a minute would take ten.
+        // Optimised: what is simulated in a minute would take ten. Alone, for it needs little of what the others need.
         Tier::Simulation => cargo_tests(Tier::Simulation, options, &["--nocapture"]),
         Tier::Program => {
             need_root()?;
@@ -52,14 +52,14 @@ fn need_root() -> Result<()> {
 }
 
 fn unit(options: &Options) -> Result<Tally> {
-    let mut command = cargo("test");
-    command.args(["--workspace", "--lib", "--bins"]);
+    let mut command = build::cargo("test", "test");
+    command.args(["--no-fail-fast", "--lib", "--bins"]);
     for program in programs()?.iter().filter(|program| program.tier() == Tier::Unit) {
         command.args(["--test", &program.name]);
     }
     let mut tally = count(filtered(command, options, &[]))?;
-    let mut documentation = cargo("test");
-    documentation.args(["--workspace", "--doc"]);
+    let mut documentation = build::cargo("test", "test");
+    documentation.args(["--no-fail-fast", "--doc"]);
     tally += count(filtered(documentation, options, &[]))?;
     Ok(tally)
 }
@@ -67,7 +67,7 @@ fn unit(options: &Options) -> Result<Tally> {
 fn netns(options: &Options) -> Result<Tally> {
     need_root()?;
     setup::ensure(&[Purpose::Lab])?;
-    build_agent()?;
+    build::own_programs()?;
     let threads = options.threads.map_or_else(processors, |threads| threads.to_string());
     cargo_tests(Tier::Netns, options, &["--test-threads", &threads])
 }
@@ -78,8 +78,7 @@ fn cluster(tier: Tier, options: &Options, wanted: &lab::cluster::Options) -> Res
     setup::ensure(&wanted.purposes())?;
     // Here, where progress is shown: building them takes minutes.
     kube::ensure(&wanted.programs())?;
-    build_agent()?;
-    build_controller()?;
+    build::own_programs()?;
     cargo_tests(tier, options, &["--test-threads", "1"])
 }
 
@@ -87,47 +86,21 @@ fn processors() -> String {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
 }
 
-/// Builds the speaker and its example programs, which tests start.
-///
-/// # Errors
-/// If it does not compile; the compiler has said why.
-pub(crate) fn build_agent() -> Result<()> {
-    let mut command = cargo("build");
-    command.args(["--quiet", "--package", "arpeggio-speaker", "--bins", "--examples"]);
-    sh::stream(command)
-}
-
-/// Builds the controller, which clusters start.
-///
-/// # Errors
-/// If it does not compile; the compiler has said why.
-pub(crate) fn build_controller() -> Result<()> {
-    let mut command = cargo("build");
-    command.args(["--quiet", "--package", "arpeggio-controller", "--bins"]);
-    sh::stream(command)
-}
-
 /// Runs every test program of a tier.
 fn cargo_tests(tier: Tier, options: &Options, arguments: &[&str]) -> Result<Tally> {
     let mut tally = Tally::default();
     for TestProgram { package, name } in programs()?.into_iter().filter(|program| program.tier() == tier) {
-        let mut command = cargo("test");
-        command.args(["--package", &package, "--test", &name]);
-        if tier == Tier::Simulation {
-            command.args(["--profile", sim::PROFILE]);
-        }
+        let mut command = if tier == Tier::Simulation {
+            let mut command = Command::new("cargo");
+            command.current_dir(paths::root()).args(["test", "--package", &package, "--profile", sim::PROFILE]);
+            command
+        } else {
+            build::cargo("test", "test")
+        };
+        command.args(["--no-fail-fast", "--test", &name]);
         tally += count(filtered(command, options, arguments))?;
     }
     Ok(tally)
-}
-
-fn cargo(verb: &str) -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(paths::root()).arg(verb);
-    if verb == "test" {
-        command.arg("--no-fail-fast");
-    }
-    command
 }
 
 fn filtered(mut command: Command, options: &Options, arguments: &[&str]) -> Command {
@@ -181,9 +154,9 @@ struct ArtifactTarget {
 /// If they do not compile; the compiler has said why.
 pub fn built_tests(programs: &[TestProgram]) -> Result<Vec<BuiltTest>> {
     let mut built = Vec::new();
-    for TestProgram { package, name } in programs {
-        let mut command = cargo("test");
-        command.args(["--no-run", "--message-format", "json-render-diagnostics", "--package", package, "--test", name]);
+    for TestProgram { name, .. } in programs {
+        let mut command = build::cargo("test", "test");
+        command.args(["--no-run", "--message-format", "json-render-diagnostics", "--test", name]);
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
         let output = output.with_context(|| sh::not_started(&command))?;
         if !output.status.success() {

@@ -20,12 +20,9 @@ use arpeggio_common::{model::NodeId, wire::Mac};
 
 use self::pace::Bucket;
 use super::{Frame, messages::push_claim};
-use crate::dataplane::Place;
+use crate::{dataplane::Place, succession::CLAIM_ROUNDS_NS};
 
 pub use self::pace::Pace;
-
-/// When an address is claimed, in nanoseconds after its first claim left.
-pub const CLAIM_ROUNDS_NS: [u64; 6] = [0, 50_000_000, 200_000_000, 1_000_000_000, 2_000_000_000, 4_000_000_000];
 
 /// Two rounds of one address are never nearer than this, however late the pace made the earlier one.
 const LEAST_DISTANCE_NS: u64 = CLAIM_ROUNDS_NS[1];

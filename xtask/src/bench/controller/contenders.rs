@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{paths, sh, ui};
+use crate::{build, paths, sh, ui};
 
 /// The name of the yardstick.
 pub(super) const PLAIN: &str = "plain writer";
@@ -63,11 +63,7 @@ impl Programs {
             ("release".to_owned(), paths::target().join("release"))
         };
         let step = ui::Step::begin("building controller, agent and the bulk client");
-        let mut command = Command::new("cargo");
-        command.current_dir(paths::root()).args(["build", "--quiet", "--profile", &profile]);
-        command.args(["--package", "arpeggio-controller", "--package", "arpeggio-speaker"]);
-        command.args(["--bin", "controller", "--bin", "speaker", "--example", "services"]);
-        sh::run(command)?;
+        build::programs(&profile)?;
         step.done("built");
         Ok(Self { services: folder.join("examples/services"), folder })
     }

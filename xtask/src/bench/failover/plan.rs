@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, path::PathBuf, process::Command};
 
 use anyhow::Result;
 
-use crate::{paths, sh, ui};
+use crate::{build, paths, sh, ui};
 
 /// The address that is kept alive.
 pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
@@ -33,17 +33,9 @@ impl Plan {
     pub(super) fn build(&self) -> Result<()> {
         let step = ui::Step::begin("building the agent and the clients");
         // The clients as they are for the lab: beside this very program.
-        let own = paths::profile_name();
-        for (profile, what) in [
-            (own.as_str(), &["--example", "asker", "--example", "udp"][..]),
-            (if self.quick { &own } else { "release" }, &["--bin", "speaker"]),
-        ] {
-            let mut command = Command::new("cargo");
-            command.current_dir(paths::root()).args(["build", "--quiet", "--package", "arpeggio-speaker"]);
-            sh::run({
-                command.args(["--profile", profile]).args(what);
-                command
-            })?;
+        build::own_programs()?;
+        if !self.quick {
+            build::programs("release")?;
         }
         step.done("built");
         Ok(())

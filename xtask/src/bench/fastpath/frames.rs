@@ -8,8 +8,8 @@ use crate::{sh, ui};
 /// Measures every program on every frame.
 pub(super) fn measure(plan: &Plan) -> Result<Frames> {
     let step = ui::Step::begin("measuring frame by frame");
-    let mut command = plan.cargo("bench");
-    command.args(["--quiet", "--bench", "fastpath", "--"]);
+    let mut command = plan.benchmark();
+    command.args(["--quiet", "--"]);
     command.args(["--repeat", &plan.repeat.to_string(), "--readings", &plan.readings.to_string()]);
     let frames = parse(&sh::read(command)?)?;
     step.done(format_args!("{} readings of each", frames.readings));

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::Result;
 
-use crate::{paths, sh, ui};
+use crate::{build, paths, sh, ui};
 
 /// The size of a run.
 pub(super) struct Plan {
@@ -68,20 +68,18 @@ impl Plan {
     /// If they do not compile.
     pub(super) fn build(&self) -> Result<()> {
         let step = ui::Step::begin(format!("building the agent, profile {}", self.profile));
-        let mut command = self.cargo("build");
-        command.args(["--quiet", "--bins", "--example", "asker"]);
-        sh::run(command)?;
-        let mut command = self.cargo("bench");
-        command.args(["--quiet", "--bench", "fastpath", "--no-run"]);
+        build::programs(self.profile)?;
+        let mut command = self.benchmark();
+        command.args(["--quiet", "--no-run"]);
         sh::run(command)?;
         step.done("built");
         Ok(())
     }
 
-    /// `cargo VERB` about the speaker's crate.
-    pub(super) fn cargo(&self, verb: &str) -> Command {
-        let mut command = Command::new("cargo");
-        command.current_dir(paths::root()).args([verb, "--package", "arpeggio-speaker", "--profile", self.profile]);
+    /// `cargo bench` with the benchmark program.
+    pub(super) fn benchmark(&self) -> Command {
+        let mut command = build::cargo("bench", self.profile);
+        command.args(["--bench", "fastpath"]);
         command
     }
 

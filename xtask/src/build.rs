@@ -1,0 +1,36 @@
+//! Compiling the programs of this workspace.
+//!
+//! Cargo compiles a dependency with the features that the selected packages want of it. Every selection of packages would
+//! compile the large ones anew, minutes each time: so there is one selection, everything, and what is built of it is named.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{paths, sh};
+
+/// `cargo VERB` about the whole workspace: the caller names targets.
+pub(crate) fn cargo(verb: &str, profile: &str) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(paths::root()).args([verb, "--workspace", "--profile", profile]);
+    command
+}
+
+/// Builds the speaker, the controller and the clients that measure them; in the profile of this very program they are what
+/// tests start.
+///
+/// # Errors
+/// If they do not compile; the compiler has said why.
+pub(crate) fn programs(profile: &str) -> Result<()> {
+    let mut command = cargo("build", profile);
+    command.args(["--quiet", "--bin", "speaker", "--bin", "controller", "--examples"]);
+    sh::stream(command)
+}
+
+/// The same in the profile of this very program.
+///
+/// # Errors
+/// If they do not compile; the compiler has said why.
+pub(crate) fn own_programs() -> Result<()> {
+    programs(&paths::profile_name())
+}
