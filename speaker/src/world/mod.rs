@@ -19,7 +19,8 @@ mod problem;
 mod sources;
 #[cfg(feature = "agent")]
 mod task;
-#[cfg(all(test, feature = "agent"))]
+#[cfg(test)]
+#[cfg(feature = "agent")]
 pub(crate) mod testing;
 mod yaml;
 
