@@ -130,7 +130,7 @@ fn who_is_not_next_waits_and_asks_before_it_claims() {
 fn the_better_candidate_wins_and_the_other_is_told_once() {
     let mut bench = Bench::owner();
     let effects = bench.seen(voice(2), SightingKind::Claim);
-    assert_eq!(effects, [Effect::Defend(PLACE)]);
+    assert_eq!(effects, [Effect::Claim(PLACE)]);
     assert_eq!(bench.seen(voice(2), SightingKind::Claim), [], "the second frame of the same round");
     let effects = bench.seen(voice(0), SightingKind::Claim);
     assert_eq!(effects, [Effect::Ask(PLACE, Some(voice(0).mac))], "whether it hears");
@@ -165,7 +165,7 @@ fn a_better_candidate_that_does_not_hear_is_not_yielded_to() {
 fn who_does_not_heed_two_defences_has_the_address_if_it_hears() {
     let mut bench = Bench::owner();
     for _ in 0..2 {
-        assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Defend(PLACE)]);
+        assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Claim(PLACE)]);
         bench.now_ns += 150 * MS;
     }
     assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(2).mac))]);

@@ -60,10 +60,11 @@ impl Turn<'_> {
         if claims && row >= DEFENCES {
             return self.test(tenure, seen.voice, Cause::Unheeded);
         }
-        // An answer to a question of ours, or a claim of somebody who ranks behind: one frame, and the two agree.
+        // An answer to a question of ours, or a claim of somebody who ranks behind: one frame, and the two agree. All others may
+        // hear the rival's claims last: so all rounds are sent.
         let defences = if claims { row + 1 } else { row };
         self.machine.state = State::Owner(Tenure { defences, defended_ns: Some(now_ns), ..tenure });
-        self.effects.push(Effect::Defend(self.context.place));
+        self.effects.push(Effect::Claim(self.context.place));
     }
 
     /// The address is the rival's, if it hears. Clients would reach nobody at one that is heard and does not hear, and this
