@@ -49,7 +49,8 @@ fn definitions() -> Result<Files> {
     let mut command = build::cargo("build", &paths::profile_name());
     command.args(["--quiet", "--locked", "--example", "crds"]);
     sh::stream(command)?;
-    serde_json::from_str(&sh::read(Command::new(paths::example("crds")))?).context("read what the example 'crds' of arpeggio-common printed")
+    serde_json::from_str(&sh::read(Command::new(paths::example("crds")))?)
+        .context("read what the example 'crds' of arpeggio-common printed")
 }
 
 fn read(folder: &Path) -> Result<Files> {

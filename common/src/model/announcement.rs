@@ -1,6 +1,6 @@
 //! One address and who may speak for it: the shape of `Announcement.spec` after validation.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::{InterfaceName, NodeName};
 
@@ -29,7 +29,8 @@ pub enum AnnouncementError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
     address: IpAddr,
-    candidates: Vec<NodeName>,
+    /// Shared by all that have the same: ten thousand addresses have a handful of orders.
+    candidates: Arc<[NodeName]>,
     interfaces: BTreeSet<InterfaceName>,
     mode: Mode,
 }
@@ -42,7 +43,7 @@ impl Announcement {
     /// When the address is not a unicast one, or a candidate is named twice.
     pub fn new(
         address: IpAddr,
-        candidates: Vec<NodeName>,
+        candidates: impl Into<Arc<[NodeName]>>,
         interfaces: BTreeSet<InterfaceName>,
         mode: Mode,
     ) -> Result<Self, AnnouncementError> {
@@ -57,6 +58,7 @@ impl Announcement {
         if let Some(wrong) = wrong {
             return Err(AnnouncementError::Address(address, wrong));
         }
+        let candidates = candidates.into();
         let mut seen = BTreeSet::new();
         if let Some(twice) = candidates.iter().find(|candidate| !seen.insert(*candidate)) {
             return Err(AnnouncementError::Twice(twice.clone(), address));

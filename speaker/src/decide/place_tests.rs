@@ -19,7 +19,7 @@ use crate::{
 fn announcement(address: &str, candidates: &[&str], interfaces: &[&str]) -> Announcement {
     Announcement::new(
         address.parse().unwrap(),
-        candidates.iter().map(|name| NodeName::try_from(*name).unwrap()).collect(),
+        candidates.iter().map(|name| NodeName::try_from(*name).unwrap()).collect::<Vec<_>>(),
         interfaces.iter().map(|name| InterfaceName::try_from(*name).unwrap()).collect(),
         Mode::Exclusive,
     )

@@ -67,7 +67,7 @@ pub struct Config {
     /// configuration before it: ten thousand of them change one by one.
     pub announcements: BTreeMap<IpAddr, Arc<Announcement>>,
     /// The pool an address was taken from, where the file says so; told in the status, decides nothing.
-    pub pools: BTreeMap<IpAddr, String>,
+    pub pools: BTreeMap<IpAddr, Arc<str>>,
     /// How the program is attached; interfaces that are not named here have [`AttachPolicy::Auto`].
     pub policies: BTreeMap<InterfaceName, AttachPolicy>,
     /// Time between two unasked announcements of every owned address; `None`: only on changes.

@@ -336,7 +336,7 @@ fn interface() -> impl Strategy<Value = InterfaceName> {
 
 fn announcement() -> impl Strategy<Value = Announcement> {
     let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
-    let candidates = proptest::collection::btree_set(name(), 0..5).prop_map(|names| names.into_iter().collect());
+    let candidates = proptest::collection::btree_set(name(), 0..5).prop_map(|names| names.into_iter().collect::<Vec<_>>());
     let interfaces = proptest::collection::btree_set(interface(), 0..3);
     let mode = prop_oneof![Just(Mode::Exclusive), Just(Mode::Shared)];
     (address, candidates, interfaces, mode)
@@ -371,7 +371,7 @@ prop_compose! {
         duration in 2000_u64..3_600_000,
         succession in succession(),
     ) -> Config {
-        let pool = |(announcement, pool): &(Announcement, Option<String>)| Some((announcement.address(), pool.clone()?));
+        let pool = |(announcement, pool): &(Announcement, Option<String>)| Some((announcement.address(), pool.as_deref()?.into()));
         Config {
             node,
             pools: announcements.iter().filter_map(pool).collect(),

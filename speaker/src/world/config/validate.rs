@@ -104,7 +104,7 @@ impl Judge {
     fn announcements(
         &mut self,
         raw: &[Spanned<RawAnnouncement>],
-    ) -> (BTreeMap<IpAddr, Arc<Announcement>>, BTreeMap<IpAddr, String>) {
+    ) -> (BTreeMap<IpAddr, Arc<Announcement>>, BTreeMap<IpAddr, Arc<str>>) {
         let (mut announcements, mut pools) = (BTreeMap::new(), BTreeMap::new());
         let mut seen = BTreeMap::new();
         for (index, entry) in raw.iter().enumerate() {
@@ -119,7 +119,7 @@ impl Judge {
                 }
             }
             if let Some(pool) = pool {
-                pools.insert(address, pool.value.clone());
+                pools.insert(address, pool.value.as_str().into());
             }
             if let Some(announcement) = l2.as_ref().and_then(|l2| self.l2(address, l2, index, line)) {
                 announcements.insert(address, Arc::new(announcement));

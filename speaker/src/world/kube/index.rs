@@ -12,8 +12,9 @@ use std::{
 use kube::{Resource as _, runtime::watcher::Event};
 
 use super::{
+    common::Common,
     objects::Watched,
-    observed::{Observed, Texts},
+    observed::Observed,
     project::{Wish, project},
     snapshot::Snapshot,
 };
@@ -22,7 +23,7 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Index {
     entries: BTreeMap<Box<str>, Entry>,
-    texts: Texts,
+    common: Common,
     /// What a list that is under way has brought so far.
     listed: BTreeSet<Box<str>>,
     /// A list was complete once.
@@ -81,8 +82,8 @@ impl Index {
         let Some(name) = object.meta().name.clone() else { return Changed::default() };
         let version = object.meta().resource_version.clone();
         let read = object.content.and_then(|(spec, status)| {
-            let observed = Observed::new(status, version.as_deref(), &mut self.texts);
-            project(&name, spec).map(|wish| (wish, observed))
+            let observed = Observed::new(status, version.as_deref(), &mut self.common);
+            project(&name, spec, &mut self.common).map(|wish| (wish, observed))
         });
         let entry = self.entries.entry(name.into()).or_default();
         let mut changed = Changed::default();

@@ -7,6 +7,7 @@
 //! ```
 
 mod client;
+mod common;
 mod follow;
 mod index;
 mod merge;

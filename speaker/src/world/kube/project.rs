@@ -10,6 +10,8 @@ use arpeggio_common::{
     model::{Announcement, InterfaceName, Mode, NodeName},
 };
 
+use super::common::Common;
+
 /// What one object asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wish {
@@ -18,7 +20,7 @@ pub(super) struct Wish {
     /// How it is announced at layer 2; `None`: not at all.
     pub(super) announcement: Option<Arc<Announcement>>,
     /// The pool it is from; empty when the object does not say.
-    pub(super) pool: String,
+    pub(super) pool: Arc<str>,
 }
 
 /// Judges a specification. `name` is that of the object: as it has to follow from the address, no two objects speak for the
@@ -26,7 +28,7 @@ pub(super) struct Wish {
 ///
 /// # Errors
 /// The first rule that is broken, with field, value and remedy.
-pub(super) fn project(name: &str, spec: AnnouncementSpec) -> Result<Wish, String> {
+pub(super) fn project(name: &str, spec: AnnouncementSpec, common: &mut Common) -> Result<Wish, String> {
     let AnnouncementSpec { address: text, pool, l2, .. } = spec;
     let address: IpAddr = text
         .parse()
@@ -36,11 +38,11 @@ pub(super) fn project(name: &str, spec: AnnouncementSpec) -> Result<Wish, String
     if name != expected {
         return Err(format!("metadata.name: an Announcement of {address} has to be named {expected}"));
     }
-    let announcement = l2.map(|l2| layer2(address, l2)).transpose()?.map(Arc::new);
-    Ok(Wish { address, announcement, pool })
+    let announcement = l2.map(|l2| layer2(address, l2, common)).transpose()?.map(Arc::new);
+    Ok(Wish { address, announcement, pool: common.text(&pool) })
 }
 
-fn layer2(address: IpAddr, l2: L2) -> Result<Announcement, String> {
+fn layer2(address: IpAddr, l2: L2, common: &mut Common) -> Result<Announcement, String> {
     let L2 { candidates, interfaces, mode } = l2;
     let candidates =
         read(&candidates, "candidates", |name| NodeName::try_from(name).map_err(|error| error.to_string()))?;
@@ -51,7 +53,7 @@ fn layer2(address: IpAddr, l2: L2) -> Result<Announcement, String> {
         ApiMode::Shared => Mode::Shared,
     };
     let interfaces: BTreeSet<_> = interfaces.into_iter().collect();
-    Announcement::new(address, candidates, interfaces, mode).map_err(|error| format!("spec: {error}"))
+    Announcement::new(address, common.order(candidates), interfaces, mode).map_err(|error| format!("spec: {error}"))
 }
 
 fn read<T>(texts: &[String], field: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
@@ -62,6 +64,10 @@ fn read<T>(texts: &[String], field: &str, parse: impl Fn(&str) -> Result<T, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn project(name: &str, spec: AnnouncementSpec) -> Result<Wish, String> {
+        super::project(name, spec, &mut Common::default())
+    }
 
     fn spec(address: &str, candidates: &[&str]) -> AnnouncementSpec {
         let candidates = candidates.iter().map(|&name| name.to_owned()).collect();
@@ -76,7 +82,7 @@ mod tests {
     #[test]
     fn a_good_one_is_the_same_as_from_a_file() {
         let wish = project("2001-0db8-0000-0000-0000-0000-0000-000a", spec("2001:DB8::a", &["b", "a"])).unwrap();
-        assert_eq!((wish.address, wish.pool.as_str()), ("2001:db8::a".parse().unwrap(), "home"));
+        assert_eq!((wish.address, &*wish.pool), ("2001:db8::a".parse().unwrap(), "home"));
         let announcement = wish.announcement.unwrap();
         assert_eq!(announcement.candidates().iter().map(NodeName::as_str).collect::<Vec<_>>(), ["b", "a"]);
         assert_eq!(announcement.mode(), Mode::Exclusive);
@@ -87,7 +93,7 @@ mod tests {
     #[test]
     fn without_layer_2_only_the_pool_is_kept() {
         let wish = project("192.0.2.1", AnnouncementSpec { l2: None, ..spec("192.0.2.1", &[]) }).unwrap();
-        assert_eq!((wish.announcement, wish.pool.as_str()), (None, "home"));
+        assert_eq!((wish.announcement, &*wish.pool), (None, "home"));
     }
 
     #[test]

@@ -21,7 +21,10 @@ use arpeggio_common::{
 };
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::project::{Wish, project};
+use super::{
+    common::Common,
+    project::{Wish, project},
+};
 use crate::world::Config;
 
 /// The file in the run directory.
@@ -103,10 +106,11 @@ pub(super) fn read(file: &Path, node: &NodeName) -> Result<Snapshot, SnapshotErr
         return Err(SnapshotError::Node(file.to_owned(), of));
     }
     let mut snapshot = Snapshot { evacuate, at, ..Snapshot::default() };
+    let mut common = Common::default();
     for spec in announcements {
         let address = spec.address.clone();
         let name = address.parse().map(names::announcement).unwrap_or_default();
-        match project(&name, spec) {
+        match project(&name, spec, &mut common) {
             Ok(wish) => snapshot.wishes.push(wish),
             Err(fault) => snapshot.faults.push(format!("{address}: {fault}")),
         }
@@ -152,7 +156,7 @@ impl Serialize for Entries<'_> {
         let addresses: BTreeSet<&IpAddr> = announcements.keys().chain(pools.keys()).collect();
         serializer.collect_seq(addresses.into_iter().map(|address| AnnouncementSpec {
             address: address.to_string(),
-            pool: pools.get(address).cloned().unwrap_or_default(),
+            pool: pools.get(address).map(ToString::to_string).unwrap_or_default(),
             l2: announcements.get(address).map(|announcement| layer2(announcement)),
             ..AnnouncementSpec::default()
         }))

@@ -37,11 +37,11 @@ fn wish() -> impl Strategy<Value = Wish> {
     let candidates = prop::collection::btree_set("[a-z0-9]{1,9}", 0..5);
     (address, interfaces, candidates, any::<bool>(), "[a-z]{1,5}").prop_map(
         |(address, interfaces, candidates, shared, pool)| {
-            let candidates = candidates.iter().map(|name| node(name)).collect();
+            let candidates = candidates.iter().map(|name| node(name)).collect::<Vec<_>>();
             let interfaces = interfaces.iter().map(|name| InterfaceName::try_from(name.as_str()).unwrap()).collect();
             let mode = if shared { Mode::Shared } else { Mode::Exclusive };
             let announcement = Announcement::new(address, candidates, interfaces, mode).unwrap();
-            Wish { address, announcement: Some(announcement.into()), pool }
+            Wish { address, announcement: Some(announcement.into()), pool: pool.into() }
         },
     )
 }

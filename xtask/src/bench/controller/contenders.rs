@@ -63,7 +63,7 @@ impl Programs {
             ("release".to_owned(), paths::target().join("release"))
         };
         let step = ui::Step::begin("building controller, agent and the bulk client");
-        build::programs(&profile)?;
+        build::programs(&profile, &["services"])?;
         step.done("built");
         Ok(Self { services: folder.join("examples/services"), folder })
     }

@@ -68,7 +68,7 @@ impl Plan {
     /// If they do not compile.
     pub(super) fn build(&self) -> Result<()> {
         let step = ui::Step::begin(format!("building the agent, profile {}", self.profile));
-        build::programs(self.profile)?;
+        build::programs(self.profile, &["asker"])?;
         let mut command = self.benchmark();
         command.args(["--quiet", "--no-run"]);
         sh::run(command)?;
