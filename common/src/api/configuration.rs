@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 
-use super::{Decoded, IPAddressPool, L2Advertisement, decoded::object_name, validate::address};
+use super::{Decoded, IPAddressPool, L2Advertisement, decoded::object_name, names, validate::address};
 use crate::model::{Claim, Configuration, Fault, ObjectName, Pool, overlaps};
 
 /// What of these objects is in force. What breaks a rule is told in [`Configuration::faults`] and left out, and nothing else is:
@@ -14,9 +14,10 @@ use crate::model::{Claim, Configuration, Fault, ObjectName, Pool, overlaps};
 /// `before` is what the last call returned; at the start, the default. An object that an edit broke stays in force as it was
 /// there, as in MetalLB (behaviour 3.5), so that a slip of the pen takes no addresses away. One that is deleted goes.
 ///
-/// Of two pools that overlap, one whose addresses are in force already keeps them. Else the older one does, by the time of its
-/// creation and then by name, even if it is itself left out because of a third: whoever is in force never has to go because
-/// another object went. The other one is at fault as a whole.
+/// Of two pools that overlap, one whose addresses are in force already keeps them. Without `before` nobody knows who that is
+/// but the status: one that says `Accepted` of the present generation was in force as it is written. Else the older one does, by
+/// the time of its creation and then by name, even if it is itself left out because of a third: whoever is in force never has to
+/// go because another object went. The other one is at fault as a whole.
 pub fn assemble<'a>(
     namespace: &str,
     pools: impl IntoIterator<Item = &'a Decoded<IPAddressPool>>,
@@ -31,7 +32,8 @@ pub fn assemble<'a>(
             let wanted = settle(validate(pool, IPAddressPool::validate), old.is_some(), &mut faults);
             let created = pool.meta().creation_timestamp.as_ref();
             let texts = pool.0.as_ref().map_or(&[][..], |pool| &pool.spec.addresses);
-            candidates.push(Candidate { name, created, wanted, old, texts, fell: false });
+            let accepted = pool.0.as_ref().is_ok_and(is_accepted);
+            candidates.push(Candidate { name, accepted, created, wanted, old, texts, fell: false });
         }
     }
     let pools = without_overlaps(candidates, &mut faults);
@@ -47,6 +49,16 @@ pub fn assemble<'a>(
     }
     faults.sort_unstable();
     Configuration { pools, l2: advertisements, faults }
+}
+
+/// Whether its status says that it was in force as it is written now.
+fn is_accepted(pool: &IPAddressPool) -> bool {
+    let conditions = pool.status.iter().flat_map(|status| &status.conditions);
+    let generation = pool.metadata.generation;
+    generation.is_some()
+        && conditions
+            .filter(|condition| condition.type_ == names::ACCEPTED)
+            .any(|condition| condition.status == "True" && condition.observed_generation == generation)
 }
 
 /// The name of the object; `None` and a fault if it is in a foreign namespace (MetalLB behaviour 41).
@@ -87,6 +99,8 @@ fn told(mut fault: Fault, stays: bool) -> Fault {
 /// A pool that may come into force.
 struct Candidate<'a> {
     name: ObjectName,
+    /// Its status says that it was in force as written.
+    accepted: bool,
     created: Option<&'a Time>,
     /// Its form as written, if that keeps the rules for pools alone.
     wanted: Option<Pool>,
@@ -119,7 +133,8 @@ impl Candidate<'_> {
 /// those and against older claims; who falls and stays as it was makes one more pool in force, and the rest is measured again.
 fn without_overlaps(mut candidates: Vec<Candidate<'_>>, faults: &mut Vec<Fault>) -> BTreeMap<String, Pool> {
     candidates.sort_by_key(|candidate| {
-        (candidate.created.is_none(), candidate.created.map(|time| time.0), candidate.name.clone())
+        let created = candidate.created.map(|time| time.0);
+        (!candidate.accepted, created.is_none(), created, candidate.name.clone())
     });
     loop {
         let mut claims = Vec::new();

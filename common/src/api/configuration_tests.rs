@@ -124,6 +124,32 @@ fn who_edits_into_anothers_addresses_is_at_fault_whatever_the_age() {
     assert_eq!(after.faults.len(), 2);
 }
 
+/// A pool whose status says whether it was in force when it had this generation; its present one is 2.
+fn said(name: &str, age: u8, address: &str, status: &str, generation: i64) -> Decoded<IPAddressPool> {
+    let mut pool = pool(name, age, &[address]);
+    pool.meta_mut().generation = Some(2);
+    let conditions = json!([{ "type": "Accepted", "status": status, "reason": "Any", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": generation }]);
+    pool.0.as_mut().unwrap().status = Some(serde_json::from_value(json!({ "conditions": conditions })).unwrap());
+    pool
+}
+
+#[test]
+fn who_was_in_force_before_a_restart_stays_in_force_whatever_the_age() {
+    let both = [said("old", 2, "192.0.2.0/24", "False", 2), said("young", 1, "192.0.2.128/25", "True", 2)];
+    let configuration = fresh(&both);
+    assert_eq!(names(&configuration), ["young"]);
+    assert!(sentences(&configuration)[0].starts_with("IPAddressPool metallb-system/old: "), "{configuration:?}");
+    // Nobody is driven out by one that was never asked, and words about an earlier form count for nothing.
+    for (status, generation) in [("True", 1), ("False", 2), ("Unknown", 2)] {
+        let both = [pool("old", 2, &["192.0.2.0/24"]), said("young", 1, "192.0.2.128/25", status, generation)];
+        assert_eq!(names(&fresh(&both)), ["old"], "{status} of generation {generation}");
+    }
+    // Two that cannot both be right: the older one.
+    let both = [said("old", 2, "192.0.2.0/24", "True", 2), said("young", 1, "192.0.2.128/25", "True", 2)];
+    assert_eq!(names(&fresh(&both)), ["old"]);
+}
+
 #[test]
 fn what_does_not_concern_addresses_changes_at_once() {
     let before = fresh(&[pool("a", 1, &["192.0.2.0/24"]), pool("b", 2, &["198.51.100.0/24"])]);

@@ -25,6 +25,8 @@ pub struct Decoded<K>(pub Result<K, Undecodable>);
 pub struct Undecodable {
     /// Its metadata; of those that cannot be read either, name, namespace, uid and version alone.
     pub metadata: Box<ObjectMeta>,
+    /// Its status as it stands there, so that what was written about the object is known although the object is not.
+    pub status: Option<Box<Value>>,
     /// What is wrong with it.
     pub fault: Box<Fault>,
 }
@@ -65,7 +67,8 @@ fn undecodable<K: Resource<DynamicType = ()>>(
         remedy: format!("write what `kubectl explain {}.{}` asks for", K::plural(&()), without_indices(&field)),
         field,
     };
-    Undecodable { metadata: Box::new(metadata), fault: Box::new(fault) }
+    let status = object.get("status").cloned().map(Box::new);
+    Undecodable { metadata: Box::new(metadata), status, fault: Box::new(fault) }
 }
 
 /// How sentences name an object of kind `K`.
@@ -184,6 +187,14 @@ mod tests {
              expected a string; write what `kubectl explain ipaddresspools.spec.addresses` asks for"
         );
         assert!(list.items[0].fault().is_none());
+    }
+
+    #[test]
+    fn what_its_status_says_can_be_read_although_the_rest_cannot() {
+        let mut object = pool("bad", &json!({ "addresses": 5 }));
+        object["status"] = json!({ "assignedIPv4": 3 });
+        let pool: Decoded<IPAddressPool> = serde_json::from_value(object).unwrap();
+        assert_eq!(*pool.0.unwrap_err().status.unwrap(), json!({ "assignedIPv4": 3 }));
     }
 
     #[test]
