@@ -1,4 +1,4 @@
-//! Which events are worth a request: none that was told a moment ago, and no flood about one Service.
+//! Which events are worth a request: none that was told a moment ago, and no flood about one object.
 //!
 //! Events are `events.k8s.io/v1` with reportingController `metallb-controller`, so whoever looks for MetalLB's events by source
 //! finds these. The limits are those of client-go: 25 at once about one object, then one in five minutes.
@@ -12,7 +12,7 @@ use crate::decide::Notice;
 
 /// The same is not told again for this long.
 const SAME: Duration = Duration::from_secs(600);
-/// Events about one Service that go at once.
+/// Events about one object that go at once.
 const BURST: u32 = 25;
 /// After that, one in this time.
 const REFILL: Duration = Duration::from_secs(300);
@@ -35,7 +35,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Whether this is to be told about the Service with this uid; if so it counts as told.
+    /// Whether this is to be told about the object with this uid; if so it counts as told.
     pub fn admit(&mut self, uid: &str, notice: &Notice, now: Instant) -> bool {
         self.expire(now);
         let key = (uid.to_owned(), notice.clone());

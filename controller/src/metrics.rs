@@ -150,8 +150,14 @@ impl Metrics {
         );
     }
 
-    /// How full pools are, whatever there is in a decision; and the pools there are: series of others go.
-    pub fn pools(&self, usage: &BTreeMap<String, PoolUsage>, configuration: &Configuration) {
+    /// What of the configuration is in force: it was read, and is stale while a part of it is left out.
+    pub fn configuration(&self, configuration: &Configuration) {
+        self.config_loaded.set(1);
+        self.config_stale.set(i64::from(!configuration.faults.is_empty()));
+    }
+
+    /// How full pools are, whatever there is in a decision.
+    pub fn pools(&self, usage: &BTreeMap<String, PoolUsage>) {
         for (name, usage) in usage {
             let pool = Pool { pool: name.clone() };
             let set = |family: &Family<Pool, Gauge>, value: i64| family.get_or_create(&pool).set(value);
@@ -164,8 +170,6 @@ impl Metrics {
             set(&self.total_v6, v6);
             set(&self.total, v4.saturating_add(v6));
         }
-        self.config_loaded.set(1);
-        self.config_stale.set(i64::from(!configuration.faults.is_empty()));
     }
 
     /// Forgets a pool.
@@ -250,7 +254,8 @@ mod tests {
     #[test]
     fn names_are_exactly_those_of_metallb() {
         let (metrics, registry) = Metrics::new();
-        metrics.pools(&BTreeMap::from([("gold".to_owned(), usage(3, i64::MAX))]), &Configuration::default());
+        metrics.pools(&BTreeMap::from([("gold".to_owned(), usage(3, i64::MAX))]));
+        metrics.configuration(&Configuration::default());
         metrics.services_of_pool("gold", 4);
         metrics.decided(7, Duration::from_millis(3));
         metrics.wrote("Service", "conflict", Duration::from_millis(2));
@@ -273,9 +278,29 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_is_loaded_once_it_was_read_and_stale_while_a_part_of_it_is_left_out() {
+        let (metrics, registry) = Metrics::new();
+        let says = |loaded: u8, stale: u8| {
+            let page = encode(&registry).unwrap();
+            for line in [
+                format!("metallb_k8s_client_config_loaded_bool {loaded}"),
+                format!("metallb_k8s_client_config_stale_bool {stale}"),
+            ] {
+                assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+            }
+        };
+        says(0, 0);
+        let faults = vec![crate::decide::fixture::fault("IPAddressPool", "gold")];
+        metrics.configuration(&Configuration { faults, ..Configuration::default() });
+        says(1, 1);
+        metrics.configuration(&Configuration::default());
+        says(1, 0);
+    }
+
+    #[test]
     fn a_pool_that_is_gone_has_no_series() {
         let (metrics, registry) = Metrics::new();
-        metrics.pools(&BTreeMap::from([("gold".to_owned(), usage(3, 1))]), &Configuration::default());
+        metrics.pools(&BTreeMap::from([("gold".to_owned(), usage(3, 1))]));
         metrics.services_of_pool("gold", 4);
         metrics.forget_pool("gold");
         assert!(!encode(&registry).unwrap().contains("gold"));

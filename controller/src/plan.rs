@@ -10,6 +10,8 @@
 //!
 //! A Service that gets an address costs one write of 3 and one of 4; what speakers and pools report afterwards, 5.
 
+mod write;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -18,151 +20,17 @@ use std::{
 
 use arpeggio_common::model::NodeName;
 
+pub use self::write::{
+    AcceptedChange, Class, ConditionChange, ConfiguredStatus, Object, ServiceStatus, Subject, Write,
+};
 use crate::{
     cluster::{
-        AnnouncementContent, L2StatusContent, ObservedAnnouncement, PoolUsage, Refusal, Service, ServiceKey, Snapshot,
+        Acceptance, AnnouncementContent, Configured, ConfiguredKind, ConfiguredName, L2StatusContent,
+        ObservedAnnouncement, PoolUsage, Refusal, Service, Snapshot,
     },
-    decide::{Decision, Notice, ServiceWish},
+    decide::{AcceptanceWish, Decision, Notice, ServiceWish},
     names::{l2_prefix, l2_status},
 };
-
-/// What becomes of a condition on a Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConditionChange {
-    /// It stays as it is, or stays away.
-    Keep,
-    /// It is false, for this reason.
-    False(Refusal),
-    /// It was false and is true.
-    True,
-    /// It goes: the Service is no longer ours.
-    Remove,
-}
-
-/// What a Service's status is made to be: one patch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceStatus {
-    /// Which Service.
-    pub key: ServiceKey,
-    /// Only the one with this uid.
-    pub uid: String,
-    /// The version that the decision was made from.
-    pub resource_version: String,
-    /// `status.loadBalancer.ingress`, all of it.
-    pub ingress: Vec<IpAddr>,
-    /// Annotation `ip-allocated-from-pool`; `None` removes it.
-    pub allocated_from: Option<String>,
-    /// Condition `arpeggio.io/Allocated`.
-    pub allocated: ConditionChange,
-    /// Condition `arpeggio.io/Announced`.
-    pub announced: ConditionChange,
-}
-
-/// One request to the API server, or an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Write {
-    /// Patches the status of a Service.
-    ServiceStatus(ServiceStatus),
-    /// Creates an Announcement or replaces its specification.
-    Announcement {
-        /// All of it.
-        content: AnnouncementContent,
-        /// Version of the object that is there; `None`: there is none.
-        resource_version: Option<String>,
-        /// Whether only the order behind the first candidate changes: can wait.
-        standbys_only: bool,
-    },
-    /// Deletes the Announcement of an address.
-    DeleteAnnouncement {
-        /// Its address.
-        address: IpAddr,
-        /// Only this version.
-        resource_version: String,
-    },
-    /// Writes the counters of a pool.
-    PoolStatus {
-        /// Its name.
-        pool: String,
-        /// The counters.
-        usage: PoolUsage,
-    },
-    /// Creates a ServiceL2Status or writes its status.
-    L2Status {
-        /// Its name.
-        name: String,
-        /// Its status; the labels say the same.
-        content: L2StatusContent,
-        /// Version of the object that is there; `None`: there is none.
-        resource_version: Option<String>,
-    },
-    /// Deletes a ServiceL2Status.
-    DeleteL2Status {
-        /// Its name.
-        name: String,
-        /// Only this version.
-        resource_version: String,
-    },
-    /// Tells something about a Service.
-    Event {
-        /// The Service.
-        service: ServiceKey,
-        /// Its uid.
-        uid: String,
-        /// What.
-        notice: Notice,
-    },
-}
-
-/// What has to wait for what when there is more to write than the API server takes. The first goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    /// Clients are waiting: addresses and their owners.
-    Clients,
-    /// Only matters at the next failure: orders of standbys.
-    Standbys,
-    /// Somebody may look at it: ServiceL2Status, counters.
-    Reports,
-    /// Events.
-    Events,
-}
-
-/// The object that a write changes: two writes of one object must not overtake each other, and the later one replaces the earlier.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Object {
-    /// A Service.
-    Service(ServiceKey),
-    /// An Announcement.
-    Announcement(IpAddr),
-    /// A pool.
-    Pool(String),
-    /// A ServiceL2Status.
-    L2Status(String),
-}
-
-impl Write {
-    /// How urgent it is.
-    pub const fn class(&self) -> Class {
-        match self {
-            Self::ServiceStatus(_) | Self::DeleteAnnouncement { .. } => Class::Clients,
-            Self::Announcement { standbys_only: false, .. } => Class::Clients,
-            Self::Announcement { standbys_only: true, .. } => Class::Standbys,
-            Self::PoolStatus { .. } | Self::L2Status { .. } | Self::DeleteL2Status { .. } => Class::Reports,
-            Self::Event { .. } => Class::Events,
-        }
-    }
-
-    /// What it changes; `None` for events, which change nothing.
-    pub fn object(&self) -> Option<Object> {
-        match self {
-            Self::ServiceStatus(status) => Some(Object::Service(status.key.clone())),
-            Self::Announcement { content, .. } => Some(Object::Announcement(content.address)),
-            Self::DeleteAnnouncement { address, .. } => Some(Object::Announcement(*address)),
-            Self::PoolStatus { pool, .. } => Some(Object::Pool(pool.clone())),
-            Self::L2Status { name, .. } | Self::DeleteL2Status { name, .. } => Some(Object::L2Status(name.clone())),
-            Self::Event { .. } => None,
-        }
-    }
-}
 
 /// What has to be written, in the order in which it has to begin. Nothing, where everything is as decided.
 pub fn plan(snapshot: &Snapshot, decision: &Decision) -> Vec<Write> {
@@ -175,11 +43,7 @@ pub fn plan(snapshot: &Snapshot, decision: &Decision) -> Vec<Write> {
             plan.service(service, wish);
         }
     }
-    for (pool, usage) in &decision.pools {
-        if snapshot.pool_usage.get(pool) != Some(usage) {
-            plan.reports.push(Write::PoolStatus { pool: pool.clone(), usage: *usage });
-        }
-    }
+    plan.configured(snapshot, decision);
     plan.l2_statuses(snapshot, decision);
     plan.into_writes()
 }
@@ -233,7 +97,7 @@ impl Plan {
 
     fn service(&mut self, service: &Service, wish: &ServiceWish) {
         let event = |notice: &Notice| Write::Event {
-            service: service.key.clone(),
+            about: Subject::Service(service.key.clone()),
             uid: service.uid.clone(),
             notice: notice.clone(),
         };
@@ -248,7 +112,8 @@ impl Plan {
         }
         let change = |before: &Option<Refusal>, after: &Option<Refusal>| match (before, after) {
             (before, Some(after)) if before.as_ref() == Some(after) => ConditionChange::Keep,
-            (_, Some(after)) => ConditionChange::False(after.clone()),
+            (Some(_), Some(after)) => ConditionChange::Still(after.clone()),
+            (None, Some(after)) => ConditionChange::False(after.clone()),
             (Some(_), None) if service.load_balancer => ConditionChange::True,
             (Some(_), None) => ConditionChange::Remove,
             (None, None) => ConditionChange::Keep,
@@ -264,6 +129,28 @@ impl Plan {
             allocated: change(&service.refusal, &wish.refusal),
             announced: change(&service.silence, &wish.silence),
         }));
+    }
+
+    /// One write for all that differs in the status of an object.
+    fn configured(&mut self, snapshot: &Snapshot, decision: &Decision) {
+        let pools = decision.pools.keys().map(|pool| ConfiguredName::pool(pool));
+        let objects: BTreeSet<ConfiguredName> = pools.chain(decision.acceptances.keys().cloned()).collect();
+        for object in objects {
+            let wish = decision.acceptances.get(&object);
+            let there = snapshot.configured.get(&object);
+            let accepted = wish.zip(there).and_then(|(wish, there)| accepted(there, &wish.says));
+            let usage = usage(&object, snapshot, decision, accepted.is_some());
+            if let Some((AcceptanceWish { notices, .. }, there)) = wish.zip(there) {
+                self.events.extend(notices.iter().map(|notice| Write::Event {
+                    about: Subject::Configured(object.clone()),
+                    uid: there.uid.clone(),
+                    notice: notice.clone(),
+                }));
+            }
+            if usage.is_some() || accepted.is_some() {
+                self.reports.push(Write::Configured(ConfiguredStatus { object, usage, accepted }));
+            }
+        }
     }
 
     fn l2_statuses(&mut self, snapshot: &Snapshot, decision: &Decision) {
@@ -292,6 +179,32 @@ impl Plan {
             }
         }
     }
+}
+
+/// The counters of a pool that have to be written. A status with a condition has to have some.
+fn usage(object: &ConfiguredName, snapshot: &Snapshot, decision: &Decision, with_condition: bool) -> Option<PoolUsage> {
+    let before = snapshot.pool_usage.get(&object.name);
+    match decision.pools.get(&object.name) {
+        _ if object.kind != ConfiguredKind::Pool => None,
+        Some(usage) => (before != Some(usage)).then_some(*usage),
+        None => (with_condition && before.is_none()).then(PoolUsage::default),
+    }
+}
+
+/// The condition of an object, if it does not say that of its present generation.
+fn accepted(there: &Configured, says: &Acceptance) -> Option<AcceptedChange> {
+    let before = there.accepted.as_ref();
+    if before.is_some_and(|before| before.says == *says && before.generation == there.generation) {
+        return None;
+    }
+    let same = before.filter(|before| before.says.accepted == says.accepted);
+    Some(AcceptedChange {
+        resource_version: there.resource_version.clone(),
+        says: says.clone(),
+        generation: there.generation,
+        since: same.map(|before| before.since.clone()),
+        others: there.others.clone(),
+    })
 }
 
 /// Whether a node is to answer.

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "cluster/configuration.rs"]
+mod configuration;
 #[path = "cluster/controller.rs"]
 mod controller;
 #[path = "cluster/crds.rs"]
@@ -22,7 +24,14 @@ use std::process::ExitCode;
 use xtask::lab::cluster::Options;
 
 fn main() -> ExitCode {
-    let scenarios =
-        [lab::SCENARIOS, crds::SCENARIOS, controller::SCENARIOS, speaker::SCENARIOS, e2e::SCENARIOS].concat();
+    let scenarios = [
+        lab::SCENARIOS,
+        crds::SCENARIOS,
+        configuration::SCENARIOS,
+        controller::SCENARIOS,
+        speaker::SCENARIOS,
+        e2e::SCENARIOS,
+    ]
+    .concat();
     harness::run(Options { audit: true, ..Options::default() }, &scenarios)
 }

@@ -205,7 +205,8 @@ impl Controller {
         let looked_at = decision.services.len() + decision.announcements.len();
         debug!(?took, looked_at, writes = writes.len(), everything = changes.everything, "decided");
         self.metrics.decided(looked_at, took);
-        self.metrics.pools(&decision.pools, &snapshot.configuration);
+        self.metrics.pools(&decision.pools);
+        self.metrics.configuration(&snapshot.configuration);
         self.tell_faults(&snapshot.configuration);
         self.forget_pools(&snapshot);
         self.writer.submit(writes.into_iter().filter(|write| {
@@ -253,8 +254,9 @@ impl Controller {
             Write::DeleteAnnouncement { address, .. } => changes.addresses.extend([*address]),
             Write::L2Status { content, .. } => changes.services.extend([content.service.clone()]),
             Write::DeleteL2Status { name, .. } => changes.services.extend(self.index.service_of_l2_status(name)),
-            // These are sent again as they are.
-            Write::PoolStatus { .. } | Write::Event { .. } => {}
+            Write::Configured(status) => changes.configured.extend([status.object.clone()]),
+            // These are never sent again.
+            Write::Event { .. } => {}
         }
         self.index.note(changes);
     }
@@ -291,6 +293,8 @@ impl Controller {
         self.metrics.left_out(self.index.unreadable(), self.told_events.suppressed() + self.writer.dropped_events());
         if self.is_ready() {
             self.index.refresh_configuration();
+            // Who stands by decides nothing, but is asked whether its configuration is sound all the same.
+            self.metrics.configuration(self.index.configuration());
         }
         if self.decider.is_some() {
             let counts = self.index.services_of_pools();
@@ -330,6 +334,6 @@ fn tell_done(write: &Write) {
             debug!(address = %content.address, first = first.map(ToString::to_string), "announcement written");
         }
         Write::DeleteAnnouncement { address, .. } => debug!(%address, "announcement deleted"),
-        Write::PoolStatus { .. } | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
+        Write::Configured(_) | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
     }
 }

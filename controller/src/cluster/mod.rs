@@ -1,11 +1,13 @@
 //! What the API server says, as plain values: slim objects and the snapshot of all of them.
 
+mod configured;
 pub mod index;
 mod objects;
 pub mod project;
 mod snapshot;
 pub mod watch;
 
+pub use configured::{Acceptance, AcceptedCondition, Configured, ConfiguredKind, ConfiguredName};
 pub use objects::{
     AnnouncementContent, Endpoints, Family, FamilyPolicy, L2StatusContent, Node, ObservedAnnouncement,
     ObservedL2Status, PoolUsage, Port, Protocol, Refusal, Requests, Service, ServiceKey, Speaker,

@@ -8,7 +8,10 @@ use std::{
 
 use arpeggio_common::model::{Configuration, Labels, NodeName};
 
-use super::{Endpoints, Node, ObservedAnnouncement, ObservedL2Status, PoolUsage, Service, ServiceKey, Speaker};
+use super::{
+    Configured, ConfiguredName, Endpoints, Node, ObservedAnnouncement, ObservedL2Status, PoolUsage, Service,
+    ServiceKey, Speaker,
+};
 
 /// What the administrator set by flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct Snapshot {
     pub namespaces: Arc<BTreeMap<String, Arc<Labels>>>,
     /// Pools and advertisements that keep the rules.
     pub configuration: Arc<Configuration>,
+    /// Every object of the configuration, those too that break the rules or cannot be read.
+    pub configured: Arc<BTreeMap<ConfiguredName, Arc<Configured>>>,
     /// Agents.
     pub speakers: Arc<BTreeMap<NodeName, Arc<Speaker>>>,
     /// Announcements by address.
@@ -55,6 +60,9 @@ pub struct Changes {
     pub services: BTreeSet<ServiceKey>,
     /// Addresses whose Announcement came, changed (its status too) or went.
     pub addresses: BTreeSet<IpAddr>,
+    /// Objects of the configuration that came or were edited, whatever that means for the configuration, or whose conditions
+    /// changed.
+    pub configured: BTreeSet<ConfiguredName>,
 }
 
 impl Changes {

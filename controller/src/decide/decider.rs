@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{
+    accept,
     allocate::Allocation,
     announce::{Announcer, Holding, Touch, Voice},
     types::{Decision, ServiceWish},
 };
-use crate::cluster::{Changes, ServiceKey, Snapshot};
+use crate::cluster::{Changes, ConfiguredName, ServiceKey, Snapshot};
 
 /// Decides. What it keeps between calls follows from the snapshots that it was shown, and can be found again in one of them.
 #[derive(Debug, Default)]
@@ -45,8 +46,14 @@ impl Decider {
         let mut decision =
             Decision { everything: changes.everything, announcements: announced.announcements, ..Decision::default() };
         let usage = self.allocation.usage();
-        let pools = usage.iter().filter(|(pool, _)| changes.everything || touched.pools.contains(*pool));
+        // A pool has one status: whatever of it was touched, all of it is looked at.
+        let objects = accept::touched(snapshot, changes, &touched.pools);
+        let looked_at = |pool: &str| {
+            touched.pools.contains(pool) || objects.contains(&ConfiguredName::pool(pool)) || changes.everything
+        };
+        let pools = usage.iter().filter(|(pool, _)| looked_at(pool));
         decision.pools = pools.map(|(pool, usage)| (pool.clone(), *usage)).collect();
+        decision.acceptances = accept::look(snapshot, objects);
         for (key, mut voice) in announced.voices {
             decision.l2_statuses.insert(key.clone(), std::mem::take(&mut voice.l2));
             if let Some(wish) = self.wish(&key, voice) {

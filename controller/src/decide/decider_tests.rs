@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    cluster::{L2StatusContent, ObservedL2Status},
+    cluster::{ConfiguredName, L2StatusContent, ObservedL2Status},
     decide::fixture::{World, fault, has, ip, key, node, pool},
     names,
     plan::{Class, ConditionChange, Write, plan},
@@ -275,10 +275,11 @@ enum Happening {
     Restrict(u8),
     Restart,
     TakeOver(u8),
+    Edit(bool, bool),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    use Happening::{Ask, Die, Evacuate, Exclude, Go, Live, Local, Prefer, Restart, Restrict, Serve, TakeOver};
+    use Happening::{Ask, Die, Edit, Evacuate, Exclude, Go, Live, Local, Prefer, Restart, Restrict, Serve, TakeOver};
     prop_oneof![
         6 => (0..20u8).prop_map(Ask),
         2 => (0..20u8).prop_map(Go),
@@ -292,6 +293,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..7u8).prop_map(Restrict),
         1 => Just(Restart),
         1 => (0..20u8).prop_map(TakeOver),
+        2 => any::<(bool, bool)>().prop_map(|(pool, sound)| Edit(pool, sound)),
     ]
 }
 
@@ -353,6 +355,15 @@ impl Run {
                 self.decider = Decider::new();
                 Changes::everything()
             }
+            Happening::Edit(pool, sound) => {
+                let object = if pool { ConfiguredName::pool("pool") } else { ConfiguredName::l2("all") };
+                world.edit(&object);
+                world.configuration.faults.retain(|fault| fault.object.name != object.name);
+                if !sound {
+                    world.configuration.faults.push(fault(object.kind.name(), &object.name));
+                }
+                Changes { everything: true, configured: BTreeSet::from([object]), ..Changes::default() }
+            }
             Happening::TakeOver(number) => {
                 // The second candidate answers, and goes on until it is told otherwise.
                 let mut addresses = BTreeSet::new();
@@ -376,6 +387,11 @@ impl Run {
         let fresh = plan(&snapshot, &Decider::new().decide(&snapshot, &Changes::everything()));
         assert_eq!(fresh, [], "from scratch nothing else is decided");
         assert_eq!(self.step(&Changes::everything()), [], "nor when everything is looked at again");
+        for (object, there) in &self.world.configured {
+            let sound = !self.world.configuration.faults.iter().any(|fault| fault.object.name == object.name);
+            let said = there.accepted.as_ref().map(|said| (said.says.accepted, said.generation));
+            assert_eq!(said, Some((sound, there.generation)), "{object}");
+        }
         let held: BTreeSet<IpAddr> = self.world.services.values().flat_map(|service| service.ingress.clone()).collect();
         assert_eq!(held, self.world.announcements.keys().copied().collect(), "one for each address");
         for (address, announcement) in &self.world.announcements {
@@ -405,6 +421,7 @@ proptest! {
             pending.topology |= changes.topology;
             pending.services.extend(changes.services);
             pending.addresses.extend(changes.addresses);
+            pending.configured.extend(changes.configured);
             if *now {
                 run.settle(std::mem::take(&mut pending));
                 run.check();

@@ -13,10 +13,11 @@ use arpeggio_common::model::{
 
 use crate::{
     cluster::{
-        AnnouncementContent, Endpoints, Family, Node, ObservedAnnouncement, ObservedL2Status, Port, Protocol, Refusal,
-        Service, ServiceKey, Settings, Snapshot, Speaker,
+        AcceptedCondition, AnnouncementContent, Configured, ConfiguredName, Endpoints, Family, Node,
+        ObservedAnnouncement, ObservedL2Status, Port, Protocol, Refusal, Service, ServiceKey, Settings, Snapshot,
+        Speaker,
     },
-    plan::{ConditionChange, Write},
+    plan::{AcceptedChange, ConditionChange, ConfiguredStatus, Subject, Write},
 };
 
 /// The cluster as it is: plain maps, so that tests can change everything.
@@ -31,6 +32,7 @@ pub(crate) struct World {
     pub(crate) announcements: BTreeMap<IpAddr, ObservedAnnouncement>,
     pub(crate) l2_statuses: BTreeMap<String, ObservedL2Status>,
     pub(crate) pool_usage: BTreeMap<String, crate::cluster::PoolUsage>,
+    pub(crate) configured: BTreeMap<ConfiguredName, Configured>,
     versions: u64,
 }
 
@@ -94,6 +96,9 @@ impl World {
         home.ranges.push(AddressRange::new(ip("2001:db8::100"), ip("2001:db8::1ff")).unwrap());
         world.configuration.pools.insert("pool".to_owned(), home);
         world.ad("all");
+        for object in [ConfiguredName::pool("pool"), ConfiguredName::l2("all")] {
+            world.edit(&object);
+        }
         world
     }
 
@@ -134,6 +139,16 @@ impl World {
             service_selectors: Vec::new(),
             preferred: Vec::new(),
         })
+    }
+
+    /// An object of the configuration is created or edited, whatever is in it.
+    pub(crate) fn edit(&mut self, object: &ConfiguredName) -> &mut Configured {
+        self.versions += 1;
+        let there = self.configured.entry(object.clone()).or_default();
+        there.uid = format!("uid-{object}");
+        there.generation += 1;
+        there.resource_version = self.versions.to_string();
+        there
     }
 
     /// A Service that asks for an address, with endpoints on all nodes, each Service with another port.
@@ -183,6 +198,7 @@ impl World {
             announcements: shared(&self.announcements),
             l2_statuses: shared(&self.l2_statuses),
             pool_usage: Arc::new(self.pool_usage.clone()),
+            configured: shared(&self.configured),
         }
     }
 
@@ -225,7 +241,10 @@ impl World {
                     assert_eq!(gone.resource_version, resource_version);
                     changes.addresses.insert(address);
                 }
-                Write::PoolStatus { pool, usage } => _ = self.pool_usage.insert(pool, usage),
+                Write::Configured(status) => {
+                    changes.configured.insert(status.object.clone());
+                    self.report(status, version);
+                }
                 Write::L2Status { name, content, resource_version } => {
                     let before = self.l2_statuses.get(&name).map(|before| &before.resource_version);
                     assert_eq!(before, resource_version.as_ref());
@@ -238,10 +257,27 @@ impl World {
                     assert_eq!(gone.resource_version, resource_version);
                     changes.services.extend(gone.content.map(|content| content.service));
                 }
-                Write::Event { service, uid, .. } => assert_eq!(self.services[&service].uid, uid),
+                Write::Event { about: Subject::Service(key), uid, .. } => assert_eq!(self.services[&key].uid, uid),
+                Write::Event { about: Subject::Configured(name), uid, .. } => {
+                    assert_eq!(self.configured[&name].uid, uid);
+                }
             }
         }
         changes
+    }
+
+    fn report(&mut self, status: ConfiguredStatus, version: String) {
+        let ConfiguredStatus { object, usage, accepted } = status;
+        self.pool_usage.extend(usage.map(|usage| (object.name.clone(), usage)));
+        let there = self.configured.entry(object.clone()).or_default();
+        if let Some(change) = accepted {
+            assert_eq!(there.resource_version, change.resource_version, "{object}");
+            let AcceptedChange { says, generation, since, others, .. } = change;
+            let since = since.unwrap_or_else(|| version.clone());
+            there.accepted = Some(AcceptedCondition { says, generation, since });
+            there.others = others;
+        }
+        there.resource_version = version;
     }
 
     fn announce(&mut self, content: AnnouncementContent, based_on: Option<&str>, version: String) {
@@ -278,7 +314,8 @@ impl World {
 fn condition(there: &mut Option<Refusal>, change: ConditionChange) {
     match change {
         ConditionChange::Keep => {}
-        ConditionChange::False(refusal) => *there = Some(refusal),
+        ConditionChange::False(refusal) => assert_eq!(there.replace(refusal), None),
+        ConditionChange::Still(refusal) => assert!(there.replace(refusal).is_some()),
         ConditionChange::True | ConditionChange::Remove => *there = None,
     }
 }

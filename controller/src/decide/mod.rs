@@ -1,5 +1,6 @@
 //! Pure: what should be, out of one snapshot of what is.
 
+mod accept;
 pub mod allocate;
 mod announce;
 mod decider;
@@ -9,5 +10,5 @@ mod types;
 
 pub use self::{
     decider::Decider,
-    types::{Decision, Notice, NoticeKind, ServiceWish},
+    types::{AcceptanceWish, Decision, Notice, NoticeKind, ServiceWish},
 };

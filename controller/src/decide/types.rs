@@ -5,7 +5,9 @@ use std::{
     net::IpAddr,
 };
 
-use crate::cluster::{AnnouncementContent, L2StatusContent, PoolUsage, Refusal, ServiceKey};
+use crate::cluster::{
+    Acceptance, AnnouncementContent, ConfiguredName, L2StatusContent, PoolUsage, Refusal, ServiceKey,
+};
 
 /// What should be, of everything that a change may have touched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Decision {
     pub announcements: BTreeMap<IpAddr, Option<AnnouncementContent>>,
     /// How full pools are.
     pub pools: BTreeMap<String, PoolUsage>,
+    /// Whether objects of the configuration are in force.
+    pub acceptances: BTreeMap<ConfiguredName, AcceptanceWish>,
     /// Who answers for a Service: one for each node that owns an address of it; empty: nobody does, none may be there.
     pub l2_statuses: BTreeMap<ServiceKey, BTreeSet<L2StatusContent>>,
 }
@@ -34,6 +38,15 @@ pub struct ServiceWish {
     /// Why nobody announces it although it has an address: condition `arpeggio.io/Announced` is false.
     pub silence: Option<Refusal>,
     /// Events on it, in order.
+    pub notices: Vec<Notice>,
+}
+
+/// What the status of an object of the configuration should say, and what there is to tell about it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AcceptanceWish {
+    /// Its condition `Accepted`.
+    pub says: Acceptance,
+    /// Events on it.
     pub notices: Vec<Notice>,
 }
 

@@ -9,10 +9,13 @@ mod requests;
 
 use std::time::{Duration, Instant};
 
-use arpeggio_common::api::{Announcement, Decoded, IPAddressPool, ServiceL2Status, names};
-use k8s_openapi::api::{core::v1::Service, events::v1::Event};
+use arpeggio_common::api::{Announcement, Decoded, IPAddressPool, L2Advertisement, ServiceL2Status, names};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{core::v1::Service, events::v1::Event},
+};
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use tokio::{
@@ -24,9 +27,12 @@ pub use self::queue::{Queue, Verdict};
 use self::requests::Teller;
 use crate::{
     FIELD_MANAGER, clock,
-    cluster::project::{Entry, Id, Kind, Watched as _},
+    cluster::{
+        ConfiguredKind,
+        project::{Entry, Id, Kind, Watched},
+    },
     leader::Term,
-    plan::{Class, Write},
+    plan::{Class, ConfiguredStatus, Write},
 };
 
 /// What the API server said after a write: the object as it is now.
@@ -185,7 +191,7 @@ pub const fn kind(write: &Write) -> &'static str {
     match write {
         Write::ServiceStatus(_) => "Service",
         Write::Announcement { .. } | Write::DeleteAnnouncement { .. } => "Announcement",
-        Write::PoolStatus { .. } => "IPAddressPool",
+        Write::Configured(status) => status.object.kind.name(),
         Write::L2Status { .. } | Write::DeleteL2Status { .. } => "ServiceL2Status",
         Write::Event { .. } => "Event",
     }
@@ -196,10 +202,10 @@ fn describe(write: &Write) -> String {
         Write::ServiceStatus(status) => format!("status of Service {}", status.key),
         Write::Announcement { content, .. } => format!("Announcement {}", content.address),
         Write::DeleteAnnouncement { address, .. } => format!("the end of Announcement {address}"),
-        Write::PoolStatus { pool, .. } => format!("status of IPAddressPool {pool}"),
+        Write::Configured(status) => format!("status of {}", status.object),
         Write::L2Status { name, .. } => format!("ServiceL2Status {name}"),
         Write::DeleteL2Status { name, .. } => format!("the end of ServiceL2Status {name}"),
-        Write::Event { service, .. } => format!("event on Service {service}"),
+        Write::Event { about, .. } => format!("event on {about}"),
     }
 }
 
@@ -222,7 +228,7 @@ impl Sender {
         match write {
             Write::ServiceStatus(status) => {
                 let api: Api<Service> = Api::namespaced(self.client.clone(), &status.key.namespace);
-                let body = requests::service_status(status, &clock::wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+                let body = requests::service_status(status, &now());
                 let object = api.patch_status(&status.key.name, &patch, &Patch::Strategic(body)).await?;
                 Ok(Answer::There(Kind::Service, object.entry()))
             }
@@ -242,11 +248,10 @@ impl Sender {
                 let id = Id { namespace: String::new(), name: names::announcement(*address) };
                 deleted(api.delete(&id.name, &delete_params(resource_version)).await.map(drop), Kind::Announcement, id)
             }
-            Write::PoolStatus { pool, usage } => {
-                let api: Api<Decoded<IPAddressPool>> = Api::namespaced(self.client.clone(), &self.namespace);
-                let body = Patch::Merge(requests::pool_status(*usage));
-                Ok(Answer::There(Kind::Pool, api.patch_status(pool, &patch, &body).await?.entry()))
-            }
+            Write::Configured(status) => match status.object.kind {
+                ConfiguredKind::Pool => self.patch_configured::<Decoded<IPAddressPool>>(status).await,
+                ConfiguredKind::L2Advertisement => self.patch_configured::<Decoded<L2Advertisement>>(status).await,
+            },
             Write::L2Status { name, content, resource_version } => {
                 let api: Api<ServiceL2Status> = Api::namespaced(self.client.clone(), &self.namespace);
                 if resource_version.is_none() {
@@ -261,14 +266,30 @@ impl Sender {
                 let id = Id { namespace: self.namespace.clone(), name: name.clone() };
                 deleted(api.delete(name, &delete_params(resource_version)).await.map(drop), Kind::L2Status, id)
             }
-            Write::Event { service, uid, notice } => {
+            Write::Event { about, uid, notice } => {
                 let teller = Teller { instance: &self.instance, unique: fastrand::u64(..), now: clock::wall() };
-                let api: Api<Event> = Api::namespaced(self.client.clone(), &service.namespace);
-                api.create(&post_params(), &requests::event(service, uid, notice, teller)).await?;
+                let event = requests::event(about, uid, notice, &self.namespace, teller);
+                let api: Api<Event> =
+                    Api::namespaced(self.client.clone(), event.metadata.namespace.as_deref().unwrap_or_default());
+                api.create(&post_params(), &event).await?;
                 Ok(Answer::Nothing)
             }
         }
     }
+
+    async fn patch_configured<K>(&self, status: &ConfiguredStatus) -> kube::Result<Answer>
+    where
+        K: Watched + Resource<Scope = NamespaceResourceScope>,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
+        let body = Patch::Merge(requests::configured_status(status, &now()));
+        Ok(Answer::There(K::KIND, api.patch_status(&status.object.name, &patch_params(), &body).await?.entry()))
+    }
+}
+
+/// The wall clock as conditions have it.
+fn now() -> String {
+    clock::wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What is gone already was deleted by somebody else: just as well.

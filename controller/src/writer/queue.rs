@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     backoff::Backoff,
-    plan::{Class, Object, Write},
+    plan::{Class, ConfiguredStatus, Object, Write},
 };
 
 /// Events that may wait; beyond that the oldest go.
@@ -127,8 +127,7 @@ impl Queue {
             return false;
         };
         let failures = failures + 1;
-        // Counters are written whatever is there; everything else was planned from a version that is past.
-        let versioned = !matches!(sent, Write::PoolStatus { .. });
+        let versioned = names_version(&sent) || next.as_deref().is_some_and(names_version);
         let sent = if versioned { sent } else { next.as_deref().cloned().unwrap_or(sent) };
         let state = match verdict {
             Verdict::Done if versioned => return next.is_some(),
@@ -216,6 +215,12 @@ impl Queue {
     }
 }
 
+/// Whether it was planned from a version that is past once something else was written. Counters alone are written whatever is
+/// there.
+const fn names_version(write: &Write) -> bool {
+    !matches!(write, Write::Configured(ConfiguredStatus { accepted: None, .. }))
+}
+
 /// Whether both make the object the same, whatever version they were planned from.
 fn same_content(one: &Write, other: &Write) -> bool {
     fn bare(write: &Write) -> Write {
@@ -228,7 +233,12 @@ fn same_content(one: &Write, other: &Write) -> bool {
             Write::DeleteAnnouncement { resource_version, .. } | Write::DeleteL2Status { resource_version, .. } => {
                 resource_version.clear();
             }
-            Write::PoolStatus { .. } | Write::Event { .. } => {}
+            Write::Configured(status) => {
+                if let Some(change) = &mut status.accepted {
+                    change.resource_version.clear();
+                }
+            }
+            Write::Event { .. } => {}
         }
         bare
     }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    cluster::{PoolUsage, ServiceKey},
+    cluster::{Acceptance, ConfiguredName, PoolUsage, ServiceKey},
     decide::{Notice, NoticeKind},
-    plan::{ConditionChange, ServiceStatus},
+    plan::{AcceptedChange, ConditionChange, ServiceStatus, Subject},
 };
 
 #[expect(clippy::disallowed_methods, reason = "any instant will do as the beginning")]
@@ -33,12 +33,24 @@ fn status(name: &str, address: u8, version: &str) -> Write {
 }
 
 fn pool(assigned: i64) -> Write {
-    Write::PoolStatus { pool: "p".to_owned(), usage: PoolUsage { assigned_v4: assigned, ..PoolUsage::default() } }
+    let usage = PoolUsage { assigned_v4: assigned, ..PoolUsage::default() };
+    Write::Configured(ConfiguredStatus { object: ConfiguredName::pool("p"), usage: Some(usage), accepted: None })
+}
+
+fn refused(message: &str, version: &str) -> Write {
+    let change = AcceptedChange {
+        resource_version: version.to_owned(),
+        says: Acceptance { accepted: false, reason: "Invalid".to_owned(), message: message.to_owned() },
+        generation: 1,
+        since: None,
+        others: Vec::new(),
+    };
+    Write::Configured(ConfiguredStatus { object: ConfiguredName::pool("p"), usage: None, accepted: Some(change) })
 }
 
 fn event(message: &str) -> Write {
     let notice = Notice { kind: NoticeKind::Normal, reason: "IPAllocated", message: message.to_owned() };
-    Write::Event { service: key("s"), uid: "u".to_owned(), notice }
+    Write::Event { about: Subject::Service(key("s")), uid: "u".to_owned(), notice }
 }
 
 fn drain(queue: &mut Queue) -> Vec<Write> {
@@ -101,6 +113,22 @@ fn newer_counters_follow_without_a_new_plan() {
     assert!(!queue.done(&second, Verdict::Failed, now, 1.0));
     queue.wake(now + millis(100));
     assert_eq!(queue.take(), Some(pool(3)));
+}
+
+#[test]
+fn a_condition_is_planned_again_after_whatever_was_written_meanwhile() {
+    let (now, mut queue) = (start(), Queue::default());
+    for (first, then) in [(pool(1), refused("m", "1")), (refused("m", "1"), pool(1))] {
+        queue.submit(first);
+        let sent = queue.take().unwrap();
+        queue.submit(then);
+        assert!(queue.done(&sent, Verdict::Done, now, 0.5), "what was planned names a version that is past");
+        assert_eq!(queue.take(), None);
+    }
+    queue.submit(refused("m", "1"));
+    let sent = queue.take().unwrap();
+    queue.submit(refused("m", "2"));
+    assert!(!queue.done(&sent, Verdict::Done, now, 0.5), "the same");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What each write is on the wire.
 
 use arpeggio_common::api::{
-    Announcement, ServiceL2Status,
+    Announcement, IPAddressPool, L2Advertisement, ServiceL2Status,
     announcement::{AnnouncementSpec, L2, Mode, ServiceReference},
     metallb::{InterfaceInfo, Nothing, ServiceL2StatusStatus},
     names,
 };
 use k8s_openapi::{
+    Resource as _,
     api::{
         core::v1::{ObjectReference, Service},
         events::v1::Event,
@@ -17,15 +18,17 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::{
-        AnnouncementContent, L2StatusContent, PoolUsage, ServiceKey,
+        Acceptance, AnnouncementContent, ConfiguredKind, L2StatusContent,
         project::{ALLOCATED, ANNOUNCED},
     },
     decide::{Notice, NoticeKind},
-    plan::{ConditionChange, ServiceStatus},
+    plan::{ConditionChange, ConfiguredStatus, ServiceStatus, Subject},
 };
 
 /// Longest note of an event: the API server refuses longer ones.
 const MAX_NOTE: usize = 1024;
+/// Longest name of an object.
+const MAX_NAME: usize = 253;
 /// Under this name MetalLB's users look for events (`kubectl get events --field-selector source=…`).
 pub(super) const REPORTER: &str = "metallb-controller";
 
@@ -55,9 +58,16 @@ fn condition(type_: &str, cured: &str, change: &ConditionChange, now: &str) -> O
         ConditionChange::Keep => return None,
         ConditionChange::Remove => return Some(json!({"$patch": "delete", "type": type_})),
         ConditionChange::True => ("True", cured, ""),
-        ConditionChange::False(refusal) => ("False", refusal.reason.as_str(), refusal.message.as_str()),
+        ConditionChange::False(refusal) | ConditionChange::Still(refusal) => {
+            ("False", refusal.reason.as_str(), refusal.message.as_str())
+        }
     };
-    Some(json!({"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": now}))
+    let mut condition = json!({"type": type_, "status": status, "reason": reason, "message": message});
+    // A field that a strategic merge patch leaves out stays as it is.
+    if !matches!(change, ConditionChange::Still(_)) {
+        condition["lastTransitionTime"] = now.into();
+    }
+    Some(condition)
 }
 
 /// The object to create.
@@ -92,14 +102,36 @@ pub(super) fn announcement_patch(content: &AnnouncementContent, resource_version
     })
 }
 
-/// A merge patch for the status of a pool.
-pub(super) fn pool_status(usage: PoolUsage) -> Value {
-    json!({"status": {
-        "assignedIPv4": usage.assigned_v4,
-        "assignedIPv6": usage.assigned_v6,
-        "availableIPv4": usage.available_v4,
-        "availableIPv6": usage.available_v6,
-    }})
+/// A merge patch for the status of an object of the configuration. `now`: an RFC 3339 time.
+///
+/// Not server-side apply: the API server refuses that as a whole where an older definition of the kind has no conditions, or
+/// where the object itself does not keep its definition, which is when there is something to say.
+pub(super) fn configured_status(status: &ConfiguredStatus, now: &str) -> Value {
+    let mut patch = json!({"status": {}});
+    if let Some(usage) = status.usage {
+        patch["status"] = json!({
+            "assignedIPv4": usage.assigned_v4,
+            "assignedIPv6": usage.assigned_v6,
+            "availableIPv4": usage.available_v4,
+            "availableIPv6": usage.available_v6,
+        });
+    }
+    if let Some(change) = &status.accepted {
+        let Acceptance { accepted, reason, message } = &change.says;
+        let ours = json!({
+            "type": names::ACCEPTED,
+            "status": if *accepted { "True" } else { "False" },
+            "reason": reason,
+            "message": message,
+            "observedGeneration": change.generation,
+            "lastTransitionTime": change.since.as_deref().unwrap_or(now),
+        });
+        let conditions: Vec<Value> = change.others.iter().cloned().chain([ours]).collect();
+        patch["status"]["conditions"] = conditions.into();
+        // The list is written as a whole: nobody else may have written another one meanwhile.
+        patch["metadata"] = json!({"resourceVersion": change.resource_version});
+    }
+    patch
 }
 
 /// The object to create; its status is written after.
@@ -144,21 +176,24 @@ pub(super) struct Teller<'a> {
     pub(super) now: jiff::Timestamp,
 }
 
-/// An event about a Service.
-pub(super) fn event(service: &ServiceKey, uid: &str, notice: &Notice, teller: Teller<'_>) -> Event {
+/// An event about an object. `namespace`: that of the configuration.
+pub(super) fn event(about: &Subject, uid: &str, notice: &Notice, namespace: &str, teller: Teller<'_>) -> Event {
     let kind = match notice.kind {
         NoticeKind::Normal => "Normal",
         NoticeKind::Warning => "Warning",
     };
-    // A name has at most 253 characters; the names of Services have at most 63.
-    let name = format!("{}.{:016x}", service.name, teller.unique);
+    let regarding = reference(about, uid, namespace);
+    let mut name = regarding.name.clone().unwrap_or_default();
+    // A name has at most 253 characters, all of them ASCII; that of a Service has at most 63, but that of a pool has as many.
+    name.truncate(MAX_NAME - 17);
+    let name = format!("{}.{:016x}", name.trim_end_matches(['.', '-']), teller.unique);
     Event {
-        metadata: ObjectMeta { namespace: Some(service.namespace.clone()), name: Some(name), ..ObjectMeta::default() },
+        metadata: ObjectMeta { namespace: regarding.namespace.clone(), name: Some(name), ..ObjectMeta::default() },
         action: Some(notice.reason.to_owned()),
         reason: Some(notice.reason.to_owned()),
         type_: Some(kind.to_owned()),
         note: Some(shortened(&notice.message)),
-        regarding: Some(reference(service, uid)),
+        regarding: Some(regarding),
         event_time: Some(MicroTime(teller.now)),
         reporting_controller: Some(REPORTER.to_owned()),
         reporting_instance: Some(teller.instance.chars().take(128).collect()),
@@ -166,13 +201,22 @@ pub(super) fn event(service: &ServiceKey, uid: &str, notice: &Notice, teller: Te
     }
 }
 
-fn reference(service: &ServiceKey, uid: &str) -> ObjectReference {
-    use kube::Resource as _;
+fn reference(about: &Subject, uid: &str, namespace: &str) -> ObjectReference {
+    let (api_version, kind, namespace, name) = match about {
+        Subject::Service(key) => (Service::API_VERSION, Service::KIND, key.namespace.as_str(), &key.name),
+        Subject::Configured(object) => {
+            let api_version = match object.kind {
+                ConfiguredKind::Pool => IPAddressPool::API_VERSION,
+                ConfiguredKind::L2Advertisement => L2Advertisement::API_VERSION,
+            };
+            (api_version, object.kind.name(), namespace, &object.name)
+        }
+    };
     ObjectReference {
-        api_version: Some(Service::api_version(&()).into_owned()),
-        kind: Some(Service::kind(&()).into_owned()),
-        namespace: Some(service.namespace.clone()),
-        name: Some(service.name.clone()),
+        api_version: Some(api_version.to_owned()),
+        kind: Some(kind.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.clone()),
         uid: Some(uid.to_owned()),
         ..ObjectReference::default()
     }
@@ -195,7 +239,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::cluster::Refusal;
+    use crate::{
+        cluster::{ConfiguredName, PoolUsage, Refusal, ServiceKey},
+        plan::AcceptedChange,
+    };
 
     fn key() -> ServiceKey {
         ServiceKey { namespace: "shop".to_owned(), name: "web".to_owned() }
@@ -247,6 +294,45 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_time_is_that_of_the_change_from_yes_to_no() {
+        let refusal = Refusal { reason: "AllocationFailed".to_owned(), message: "another reason".to_owned() };
+        let time = |allocated| {
+            let patch = service_status(&ServiceStatus { allocated, ..status() }, "now");
+            patch["status"]["conditions"][0].get("lastTransitionTime").cloned()
+        };
+        assert_eq!(time(ConditionChange::Still(refusal.clone())), None, "the API server keeps what is there");
+        assert_eq!(time(ConditionChange::False(refusal)), Some(json!("now")));
+        assert_eq!(time(ConditionChange::True), Some(json!("now")));
+    }
+
+    #[test]
+    fn the_status_of_a_pool_is_one_patch_that_keeps_what_others_say() {
+        let others = vec![json!({"type": "Other", "status": "True"})];
+        let says = Acceptance { accepted: false, reason: "Invalid".to_owned(), message: "m".to_owned() };
+        let accepted = AcceptedChange {
+            resource_version: "9".to_owned(),
+            says,
+            generation: 4,
+            since: None,
+            others: others.clone(),
+        };
+        let object = ConfiguredName::pool("gold");
+        let usage = Some(PoolUsage { assigned_v4: 1, ..PoolUsage::default() });
+        let both = ConfiguredStatus { object, usage, accepted: Some(accepted.clone()) };
+        let patch = configured_status(&both, "now");
+        assert_eq!(patch["metadata"], json!({"resourceVersion": "9"}));
+        assert_eq!((&patch["status"]["assignedIPv4"], &patch["status"]["conditions"][0]), (&json!(1), &others[0]));
+        let ours = json!({"type": "Accepted", "status": "False", "reason": "Invalid", "message": "m",
+            "observedGeneration": 4, "lastTransitionTime": "now"});
+        assert_eq!(patch["status"]["conditions"][1], ours);
+        let since = Some("then".to_owned());
+        let still = ConfiguredStatus { usage: None, accepted: Some(AcceptedChange { since, ..accepted }), ..both };
+        let patch = configured_status(&still, "now");
+        assert_eq!(patch["status"]["conditions"][1]["lastTransitionTime"], "then");
+        assert_eq!(patch["status"].as_object().unwrap().len(), 1, "counters stay");
+    }
+
     fn content() -> AnnouncementContent {
         AnnouncementContent {
             address: "2001:db8::1".parse().unwrap(),
@@ -282,8 +368,11 @@ mod tests {
     #[test]
     fn counters_and_reports_have_the_names_of_metallb() {
         let usage = PoolUsage { assigned_v4: 1, assigned_v6: 2, available_v4: 3, available_v6: 4 };
+        let counters = ConfiguredStatus { object: ConfiguredName::pool("gold"), usage: Some(usage), accepted: None };
+        let patch = configured_status(&counters, "now");
+        assert_eq!(patch.get("metadata"), None, "counters are written whatever is there");
         let status: arpeggio_common::api::metallb::IPAddressPoolStatus =
-            serde_json::from_value(pool_status(usage)["status"].clone()).unwrap();
+            serde_json::from_value(patch["status"].clone()).unwrap();
         assert_eq!((status.assigned_ipv4, status.available_ipv6), (1, 4));
         let content = L2StatusContent {
             service: key(),
@@ -302,7 +391,8 @@ mod tests {
     fn an_event_has_everything_that_the_api_server_asks_for() {
         let notice = Notice { kind: NoticeKind::Warning, reason: "AllocationFailed", message: "ä".repeat(2000) };
         let teller = Teller { instance: "pod-1", unique: 255, now: jiff::Timestamp::UNIX_EPOCH };
-        let event = event(&key(), "u", &notice, teller);
+        let told = |about: Subject| event(&about, "u", &notice, "m", teller);
+        let event = told(Subject::Service(key()));
         assert_eq!(event.metadata.name.as_deref(), Some("web.00000000000000ff"));
         assert_eq!((event.type_.as_deref(), event.reporting_controller.as_deref()), (Some("Warning"), Some(REPORTER)));
         let note = event.note.unwrap();
@@ -310,5 +400,13 @@ mod tests {
         let regarding = event.regarding.unwrap();
         assert_eq!((regarding.kind.as_deref(), regarding.api_version.as_deref()), (Some("Service"), Some("v1")));
         assert!(event.action.is_some() && event.event_time.is_some() && event.reporting_instance.is_some());
+
+        let event = told(Subject::Configured(ConfiguredName::l2(&format!("{}.a", "b".repeat(235)))));
+        let name = event.metadata.name.unwrap();
+        assert_eq!((name.len(), name.ends_with("bb.00000000000000ff")), (252, true), "{name}");
+        assert_eq!(event.metadata.namespace.as_deref(), Some("m"));
+        let regarding = event.regarding.unwrap();
+        let what = (regarding.kind.as_deref(), regarding.api_version.as_deref(), regarding.namespace.as_deref());
+        assert_eq!(what, (Some("L2Advertisement"), Some("metallb.io/v1beta1"), Some("m")));
     }
 }

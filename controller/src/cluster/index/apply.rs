@@ -6,7 +6,7 @@ use arpeggio_common::api::Decoded;
 
 use super::{Changes, Endpoints, Index, ServiceKey, replace};
 use crate::cluster::{
-    ObservedL2Status, PoolUsage, Service,
+    Configured, ConfiguredName, ObservedL2Status, PoolUsage, Service,
     project::{AnnouncementFacts, Id, Kind, LeaseFacts, Object, Slice},
 };
 
@@ -25,12 +25,14 @@ impl Index {
                     self.namespace_changed(&id.name);
                 }
             }
-            Object::Pool(pool, usage) => {
+            Object::Pool(pool, configured, usage) => {
                 self.set_usage(id, usage);
+                self.set_configured(ConfiguredName::pool(&id.name), Some(*configured));
                 self.stale_configuration |= !self.pools.get(id).is_some_and(|known| is_same(known, &pool));
                 self.pools.insert(id.clone(), *pool);
             }
-            Object::L2Advertisement(advertisement) => {
+            Object::L2Advertisement(advertisement, configured) => {
+                self.set_configured(ConfiguredName::l2(&id.name), Some(*configured));
                 self.stale_configuration |=
                     !self.advertisements.get(id).is_some_and(|known| is_same(known, &advertisement));
                 self.advertisements.insert(id.clone(), *advertisement);
@@ -68,10 +70,12 @@ impl Index {
             }
             Kind::Pool => {
                 self.set_usage(id, None);
+                self.set_configured(ConfiguredName::pool(&id.name), None);
                 self.pools.remove(id);
                 self.stale_configuration = true;
             }
             Kind::L2Advertisement => {
+                self.set_configured(ConfiguredName::l2(&id.name), None);
                 self.advertisements.remove(id);
                 self.stale_configuration = true;
             }
@@ -123,6 +127,22 @@ impl Index {
                 Some(usage) => all.insert(id.name.clone(), usage),
                 None => all.remove(&id.name),
             };
+        }
+    }
+
+    /// Versions are kept up to date without a change, as with Services.
+    fn set_configured(&mut self, name: ConfiguredName, configured: Option<Configured>) {
+        let known = self.snapshot.configured.get(&name);
+        let same = match (known, &configured) {
+            (Some(known), Some(new)) => {
+                Configured { resource_version: new.resource_version.clone(), ..Configured::clone(known) } == *new
+            }
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        replace(&mut self.snapshot.configured, &name, configured);
+        if !same {
+            self.changes.configured.insert(name);
         }
     }
 

@@ -6,7 +6,10 @@ use arpeggio_common::{api::metallb::IPAddressPoolSpec, model::Labels};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cluster::project::{LeaseFacts, Object, Slice, Watched};
+use crate::cluster::{
+    ConfiguredName,
+    project::{LeaseFacts, Object, Slice, Watched},
+};
 
 #[expect(clippy::disallowed_methods, reason = "any instant will do as the beginning")]
 fn start() -> Instant {
@@ -207,6 +210,38 @@ fn the_counters_of_a_pool_are_no_configuration() {
     assert_eq!(index.take().0.pool_usage["home"].assigned_v4, 2);
     index.feed(Kind::Pool, pool(3, "192.0.2.0/25", 2), now);
     assert!(index.take().1.everything);
+}
+
+fn edited(version: u64, generation: i64, address: &str, conditions: Value) -> News {
+    News::There(entry::<Decoded<IPAddressPool>>(json!({
+        "metadata": {"namespace": "m", "name": "home", "uid": "p", "resourceVersion": version.to_string(), "generation": generation},
+        "spec": {"addresses": [address]}, "status": {"conditions": conditions},
+    })))
+}
+
+#[test]
+fn what_is_said_about_a_pool_is_no_configuration_but_seen() {
+    let (now, mut index) = (start(), index());
+    let home = ConfiguredName::pool("home");
+    index.feed(Kind::Pool, edited(1, 1, "192.0.2.0/24", json!([])), now);
+    let (snapshot, changes) = index.take();
+    assert_eq!(changes, Changes { everything: true, configured: BTreeSet::from([home.clone()]), ..Changes::default() });
+    assert_eq!(snapshot.configured[&home].accepted, None);
+    let said = json!([{"type": "Accepted", "status": "True", "reason": "Valid", "message": "", "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+    let only = Changes { configured: BTreeSet::from([home.clone()]), ..Changes::default() };
+    index.feed(Kind::Pool, edited(2, 1, "192.0.2.0/24", said.clone()), now);
+    let (snapshot, changes) = index.take();
+    assert_eq!((&changes, snapshot.configured[&home].accepted.is_some()), (&only, true));
+    index.feed(Kind::Pool, edited(3, 1, "192.0.2.0/24", said.clone()), now);
+    assert!(!index.has_changed(), "an echo");
+    assert_eq!(index.take().0.configured[&home].resource_version, "3");
+    index.feed(Kind::Pool, edited(4, 2, "192.0.2.0-192.0.2.255", said), now);
+    assert_eq!(index.take().1, only, "the same in other words");
+    let id = Id { namespace: "m".to_owned(), name: "home".to_owned() };
+    index.feed(Kind::Pool, News::Gone(id, Version { uid: "p".to_owned(), resource_version: "5".to_owned() }), now);
+    let (snapshot, changes) = index.take();
+    assert!(changes.everything && snapshot.configured.is_empty() && changes.configured == only.configured);
 }
 
 #[test]

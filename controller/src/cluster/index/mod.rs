@@ -16,7 +16,7 @@ use std::{
 
 use arpeggio_common::{
     api::{Decoded, IPAddressPool, L2Advertisement, configuration},
-    model::NodeName,
+    model::{Configuration, NodeName},
 };
 
 use self::{ledger::Ledger, liveness::Liveness};
@@ -141,6 +141,11 @@ impl Index {
         }
     }
 
+    /// What of the configuration is in force, as it was put together last.
+    pub fn configuration(&self) -> &Configuration {
+        &self.snapshot.configuration
+    }
+
     /// Whether [`Self::take`] would tell of a change, or may.
     pub fn has_changed(&self) -> bool {
         self.stale_configuration || !self.changes.is_empty()
@@ -152,6 +157,7 @@ impl Index {
         self.changes.topology |= changes.topology;
         self.changes.services.extend(changes.services);
         self.changes.addresses.extend(changes.addresses);
+        self.changes.configured.extend(changes.configured);
     }
 
     /// The Service that a ServiceL2Status is about.

@@ -1,6 +1,7 @@
 //! Objects of the API become slim values the moment they are decoded; the objects themselves are never kept.
 
 mod announcement;
+mod configuration;
 mod node;
 mod service;
 mod speaker;
@@ -23,7 +24,7 @@ pub use self::{
     service::{ALLOCATED, ANNOUNCED, Slice},
     speaker::{LeaseFacts, SpeakerFacts},
 };
-use super::{L2StatusContent, Node, ObservedL2Status, PoolUsage, Service, ServiceKey};
+use super::{Configured, L2StatusContent, Node, ObservedL2Status, PoolUsage, Service, ServiceKey};
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,7 +85,10 @@ impl Kind {
     /// Whether the controller itself writes objects of this kind and decides by what it wrote before. Whoever becomes leader
     /// reads these anew: what the leader before wrote last may not have come through the watch yet.
     pub const fn is_written(self) -> bool {
-        matches!(self, Self::Service | Self::Announcement | Self::L2Status)
+        match self {
+            Self::Service | Self::Announcement | Self::L2Status | Self::Pool | Self::L2Advertisement => true,
+            Self::EndpointSlice | Self::Node | Self::Namespace | Self::Speaker | Self::Lease => false,
+        }
     }
 }
 
@@ -129,11 +133,11 @@ pub enum Object {
     Node(Node),
     /// The labels of a namespace.
     Namespace(Labels),
-    /// A pool as written, or why that cannot be read, without its status: validated when all of them are seen together. Beside
-    /// it, its counters.
-    Pool(Box<Decoded<IPAddressPool>>, Option<PoolUsage>),
-    /// An advertisement as written, or why that cannot be read.
-    L2Advertisement(Box<Decoded<L2Advertisement>>),
+    /// A pool as written, or why that cannot be read, with nothing of its status but the condition `Accepted`: validated when all
+    /// of them are seen together. Beside it, who it is and its counters.
+    Pool(Box<Decoded<IPAddressPool>>, Box<Configured>, Option<PoolUsage>),
+    /// An advertisement as written, or why that cannot be read, without its status. Beside it, who it is.
+    L2Advertisement(Box<Decoded<L2Advertisement>>, Box<Configured>),
     /// See [`SpeakerFacts`].
     Speaker(SpeakerFacts),
     /// See [`LeaseFacts`].
@@ -190,35 +194,6 @@ impl Watched for Namespace {
     }
 }
 
-impl Watched for Decoded<IPAddressPool> {
-    const KIND: Kind = Kind::Pool;
-
-    fn project(self) -> Result<Object, String> {
-        let mut pool = self;
-        forget(pool.meta_mut());
-        let usage = pool.0.as_mut().ok().and_then(|pool| pool.status.take()).map(|status| PoolUsage {
-            assigned_v4: status.assigned_ipv4,
-            assigned_v6: status.assigned_ipv6,
-            available_v4: status.available_ipv4,
-            available_v6: status.available_ipv6,
-        });
-        Ok(Object::Pool(Box::new(pool), usage))
-    }
-}
-
-impl Watched for Decoded<L2Advertisement> {
-    const KIND: Kind = Kind::L2Advertisement;
-
-    fn project(self) -> Result<Object, String> {
-        let mut advertisement = self;
-        forget(advertisement.meta_mut());
-        if let Ok(advertisement) = &mut advertisement.0 {
-            advertisement.status = None;
-        }
-        Ok(Object::L2Advertisement(Box::new(advertisement)))
-    }
-}
-
 impl Watched for Decoded<ServiceL2Status> {
     const KIND: Kind = Kind::L2Status;
 
@@ -236,18 +211,6 @@ impl Watched for Decoded<ServiceL2Status> {
         });
         Ok(Object::L2Status(ObservedL2Status { resource_version: resource_version.unwrap_or_default(), content }))
     }
-}
-
-/// Drops metadata that nothing is decided by, versions among it: what is left is equal as long as nothing matters.
-fn forget(meta: &mut ObjectMeta) {
-    let all = std::mem::take(meta);
-    *meta = ObjectMeta {
-        name: all.name,
-        namespace: all.namespace,
-        labels: all.labels,
-        creation_timestamp: all.creation_timestamp,
-        ..ObjectMeta::default()
-    };
 }
 
 fn interface_name(name: &str) -> Result<InterfaceName, String> {

@@ -1,0 +1,106 @@
+//! Whether each object of the configuration is in force as it is written, and what its author is told if not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arpeggio_common::{
+    api::names::{INVALID, VALID},
+    model::{Configuration, Fault},
+};
+
+use super::types::{AcceptanceWish, Notice, NoticeKind};
+use crate::cluster::{Acceptance, Changes, Configured, ConfiguredKind, ConfiguredName, Snapshot};
+
+/// Reason of the event when an object is not in force as written.
+const REFUSED: &str = "ConfigurationRefused";
+/// Reason of the event when it is again.
+const ACCEPTED: &str = "ConfigurationAccepted";
+/// What the condition of an object without a fault says.
+const IN_FORCE: &str = "in force as written";
+/// Faults of one object that are told; whoever mends these sees the rest.
+const MOST_FAULTS: usize = 20;
+/// Longest sentence of a fault, in bytes: a condition holds 32768 characters.
+const MOST_BYTES: usize = 1500;
+
+/// What has to be looked at. `pools`: those whose counters may differ.
+pub(super) fn touched(snapshot: &Snapshot, changes: &Changes, pools: &BTreeSet<String>) -> BTreeSet<ConfiguredName> {
+    if changes.everything {
+        return snapshot.configured.keys().cloned().collect();
+    }
+    let pools = pools.iter().map(|pool| ConfiguredName::pool(pool));
+    changes.configured.iter().cloned().chain(pools).collect()
+}
+
+/// What the conditions of these objects should say. Who is gone is missing.
+pub(super) fn look(snapshot: &Snapshot, objects: BTreeSet<ConfiguredName>) -> BTreeMap<ConfiguredName, AcceptanceWish> {
+    let mut faults: BTreeMap<(&str, &str), Vec<&Fault>> = BTreeMap::new();
+    for fault in &snapshot.configuration.faults {
+        faults.entry((fault.object.kind, &fault.object.name)).or_default().push(fault);
+    }
+    let wish = |object: ConfiguredName| {
+        let there = snapshot.configured.get(&object)?;
+        let faults = faults.get(&(object.kind.name(), object.name.as_str()));
+        let says = faults.map_or_else(accepted, |faults| refused(&object, faults, &snapshot.configuration));
+        let notices = notice(there, &says).into_iter().collect();
+        Some((object, AcceptanceWish { says, notices }))
+    };
+    objects.into_iter().filter_map(wish).collect()
+}
+
+fn accepted() -> Acceptance {
+    Acceptance { accepted: true, reason: VALID.to_owned(), message: IN_FORCE.to_owned() }
+}
+
+/// Every fault, and what is in force instead. The form before the edit is, as each fault says then, unless nobody has seen one:
+/// the object is new, or the controller.
+fn refused(object: &ConfiguredName, faults: &[&Fault], configuration: &Configuration) -> Acceptance {
+    let mut sentences: Vec<String> = faults.iter().take(MOST_FAULTS).map(|fault| sentence(fault)).collect();
+    if let Some(more) = faults.len().checked_sub(MOST_FAULTS).filter(|more| *more > 0) {
+        sentences.push(format!("and {more} more faults"));
+    }
+    let mut message = sentences.join(". ");
+    if let Some(instead) = instead(object, configuration) {
+        message.push_str(". ");
+        message.push_str(instead);
+    }
+    Acceptance { accepted: false, reason: INVALID.to_owned(), message }
+}
+
+/// What holds while no form of the object is known to be in force.
+fn instead(object: &ConfiguredName, configuration: &Configuration) -> Option<&'static str> {
+    match object.kind {
+        ConfiguredKind::Pool => (!configuration.pools.contains_key(&object.name)).then_some(
+            "It is not in force: no Service is given an address of it, and those that have one already keep it",
+        ),
+        ConfiguredKind::L2Advertisement => (!configuration.l2.contains_key(&object.name))
+            .then_some("It is not in force: nothing new is announced by it, and what is announced already stays"),
+    }
+}
+
+/// The fault without the object: whoever reads it looks at that.
+fn sentence(fault: &Fault) -> String {
+    let Fault { field, value, rule, remedy, .. } = fault;
+    let mut sentence = format!("{field} {value:?} {rule}; {remedy}");
+    if sentence.len() > MOST_BYTES {
+        sentence.truncate(sentence.floor_char_boundary(MOST_BYTES));
+        sentence.push('…');
+    }
+    sentence
+}
+
+/// One event where what was said before is no longer so; none for what is right from the beginning.
+fn notice(there: &Configured, says: &Acceptance) -> Option<Notice> {
+    let before = there.accepted.as_ref().map(|before| &before.says);
+    let message = says.message.clone();
+    match (before, says.accepted) {
+        (Some(before), false) if before == says => None,
+        (_, false) => Some(Notice { kind: NoticeKind::Warning, reason: REFUSED, message }),
+        (Some(before), true) if !before.accepted => {
+            Some(Notice { kind: NoticeKind::Normal, reason: ACCEPTED, message })
+        }
+        (_, true) => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "accept_tests.rs"]
+mod tests;
