@@ -169,6 +169,7 @@ const CONTROLLER_IN_ITS_NAMESPACE: &str = "
     ipaddresspools.metallb.io [] [] [list watch]
     ipaddresspools.metallb.io/status [] [] [patch]
     l2advertisements.metallb.io [] [] [list watch]
+    l2advertisements.metallb.io/status [] [] [patch]
     servicel2statuses.metallb.io [] [] [list watch create delete]
     servicel2statuses.metallb.io/status [] [] [patch]
     leases.coordination.k8s.io [] [] [list watch create]
