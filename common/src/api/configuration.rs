@@ -15,7 +15,8 @@ use crate::model::{Claim, Configuration, Fault, ObjectName, Pool, overlaps};
 /// there, as in MetalLB (behaviour 3.5), so that a slip of the pen takes no addresses away. One that is deleted goes.
 ///
 /// Of two pools that overlap, one whose addresses are in force already keeps them. Without `before` nobody knows who that is
-/// but the status: one that says `Accepted` of the present generation was in force as it is written. Else the older one does, by
+/// but the status: one that says `Accepted` of the present generation is in force as it is written; and one that says the contrary is
+/// not, whatever `before` says, which may be what somebody who followed without deciding made of the same edits. Else the older one does, by
 /// the time of its creation and then by name, even if it is itself left out because of a third: whoever is in force never has to
 /// go because another object went. The other one is at fault as a whole.
 pub fn assemble<'a>(
@@ -28,12 +29,16 @@ pub fn assemble<'a>(
     let mut candidates = Vec::new();
     for pool in pools {
         if let Some(name) = name_within(namespace, pool, &mut faults) {
-            let old = before.pools.get(&name.name);
-            let wanted = settle(validate(pool, IPAddressPool::validate), old.is_some(), &mut faults);
+            let said = said(pool);
+            let valid = validate(pool, IPAddressPool::validate);
+            // Who follows without deciding may have seen edits in another order than whoever decided.
+            let is_contradicted =
+                |old: &&Pool| said == Some(false) && valid.as_ref().is_ok_and(|wanted| wanted == *old);
+            let old = before.pools.get(&name.name).filter(|old| !is_contradicted(old));
+            let wanted = settle(valid, old.is_some(), &mut faults);
             let created = pool.meta().creation_timestamp.as_ref();
             let texts = pool.0.as_ref().map_or(&[][..], |pool| &pool.spec.addresses);
-            let accepted = pool.0.as_ref().is_ok_and(is_accepted);
-            candidates.push(Candidate { name, accepted, created, wanted, old, texts, fell: false });
+            candidates.push(Candidate { name, accepted: said == Some(true), created, wanted, old, texts, fell: false });
         }
     }
     let pools = without_overlaps(candidates, &mut faults);
@@ -51,14 +56,18 @@ pub fn assemble<'a>(
     Configuration { pools, l2: advertisements, faults }
 }
 
-/// Whether its status says that it was in force as it is written now.
-fn is_accepted(pool: &IPAddressPool) -> bool {
-    let conditions = pool.status.iter().flat_map(|status| &status.conditions);
-    let generation = pool.metadata.generation;
-    generation.is_some()
-        && conditions
-            .filter(|condition| condition.type_ == names::ACCEPTED)
-            .any(|condition| condition.status == "True" && condition.observed_generation == generation)
+/// Whether its status says that it is in force as it is written now; `None`: it says nothing about that.
+fn said(pool: &Decoded<IPAddressPool>) -> Option<bool> {
+    let pool = pool.0.as_ref().ok()?;
+    let generation = pool.metadata.generation?;
+    let mut conditions = pool.status.iter().flat_map(|status| &status.conditions);
+    let accepted = conditions.find(|condition| condition.type_ == names::ACCEPTED)?;
+    let status = match accepted.status.as_str() {
+        "True" => true,
+        "False" => false,
+        _ => return None,
+    };
+    (accepted.observed_generation == Some(generation)).then_some(status)
 }
 
 /// The name of the object; `None` and a fault if it is in a foreign namespace (MetalLB behaviour 41).

@@ -145,6 +145,19 @@ fn who_was_in_force_before_a_restart_stays_in_force_whatever_the_age() {
         let both = [pool("old", 2, &["192.0.2.0/24"]), said("young", 1, "192.0.2.128/25", status, generation)];
         assert_eq!(names(&fresh(&both)), ["old"], "{status} of generation {generation}");
     }
+    // Somebody who stands by took two edits for one and found the older pool in the right; whoever led saw that of the other first.
+    let apart = fresh(&[pool("old", 2, &["198.51.100.0/24"]), pool("young", 1, &["203.0.113.0/24"])]);
+    let both = [pool("old", 2, &["192.0.2.0/24"]), pool("young", 1, &["192.0.2.128/25"])];
+    let stood_by = assemble(NAMESPACE, &both, &[], &apart);
+    assert_eq!(stood_by.pools["old"].ranges[0].to_string(), "192.0.2.0/24");
+    let both = [said("old", 2, "192.0.2.0/24", "False", 2), said("young", 1, "192.0.2.128/25", "True", 2)];
+    let leads = assemble(NAMESPACE, &both, &[], &stood_by);
+    assert_eq!(names(&leads), ["young"], "addresses are where they were given");
+    assert_eq!(leads.pools["young"].ranges[0].to_string(), "192.0.2.128/25");
+    // A word that is late, of an overlap that is gone, does no harm.
+    let alone = [said("old", 2, "192.0.2.0/24", "False", 2)];
+    let after = assemble(NAMESPACE, &alone, &[], &stood_by);
+    assert_eq!((names(&after), after.faults.len()), (vec!["old"], 0));
     // Two that cannot both be right: the older one.
     let both = [said("old", 2, "192.0.2.0/24", "True", 2), said("young", 1, "192.0.2.128/25", "True", 2)];
     assert_eq!(names(&fresh(&both)), ["old"]);

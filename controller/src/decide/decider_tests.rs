@@ -148,6 +148,21 @@ fn what_silences_a_service_is_a_condition_that_is_cured() {
 }
 
 #[test]
+fn a_refusal_for_another_reason_is_the_same_refusal() {
+    let mut run = settled(&["a"], &[]);
+    let mut refused = |pool: &str| {
+        run.world.ask("web").requests.pool = Some(pool.to_owned());
+        let writes = run.settle(service("web"));
+        let Some(Write::ServiceStatus(status)) = writes.first() else { panic!("{writes:?}") };
+        status.allocated.clone()
+    };
+    let ConditionChange::False(first) = refused("gold") else { panic!("it was not refused before") };
+    let ConditionChange::Still(then) = refused("silver") else { panic!("it was refused before") };
+    assert!(first.message.contains("gold") && then.message.contains("silver"), "{first:?} {then:?}");
+    assert_eq!(refused("pool"), ConditionChange::True);
+}
+
+#[test]
 fn a_takeover_that_speakers_report_costs_reports_only() {
     let mut run = settled(&["a", "b", "c"], &["web"]);
     let address = *run.world.announcements.keys().next().unwrap();

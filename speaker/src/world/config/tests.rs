@@ -336,7 +336,8 @@ fn interface() -> impl Strategy<Value = InterfaceName> {
 
 fn announcement() -> impl Strategy<Value = Announcement> {
     let address = prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
-    let candidates = proptest::collection::btree_set(name(), 0..5).prop_map(|names| names.into_iter().collect::<Vec<_>>());
+    let candidates =
+        proptest::collection::btree_set(name(), 0..5).prop_map(|names| names.into_iter().collect::<Vec<_>>());
     let interfaces = proptest::collection::btree_set(interface(), 0..3);
     let mode = prop_oneof![Just(Mode::Exclusive), Just(Mode::Shared)];
     (address, candidates, interfaces, mode)
