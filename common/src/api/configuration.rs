@@ -14,11 +14,11 @@ use crate::model::{Claim, Configuration, Fault, ObjectName, Pool, overlaps};
 /// `before` is what the last call returned; at the start, the default. An object that an edit broke stays in force as it was
 /// there, as in MetalLB (behaviour 3.5), so that a slip of the pen takes no addresses away. One that is deleted goes.
 ///
-/// Of two pools that overlap, one whose addresses are in force already keeps them. Without `before` nobody knows who that is
-/// but the status: one that says `Accepted` of the present generation is in force as it is written; and one that says the contrary is
-/// not, whatever `before` says, which may be what somebody who followed without deciding made of the same edits. Else the older one does, by
-/// the time of its creation and then by name, even if it is itself left out because of a third: whoever is in force never has to
-/// go because another object went. The other one is at fault as a whole.
+/// Of two pools that overlap, one whose addresses are in force already keeps them. Without `before` nobody knows who that is but
+/// the status: one that says `Accepted` of the present generation is in force as it is written; and one that says the contrary is
+/// not, whatever `before` says, which may be what somebody who followed without deciding made of the same edits. Else the older
+/// one keeps them, by the time of its creation and then by name, even if it is itself left out because of a third: whoever is in
+/// force never has to go because another object went. The other one is at fault as a whole.
 pub fn assemble<'a>(
     namespace: &str,
     pools: impl IntoIterator<Item = &'a Decoded<IPAddressPool>>,
