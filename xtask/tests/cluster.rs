@@ -4,6 +4,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "cluster/bed.rs"]
+mod bed;
+#[path = "cluster/bulk.rs"]
+mod bulk;
 #[path = "cluster/configuration.rs"]
 mod configuration;
 #[path = "cluster/controller.rs"]
@@ -12,10 +16,16 @@ mod controller;
 mod crds;
 #[path = "cluster/e2e.rs"]
 mod e2e;
+#[path = "cluster/expiry.rs"]
+mod expiry;
 #[path = "cluster/harness.rs"]
 mod harness;
 #[path = "cluster/lab.rs"]
 mod lab;
+#[path = "cluster/outage.rs"]
+mod outage;
+#[path = "cluster/rivals.rs"]
+mod rivals;
 #[path = "cluster/speaker.rs"]
 mod speaker;
 
@@ -31,6 +41,10 @@ fn main() -> ExitCode {
         controller::SCENARIOS,
         speaker::SCENARIOS,
         e2e::SCENARIOS,
+        rivals::SCENARIOS,
+        expiry::SCENARIOS,
+        outage::SCENARIOS,
+        bulk::SCENARIOS,
     ]
     .concat();
     harness::run(Options { audit: true, ..Options::default() }, &scenarios)

@@ -56,7 +56,7 @@ impl fmt::Display for ConfiguredName {
 }
 
 /// Whether an object is in force as it is written, and why not: what its condition `Accepted` says or should say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Acceptance {
     /// Whether it is.
     pub accepted: bool,

@@ -95,7 +95,7 @@ pub struct Requests {
 }
 
 /// Why a Service has no address (or not the one it asks for): the condition on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refusal {
     /// Reason of condition and event, in CamelCase: `AllocationFailed`, `LoadBalancerFailed`.
     pub reason: String,
@@ -182,7 +182,7 @@ pub struct Speaker {
 }
 
 /// The specification of an Announcement: the same type for what is there and what should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AnnouncementContent {
     /// The address.
     pub address: IpAddr,
@@ -212,7 +212,7 @@ pub struct ObservedAnnouncement {
 }
 
 /// What a ServiceL2Status says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct L2StatusContent {
     /// The Service.
     pub service: ServiceKey,
@@ -232,7 +232,7 @@ pub struct ObservedL2Status {
 }
 
 /// How full a pool is. An address that Services share counts once; numbers above 2^63 - 1 are that.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PoolUsage {
     /// IPv4 addresses in use.
     pub assigned_v4: i64,

@@ -20,6 +20,10 @@ use super::{
 };
 use crate::backoff::Backoff;
 
+/// How long a watch lasts before it is resumed on another connection, in seconds. One that died silently, because the API
+/// server's machine did or a firewall forgot it, is noticed some seconds after that.
+const LASTS: u32 = 60;
+
 /// Something that a watch told.
 #[derive(Debug)]
 pub struct Told {
@@ -54,6 +58,7 @@ impl Watch {
             let list = *self.lists.borrow_and_update();
             let config = Config {
                 label_selector: Some(self.labels.to_owned()).filter(|text| !text.is_empty()),
+                timeout: Some(LASTS),
                 ..Config::default()
             };
             let mut stream = std::pin::pin!(watcher(api.clone(), config).map_ok(news::<K>).boxed());

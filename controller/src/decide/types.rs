@@ -60,7 +60,7 @@ pub enum NoticeKind {
 }
 
 /// An event that a change caused.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Notice {
     /// Its type.
     pub kind: NoticeKind,

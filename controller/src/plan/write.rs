@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What becomes of a condition on a Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ConditionChange {
     /// It stays as it is, or stays away.
     Keep,
@@ -23,7 +23,7 @@ pub enum ConditionChange {
 }
 
 /// What a Service's status is made to be: one patch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServiceStatus {
     /// Which Service.
     pub key: ServiceKey,
@@ -42,7 +42,7 @@ pub struct ServiceStatus {
 }
 
 /// What the status of an object of the configuration is made to be: one patch of what differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConfiguredStatus {
     /// Which object.
     pub object: ConfiguredName,
@@ -53,7 +53,7 @@ pub struct ConfiguredStatus {
 }
 
 /// A condition `Accepted` to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AcceptedChange {
     /// The version that the decision was made from.
     pub resource_version: String,
@@ -68,7 +68,7 @@ pub struct AcceptedChange {
 }
 
 /// What an event is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A Service.
     Service(ServiceKey),
@@ -86,7 +86,7 @@ impl fmt::Display for Subject {
 }
 
 /// One request to the API server, or an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Write {
     /// Patches the status of a Service.
     ServiceStatus(ServiceStatus),

@@ -6,6 +6,7 @@
 
 mod queue;
 mod requests;
+mod restraint;
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use tokio::{
 };
 
 pub use self::queue::{Queue, Verdict};
-use self::requests::Teller;
+use self::{requests::Teller, restraint::Restraint};
 use crate::{
     FIELD_MANAGER, clock,
     cluster::{
@@ -98,6 +99,7 @@ pub struct Writer {
     sender: Sender,
     limits: Limits,
     queue: Queue,
+    restraint: Restraint,
     running: JoinSet<Ended>,
 }
 
@@ -108,12 +110,13 @@ impl Writer {
     /// One that writes MetalLB's kinds into `namespace`. `instance`: who tells events.
     pub fn new(client: Client, namespace: &str, instance: &str, limits: Limits) -> Self {
         let sender = Sender { client, namespace: namespace.to_owned(), instance: instance.to_owned() };
-        Self { sender, limits, queue: Queue::default(), running: JoinSet::new() }
+        Self { sender, limits, queue: Queue::default(), restraint: Restraint::default(), running: JoinSet::new() }
     }
 
     /// Takes a plan over.
     pub fn submit(&mut self, writes: impl IntoIterator<Item = Write>) {
-        for write in writes {
+        let now = clock::now();
+        for write in writes.into_iter().filter_map(|write| self.restraint.admit(write, now)) {
             self.queue.submit(write);
         }
     }
@@ -123,9 +126,12 @@ impl Writer {
     pub fn pump(&mut self, term: Term) -> Vec<Write> {
         if !term.leads(clock::now()) {
             self.queue.clear();
+            self.restraint.clear();
             return Vec::new();
         }
-        let again = self.queue.wake(clock::now());
+        let now = clock::now();
+        let mut again = self.queue.wake(now);
+        again.extend(self.restraint.wake(now));
         while self.running.len() < self.limits.connections && term.leads(clock::now()) {
             let Some(write) = self.queue.take() else { break };
             let (sender, bound) = (self.sender.clone(), self.limits.timeout);
@@ -161,13 +167,17 @@ impl Writer {
     fn end(&mut self, ended: Result<Ended, JoinError>) -> Result<Finished, JoinError> {
         let (write, result, took) = ended?;
         let verdict = result.as_ref().err().map_or(Verdict::Done, WriteError::verdict);
-        let again = self.queue.done(&write, verdict, clock::now(), fastrand::f64());
+        let now = clock::now();
+        if verdict == Verdict::Done {
+            self.restraint.done(&write, now, fastrand::f64());
+        }
+        let again = self.queue.done(&write, verdict, now, fastrand::f64());
         Ok(Finished { write, result, took, again })
     }
 
     /// When [`Self::pump`] has to be called even if nothing else happens.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.queue.next_wake()
+        [self.queue.next_wake(), self.restraint.next_wake()].into_iter().flatten().min()
     }
 
     /// Requests that are on their way.

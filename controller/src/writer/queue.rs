@@ -223,26 +223,28 @@ const fn names_version(write: &Write) -> bool {
 
 /// Whether both make the object the same, whatever version they were planned from.
 fn same_content(one: &Write, other: &Write) -> bool {
-    fn bare(write: &Write) -> Write {
-        let mut bare = write.clone();
-        match &mut bare {
-            Write::ServiceStatus(status) => status.resource_version.clear(),
-            Write::Announcement { resource_version, .. } | Write::L2Status { resource_version, .. } => {
-                *resource_version = None;
-            }
-            Write::DeleteAnnouncement { resource_version, .. } | Write::DeleteL2Status { resource_version, .. } => {
-                resource_version.clear();
-            }
-            Write::Configured(status) => {
-                if let Some(change) = &mut status.accepted {
-                    change.resource_version.clear();
-                }
-            }
-            Write::Event { .. } => {}
-        }
-        bare
-    }
     one == other || bare(one) == bare(other)
+}
+
+/// The write without the version that it was planned from.
+pub(super) fn bare(write: &Write) -> Write {
+    let mut bare = write.clone();
+    match &mut bare {
+        Write::ServiceStatus(status) => status.resource_version.clear(),
+        Write::Announcement { resource_version, .. } | Write::L2Status { resource_version, .. } => {
+            *resource_version = None;
+        }
+        Write::DeleteAnnouncement { resource_version, .. } | Write::DeleteL2Status { resource_version, .. } => {
+            resource_version.clear();
+        }
+        Write::Configured(status) => {
+            if let Some(change) = &mut status.accepted {
+                change.resource_version.clear();
+            }
+        }
+        Write::Event { .. } => {}
+    }
+    bare
 }
 
 #[cfg(test)]

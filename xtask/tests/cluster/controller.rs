@@ -59,7 +59,7 @@ impl<'a> Bed<'a> {
                     "spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "ports": [{"port": 80}]}})
             })
             .collect();
-        self.cluster.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+        self.cluster.create(&json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
     }
 
     fn address(&self, service: &str) -> Result<IpAddr> {
@@ -114,8 +114,10 @@ impl Drop for Bed<'_> {
     fn drop(&mut self) {
         // A scenario that failed is told by its own panic.
         let _deleted = self.cluster.kubectl(&["delete", "namespace", self.name, "--wait=false"]);
-        let _deleted = self.cluster.kubectl(&["delete", "services", "--all", "--namespace", self.name]);
-        let _deleted = self.cluster.kubectl(&["delete", "announcements", "--all"]);
+        // All at once: kubectl would delete, and wait for, one after the other.
+        let services = format!("/api/v1/namespaces/{}/services", self.name);
+        let _deleted = self.cluster.kubectl(&["delete", "--raw", &services]);
+        let _deleted = self.cluster.kubectl(&["delete", "--raw", "/apis/arpeggio.io/v1alpha1/announcements"]);
         let _deleted =
             self.cluster.kubectl(&["delete", "ipaddresspools,l2advertisements", "--all", "--namespace", NAMESPACE]);
         let _deleted = self.cluster.kubectl(&["delete", "lease", "arpeggio-controller", "--namespace", NAMESPACE]);

@@ -1,25 +1,19 @@
 //! The whole way: a Service gets an address, a node answers for it in the kernel, kube-proxy forwards, a backend replies; and
 //! what may happen to nodes, agents and controllers while requests go on.
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::ensure;
 use serde_json::json;
 use xtask::lab::{
-    Asker, Node, clients,
-    cluster::{Cluster, Controller, Endpoint, NAMESPACE, Requests, Speaker},
+    cluster::{Cluster, Endpoint},
     eventually,
 };
 
-use super::harness::Scenario;
-
-/// Limit for what takes seconds, with room for a busy machine.
-const SOON: Duration = Duration::from_secs(90);
-/// HTTP requests a second, each on a connection of its own.
-const RATE: u32 = 20;
-/// ARP requests a second.
-const ASKED: u32 = 200;
-const NODES: [&str; 3] = ["node-a", "node-b", "node-c"];
+use super::{
+    bed::{Bed, NODES, RATE, SOON},
+    harness::Scenario,
+};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("requests_arrive_over_both_families", requests_arrive_over_both_families),
@@ -28,122 +22,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("another_node_serves_when_the_owner_dies", another_node_serves_when_the_owner_dies),
     ("local_traffic_moves_with_its_endpoints", local_traffic_moves_with_its_endpoints),
 ];
-
-/// Two controllers, three speakers, and a Service of both families that every node serves.
-struct Bed<'a> {
-    cluster: &'a Cluster,
-    controllers: Vec<Controller>,
-    speakers: Vec<Speaker>,
-}
-
-impl<'a> Bed<'a> {
-    fn new(cluster: &'a Cluster, traffic: &str) -> Self {
-        let installed = cluster.install().unwrap();
-        let speakers: Vec<Speaker> =
-            NODES.iter().map(|node| installed.start_speaker(cluster, node, &[]).unwrap()).collect();
-        let controllers: Vec<Controller> =
-            [1, 2].map(|replica| installed.start_controller(cluster, replica, &[]).unwrap()).into();
-        speakers.iter().for_each(|speaker| speaker.wait_ready().unwrap());
-        controllers.iter().for_each(|controller| controller.wait_ready().unwrap());
-        cluster.apply(&configuration()).unwrap();
-        cluster.apply(&service(traffic)).unwrap();
-        cluster.endpoints("default", "e2e", &NODES.map(Endpoint::ready)).unwrap();
-        Self { cluster, controllers, speakers }
-    }
-
-    /// Both addresses, IPv4 first.
-    fn addresses(&self) -> [IpAddr; 2] {
-        eventually(SOON, "both addresses", || {
-            let object = self.cluster.get(&["service", "e2e"])?;
-            let ingress = object["status"]["loadBalancer"]["ingress"].as_array().context("no address")?.clone();
-            let addresses: Vec<IpAddr> = ingress.iter().filter_map(|one| one["ip"].as_str()?.parse().ok()).collect();
-            addresses.try_into().map_err(|some| anyhow::anyhow!("only {some:?}"))
-        })
-        .unwrap()
-    }
-
-    fn node(&self, name: &str) -> &'a Node {
-        self.cluster.node(name).unwrap()
-    }
-
-    /// The node that answers alone, as client, Announcement and ServiceL2Status agree.
-    fn owner(&self, address: IpAddr, not: &str) -> &'static str {
-        let client = &self.cluster.segment().client;
-        eventually(SOON, "one owner, everywhere the same", || {
-            let object = self.cluster.get(&["announcement", &name(address)])?;
-            let owner = object["status"]["owner"].as_str().context("nobody owns it")?;
-            let owner = NODES.into_iter().find(|node| *node == owner).context("an owner that is no node")?;
-            ensure!(owner != not, "{not} owns it still");
-            clients::expect_only(client, address, &self.node(owner).mac)?;
-            let statuses = self.cluster.get(&["servicel2statuses", "--namespace", NAMESPACE])?;
-            let statuses = statuses["items"].as_array().context("no list")?;
-            let named = |status: &&serde_json::Value| status["status"]["node"] == owner;
-            ensure!(statuses.iter().any(|status| named(&status)), "no ServiceL2Status names {owner}: {statuses:?}");
-            Ok(owner)
-        })
-        .unwrap()
-    }
-
-    fn speaker(&self, node: &str) -> &Speaker {
-        &self.speakers[NODES.iter().position(|name| *name == node).unwrap()]
-    }
-
-    /// The controller that leads.
-    fn leader(&self) -> Result<&Controller> {
-        let lease = self.cluster.get(&["lease", "arpeggio-controller", "--namespace", NAMESPACE])?;
-        let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned();
-        let leads = |controller: &&Controller| controller.log().contains(&holder);
-        self.controllers.iter().find(leads).with_context(|| format!("{holder} is none of the controllers"))
-    }
-
-    fn requests(&self, address: IpAddr) -> Requests {
-        Requests::start(&self.cluster.segment().client.namespace, address, 80, RATE).unwrap()
-    }
-
-    fn asker(&self, addresses: &[IpAddr]) -> Asker {
-        Asker::start(&self.cluster.segment().lab, &self.cluster.segment().client, addresses, ASKED).unwrap()
-    }
-}
-
-impl Drop for Bed<'_> {
-    fn drop(&mut self) {
-        // A scenario that failed is told by its own panic. The controllers are still there and take away what is theirs.
-        let _deleted = self.cluster.delete(&service("Cluster"));
-        let _gone = eventually(SOON, "no Announcement", || {
-            let left = self.cluster.get(&["announcements"])?;
-            ensure!(left["items"].as_array().is_some_and(Vec::is_empty), "{left}");
-            Ok(())
-        });
-        let _deleted = self.cluster.delete(&configuration());
-        let _deleted = self.cluster.kubectl(&["delete", "endpointslices", "--all"]);
-        let _deleted = self.cluster.kubectl(&["delete", "lease", "arpeggio-controller", "--namespace", NAMESPACE]);
-    }
-}
-
-fn configuration() -> String {
-    let metadata = json!({"name": "e2e", "namespace": NAMESPACE});
-    let items = json!([
-        {"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": metadata,
-            "spec": {"addresses": ["192.0.2.160-192.0.2.169", "2001:db8::160-2001:db8::169"]}},
-        {"apiVersion": "metallb.io/v1beta1", "kind": "L2Advertisement", "metadata": metadata},
-    ]);
-    json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
-}
-
-fn service(traffic: &str) -> String {
-    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "e2e", "namespace": "default"},
-        "spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "ipFamilyPolicy": "RequireDualStack",
-            "externalTrafficPolicy": traffic, "ports": [{"port": 80}]}})
-    .to_string()
-}
-
-/// The name of an Announcement.
-fn name(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => v6.segments().map(|segment| format!("{segment:04x}")).join("-"),
-    }
-}
 
 fn requests_arrive_over_both_families(cluster: &Cluster) {
     let bed = Bed::new(cluster, "Cluster");

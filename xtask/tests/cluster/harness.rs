@@ -5,6 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -25,10 +26,14 @@ struct Shared {
     cluster: Option<Cluster>,
     /// There is none and never will be: starting is not tried twice.
     over: bool,
+    /// How long each scenario took.
+    times: Vec<(Duration, &'static str)>,
 }
 
 /// Name of the last trial of every run.
 const LAST: &str = "nothing_is_left_of_the_cluster";
+/// The slowest scenarios are named at the end.
+const SLOWEST: usize = 12;
 /// Lines of each log in the message of a failure.
 const TAIL: usize = 15;
 
@@ -37,19 +42,24 @@ pub(crate) fn run(options: Options, scenarios: &[Scenario]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     // One cluster: what a scenario does to it would be seen by another.
     arguments.test_threads = Some(1);
-    let shared = Arc::new(Mutex::new(Shared { options, cluster: None, over: false }));
+    let shared = Arc::new(Mutex::new(Shared { options, cluster: None, over: false, times: Vec::new() }));
     let mut trials: Vec<Trial> = scenarios
         .iter()
         .map(|&(name, scenario)| {
             let shared = Arc::clone(&shared);
-            Trial::test(name, move || play(&shared, scenario))
+            Trial::test(name, move || play(&shared, name, scenario))
         })
         .collect();
     let last = Arc::clone(&shared);
     trials.push(Trial::test(LAST, move || end(&last)));
     let conclusion = libtest_mimic::run(&arguments, trials);
     // The last trial was not among those asked for.
-    lock(&shared).cluster = None;
+    let mut shared = lock(&shared);
+    shared.cluster = None;
+    shared.times.sort_unstable_by(|one, other| other.cmp(one));
+    for (time, name) in shared.times.iter().take(SLOWEST) {
+        ui::say(format_args!("{:6.1} s {name}", time.as_secs_f64()));
+    }
     conclusion.exit_code()
 }
 
@@ -57,14 +67,17 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn play(shared: &Mutex<Shared>, scenario: fn(&Cluster)) -> Result<(), Failed> {
+#[expect(clippy::disallowed_methods, reason = "how long it takes is shown, not judged")]
+fn play(shared: &Mutex<Shared>, name: &'static str, scenario: fn(&Cluster)) -> Result<(), Failed> {
     let mut shared = lock(shared);
     let cluster = shared.cluster()?;
+    let begin = std::time::Instant::now();
     let failed = catch_unwind(AssertUnwindSafe(|| scenario(cluster))).err().map(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str);
         let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
         Failed::from(format!("{said}\nThe logs end with:\n{}", cluster.log_tails(TAIL)))
     });
+    shared.times.push((begin.elapsed(), name));
     let Some(failed) = failed else { return Ok(()) };
     // Nobody knows what it has left: the next scenario gets a cluster of its own.
     shared.cluster = None;

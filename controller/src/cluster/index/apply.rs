@@ -119,7 +119,7 @@ impl Index {
         }
     }
 
-    /// Counters that only we write: that they differ is no reason to look at anything.
+    /// Counters that only we should write: nothing but themselves has to be looked at.
     fn set_usage(&mut self, id: &Id, usage: Option<PoolUsage>) {
         if self.snapshot.pool_usage.get(&id.name).copied() != usage {
             let all = Arc::make_mut(&mut self.snapshot.pool_usage);
@@ -127,6 +127,7 @@ impl Index {
                 Some(usage) => all.insert(id.name.clone(), usage),
                 None => all.remove(&id.name),
             };
+            self.changes.configured.insert(ConfiguredName::pool(&id.name));
         }
     }
 

@@ -86,6 +86,15 @@ impl Cluster {
         self.kubectl(&["apply", "-f", &file.to_string_lossy()]).map(drop)
     }
 
+    /// `kubectl create` of such a text: one request for an object instead of two.
+    ///
+    /// # Errors
+    /// If the text is refused, or one of the objects is there already.
+    pub fn create(&self, text: &str) -> Result<()> {
+        let file = self.scratch("create.yaml", text)?;
+        self.kubectl(&["create", "-f", &file.to_string_lossy()]).map(drop)
+    }
+
     /// `kubectl delete` of what a text describes; what is not there is no error.
     ///
     /// # Errors

@@ -18,7 +18,9 @@ pub struct Request {
     pub namespace: String,
     /// Empty where all are meant.
     pub name: String,
-    /// HTTP status.
+    /// The version asked for, `resourceVersion`: of a watch that where it resumes.
+    pub version: Option<u64>,
+    /// HTTP status. A watch that is refused because its version has expired has 200 as well: the refusal comes as an event.
     pub code: u16,
 }
 
@@ -99,6 +101,7 @@ fn request(line: Line) -> Request {
         (resource, subresource) => format!("{resource}/{subresource}"),
     };
     Request {
+        version: version(&line.uri),
         user: line.user.username,
         verb: line.verb,
         resource,
@@ -108,12 +111,18 @@ fn request(line: Line) -> Request {
     }
 }
 
+/// The `resourceVersion` of a request.
+fn version(uri: &str) -> Option<u64> {
+    let (_, query) = uri.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion="))?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const LOG: &str = r#"{"auditID":"1","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/a/services/s/status","verb":"patch","user":{"username":"u"},"objectRef":{"resource":"services","namespace":"a","name":"s","subresource":"status"},"responseStatus":{"code":200}}
-{"auditID":"2","stage":"ResponseStarted","requestURI":"/api/v1/services?watch=1","verb":"watch","user":{"username":"u"},"objectRef":{"resource":"services"},"responseStatus":{"code":200}}
+{"auditID":"2","stage":"ResponseStarted","requestURI":"/api/v1/services?watch=1&resourceVersion=77&timeoutSeconds=60","verb":"watch","user":{"username":"u"},"objectRef":{"resource":"services"},"responseStatus":{"code":200}}
 {"auditID":"2","stage":"ResponseComplete","requestURI":"/api/v1/services?watch=1","verb":"watch","user":{"username":"u"},"objectRef":{"resource":"services"},"responseStatus":{"code":200}}
 {"auditID":"3","stage":"ResponseComplete","requestURI":"/version?timeout=32s","verb":"get","user":{"username":"v"},"responseStatus":{"code":200}}
 {"auditID":"4","stage":"Resp"#;
@@ -123,6 +132,7 @@ mod tests {
         let requests = parse(LOG).unwrap();
         assert_eq!(requests.len(), 3);
         assert_eq!((requests[0].namespace.as_str(), requests[0].name.as_str(), requests[0].code), ("a", "s", 200));
+        assert_eq!((requests[0].version, requests[1].version), (None, Some(77)));
         let counts = count(&requests);
         let expected = [("u", "patch", "services/status"), ("u", "watch", "services"), ("v", "get", "/version")];
         let expected = expected.map(|(user, verb, what)| ((user.to_owned(), verb.to_owned(), what.to_owned()), 1));

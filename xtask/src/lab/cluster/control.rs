@@ -23,7 +23,7 @@ use crate::{
 /// How long the API server may take to be ready; 6 s are usual.
 const READY: Duration = Duration::from_secs(120);
 /// Where the API server finds etcd, inside the namespace.
-const ETCD: &str = "http://127.0.0.1:2379";
+pub(super) const ETCD: &str = "http://127.0.0.1:2379";
 
 /// The running control plane.
 pub(super) struct ControlPlane {

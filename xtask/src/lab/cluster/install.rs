@@ -149,8 +149,7 @@ impl Controller {
     /// # Errors
     /// If a command fails.
     pub fn cut_off(&self, cluster: &Cluster, cut: bool) -> Result<()> {
-        let master = if cut { "nomaster" } else { "master mgmt0" };
-        cluster.control_plane().ip(&format!("link set {} {master}", self.port)).map(drop)
+        network::cut(cluster.control_plane(), &self.port, cut)
     }
 }
 

@@ -11,6 +11,7 @@ mod control;
 mod credentials;
 mod daemon;
 mod endpoints;
+mod etcd;
 mod forward;
 pub mod http;
 mod install;
@@ -198,6 +199,17 @@ impl Cluster {
     /// If there is no such node.
     pub fn backend(&self, node: &str) -> Result<&Daemon> {
         self.daemons_of(node).map(|daemons| &daemons.backend)
+    }
+
+    /// Cuts a node off from the API server, or joins it again: the segment stays, connections stay open, nothing goes through.
+    ///
+    /// # Errors
+    /// If there is no such node or a command fails.
+    pub fn cut_off(&self, node: &str, cut: bool) -> Result<()> {
+        let nodes = (1_u8..).zip(&self.segment.nodes);
+        let number = nodes.into_iter().find(|(_, known)| known.name == node).map(|(number, _)| number);
+        let number = number.with_context(|| format!("the cluster has no {node}"))?;
+        network::cut(self.control_plane(), &network::port(number), cut)
     }
 
     fn daemons_of(&self, node: &str) -> Result<&NodeDaemons> {

@@ -39,7 +39,7 @@ pub(super) fn control_plane(segment: &Segment) -> Result<Namespace> {
     control.ip(&format!("addr add {API_SERVER}/24 dev mgmt0"))?;
     control.ip("addr add 2001:db8:100::100/64 dev mgmt0 nodad")?;
     for (number, node) in (1_u8..).zip(&segment.nodes) {
-        join(&control, &node.namespace, &format!("port{number}"), number)?;
+        join(&control, &node.namespace, &port(number), number)?;
         route(segment, node)?;
         pods(segment, &control, node, number)?;
     }
@@ -54,6 +54,17 @@ pub(super) fn join(control: &Namespace, inside: &Namespace, port: &str, number: 
     inside.ip(&format!("link set {MANAGEMENT} up"))?;
     inside.ip(&format!("addr add 198.51.100.{number}/24 dev {MANAGEMENT}"))?;
     inside.ip(&format!("addr add 2001:db8:100::{number:x}/64 dev {MANAGEMENT} nodad")).map(drop)
+}
+
+/// The name of a node's port on the bridge of the management network; nodes count from 1.
+pub(super) fn port(number: u8) -> String {
+    format!("port{number}")
+}
+
+/// Takes a port out of the management network, or puts it back.
+pub(super) fn cut(control: &Namespace, port: &str, cut: bool) -> Result<()> {
+    let master = if cut { "nomaster" } else { "master mgmt0" };
+    control.ip(&format!("link set {port} {master}")).map(drop)
 }
 
 /// A node forwards, and what it has no route for goes to the client. Without a route to the cluster addresses nothing would

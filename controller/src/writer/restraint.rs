@@ -1,0 +1,199 @@
+//! Pure: writes that are better sent later.
+//!
+//! What somebody undoes is put right at once the first time. Whoever goes on finds us slower and slower: two programs that each
+//! know better would else keep the API server busy for ever. Only the very same write again is held back so; what is new for an
+//! object is never delayed.
+//!
+//! Counters of pools change with every Service. They are written once a second, not once for each.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::{Duration, Instant},
+};
+
+use super::queue::bare;
+use crate::{
+    backoff::Backoff,
+    plan::{ConfiguredStatus, Object, Write},
+};
+
+/// After a write that had to be repeated.
+const UNDONE: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
+/// Between two writes of the counters of a pool.
+const COUNTERS: Duration = Duration::from_secs(1);
+/// A quarrel that rests so long is over.
+const FORGOTTEN: Duration = Duration::from_secs(180);
+
+/// The last write of an object.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    /// A hash of what it made of the object: of thousands of objects no more is kept.
+    content: u64,
+    at: Instant,
+    /// How often it was the same as the one before.
+    repeated: u32,
+    /// When the same may be written again.
+    not_before: Instant,
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Restraint {
+    last: BTreeMap<Object, Last>,
+    /// When counters may be written again, for each pool.
+    counters: BTreeMap<Object, Instant>,
+    held: BTreeMap<Object, (Instant, Write)>,
+    /// When old entries were last looked for.
+    cleaned: Option<Instant>,
+}
+
+impl Restraint {
+    /// A write that was planned; returned if it may be sent now.
+    pub(super) fn admit(&mut self, write: Write, now: Instant) -> Option<Write> {
+        let Some(object) = write.object() else { return Some(write) };
+        let same = self.last.get(&object).filter(|last| last.content == content(&write)).map(|last| last.not_before);
+        let counts = matches!(&write, Write::Configured(ConfiguredStatus { accepted: None, .. }));
+        let counters = self.counters.get(&object).copied().filter(|_| counts);
+        if let Some(at) = same.max(counters).filter(|at| now < *at) {
+            self.held.insert(object, (at, write));
+            return None;
+        }
+        self.held.remove(&object);
+        if matches!(&write, Write::Configured(ConfiguredStatus { usage: Some(_), .. })) {
+            self.counters.insert(object, now + COUNTERS);
+        }
+        Some(write)
+    }
+
+    /// A write was done. `random`: from 0 to 1.
+    pub(super) fn done(&mut self, write: &Write, now: Instant, random: f64) {
+        let Some(object) = write.object() else { return };
+        if self.cleaned.is_none_or(|cleaned| now >= cleaned + FORGOTTEN) {
+            self.last.retain(|_, last| now < last.at.max(last.not_before) + FORGOTTEN);
+            self.cleaned = Some(now);
+        }
+        let content = content(write);
+        let before = self.last.get(&object).filter(|last| last.content == content && now < last.at + FORGOTTEN);
+        let repeated = before.map_or(0, |last| last.repeated + 1);
+        let wait = if repeated == 0 { Duration::ZERO } else { UNDONE.delay(repeated, random) };
+        self.last.insert(object, Last { content, at: now, repeated, not_before: now + wait });
+    }
+
+    /// What has been held long enough, to be planned again.
+    pub(super) fn wake(&mut self, now: Instant) -> Vec<Write> {
+        self.held.extract_if(.., |_, (at, _)| *at <= now).map(|(_, (_, write))| write).collect()
+    }
+
+    /// When [`Self::wake`] has something to do.
+    pub(super) fn next_wake(&self) -> Option<Instant> {
+        self.held.values().map(|(at, _)| *at).min()
+    }
+
+    /// This process does not lead any more.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// What a write makes of its object, whatever version it was planned from.
+fn content(write: &Write) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bare(write).hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use arpeggio_common::model::NodeName;
+
+    use super::*;
+    use crate::cluster::{ConfiguredName, L2StatusContent, PoolUsage, ServiceKey};
+
+    fn pool(assigned: i64) -> Write {
+        let usage = PoolUsage { assigned_v4: assigned, ..PoolUsage::default() };
+        Write::Configured(ConfiguredStatus { object: ConfiguredName::pool("p"), usage: Some(usage), accepted: None })
+    }
+
+    fn delete(version: &str) -> Write {
+        Write::DeleteL2Status { name: "l2".to_owned(), resource_version: version.to_owned() }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "any instant will do as the beginning")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn what_is_undone_again_and_again_is_repeated_later_and_later() {
+        let (mut now, mut restraint) = (start(), Restraint::default());
+        for version in ["1", "2"] {
+            assert!(restraint.admit(delete(version), now).is_some(), "once it is put right at once");
+            restraint.done(&delete(version), now, 1.0);
+        }
+        for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
+            for version in ["3", "4"] {
+                assert_eq!(restraint.admit(delete(version), now), None);
+            }
+            assert_eq!(restraint.next_wake(), Some(now + Duration::from_secs(wait)));
+            assert_eq!(restraint.wake(now), []);
+            now += Duration::from_secs(wait);
+            assert_eq!(restraint.wake(now), [delete("4")], "the latest");
+            assert_eq!(restraint.next_wake(), None);
+            assert!(restraint.admit(delete("4"), now).is_some());
+            restraint.done(&delete("4"), now, 1.0);
+        }
+    }
+
+    #[test]
+    fn what_is_new_is_never_held_and_ends_the_quarrel() {
+        let (now, mut restraint) = (start(), Restraint::default());
+        let report = |interface: &str| Write::L2Status {
+            name: "l2".to_owned(),
+            content: L2StatusContent {
+                service: ServiceKey::default(),
+                node: NodeName::try_from("a").unwrap(),
+                interfaces: [interface.to_owned()].into(),
+            },
+            resource_version: None,
+        };
+        for _ in 0..2 {
+            restraint.done(&report("eth0"), now, 1.0);
+        }
+        assert_eq!(restraint.admit(report("eth0"), now), None);
+        assert_eq!(restraint.admit(report("eth1"), now), Some(report("eth1")));
+        assert_eq!(restraint.next_wake(), None, "the old one is not wanted any more");
+        restraint.done(&report("eth1"), now, 1.0);
+        assert!(restraint.admit(report("eth1"), now).is_some());
+    }
+
+    #[test]
+    fn counters_are_written_once_a_second_and_then_the_latest() {
+        let (now, mut restraint) = (start(), Restraint::default());
+        assert_eq!(restraint.admit(pool(1), now), Some(pool(1)), "the first at once");
+        assert_eq!((restraint.admit(pool(2), now), restraint.admit(pool(3), now)), (None, None));
+        let later = now + COUNTERS;
+        assert_eq!(restraint.next_wake(), Some(later));
+        assert_eq!(restraint.wake(later), [pool(3)]);
+        assert_eq!(restraint.admit(pool(3), later), Some(pool(3)));
+        assert_eq!(restraint.admit(pool(4), later), None, "those were the next");
+        assert_eq!(restraint.admit(pool(4), later + COUNTERS), Some(pool(4)));
+        assert_eq!(restraint.next_wake(), None);
+    }
+
+    #[test]
+    fn a_quarrel_that_rests_is_forgotten() {
+        let (now, mut restraint) = (start(), Restraint::default());
+        for _ in 0..5 {
+            restraint.done(&pool(1), now, 1.0);
+        }
+        let later = now + FORGOTTEN + UNDONE.most;
+        restraint.done(&delete("1"), later, 1.0);
+        assert_eq!(restraint.last.len(), 1, "nothing is kept of it");
+        restraint.done(&pool(1), later, 1.0);
+        assert!(restraint.admit(pool(1), later).is_some());
+        assert_eq!(restraint.admit(delete("2"), later), Some(delete("2")));
+        restraint.clear();
+        assert!(restraint.last.is_empty());
+    }
+}
