@@ -7,10 +7,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    cluster::{ConfiguredName, L2StatusContent, ObservedL2Status},
+    cluster::{ConfiguredName, L2StatusContent, ObservedL2Status, PoolUsage},
     decide::fixture::{World, fault, has, ip, key, node, pool},
     names,
-    plan::{Class, ConditionChange, Write, plan},
+    plan::{Class, ConditionChange, ConfiguredStatus, Write, plan},
 };
 
 /// A controller and the cluster it works on.
@@ -69,6 +69,16 @@ fn settled(names: &[&str], services: &[&str]) -> Run {
     }
     run.settle(Changes::everything());
     run
+}
+
+#[test]
+fn counters_that_somebody_else_wrote_are_put_right() {
+    let mut run = settled(&["a"], &["web"]);
+    let (pool, right) = run.world.pool_usage.first_key_value().map(|(pool, usage)| (pool.clone(), *usage)).unwrap();
+    run.world.pool_usage.insert(pool.clone(), PoolUsage { assigned_v4: 7, ..right });
+    let object = ConfiguredName::pool(&pool);
+    let writes = run.settle(Changes { configured: BTreeSet::from([object.clone()]), ..Changes::default() });
+    assert_eq!(writes, [Write::Configured(ConfiguredStatus { object, usage: Some(right), accepted: None })]);
 }
 
 #[test]

@@ -207,7 +207,7 @@ fn the_counters_of_a_pool_are_no_configuration() {
     assert_eq!(snapshot.pool_usage["home"].assigned_v4, 1);
     index.feed(Kind::Pool, pool(2, "192.0.2.0/24", 2), now);
     let (snapshot, changes) = index.take();
-    assert_eq!(changes, Changes { pools: ["home".to_owned()].into(), ..Changes::default() });
+    assert_eq!(changes, Changes { configured: [ConfiguredName::pool("home")].into(), ..Changes::default() });
     assert_eq!(snapshot.pool_usage["home"].assigned_v4, 2);
     index.feed(Kind::Pool, pool(3, "192.0.2.0/25", 2), now);
     assert!(index.take().1.everything);
