@@ -2,11 +2,9 @@
 # Two static programs and nothing else. The same sources, but not the same bytes: the compiler is that of the builder below.
 
 FROM rust:1.95-bookworm AS build
-# The BPF programs need a compiler with a core library for their target, and a linker with an LLVM at least as new.
-RUN rustup toolchain install nightly --profile minimal --component rust-src \
-    && cargo install --locked bpf-linker
 WORKDIR /arpeggio
 COPY . .
+# Installs Debian's compiler for BPF, and a linker with the LLVM of that compiler.
 RUN cargo xtask build-ebpf
 # The C library is linked in. Naming the target keeps the flag away from build scripts and macros.
 RUN target="$(rustc -vV | sed -n 's/^host: //p')" \

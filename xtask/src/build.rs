@@ -2,6 +2,8 @@
 //!
 //! Cargo compiles a dependency with the features that the selected packages want of it. Every selection of packages would
 //! compile the large ones anew, minutes each time: so there is one selection, everything, and what is built of it is named.
+//! An example or a test has to be among what is named: without one, what only tests depend on has no say in features, which
+//! is another selection.
 
 use std::process::Command;
 
