@@ -5,8 +5,18 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 
-use super::{Decoded, IPAddressPool, L2Advertisement, decoded::object_name, names, validate::address};
-use crate::model::{Claim, Configuration, Fault, ObjectName, Pool, overlaps};
+use super::{
+    Decoded, IPAddressPool, L2Advertisement,
+    contend::{Contender, contenders},
+    decoded::object_name,
+    names,
+    set::Set,
+    validate::address,
+};
+use crate::model::{self, Claim, Configuration, Fault, ObjectName, Pool, overlaps};
+
+/// What a remedy ends with, where an object stays in force in an older form.
+pub(super) const STAYS: &str = "; until then it stays in force as it was";
 
 /// What of these objects is in force. What breaks a rule is told in [`Configuration::faults`] and left out, and nothing else is:
 /// an advertisement may name pools that are missing. Objects outside `namespace` are at fault.
@@ -25,35 +35,46 @@ pub fn assemble<'a>(
     l2: impl IntoIterator<Item = &'a Decoded<L2Advertisement>>,
     before: &Configuration,
 ) -> Configuration {
-    let mut faults = Vec::new();
+    let set = Set { namespace, pools: pools.into_iter().collect(), l2: l2.into_iter().collect(), ..Set::default() };
+    set.assemble(before)
+}
+
+/// The pools in force.
+pub(super) fn pools_in_force(
+    namespace: &str,
+    pools: &[&Decoded<IPAddressPool>],
+    before: &BTreeMap<String, Pool>,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<String, Pool> {
     let mut candidates = Vec::new();
     for pool in pools {
-        if let Some(name) = name_within(namespace, pool, &mut faults) {
+        if let Some(name) = name_within(namespace, pool, faults) {
             let said = said(pool);
             let valid = validate(pool, IPAddressPool::validate);
             // Who follows without deciding may have seen edits in another order than whoever decided.
             let is_contradicted =
                 |old: &&Pool| said == Some(false) && valid.as_ref().is_ok_and(|wanted| wanted == *old);
-            let old = before.pools.get(&name.name).filter(|old| !is_contradicted(old));
-            let wanted = settle(valid, old.is_some(), &mut faults);
+            let old = before.get(&name.name).filter(|old| !is_contradicted(old));
+            let wanted = settle(valid, old.is_some(), faults);
             let created = pool.meta().creation_timestamp.as_ref();
             let texts = pool.0.as_ref().map_or(&[][..], |pool| &pool.spec.addresses);
             candidates.push(Candidate { name, accepted: said == Some(true), created, wanted, old, texts, fell: false });
         }
     }
-    let pools = without_overlaps(candidates, &mut faults);
-    let mut advertisements = BTreeMap::new();
-    for advertisement in l2 {
-        if let Some(name) = name_within(namespace, advertisement, &mut faults) {
-            let old = before.l2.get(&name.name);
-            let wanted = settle(validate(advertisement, L2Advertisement::validate), old.is_some(), &mut faults);
-            if let Some(valid) = wanted.or_else(|| old.cloned()) {
-                advertisements.insert(name.name, valid);
-            }
-        }
-    }
-    faults.sort_unstable();
-    Configuration { pools, l2: advertisements, faults }
+    without_overlaps(candidates, faults)
+}
+
+/// The advertisements at layer 2 in force.
+pub(super) fn advertisements_in_force(
+    namespace: &str,
+    l2: &[&Decoded<L2Advertisement>],
+    before: &BTreeMap<String, model::L2Advertisement>,
+    faults: &mut Vec<Fault>,
+) -> BTreeMap<String, model::L2Advertisement> {
+    contenders(namespace, l2, before, L2Advertisement::validate, faults)
+        .into_iter()
+        .filter_map(Contender::into_force)
+        .collect()
 }
 
 /// Whether its status says that it is in force as it is written now; `None`: it says nothing about that.
@@ -71,7 +92,7 @@ fn said(pool: &Decoded<IPAddressPool>) -> Option<bool> {
 }
 
 /// The name of the object; `None` and a fault if it is in a foreign namespace (MetalLB behaviour 41).
-fn name_within<K>(namespace: &str, object: &Decoded<K>, faults: &mut Vec<Fault>) -> Option<ObjectName>
+pub(super) fn name_within<K>(namespace: &str, object: &Decoded<K>, faults: &mut Vec<Fault>) -> Option<ObjectName>
 where
     K: Resource<DynamicType = ()>,
 {
@@ -89,18 +110,18 @@ where
     None
 }
 
-fn validate<K, T>(object: &Decoded<K>, rules: fn(&K) -> Result<T, Vec<Fault>>) -> Result<T, Vec<Fault>> {
+pub(super) fn validate<K, T>(object: &Decoded<K>, rules: fn(&K) -> Result<T, Vec<Fault>>) -> Result<T, Vec<Fault>> {
     object.0.as_ref().map_err(|undecodable| vec![(*undecodable.fault).clone()]).and_then(rules)
 }
 
 /// The value, or its faults told; `stays`: whether an older form of the object stays in force.
-fn settle<T>(validated: Result<T, Vec<Fault>>, stays: bool, faults: &mut Vec<Fault>) -> Option<T> {
+pub(super) fn settle<T>(validated: Result<T, Vec<Fault>>, stays: bool, faults: &mut Vec<Fault>) -> Option<T> {
     validated.map_err(|found| faults.extend(found.into_iter().map(|fault| told(fault, stays)))).ok()
 }
 
-fn told(mut fault: Fault, stays: bool) -> Fault {
+pub(super) fn told(mut fault: Fault, stays: bool) -> Fault {
     if stays {
-        fault.remedy.push_str("; until then it stays in force as it was");
+        fault.remedy.push_str(STAYS);
     }
     fault
 }

@@ -5,7 +5,13 @@ use kube::Resource;
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
-use super::{Announcement, IPAddressPool, L2Advertisement, ServiceL2Status, Speaker, schema};
+use super::{
+    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, IPAddressPool, L2Advertisement,
+    ServiceBGPStatus, ServiceL2Status, Speaker,
+    metallb::peer_v1beta1,
+    names::{CONVERSION_PATH, NAMESPACE, WEBHOOK_SERVICE},
+    schema,
+};
 
 /// A column of `kubectl get`.
 pub(super) struct Column {
@@ -48,9 +54,42 @@ pub(super) struct Shape {
 /// # Errors
 /// If a definition is not what the API server reads as one.
 pub fn definitions() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
-    [Announcement::crd(), IPAddressPool::crd(), L2Advertisement::crd(), ServiceL2Status::crd(), Speaker::crd()]
-        .into_iter()
-        .collect()
+    [
+        Announcement::crd(),
+        Speaker::crd(),
+        BFDProfile::crd(),
+        BGPAdvertisement::crd(),
+        peers(),
+        Community::crd(),
+        ConfigurationState::crd(),
+        IPAddressPool::crd(),
+        L2Advertisement::crd(),
+        ServiceBGPStatus::crd(),
+        ServiceL2Status::crd(),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// `BGPPeer` has two versions: what is stored, and the old one that is made of it and into it by our webhook. The certificate by
+/// which the API server knows the webhook is written into the definition in the cluster, by the controller.
+fn peers() -> Result<CustomResourceDefinition, serde_json::Error> {
+    let mut peers = serde_json::to_value(BGPPeer::crd()?)?;
+    let mut old = serde_json::to_value(peer_v1beta1::BGPPeer::crd()?)?["spec"]["versions"][0].take();
+    old["storage"] = json!(false);
+    old["deprecated"] = json!(true);
+    old["deprecationWarning"] =
+        json!("metallb.io/v1beta1 BGPPeer is old and cannot say everything; use metallb.io/v1beta2");
+    let stored = peers["spec"]["versions"][0].take();
+    peers["spec"]["versions"] = json!([old, stored]);
+    peers["spec"]["conversion"] = json!({
+        "strategy": "Webhook",
+        "webhook": {
+            "conversionReviewVersions": ["v1"],
+            "clientConfig": { "service": { "namespace": NAMESPACE, "name": WEBHOOK_SERVICE, "path": CONVERSION_PATH } },
+        },
+    });
+    serde_json::from_value(peers)
 }
 
 /// The definition of kind `K`.

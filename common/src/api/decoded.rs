@@ -49,8 +49,17 @@ where
     K: DeserializeOwned + Resource<DynamicType = ()>,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        Ok(Self(serde_path_to_error::deserialize(&value).map_err(|error| undecodable::<K>(&value, &error))))
+        Ok(Self::read(&Value::deserialize(deserializer)?))
+    }
+}
+
+impl<K> Decoded<K>
+where
+    K: DeserializeOwned + Resource<DynamicType = ()>,
+{
+    /// The object, or why it is none.
+    pub(super) fn read(object: &Value) -> Self {
+        Self(serde_path_to_error::deserialize(object).map_err(|error| undecodable::<K>(object, &error)))
     }
 }
 

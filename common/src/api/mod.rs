@@ -1,18 +1,27 @@
 //! The kinds of the Kubernetes API that Arpeggio reads and writes: MetalLB's (`metallb.io`) and two of its own
 //! (`arpeggio.io`). Here they are as they are on the wire; `validate` makes a value of [`crate::model`] out of each.
 
+pub mod admission;
 pub mod announcement;
 pub mod configuration;
+mod contend;
+pub mod conversion;
 pub mod crd;
 mod decoded;
+mod duration;
+mod exclusion;
 mod kind;
 pub mod metallb;
 pub mod names;
 mod schema;
+pub mod set;
 pub mod speaker;
 mod validate;
 
 pub use announcement::Announcement;
 pub use decoded::{Decoded, Undecodable};
-pub use metallb::{IPAddressPool, L2Advertisement, ServiceL2Status};
+pub use metallb::{
+    BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, IPAddressPool, L2Advertisement,
+    ServiceBGPStatus, ServiceL2Status,
+};
 pub use speaker::Speaker;

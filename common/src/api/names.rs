@@ -23,6 +23,14 @@ pub const SPEAKER_COMPONENT: &str = "arpeggio-speaker";
 /// The namespace of MetalLB's kinds, of our leases and pods, unless told otherwise: that of MetalLB, so that files stay as they are.
 pub const NAMESPACE: &str = "metallb-system";
 
+/// Name of the Service through which the API server reaches our webhooks: that of MetalLB, so that its definitions and ours mean
+/// the same.
+pub const WEBHOOK_SERVICE: &str = "metallb-webhook-service";
+/// Where the webhook is that makes one version of a kind out of another.
+pub const CONVERSION_PATH: &str = "/convert";
+/// Annotation on a `BGPPeer` of version v1beta1: the fields of v1beta2 that v1beta1 does not have, as JSON.
+pub const BGP_PEER_REST: &str = "arpeggio.io/bgppeer-v1beta2";
+
 /// Type of the condition on pools and advertisements that says whether they are in force as written: reason [`VALID`], or
 /// [`INVALID`] with every fault in the message.
 pub const ACCEPTED: &str = "Accepted";

@@ -2,6 +2,8 @@
 
 mod advertisement;
 mod announcement;
+mod bgp;
+mod community;
 mod configuration;
 mod fault;
 mod hash;
@@ -14,6 +16,8 @@ mod selector;
 
 pub use advertisement::L2Advertisement;
 pub use announcement::{Announcement, AnnouncementError, Mode};
+pub use bgp::{BGP_PORT, BfdProfile, BgpAdvertisement, Password, Peer, Remote, RemoteAs, Timers};
+pub use community::{Aliases, Community, NoCommunity};
 pub use configuration::Configuration;
 pub use fault::{Fault, ObjectName};
 pub use hash::stable_hash;

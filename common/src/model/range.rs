@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Subnets, Ipv6Subnets};
 
 /// Addresses from the first to the last, both included and of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,20 @@ impl AddressRange {
     /// Whether both hold an address.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.contains(other.first) || other.contains(self.first)
+    }
+
+    /// Prefix length of the widest network within it.
+    pub fn widest(&self) -> u8 {
+        let shortest = match (self.first, self.last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => {
+                Ipv4Subnets::new(first, last, 0).map(|network| network.prefix_len()).min()
+            }
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                Ipv6Subnets::new(first, last, 0).map(|network| network.prefix_len()).min()
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
+        };
+        shortest.unwrap_or(if self.first.is_ipv4() { 32 } else { 128 })
     }
 
     /// The network that holds exactly these addresses, if there is one.
@@ -208,6 +222,23 @@ mod tests {
         ] {
             let told = parse(text).unwrap_err();
             assert!(told.starts_with(sentence), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn the_widest_network_within() {
+        for (text, length) in [
+            ("192.0.2.0/24", 24),
+            ("192.0.2.7/32", 32),
+            ("0.0.0.0/0", 0),
+            ("192.0.2.1-192.0.2.9", 30),
+            ("192.0.2.8-192.0.2.16", 29),
+            ("192.0.1.0-192.0.2.255", 24),
+            ("2001:db8::/64", 64),
+            ("2001:db8::1-2001:db8::ffff", 113),
+            ("::/0", 0),
+        ] {
+            assert_eq!(text.parse::<AddressRange>().unwrap().widest(), length, "{text}");
         }
     }
 

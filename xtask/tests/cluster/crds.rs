@@ -22,6 +22,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("what_clients_in_go_write_is_taken", what_clients_in_go_write_is_taken),
     ("what_the_schemas_forbid_is_refused", what_the_schemas_forbid_is_refused),
     ("addresses_and_nodes_once_written_stay", addresses_and_nodes_once_written_stay),
+    ("kinds_of_bgp_are_filled_in_refused_and_listed", kinds_of_bgp_are_filled_in_refused_and_listed),
     ("announcements_and_speakers_show_what_matters", announcements_and_speakers_show_what_matters),
 ];
 
@@ -35,7 +36,11 @@ fn install(cluster: &Cluster) {
 }
 
 fn object(kind: &str, name: &str, parts: &Value) -> String {
-    let group = if ["Announcement", "Speaker"].contains(&kind) { "arpeggio.io/v1alpha1" } else { "metallb.io/v1beta1" };
+    let group = match kind {
+        "Announcement" | "Speaker" => "arpeggio.io/v1alpha1",
+        "BGPPeer" => "metallb.io/v1beta2",
+        _ => "metallb.io/v1beta1",
+    };
     let mut object = json!({ "apiVersion": group, "kind": kind, "metadata": { "name": name } });
     if group.starts_with("metallb") {
         object["metadata"]["namespace"] = json!(NAMESPACE);
@@ -72,6 +77,12 @@ fn definitions_are_taken_and_explained(cluster: &Cluster) {
         ("ipaddresspools.status.conditions", "Accepted"),
         ("l2advertisements.spec.preferredNodeSelectors.weight", "1 to 100"),
         ("servicel2statuses.status.node", "node that answers"),
+        ("bgppeers.spec.peerASN", "iBGP"),
+        ("bgpadvertisements.spec.aggregationLength", "wider than the pool"),
+        ("communities.spec.communities.value", "large:64512"),
+        ("bfdprofiles.spec.detectMultiplier", "counts as gone"),
+        ("servicebgpstatuses.status.peers", "alphabetical"),
+        ("configurationstates.status.errorSummary", "one sentence to a line"),
         ("ann.spec.l2.candidates", "take over"),
         ("spk.spec.evacuate", "take over"),
     ] {
@@ -192,6 +203,84 @@ fn addresses_and_nodes_once_written_stay(cluster: &Cluster) {
     assert_eq!(rows[0], ["NAME", "ALLOCATED NODE", "SERVICE NAME", "SERVICE NAMESPACE"]);
     assert_eq!(rows[1], ["l2-a", "a", "web", "default"]);
     cluster.kubectl(&["delete", "servicel2status", "l2-a", "-n", NAMESPACE]).unwrap();
+}
+
+fn kinds_of_bgp_are_filled_in_refused_and_listed(cluster: &Cluster) {
+    install(cluster);
+    let peer = |extra: &Value| {
+        let mut spec = json!({ "myASN": 4_200_000_000u32, "peerASN": 64513, "peerAddress": "192.0.2.254" });
+        for (field, value) in extra.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        object("BGPPeer", "tor", &json!({ "spec": spec }))
+    };
+    cluster.apply(&peer(&json!({ "enableGracefulRestart": true, "connectTime": "5s" }))).unwrap();
+    let stored = cluster.get(&["bgppeers", "tor", "-n", NAMESPACE]).unwrap();
+    assert_eq!(stored["apiVersion"], "metallb.io/v1beta2");
+    assert_eq!((&stored["spec"]["peerPort"], &stored["spec"]["disableMP"]), (&json!(179), &json!(false)));
+    let rows = table(cluster, &["bgppeers", "-n", NAMESPACE]);
+    assert_eq!(rows[0], ["NAME", "ADDRESS", "ASN", "BFD PROFILE", "MULTI HOPS"]);
+    assert_eq!(rows[1], ["tor", "192.0.2.254", "64513"]);
+    cluster.apply(&object("BGPAdvertisement", "all", &json!({ "spec": { "localPref": u32::MAX } }))).unwrap();
+    let spec = cluster.get(&["bgpadvertisements", "all", "-n", NAMESPACE]).unwrap()["spec"].clone();
+    assert_eq!(spec, json!({ "aggregationLength": 32, "aggregationLengthV6": 128, "localPref": u32::MAX }));
+
+    let refused = |kind: &str, spec: Value| (object(kind, "refused", &json!({ "spec": spec })), kind.to_owned());
+    for ((text, what), words) in [
+        (
+            (peer(&json!({ "enableGracefulRestart": false })), "restart".to_owned()),
+            "enableGracefulRestart cannot be changed",
+        ),
+        ((peer(&json!({ "connectTime": "1500ms" })), "time".to_owned()), "whole number of seconds"),
+        ((peer(&json!({ "connectTime": "0s" })), "time".to_owned()), "from 1s to 65535s"),
+        ((peer(&json!({ "peerPort": 20_000 })), "port".to_owned()), "less than or equal to 16384"),
+        (refused("BGPPeer", json!({ "peerASN": 1 })), "spec.myASN: Required value"),
+        (refused("BGPPeer", json!({ "myASN": 1, "dynamicASN": "any" })), "Unsupported value"),
+        (refused("BGPPeer", json!({ "myASN": 4_294_967_296u64 })), "less than or equal to 4294967295"),
+        (refused("BGPAdvertisement", json!({ "aggregationLength": 0 })), "greater than or equal to 1"),
+        (
+            refused("BGPAdvertisement", json!({ "serviceSelectors": [{}], "aggregationLength": 24 })),
+            "serviceSelectors need aggregationLength 32",
+        ),
+        (refused("BFDProfile", json!({ "receiveInterval": 9 })), "greater than or equal to 10"),
+        (refused("BFDProfile", json!({ "minimumTtl": 255 })), "less than or equal to 254"),
+    ] {
+        let told = refusal(cluster, &text);
+        assert!(told.contains(words), "{what}: {told}");
+    }
+    for (kind, columns) in [
+        ("BFDProfile", &["NAME", "PASSIVE MODE", "TRANSMIT INTERVAL", "RECEIVE INTERVAL", "MULTIPLIER"][..]),
+        ("BGPAdvertisement", &["NAME", "IPADDRESSPOOLS", "IPADDRESSPOOL SELECTORS", "PEERS"]),
+        ("Community", &["NAME", "AGE"]),
+        ("ServiceBGPStatus", &["NAME", "NODE", "SERVICE NAME", "SERVICE NAMESPACE"]),
+        ("ConfigurationState", &["NAME", "RESULT", "ERRORSUMMARY", "AGE"]),
+    ] {
+        let text = object(kind, "shown", &json!({ "spec": {} }));
+        cluster.apply(&text).unwrap();
+        assert_eq!(heading(cluster, &[&kind.to_lowercase(), "-n", NAMESPACE]), columns, "{kind}");
+        cluster.delete(&text).unwrap();
+    }
+    let status = |result: &str| {
+        let patch = json!({ "status": { "result": result, "errorSummary": "one\ntwo" } }).to_string();
+        let what = [
+            "patch",
+            "configurationstate",
+            "controller",
+            "-n",
+            NAMESPACE,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &patch,
+        ];
+        cluster.kubectl(&what)
+    };
+    cluster.apply(&object("ConfigurationState", "controller", &json!({}))).unwrap();
+    status("Invalid").unwrap();
+    assert!(status("Perhaps").is_err());
+    cluster
+        .kubectl(&["delete", "configurationstate/controller", "bgppeer/tor", "bgpadvertisement/all", "-n", NAMESPACE])
+        .unwrap();
 }
 
 fn announcements_and_speakers_show_what_matters(cluster: &Cluster) {

@@ -37,15 +37,19 @@ impl Report {
                 Ok(name) => {
                     interfaces.insert(name);
                 }
-                Err(_) => self.fault(
-                    &format!("spec.interfaces[{index}]"),
-                    name,
-                    "cannot be the name of an interface",
-                    "use 1 to 15 characters without '/', ':' and white space, as `ip link` shows it",
-                ),
+                Err(_) => self.no_interface(&format!("spec.interfaces[{index}]"), name),
             }
         }
         interfaces
+    }
+
+    pub(super) fn no_interface(&mut self, field: &str, name: &str) {
+        self.fault(
+            field,
+            name,
+            "cannot be the name of an interface",
+            "use 1 to 15 characters without '/', ':' and white space, as `ip link` shows it",
+        );
     }
 
     fn preferred(&mut self, preferred: &[PreferredNode]) -> Vec<(u32, Selector)> {

@@ -1,6 +1,10 @@
 //! From what is written to what decisions are made of. Every rule that is broken is found, not only the first one.
 
 mod advertisement;
+mod bfd;
+mod bgp;
+mod community;
+mod peer;
 mod pool;
 mod selector;
 
@@ -59,5 +63,9 @@ fn labels<K: Resource>(object: &K) -> Labels {
     object.meta().labels.clone().unwrap_or_default()
 }
 
+#[cfg(test)]
+mod bgp_tests;
+#[cfg(test)]
+mod peer_tests;
 #[cfg(test)]
 mod validate_tests;

@@ -4,10 +4,23 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod bfd;
+mod bgp;
+mod peer;
+pub mod peer_v1beta1;
+mod state;
+
 use super::{
     crd::Column,
     kind::{kind, null_default},
     schema,
+};
+
+pub use bfd::{BFDProfile, BFDProfileSpec};
+pub use bgp::{BGPAdvertisement, BGPAdvertisementSpec, Community, CommunityAlias, CommunitySpec};
+pub use peer::{BGPPeer, BGPPeerSpec, SecretReference};
+pub use state::{
+    ConfigurationResult, ConfigurationState, ConfigurationStateStatus, ServiceBGPStatus, ServiceBGPStatusStatus,
 };
 
 kind! {
@@ -31,7 +44,7 @@ kind! {
 kind! {
     /// Has the addresses of pools announced at layer 2, by ARP and IPv6 neighbour discovery. Addresses of pools that no
     /// advertisement selects are given away but not announced.
-    L2Advertisement, "metallb.io", "v1beta1", "l2advertisements", NamespaceResourceScope, L2AdvertisementSpec, L2AdvertisementStatus,
+    L2Advertisement, "metallb.io", "v1beta1", "l2advertisements", NamespaceResourceScope, L2AdvertisementSpec, AcceptedStatus,
     spec_required: false,
     short_names: &[],
     categories: &[],
@@ -58,7 +71,7 @@ kind! {
     ],
 }
 
-/// Where a pool or advertisement says whether it is in force as written.
+/// Where an object of the configuration says whether it is in force as written.
 const ACCEPTED: &str = ".status.conditions[?(@.type==\"Accepted\")].status";
 
 /// Nothing: there are no fields.
@@ -187,11 +200,11 @@ pub struct PreferredNode {
     pub preference: LabelSelector,
 }
 
-/// Whether the advertisement is in force.
+/// Whether the object is in force.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct L2AdvertisementStatus {
-    /// Accepted: whether the advertisement is in force as written, and if not what is wrong with it.
+pub struct AcceptedStatus {
+    /// Accepted: whether the object is in force as written, and if not what is wrong with it.
     #[serde(deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
