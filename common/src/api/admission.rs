@@ -126,10 +126,9 @@ where
 
 /// The object in the version that is stored.
 fn newest(object: &Value) -> Value {
-    if object.get("apiVersion").is_some_and(|version| version == "metallb.io/v1beta1") {
-        if let Ok(converted) = convert(object.clone(), "metallb.io/v1beta2") {
-            return converted;
-        }
+    let is_old = object.get("apiVersion").is_some_and(|version| version == "metallb.io/v1beta1");
+    if is_old && let Ok(converted) = convert(object.clone(), "metallb.io/v1beta2") {
+        return converted;
     }
     object.clone()
 }

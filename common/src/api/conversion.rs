@@ -116,7 +116,7 @@ fn kept(object: &mut Map<String, Value>) -> Map<String, Value> {
 }
 
 fn is_zero(value: &Value) -> bool {
-    value.is_null() || *value == Value::from(0) || *value == Value::from("")
+    value.is_null() || value.as_u64() == Some(0) || value.as_str() == Some("")
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl AddressRange {
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => None,
         };
-        shortest.unwrap_or(if self.first.is_ipv4() { 32 } else { 128 })
+        shortest.unwrap_or_else(|| if self.first.is_ipv4() { 32 } else { 128 })
     }
 
     /// The network that holds exactly these addresses, if there is one.

@@ -38,7 +38,7 @@ impl BGPPeer {
             my_asn: spec.my_asn,
             remote_as: report.remote_as(spec),
             local_asn: Some(spec.local_asn).filter(|number| *number != 0 && *number != spec.my_asn),
-            remote: remote.unwrap_or(Remote::Address(Ipv4Addr::UNSPECIFIED.into())),
+            remote: remote.unwrap_or_else(|| Remote::Address(Ipv4Addr::UNSPECIFIED.into())),
             port: if spec.peer_port == 0 { BGP_PORT } else { spec.peer_port },
             source: report.address("spec.sourceAddress", &spec.source_address),
             vrf: report.interface("spec.vrf", &spec.vrf),
@@ -135,7 +135,7 @@ impl Report {
     fn router_id(&mut self, text: &str) -> Option<Ipv4Addr> {
         match self.address("spec.routerID", text)? {
             IpAddr::V4(address) if !address.is_unspecified() => Some(address),
-            _ => {
+            IpAddr::V4(_) | IpAddr::V6(_) => {
                 self.fault("spec.routerID", text, "cannot identify a router", "use an IPv4 address other than 0.0.0.0");
                 None
             }
