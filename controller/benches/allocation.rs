@@ -85,7 +85,7 @@ fn many_pools() -> Configuration {
 }
 
 fn key(number: u32) -> ServiceKey {
-    ServiceKey { namespace: format!("namespace-{:02}", number % 50), name: format!("service-{number:05}") }
+    ServiceKey::new(format!("namespace-{:02}", number % 50), format!("service-{number:05}"))
 }
 
 fn service(number: u32, change: impl FnOnce(&mut Service)) -> Service {
@@ -124,7 +124,7 @@ fn written(snapshot: &Snapshot) -> Snapshot {
     let services = snapshot.services.iter().map(|(key, service)| {
         let given = allocation.given(key);
         let ingress = given.map(|given| given.addresses.clone()).unwrap_or_default();
-        let allocated_from = given.map(|given| given.pool.clone());
+        let allocated_from = given.map(|given| given.pool.to_string());
         let refusal = allocation.outcome(key).and_then(|outcome| outcome.refusal.clone());
         (key.clone(), Arc::new(Service { ingress, allocated_from, refusal, ..Service::clone(service) }))
     });

@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn a_status_is_named_after_service_and_node() {
-        let key = |namespace: &str, name: &str| ServiceKey { namespace: namespace.to_owned(), name: name.to_owned() };
+        let key = |namespace: &str, name: &str| ServiceKey::new(namespace, name);
         let node = |name: &str| NodeName::try_from(name).unwrap();
         let name = l2_status(&key("shop", "web"), &node("node-a"));
         assert_eq!(

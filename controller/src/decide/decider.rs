@@ -66,8 +66,8 @@ impl Decider {
     /// Who has an address.
     fn holding(&self, address: IpAddr) -> Option<Holding> {
         let services = self.allocation.users(address);
-        let pool = services.iter().find_map(|key| self.allocation.given(key)).map(|given| given.pool.clone())?;
-        Some(Holding { pool, services: services.clone() })
+        let pool = services.iter().find_map(|key| self.allocation.given(key)).map(|given| given.pool.to_string())?;
+        Some(Holding { pool, services: services.iter().cloned().collect() })
     }
 
     /// What the status of a Service should be; `None`: it is not ours to write.
@@ -78,7 +78,7 @@ impl Decider {
         notices.extend(voice.notices);
         Some(ServiceWish {
             ingress: given.map(|given| given.addresses.clone()).unwrap_or_default(),
-            allocated_from: given.map(|given| given.pool.clone()),
+            allocated_from: given.map(|given| given.pool.to_string()),
             refusal: outcome.refusal.clone(),
             silence: voice.silence,
             notices,

@@ -37,7 +37,7 @@ pub(crate) struct World {
 }
 
 pub(crate) fn key(name: &str) -> ServiceKey {
-    ServiceKey { namespace: "shop".to_owned(), name: name.to_owned() }
+    ServiceKey::new("shop", name)
 }
 
 pub(crate) fn node(name: &str) -> NodeName {

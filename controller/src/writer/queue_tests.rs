@@ -17,7 +17,7 @@ fn millis(count: u64) -> Duration {
 }
 
 fn key(name: &str) -> ServiceKey {
-    ServiceKey { namespace: "a".to_owned(), name: name.to_owned() }
+    ServiceKey::new("a", name)
 }
 
 fn status(name: &str, address: u8, version: &str) -> Write {

@@ -73,8 +73,8 @@ fn condition(type_: &str, cured: &str, change: &ConditionChange, now: &str) -> O
 /// The object to create.
 pub(super) fn announcement(content: &AnnouncementContent) -> Announcement {
     let services = content.services.iter().map(|(key, uid)| ServiceReference {
-        namespace: key.namespace.clone(),
-        name: key.name.clone(),
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
         uid: uid.clone(),
     });
     let l2 = content.candidates.as_ref().map(|candidates| L2 {
@@ -140,8 +140,8 @@ pub(super) fn l2_status(name: &str, content: &L2StatusContent) -> ServiceL2Statu
     object.metadata.labels = Some(
         [
             ("metallb.io/node", content.node.to_string()),
-            ("metallb.io/service-name", content.service.name.clone()),
-            ("metallb.io/service-namespace", content.service.namespace.clone()),
+            ("metallb.io/service-name", content.service.name.to_string()),
+            ("metallb.io/service-namespace", content.service.namespace.to_string()),
         ]
         .map(|(label, value)| (label.to_owned(), value))
         .into(),
@@ -153,8 +153,8 @@ pub(super) fn l2_status(name: &str, content: &L2StatusContent) -> ServiceL2Statu
 pub(super) fn l2_status_patch(content: &L2StatusContent, resource_version: Option<&str>) -> Value {
     let status = ServiceL2StatusStatus {
         node: content.node.to_string(),
-        service_name: content.service.name.clone(),
-        service_namespace: content.service.namespace.clone(),
+        service_name: content.service.name.to_string(),
+        service_namespace: content.service.namespace.to_string(),
         interfaces: content.interfaces.iter().map(|name| InterfaceInfo { name: name.clone() }).collect(),
     };
     let mut patch = json!({"status": status});
@@ -203,20 +203,20 @@ pub(super) fn event(about: &Subject, uid: &str, notice: &Notice, namespace: &str
 
 fn reference(about: &Subject, uid: &str, namespace: &str) -> ObjectReference {
     let (api_version, kind, namespace, name) = match about {
-        Subject::Service(key) => (Service::API_VERSION, Service::KIND, key.namespace.as_str(), &key.name),
+        Subject::Service(key) => (Service::API_VERSION, Service::KIND, &*key.namespace, &*key.name),
         Subject::Configured(object) => {
             let api_version = match object.kind {
                 ConfiguredKind::Pool => IPAddressPool::API_VERSION,
                 ConfiguredKind::L2Advertisement => L2Advertisement::API_VERSION,
             };
-            (api_version, object.kind.name(), namespace, &object.name)
+            (api_version, object.kind.name(), namespace, &*object.name)
         }
     };
     ObjectReference {
         api_version: Some(api_version.to_owned()),
         kind: Some(kind.to_owned()),
         namespace: Some(namespace.to_owned()),
-        name: Some(name.clone()),
+        name: Some(name.to_owned()),
         uid: Some(uid.to_owned()),
         ..ObjectReference::default()
     }
@@ -245,7 +245,7 @@ mod tests {
     };
 
     fn key() -> ServiceKey {
-        ServiceKey { namespace: "shop".to_owned(), name: "web".to_owned() }
+        ServiceKey::new("shop", "web")
     }
 
     fn status() -> ServiceStatus {

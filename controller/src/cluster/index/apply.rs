@@ -187,8 +187,9 @@ impl Index {
 
     /// Labels of a namespace matter only to Services that are in it.
     fn namespace_changed(&mut self, namespace: &str) {
-        let first = ServiceKey { namespace: namespace.to_owned(), name: String::new() };
-        let inhabited = self.snapshot.services.range(first..).next().is_some_and(|(key, _)| key.namespace == namespace);
+        let first = ServiceKey::new(namespace, "");
+        let inhabited =
+            self.snapshot.services.range(first..).next().is_some_and(|(key, _)| &*key.namespace == namespace);
         self.note(Changes { everything: inhabited, ..Changes::default() });
     }
 

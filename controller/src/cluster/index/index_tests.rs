@@ -23,7 +23,7 @@ fn index() -> Index {
 }
 
 fn key(name: &str) -> ServiceKey {
-    ServiceKey { namespace: "shop".to_owned(), name: name.to_owned() }
+    ServiceKey::new("shop", name)
 }
 
 fn entry<K: Watched>(object: Value) -> Entry {

@@ -62,9 +62,11 @@ fn content(spec: AnnouncementSpec, address: IpAddr) -> Option<AnnouncementConten
     if spec.address.parse::<IpAddr>().ok()? != address {
         return None;
     }
-    let key = |namespace, name| ServiceKey { namespace, name };
-    let services =
-        spec.services.into_iter().map(|service| (key(service.namespace, service.name), service.uid)).collect();
+    let services = spec
+        .services
+        .into_iter()
+        .map(|service| (ServiceKey::new(service.namespace, service.name), service.uid))
+        .collect();
     let (candidates, interfaces) = match spec.l2 {
         None => (None, BTreeSet::new()),
         Some(l2) if l2.mode != Mode::Exclusive => return None,

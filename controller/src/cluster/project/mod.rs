@@ -109,7 +109,7 @@ impl fmt::Display for Id {
 
 impl From<&Id> for ServiceKey {
     fn from(id: &Id) -> Self {
-        Self { namespace: id.namespace.clone(), name: id.name.clone() }
+        Self::new(&*id.namespace, &*id.name)
     }
 }
 
@@ -205,7 +205,7 @@ impl Watched for Decoded<ServiceL2Status> {
         };
         let content = status.and_then(|status| {
             let node = NodeName::try_from(status.node.as_str()).ok()?;
-            let service = ServiceKey { namespace: status.service_namespace, name: status.service_name };
+            let service = ServiceKey::new(status.service_namespace, status.service_name);
             let interfaces = status.interfaces.into_iter().map(|interface| interface.name).collect();
             Some(L2StatusContent { service, node, interfaces })
         });

@@ -46,10 +46,7 @@ impl Watched for ApiService {
         let ingress =
             status.load_balancer.as_ref().and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
         Ok(Object::Service(Box::new(Service {
-            key: ServiceKey {
-                namespace: metadata.namespace.unwrap_or_default(),
-                name: metadata.name.unwrap_or_default(),
-            },
+            key: ServiceKey::new(metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default()),
             uid: metadata.uid.unwrap_or_default(),
             resource_version: metadata.resource_version.unwrap_or_default(),
             labels: metadata.labels.unwrap_or_default(),
@@ -163,7 +160,7 @@ impl Watched for EndpointSlice {
             }
         }
         endpoints.ending = endpoints.nodes.difference(&with_ready).cloned().collect();
-        Ok(Object::Slice(Slice { service: name.map(|name| ServiceKey { namespace, name }), endpoints }))
+        Ok(Object::Slice(Slice { service: name.map(|name| ServiceKey::new(namespace, name)), endpoints }))
     }
 }
 

@@ -16,7 +16,8 @@ use crate::cluster::{Family, Port, ServiceKey};
 /// An address that Services of ours have.
 #[derive(Clone, Debug)]
 struct Entry {
-    users: BTreeSet<ServiceKey>,
+    /// In order; most have one.
+    users: Vec<ServiceKey>,
     /// Of all users; no two have the same.
     ports: BTreeSet<Port>,
     /// The same for all users; `None`: there is one.
@@ -29,13 +30,10 @@ pub(super) struct Claim {
     /// IPv4 first.
     pub(super) addresses: Vec<IpAddr>,
     /// The pool they are from.
-    pub(super) pool: String,
+    pub(super) pool: Arc<str>,
     /// The terms under which it took them.
-    pub(super) terms: Terms,
+    pub(super) terms: Arc<Terms>,
 }
-
-/// Nobody.
-static NOBODY: BTreeSet<ServiceKey> = BTreeSet::new();
 
 /// Pools, and who has which address of them.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +52,7 @@ pub(super) struct Book {
     /// Pools of which something else is in use than before.
     pub(super) dirty: BTreeSet<PoolId>,
     /// Users before the first change since this was last emptied; `None`: nobody asks.
-    pub(super) before: Option<BTreeMap<IpAddr, BTreeSet<ServiceKey>>>,
+    pub(super) before: Option<BTreeMap<IpAddr, Vec<ServiceKey>>>,
 }
 
 impl Book {
@@ -68,14 +66,14 @@ impl Book {
         self.claims.get(key)
     }
 
-    /// The Services that have an address.
-    pub(super) fn users(&self, address: IpAddr) -> &BTreeSet<ServiceKey> {
-        self.entries.get(&address).map_or(&NOBODY, |entry| &entry.users)
+    /// The Services that have an address, in order.
+    pub(super) fn users(&self, address: IpAddr) -> &[ServiceKey] {
+        self.entries.get(&address).map_or(&[], |entry| &entry.users)
     }
 
-    /// Every address that somebody has, with its users.
-    pub(super) fn all_users(&self) -> impl Iterator<Item = (IpAddr, &BTreeSet<ServiceKey>)> {
-        self.entries.iter().map(|(address, entry)| (*address, &entry.users))
+    /// Every address that somebody has.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.entries.keys().copied()
     }
 
     /// Whether the ports of `terms` are free on an address that others have.
@@ -127,7 +125,7 @@ impl Book {
     }
 
     /// Gives addresses to a Service, beside those that it has. Whether it may have them was found out before.
-    pub(super) fn take(&mut self, key: &ServiceKey, addresses: &[IpAddr], pool: &str, terms: &Terms) {
+    pub(super) fn take(&mut self, key: &ServiceKey, addresses: &[IpAddr], (pool, terms): (&Arc<str>, &Arc<Terms>)) {
         for address in addresses {
             self.remember(*address);
             if !self.entries.contains_key(address)
@@ -139,17 +137,19 @@ impl Book {
             }
             self.moved.insert(*address);
             let entry = self.entries.entry(*address).or_insert_with(|| Entry {
-                users: BTreeSet::new(),
+                users: Vec::with_capacity(1),
                 ports: BTreeSet::new(),
                 share: terms.share.clone(),
             });
-            entry.users.insert(key.clone());
+            if let Err(place) = entry.users.binary_search(key) {
+                entry.users.insert(place, key.clone());
+            }
             entry.ports.extend(&terms.ports);
         }
         let claim = self.claims.entry(key.clone()).or_insert_with(|| Claim {
-            addresses: Vec::new(),
-            pool: pool.to_owned(),
-            terms: terms.clone(),
+            addresses: Vec::with_capacity(addresses.len()),
+            pool: Arc::clone(pool),
+            terms: Arc::clone(terms),
         });
         claim.addresses.extend(addresses);
         claim.addresses.sort_unstable();
@@ -161,7 +161,7 @@ impl Book {
         for address in addresses {
             self.remember(address);
             let Some(entry) = self.entries.get_mut(&address) else { continue };
-            entry.users.remove(key);
+            entry.users.retain(|user| user != key);
             entry.ports.retain(|port| !terms.ports.contains(port));
             let (free, share) = (entry.users.is_empty(), entry.share.clone());
             if free {
@@ -236,8 +236,8 @@ impl Book {
         if let Some(before) = &mut self.before
             && !before.contains_key(&address)
         {
-            let users = self.entries.get(&address).map_or(&NOBODY, |entry| &entry.users);
-            before.insert(address, users.clone());
+            let users = self.entries.get(&address).map(|entry| entry.users.clone());
+            before.insert(address, users.unwrap_or_default());
         }
     }
 }

@@ -43,12 +43,12 @@ pub use self::types::{Given, Outcome, Touched};
 use self::{
     book::Book,
     pools::{PoolId, Pools},
-    record::{Current, Record},
+    record::{Before, Current, Record},
     refusal::Why,
     request::Demand,
     settle::{Past, Verdict},
 };
-use crate::cluster::{Changes, Family, PoolUsage, Refusal, Service, ServiceKey, Settings, Snapshot};
+use crate::cluster::{Changes, Family, PoolUsage, Service, ServiceKey, Settings, Snapshot};
 
 /// What a Service waits for that did not get everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +109,8 @@ struct Look<'a> {
     service: &'a Service,
     demand: Demand,
     current: Current,
+    /// What was decided when it was last looked at.
+    decided: Vec<IpAddr>,
 }
 
 /// Who has which address. What should be follows from the snapshots that it was shown.
@@ -125,11 +127,13 @@ pub struct Allocation {
     waiting: BTreeMap<ServiceKey, Waiting>,
     usage: BTreeMap<String, PoolUsage>,
     /// Services with notices.
-    noticed: BTreeSet<ServiceKey>,
+    noticed: Vec<ServiceKey>,
     /// During a call: Services whose address stands in the status of another.
     evicted: BTreeSet<ServiceKey>,
-    /// During a call: what Services had and were told before it.
-    before: BTreeMap<ServiceKey, (Option<Given>, Option<Refusal>)>,
+    /// During a call: Services of which something was decided.
+    concluded: Vec<ServiceKey>,
+    /// During a call: what Services had and were told before it that are ours no more.
+    gone: BTreeMap<ServiceKey, Before>,
 }
 
 impl Allocation {
@@ -143,8 +147,8 @@ impl Allocation {
         self.records.get(service)?.given.as_ref()
     }
 
-    /// The Services of ours that have an address.
-    pub fn users(&self, address: IpAddr) -> &BTreeSet<ServiceKey> {
+    /// The Services of ours that have an address, in order.
+    pub fn users(&self, address: IpAddr) -> &[ServiceKey] {
         self.book.users(address)
     }
 
@@ -171,9 +175,10 @@ impl Allocation {
         let everything = changes.everything || self.configuration.as_ref() != Some(&snapshot.configuration);
         if !everything {
             self.book.before = Some(BTreeMap::new());
-            self.work(snapshot, changes.services.iter());
+            let service = |key| (key, snapshot.services.get(key).map(|service| &**service));
+            self.work(snapshot, changes.services.iter().map(service));
             let addresses = self.book.before.take().unwrap_or_default().into_iter();
-            let addresses = addresses.filter(|(address, users)| self.book.users(*address) != users);
+            let addresses = addresses.filter(|(address, users)| self.book.users(*address) != *users);
             let addresses = addresses.map(|(address, _)| address).collect();
             return self.touched(addresses);
         }
@@ -187,17 +192,17 @@ impl Allocation {
         for key in gone.cloned().collect::<Vec<_>>() {
             self.forget(&key);
         }
-        self.work(snapshot, snapshot.services.keys());
+        self.work(snapshot, snapshot.services.iter().map(|(key, service)| (key, Some(&**service))));
         let addresses = different(&old, &self.book);
         self.touched(addresses)
     }
 
     /// Looks at some Services, and at those that wait for what these let go.
-    fn work<'a>(&mut self, snapshot: &'a Snapshot, keys: impl Iterator<Item = &'a ServiceKey>) {
-        let (looks, foreign) = self.sort_out(snapshot, keys);
+    fn work<'a>(&mut self, snapshot: &Snapshot, services: impl Iterator<Item = (&'a ServiceKey, Option<&'a Service>)>) {
+        let (looks, foreign) = self.sort_out(&snapshot.settings, services);
         let mut settled: Vec<(Look<'_>, Past)> = Vec::with_capacity(looks.len());
         for look in looks {
-            let past = self.reclaim(look.service, &look.demand, &look.current);
+            let past = self.reclaim(&look);
             settled.push((look, past));
         }
         // Those that are looked at are settled below.
@@ -222,14 +227,13 @@ impl Allocation {
     /// Services, those with more addresses first; then by name.
     fn sort_out<'a>(
         &mut self,
-        snapshot: &'a Snapshot,
-        keys: impl Iterator<Item = &'a ServiceKey>,
+        settings: &Settings,
+        services: impl Iterator<Item = (&'a ServiceKey, Option<&'a Service>)>,
     ) -> (Vec<Look<'a>>, Vec<(ServiceKey, Vec<IpAddr>)>) {
         let mut looks = Vec::new();
         let mut foreign = Vec::new();
-        for key in keys {
-            let service = snapshot.services.get(key).map(|service| &**service);
-            let standing = service.map_or(Standing::Other, |service| self.standing(&snapshot.settings, service));
+        for (key, service) in services {
+            let standing = service.map_or(Standing::Other, |service| self.standing(settings, service));
             let theirs = match (&standing, service) {
                 (Standing::Foreign, Some(service)) => record::in_status(service),
                 _ => Vec::new(),
@@ -275,8 +279,9 @@ impl Allocation {
     fn look<'a>(&mut self, service: &'a Service) -> Option<Look<'a>> {
         let (record, is_new) = self.record(service);
         let current = record.look(service, is_new);
+        let decided = record.decided().to_vec();
         match Demand::of(service) {
-            Ok(demand) => Some(Look { service, demand, current }),
+            Ok(demand) => Some(Look { service, demand, current, decided }),
             Err(refusal) => {
                 self.book.leave(&service.key);
                 let past = Past { had: current.addresses, lost: None };
@@ -290,9 +295,9 @@ impl Allocation {
     fn forget(&mut self, key: &ServiceKey) {
         self.book.leave(key);
         self.waiting.remove(key);
-        if self.records.contains_key(key) {
-            self.remember(key);
-            self.records.remove(key);
+        if let Some(record) = self.records.remove(key) {
+            // The one of the name that was there before this call counts.
+            self.gone.entry(key.clone()).or_insert_with(|| record.before_this_call());
         }
     }
 
@@ -338,25 +343,19 @@ impl Allocation {
         self.settle(service, &demand, &Past { had, lost });
     }
 
-    /// Keeps in mind what a Service had before this call.
-    fn remember(&mut self, key: &ServiceKey) {
-        if !self.before.contains_key(key) {
-            let before = self.records.get(key).map(|record| (record.given.clone(), record.outcome.refusal.clone()));
-            self.before.insert(key.clone(), before.unwrap_or_default());
-        }
-    }
-
     /// What is different now.
     fn touched(&mut self, addresses: BTreeSet<IpAddr>) -> Touched {
-        let before = std::mem::take(&mut self.before).into_iter();
-        let services = before.filter_map(|(key, (given, refusal))| {
-            let record = self.records.get(&key);
-            let same = record.and_then(|record| record.given.as_ref()) == given.as_ref()
-                && record.and_then(|record| record.outcome.refusal.as_ref()) == refusal.as_ref();
-            let silent = record.is_none_or(|record| record.outcome.notices.is_empty());
-            (!same || !silent).then_some(key)
-        });
-        Touched { services: services.collect(), addresses, pools: self.count() }
+        let mut gone = std::mem::take(&mut self.gone);
+        let mut services = BTreeSet::new();
+        for key in std::mem::take(&mut self.concluded) {
+            let Some(record) = self.records.get_mut(&key) else { continue };
+            let Some(before) = record.before.take() else { continue };
+            if !record.is_as(&gone.remove(&key).unwrap_or(before)) || !record.outcome.notices.is_empty() {
+                services.insert(key);
+            }
+        }
+        services.extend(gone.into_iter().filter(|(_, before)| *before != Before::default()).map(|(key, _)| key));
+        Touched { services, addresses, pools: self.count() }
     }
 
     /// Counts what is in use of pools where that changed, and says where it did.
@@ -377,7 +376,7 @@ impl Allocation {
 /// Addresses with other users, or in another pool.
 fn different(old: &Book, new: &Book) -> BTreeSet<IpAddr> {
     let name = |book: &Book, address| book.pools.of(address).map(|id| book.pools.get(id).pool.name.clone());
-    let addresses: BTreeSet<IpAddr> = old.all_users().chain(new.all_users()).map(|(address, _)| address).collect();
+    let addresses: BTreeSet<IpAddr> = old.addresses().chain(new.addresses()).collect();
     let moved =
         |address: &IpAddr| old.users(*address) != new.users(*address) || name(old, *address) != name(new, *address);
     addresses.into_iter().filter(moved).collect()

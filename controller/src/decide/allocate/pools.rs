@@ -22,6 +22,8 @@ pub(super) type PoolId = usize;
 #[derive(Clone, Debug)]
 pub(super) struct Stock {
     pub(super) pool: Pool,
+    /// Of the pool, as those keep it who have something of it.
+    pub(super) name: Arc<str>,
     /// In the order written.
     pub(super) ranges: Vec<Range>,
 }
@@ -45,6 +47,9 @@ impl Stock {
         terms: &Terms,
         mut ports_free: impl FnMut(IpAddr) -> bool,
     ) -> Option<IpAddr> {
+        if terms.share.is_none() && self.is_spent(family) {
+            return None;
+        }
         let mut ranges = self.ranges.iter_mut().filter(|range| range.family() == family);
         ranges.find_map(|range| range.lowest(terms, &mut ports_free))
     }
@@ -71,7 +76,9 @@ pub(super) struct Pools {
     /// What Services that ask for nothing draw from, in this order.
     automatic: Vec<PoolId>,
     /// The same without the pools that are not for a namespace; found out once for each.
-    by_namespace: BTreeMap<String, Arc<[PoolId]>>,
+    by_namespace: BTreeMap<Arc<str>, Arc<[PoolId]>>,
+    /// A pool asks for labels of Services.
+    selects_services: bool,
     namespaces: Arc<BTreeMap<String, Arc<Labels>>>,
     /// Names of pools that cannot be understood at present.
     faulty: BTreeSet<String>,
@@ -88,8 +95,10 @@ impl Pools {
             });
             let ranges = ranges.collect();
             pools.by_name.insert(name.clone(), id);
-            pools.stocks.push(Stock { pool: pool.clone(), ranges });
+            pools.stocks.push(Stock { pool: pool.clone(), name: name.as_str().into(), ranges });
         }
+        let selects = |pool: &Pool| pool.scope.as_ref().is_some_and(|scope| !scope.service_selectors.is_empty());
+        pools.selects_services = configuration.pools.values().any(selects);
         pools.automatic = (0..pools.stocks.len()).filter(|id| pools.stocks[*id].pool.auto_assign).collect();
         let stocks = &pools.stocks;
         pools.automatic.sort_by_key(|id| {
@@ -188,13 +197,19 @@ impl Pools {
     }
 
     /// The pools that a Service draws from if it asks for none, in order.
-    pub(super) fn automatic(&mut self, service: &Service) -> Vec<PoolId> {
+    pub(super) fn automatic(&mut self, service: &Service) -> Arc<[PoolId]> {
         let namespace = &service.key.namespace;
-        if !self.by_namespace.contains_key(namespace) {
-            let pools = self.automatic.iter().copied().filter(|id| self.is_for_namespace(*id, namespace)).collect();
-            self.by_namespace.insert(namespace.clone(), pools);
+        let pools = if let Some(pools) = self.by_namespace.get(namespace) {
+            Arc::clone(pools)
+        } else {
+            let pools = self.automatic.iter().copied().filter(|id| self.is_for_namespace(*id, namespace));
+            let pools: Arc<[PoolId]> = pools.collect();
+            self.by_namespace.insert(Arc::clone(namespace), Arc::clone(&pools));
+            pools
+        };
+        if !self.selects_services {
+            return pools;
         }
-        let pools = self.by_namespace.get(namespace).map_or(&[][..], |pools| &**pools);
         pools.iter().copied().filter(|id| self.is_for_labels(*id, &service.labels)).collect()
     }
 

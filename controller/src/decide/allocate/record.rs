@@ -3,10 +3,17 @@
 use std::net::IpAddr;
 
 use super::types::{Given, Outcome};
-use crate::cluster::Service;
+use crate::cluster::{Refusal, Service};
 
 /// Decisions whose writes may still be under way. More than these are not: each write waits for the one before.
 const EARLIER: usize = 8;
+
+/// What a Service had, and what it was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    given: Option<Given>,
+    refusal: Option<Refusal>,
+}
 
 /// What is remembered of a Service that is ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +30,8 @@ pub(super) struct Record {
     seen: Vec<IpAddr>,
     /// What was decided before and never seen: may still come.
     earlier: Vec<Vec<IpAddr>>,
+    /// During a call in which something was decided: how it was before.
+    pub(super) before: Option<Before>,
 }
 
 /// Addresses that a Service has as far as is known.
@@ -78,14 +87,30 @@ impl Record {
         current
     }
 
-    /// Writes down a decision.
-    pub(super) fn decide(&mut self, given: Option<Given>) {
-        let before = self.decided().to_vec();
-        self.given = given;
-        if before != self.decided() && before != self.seen && !self.earlier.contains(&before) {
-            self.earlier.push(before);
+    /// Writes down a decision. Tells whether it is the first one of this call.
+    pub(super) fn decide(&mut self, given: Option<Given>, refusal: Option<Refusal>) -> bool {
+        let given = std::mem::replace(&mut self.given, given);
+        let refusal = std::mem::replace(&mut self.outcome.refusal, refusal);
+        let before: &[IpAddr] = given.as_ref().map_or(&[], |given| &given.addresses);
+        if before != self.decided() && before != self.seen && !self.earlier.iter().any(|earlier| earlier == before) {
+            self.earlier.push(before.to_vec());
             let spare = self.earlier.len().saturating_sub(EARLIER);
             self.earlier.drain(..spare);
         }
+        let first = self.before.is_none();
+        if first {
+            self.before = Some(Before { given, refusal });
+        }
+        first
+    }
+
+    /// How it was before this call.
+    pub(super) fn before_this_call(self) -> Before {
+        self.before.unwrap_or(Before { given: self.given, refusal: self.outcome.refusal })
+    }
+
+    /// Whether it has, and was told, the same as then.
+    pub(super) fn is_as(&self, before: &Before) -> bool {
+        self.given == before.given && self.outcome.refusal == before.refusal
     }
 }

@@ -1,6 +1,9 @@
 //! Why a Service gets no address, in words.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt::{self, Write as _},
+    net::IpAddr,
+};
 
 use arpeggio_common::model::Scope;
 
@@ -69,7 +72,13 @@ pub(super) const fn protocol_name(protocol: Protocol) -> &'static str {
 
 /// Addresses, separated by commas.
 pub(super) fn list(addresses: &[IpAddr]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let mut text = String::new();
+    for (index, address) in addresses.iter().enumerate() {
+        let separator = if index == 0 { "" } else { ", " };
+        // A String takes everything.
+        let _infallible = write!(text, "{separator}{address}");
+    }
+    text
 }
 
 /// For which namespaces a pool is.

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::{AddrParseError, IpAddr},
+    sync::Arc,
 };
 
 use super::{
@@ -32,7 +33,7 @@ pub(super) struct Demand {
     /// The addresses it asks for, IPv4 first; an error if nobody can tell which.
     pub(super) addresses: Result<Option<Vec<IpAddr>>, BadRequest>,
     /// With whom it can share them.
-    pub(super) terms: Terms,
+    pub(super) terms: Arc<Terms>,
 }
 
 /// A request that cannot be understood.
@@ -58,28 +59,29 @@ impl Demand {
     /// # Errors
     /// If it can have no address whatever it asks for.
     pub(super) fn of(service: &Service) -> Result<Self, Refusal> {
-        let families: BTreeSet<Family> = service.cluster_ips.iter().map(|address| Family::of(*address)).collect();
-        let Some(first) = families.first() else {
+        let has = |family: &Family| service.cluster_ips.iter().any(|address| Family::of(*address) == *family);
+        let Some(first) = Family::ALL.into_iter().find(has) else {
             let text = "the Service has no cluster IP, and traffic to an address could not be forwarded; give it one";
             return Err(refusal(refusal::FAILED, text));
         };
-        let families = match (service.family_policy, families.len()) {
-            (FamilyPolicy::Require, 1) => {
-                let name = refusal::family_name(*first);
+        let both = Family::ALL.iter().all(has);
+        let families = match (service.family_policy, both) {
+            (FamilyPolicy::Require, false) => {
+                let name = refusal::family_name(first);
                 let text = format!(
                     "ipFamilyPolicy is RequireDualStack, but the Service has only {name} cluster IPs; let the cluster give it both"
                 );
                 return Err(refusal(NOT_ENOUGH, text));
             }
             // Whatever the policy hopes for: without a cluster IP of a family nothing answers there.
-            (_, 1) => Families::One(*first),
-            (FamilyPolicy::Prefer, _) => {
+            (_, false) => Families::One(first),
+            (FamilyPolicy::Prefer, true) => {
                 Families::Both { fallback: Some(service.families.first().copied().unwrap_or(Family::V4)) }
             }
-            (FamilyPolicy::Single | FamilyPolicy::Require, _) => Families::Both { fallback: None },
+            (FamilyPolicy::Single | FamilyPolicy::Require, true) => Families::Both { fallback: None },
         };
         let pool = service.requests.pool.as_deref().map(str::trim).filter(|pool| !pool.is_empty()).map(str::to_owned);
-        Ok(Self { families, pool, addresses: addresses(service), terms: Terms::of(service) })
+        Ok(Self { families, pool, addresses: addresses(service), terms: Arc::new(Terms::of(service)) })
     }
 
     /// What a Service may keep of the addresses that it has, as far as their families go.

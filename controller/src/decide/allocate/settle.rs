@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    Allocation, Hope, Waiting,
+    Allocation, Hope, Look, Waiting,
     book::Claim,
     choose::{choose, may_have, second},
     record::Current,
@@ -47,17 +47,17 @@ impl Allocation {
     /// family that it no longer needs.
     ///
     /// Where somebody else wrote its status, what stands there counts if it is allowed; else what was decided before.
-    pub(super) fn reclaim(&mut self, service: &Service, demand: &Demand, current: &Current) -> Past {
-        let decided = self.records.get(&service.key).map(|record| record.decided().to_vec()).unwrap_or_default();
+    pub(super) fn reclaim(&mut self, look: &Look<'_>) -> Past {
+        let Look { service, demand, current, decided } = look;
         let mut had = current.addresses.clone();
-        had.extend(&decided);
+        had.extend(decided);
         if current.addresses.is_empty() {
             self.book.leave(&service.key);
             return Past { had, lost: None };
         }
         let mut lost = self.keep(service, demand, current).err();
-        if lost.is_some() && !decided.is_empty() && decided != current.addresses {
-            let current = Current { addresses: decided, observed: false };
+        if lost.is_some() && !decided.is_empty() && *decided != current.addresses {
+            let current = Current { addresses: decided.clone(), observed: false };
             lost = lost.filter(|_| self.keep(service, demand, &current).is_err());
         }
         Past { had, lost }
@@ -73,7 +73,7 @@ impl Allocation {
                 return Err(why);
             }
         };
-        let claim = Claim { addresses: kept, pool, terms: demand.terms.clone() };
+        let claim = Claim { addresses: kept, pool, terms: Arc::clone(&demand.terms) };
         if self.book.claim(key) == Some(&claim) {
             return Ok(());
         }
@@ -85,20 +85,20 @@ impl Allocation {
                 return Err(why);
             }
         }
-        self.book.take(key, &claim.addresses, &claim.pool, &claim.terms);
+        self.book.take(key, &claim.addresses, (&claim.pool, &claim.terms));
         Ok(())
     }
 
     /// The pool of addresses that a Service has. A pool that cannot be understood at present says nothing about what was
     /// given from it: it stays, so that a slip in an edit costs nobody an address.
-    fn pool_of(&self, service: &Service, addresses: &[IpAddr]) -> Result<String, Why> {
+    fn pool_of(&self, service: &Service, addresses: &[IpAddr]) -> Result<Arc<str>, Why> {
         let pools = &self.book.pools;
-        may_have(&self.book, service, addresses).map(|id| pools.get(id).pool.name.clone()).or_else(|why| {
+        may_have(&self.book, service, addresses).map(|id| Arc::clone(&pools.get(id).name)).or_else(|why| {
             let given = self.records.get(&service.key).and_then(|record| record.given.as_ref());
-            let name = given.map(|given| &given.pool).or(service.allocated_from.as_ref());
+            let name = given.map(|given| &*given.pool).or(service.allocated_from.as_deref());
             match name {
                 Some(name) if pools.is_faulty(name) && addresses.iter().all(|a| pools.of(*a).is_none()) => {
-                    Ok(name.clone())
+                    Ok(name.into())
                 }
                 _ => Err(why),
             }
@@ -108,7 +108,7 @@ impl Allocation {
     /// Takes an address from Services to which it was given, but in whose status it was never seen, because it stands in the
     /// status of another: whoever wrote that knew better. Does nothing if one of them shows it too.
     fn evict(&mut self, address: IpAddr) -> bool {
-        let users: Vec<ServiceKey> = self.book.users(address).iter().cloned().collect();
+        let users: Vec<ServiceKey> = self.book.users(address).to_vec();
         if users.iter().any(|user| self.records.get(user).is_none_or(|record| record.has_shown(address))) {
             return false;
         }
@@ -133,13 +133,15 @@ impl Allocation {
             Ok(wanted) => wanted.as_deref(),
             Err(bad) => return Verdict::refused(refusal::refusal(refusal::INVALID, bad)),
         };
-        if let Some(claim) = self.book.claim(key) {
-            let other_pool = demand.pool.as_ref().is_some_and(|pool| *pool != claim.pool);
-            if other_pool || wanted.is_some_and(|wanted| wanted != claim.addresses) {
-                self.book.leave(key);
-            }
-        }
+        let suits = |claim: &Claim| {
+            demand.pool.as_ref().is_none_or(|pool| **pool == *claim.pool)
+                && wanted.is_none_or(|wanted| wanted == claim.addresses)
+        };
         match self.book.claim(key).cloned() {
+            Some(claim) if !suits(&claim) => {
+                self.book.leave(key);
+                self.allocate(service, demand, wanted)
+            }
             Some(claim) => self.complete(service, demand, &claim).unwrap_or_else(|| {
                 self.book.leave(key);
                 self.allocate(service, demand, wanted)
@@ -161,7 +163,7 @@ impl Allocation {
         let Some(pool) = self.book.pools.named(&claim.pool) else { return Some(Verdict::default()) };
         match second(&mut self.book, pool, *has, demand) {
             Ok(address) => {
-                self.book.take(&service.key, &[address], &claim.pool, &demand.terms);
+                self.book.take(&service.key, &[address], (&claim.pool, &demand.terms));
                 Some(Verdict::default())
             }
             Err(single) => {
@@ -181,9 +183,9 @@ impl Allocation {
     fn allocate(&mut self, service: &Service, demand: &Demand, wanted: Option<&[IpAddr]>) -> Verdict {
         match choose(&mut self.book, service, demand, wanted) {
             Ok(choice) => {
-                let pool = self.book.pools.get(choice.pool).pool.name.clone();
-                let claim = Claim { addresses: choice.addresses, pool, terms: demand.terms.clone() };
-                self.book.take(&service.key, &claim.addresses, &claim.pool, &claim.terms);
+                let pool = Arc::clone(&self.book.pools.get(choice.pool).name);
+                let claim = Claim { addresses: choice.addresses, pool, terms: Arc::clone(&demand.terms) };
+                self.book.take(&service.key, &claim.addresses, (&claim.pool, &claim.terms));
                 self.complete(service, demand, &claim).unwrap_or_default()
             }
             Err(message) => {
@@ -202,13 +204,14 @@ impl Allocation {
     /// Writes down what was decided, and what there is to tell: only what is new (MetalLB behaviour 2.6).
     pub(super) fn conclude(&mut self, service: &Service, verdict: Verdict, past: &Past) {
         let key = &service.key;
-        self.remember(key);
         match verdict.waits {
             Some(waits) => self.waiting.insert(key.clone(), waits),
             None => self.waiting.remove(key),
         };
-        let given =
-            self.book.claim(key).map(|claim| Given { addresses: claim.addresses.clone(), pool: claim.pool.clone() });
+        let given = self
+            .book
+            .claim(key)
+            .map(|claim| Given { addresses: claim.addresses.clone(), pool: Arc::clone(&claim.pool) });
         let Some(record) = self.records.get_mut(key) else { return };
         let now: &[IpAddr] = given.as_ref().map_or(&[], |given| &given.addresses);
         let new: Vec<IpAddr> = now.iter().copied().filter(|address| !past.had.contains(address)).collect();
@@ -245,12 +248,13 @@ impl Allocation {
             tell(NoticeKind::Warning, "deprecatedAnnotation", message);
         }
         if !notices.is_empty() {
-            self.noticed.insert(key.clone());
+            self.noticed.push(key.clone());
         }
-        record.decide(given);
         record.single = verdict.single;
-        record.outcome.refusal = verdict.refusal;
         record.outcome.notices = notices;
+        if record.decide(given, verdict.refusal) {
+            self.concluded.push(key.clone());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What allocation says about Services, addresses and pools.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use crate::{
     cluster::{Refusal, ServiceKey},
@@ -13,7 +13,7 @@ pub struct Given {
     /// One, or one of each family: IPv4 first.
     pub addresses: Vec<IpAddr>,
     /// The one pool that all of them are from.
-    pub pool: String,
+    pub pool: Arc<str>,
 }
 
 /// What became of a Service beside its addresses.

@@ -31,7 +31,7 @@ fn ip(text: &str) -> IpAddr {
 /// Namespace and name out of `default/web`.
 fn key(text: &str) -> ServiceKey {
     let (namespace, name) = text.split_once('/').unwrap();
-    ServiceKey { namespace: namespace.to_owned(), name: name.to_owned() }
+    ServiceKey::new(namespace, name)
 }
 
 /// Labels out of `a=b,c=d`.
@@ -262,7 +262,7 @@ impl Cluster {
         let given = self.allocation.given(&service.key);
         let wish = Service {
             ingress: given.map(|given| given.addresses.clone()).unwrap_or_default(),
-            allocated_from: given.map(|given| given.pool.clone()),
+            allocated_from: given.map(|given| given.pool.to_string()),
             refusal: outcome.refusal.clone(),
             status_differs: false,
             ..service.clone()
@@ -316,7 +316,7 @@ impl Cluster {
             }
         }
         for (address, users) in users {
-            assert_eq!(self.allocation.users(address), &users);
+            assert_eq!(self.allocation.users(address), users.iter().cloned().collect::<Vec<_>>());
             let services: Vec<&Service> = users.iter().map(|key| &*self.snapshot.services[key]).collect();
             for (index, one) in services.iter().enumerate() {
                 for other in &services[index + 1..] {
@@ -355,7 +355,7 @@ impl Cluster {
     /// Reasons of the events since the last call.
     fn reasons(&mut self) -> Vec<(String, &'static str)> {
         let events = std::mem::take(&mut self.events);
-        events.into_iter().map(|event| (event.service.name, event.reason)).collect()
+        events.into_iter().map(|event| (event.service.name.to_string(), event.reason)).collect()
     }
 
     fn usage(&self, pool: &str) -> (i64, i64, i64, i64) {
