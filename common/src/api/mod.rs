@@ -17,6 +17,7 @@ mod schema;
 pub mod set;
 pub mod speaker;
 mod validate;
+pub mod watching;
 
 pub use announcement::Announcement;
 pub use decoded::{Decoded, Undecodable};

@@ -3,6 +3,7 @@
 //! What kube's watcher does is left to it (resuming where the watch broke off, a new list when that version has expired). What
 //! is added: waiting with jitter after errors, a new list where resuming can never work again, and a new list on demand.
 
+use arpeggio_common::api::watching::is_beyond_resuming;
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::{
     Api,
@@ -122,11 +123,4 @@ fn report<K: Watched>(error: &Error, failures: u32) {
     } else {
         debug!(kind, failures, "still cannot watch: {error}");
     }
-}
-
-/// Whether the API server refuses the version to resume from: it has forgotten it, or was set back and does not know it yet.
-/// kube's watcher would ask for it for ever.
-fn is_beyond_resuming(error: &Error) -> bool {
-    let Error::WatchStartFailed(kube::Error::Api(status)) = error else { return false };
-    matches!(status.code, 400 | 410 | 504) || status.reason == "Expired"
 }

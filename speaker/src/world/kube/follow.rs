@@ -1,25 +1,27 @@
 //! The watches: of all Announcements, of this node's Speaker and of its Node, and nothing else, so that the load of a speaker
 //! does not grow with the cluster. What they bring becomes a configuration as a file would give it.
 
-use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
+use std::{fmt::Debug, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use arpeggio_common::{
-    api::{Speaker, names},
+    api::{Speaker, names, watching::is_beyond_resuming},
     model::NodeName,
 };
 use futures::{
-    StreamExt as _,
+    Stream, StreamExt as _,
     future::{Ready, ready},
+    stream::{self, BoxStream},
 };
 use k8s_openapi::api::core::v1::Node;
 use kube::{
-    Api, Client, ResourceExt as _,
+    Api, Client, Resource, ResourceExt as _,
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         WatchStreamExt as _,
         watcher::{self, Event, watcher},
     },
 };
+use serde::de::DeserializeOwned;
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -85,9 +87,9 @@ impl Follower {
     pub(super) async fn run(mut self) {
         let all = watcher::Config::default().timeout(WATCH);
         let mine = all.clone().fields(&format!("metadata.name={}", self.node));
-        let announcements = watcher(Api::all(self.client.clone()), all.page_size(PAGE));
-        let speaker = watcher(Api::<DeserializeGuard<Speaker>>::all(self.client.clone()), mine.clone());
-        let node = watcher(Api::<PartialObjectMeta<Node>>::all(self.client.clone()), mine);
+        let announcements = lasting(Api::all(self.client.clone()), all.page_size(PAGE));
+        let speaker = lasting(Api::<DeserializeGuard<Speaker>>::all(self.client.clone()), mine.clone());
+        let node = lasting(Api::<PartialObjectMeta<Node>>::all(self.client.clone()), mine);
         let mut announcements = pin!(announcements.filter(is_answer).default_backoff());
         let mut speaker = pin!(speaker.filter(is_answer).default_backoff());
         let mut node = pin!(node.filter(is_answer).default_backoff());
@@ -246,6 +248,21 @@ impl Follower {
             }
         }
     }
+}
+
+/// What kube's watcher tells; and a new one, which begins with a list, where it could never go on.
+fn lasting<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Result<Event<K>>>
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    stream::unfold(None, move |running: Option<BoxStream<'static, _>>| {
+        let mut running = running.unwrap_or_else(|| watcher(api.clone(), config.clone()).boxed());
+        async move {
+            let event = running.next().await?;
+            let goes_on = !matches!(&event, Err(error) if is_beyond_resuming(error));
+            Some((event, goes_on.then_some(running)))
+        }
+    })
 }
 
 /// That a list is about to be asked for is no answer. Taken for one it would end every pause, and each failure would be the first.
