@@ -133,6 +133,10 @@ impl Book {
             {
                 range.occupy(*address, terms.share.as_ref());
                 self.dirty.insert(id);
+                if self.foreign.contains_key(address) {
+                    // It was nobody's to share, and not free either: whoever shares it may have waited for that.
+                    self.loosened.insert((id, Family::of(*address)));
+                }
                 self.weigh(id, Family::of(*address));
             }
             self.moved.insert(*address);

@@ -127,6 +127,20 @@ fn point_27_who_shares_and_takes_a_port_of_another_has_to_go() {
 }
 
 #[test]
+fn point_27_what_was_another_controllers_is_shared_as_soon_as_it_is_ours() {
+    let mut cluster = Cluster::new([pool("home", &["192.0.2.1/32"])]);
+    let foreign = service("default/b").holding(&["192.0.2.1"]).ports(&[81]);
+    cluster.apply(foreign.with(|service| service.class = Some("other".to_owned())));
+    cluster.apply(service("default/a").shares("key"));
+    assert_eq!(cluster.told("default/a").0, "AllocationFailed");
+    cluster.change("default/b", |service| {
+        service.class = None;
+        service.requests.sharing_key = Some("key".to_owned());
+    });
+    assert_eq!((cluster.has("default/a"), cluster.has("default/b")), ("192.0.2.1".to_owned(), "192.0.2.1".to_owned()));
+}
+
+#[test]
 fn point_28_a_shared_address_is_lost_and_regained() {
     let shared = |name| local(service(name).shares("key"), "app=web").wants("192.0.2.5");
     for (change, back) in [
