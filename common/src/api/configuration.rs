@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 
 use super::{
-    Decoded, IPAddressPool, L2Advertisement,
+    Decoded, IPAddressPool, L2Advertisement, condition,
     contend::{Contender, contenders},
     decoded::object_name,
     names,
@@ -81,14 +81,8 @@ pub(super) fn advertisements_in_force(
 fn said(pool: &Decoded<IPAddressPool>) -> Option<bool> {
     let pool = pool.0.as_ref().ok()?;
     let generation = pool.metadata.generation?;
-    let mut conditions = pool.status.iter().flat_map(|status| &status.conditions);
-    let accepted = conditions.find(|condition| condition.type_ == names::ACCEPTED)?;
-    let status = match accepted.status.as_str() {
-        "True" => true,
-        "False" => false,
-        _ => return None,
-    };
-    (accepted.observed_generation == Some(generation)).then_some(status)
+    let accepted = condition::find(&pool.status.as_ref()?.conditions, names::ACCEPTED)?;
+    condition::holds(accepted).filter(|_| accepted.observed_generation == Some(generation))
 }
 
 /// The name of the object; `None` and a fault if it is in a foreign namespace (MetalLB behaviour 41).

@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod announcement;
+pub mod condition;
 pub mod configuration;
 mod contend;
 pub mod conversion;

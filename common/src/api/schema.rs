@@ -2,10 +2,18 @@
 
 use kube::core::schema::StructuralSchemaRewriter;
 use schemars::{JsonSchema, generate::SchemaSettings};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Key under which a type gives a default that the API server is to fill in; `#[serde(default)]` alone is for readers.
 const DEFAULT: &str = "x-default";
+
+/// The rule of a field that stays as it was first written (`x-kubernetes-validations`). `what` is the subject of a sentence.
+pub(super) fn unchangeable(what: &str) -> Value {
+    json!([{
+        "rule": "self == oldSelf",
+        "message": format!("{what} cannot be changed; delete the object and create another one"),
+    }])
+}
 
 /// Selects objects by their labels. Everything that is asked for has to hold; an empty selector selects all objects.
 #[derive(JsonSchema)]

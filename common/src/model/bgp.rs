@@ -146,9 +146,7 @@ pub struct BgpAdvertisement {
 impl BgpAdvertisement {
     /// Whether it announces addresses of this pool.
     pub fn covers_pool(&self, pool: &Pool) -> bool {
-        (self.pools.is_empty() && self.pool_selectors.is_empty())
-            || self.pools.contains(&pool.name)
-            || self.pool_selectors.iter().any(|selector| selector.matches(&pool.labels))
+        pool.is_selected(&self.pools, &self.pool_selectors)
     }
 
     /// Whether it is for Services with these labels.

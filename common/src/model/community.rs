@@ -13,10 +13,16 @@ pub enum Community {
 
 /// A text that is no community.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "is no community; write two numbers from 0 to 65535 (64512:100), or large and three from 0 to 4294967295 (large:64512:100:1)"
-)]
+#[error("{}; {}", Self::RULE, Self::REMEDY)]
 pub struct NoCommunity;
+
+impl NoCommunity {
+    /// What is wrong with it.
+    pub const RULE: &'static str = "is no community";
+    /// What to write instead.
+    pub const REMEDY: &'static str =
+        "write two numbers from 0 to 65535 (64512:100), or large and three from 0 to 4294967295 (large:64512:100:1)";
+}
 
 impl fmt::Display for Community {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -33,3 +33,13 @@ pub struct Pool {
     /// `None`: for everybody.
     pub scope: Option<Scope>,
 }
+
+impl Pool {
+    /// Whether an advertisement with these names and selectors of pools is for this one: named or selected; without any of
+    /// them, every pool is.
+    pub fn is_selected(&self, names: &BTreeSet<String>, selectors: &[Selector]) -> bool {
+        (names.is_empty() && selectors.is_empty())
+            || names.contains(&self.name)
+            || selectors.iter().any(|selector| selector.matches(&self.labels))
+    }
+}

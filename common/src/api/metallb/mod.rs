@@ -216,24 +216,15 @@ pub struct AcceptedStatus {
 pub struct ServiceL2StatusStatus {
     /// Name of the node that answers.
     #[serde(default, deserialize_with = "null_default")]
-    #[schemars(extend("x-kubernetes-validations" = [{
-        "rule": "self == oldSelf",
-        "message": "the node cannot be changed; delete the object and create another one",
-    }]))]
+    #[schemars(extend("x-kubernetes-validations" = schema::unchangeable("the node")))]
     pub node: String,
     /// Name of the Service.
     #[serde(default, deserialize_with = "null_default")]
-    #[schemars(extend("x-kubernetes-validations" = [{
-        "rule": "self == oldSelf",
-        "message": "the Service cannot be changed; delete the object and create another one",
-    }]))]
+    #[schemars(extend("x-kubernetes-validations" = schema::unchangeable("the Service")))]
     pub service_name: String,
     /// Namespace of the Service.
     #[serde(default, deserialize_with = "null_default")]
-    #[schemars(extend("x-kubernetes-validations" = [{
-        "rule": "self == oldSelf",
-        "message": "the namespace cannot be changed; delete the object and create another one",
-    }]))]
+    #[schemars(extend("x-kubernetes-validations" = schema::unchangeable("the namespace")))]
     pub service_namespace: String,
     /// The interfaces on which the node answers; none: every interface that can.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]

@@ -107,10 +107,7 @@ pub struct BGPPeerSpec {
     /// Whether the router keeps the routes while a node's agent restarts. Cannot be changed; delete the object and create another
     /// one.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "is_default")]
-    #[schemars(extend("x-kubernetes-validations" = [{
-        "rule": "self == oldSelf",
-        "message": "enableGracefulRestart cannot be changed; delete the object and create another one",
-    }]))]
+    #[schemars(extend("x-kubernetes-validations" = schema::unchangeable("enableGracefulRestart")))]
     pub enable_graceful_restart: bool,
     /// Whether the router may be more than one hop away. For eBGP only; iBGP needs no permission.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "is_default")]

@@ -47,24 +47,15 @@ kind! {
 pub struct ServiceBGPStatusStatus {
     /// Name of the node that announces.
     #[serde(default, deserialize_with = "null_default")]
-    #[schemars(extend("x-kubernetes-validations" = [{
-        "rule": "self == oldSelf",
-        "message": "the node cannot be changed; delete the object and create another one",
-    }]))]
+    #[schemars(extend("x-kubernetes-validations" = schema::unchangeable("the node")))]
     pub node: String,
     /// Name of the Service.
     #[serde(default, deserialize_with = "null_default")]
-    #[schemars(extend("x-kubernetes-validations" = [{
-        "rule": "self == oldSelf",
-        "message": "the Service cannot be changed; delete the object and create another one",
-    }]))]
+    #[schemars(extend("x-kubernetes-validations" = schema::unchangeable("the Service")))]
     pub service_name: String,
     /// Namespace of the Service.
     #[serde(default, deserialize_with = "null_default")]
-    #[schemars(extend("x-kubernetes-validations" = [{
-        "rule": "self == oldSelf",
-        "message": "the namespace cannot be changed; delete the object and create another one",
-    }]))]
+    #[schemars(extend("x-kubernetes-validations" = schema::unchangeable("the namespace")))]
     pub service_namespace: String,
     /// Names of the BGPPeers that the Service is to be announced to, in alphabetical order.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Report;
 use crate::{
     api::{BGPAdvertisement, metallb::BGPAdvertisementSpec},
-    model::{self, Community, Fault},
+    model::{self, Community, Fault, NoCommunity},
 };
 
 impl BGPAdvertisement {
@@ -77,11 +77,11 @@ impl Report {
                 Ok(community) => {
                     communities.insert(community);
                 }
-                Err(model::NoCommunity) if text.contains(':') => {
+                Err(NoCommunity) if text.contains(':') => {
                     let index = texts.iter().position(|other| *other == text).unwrap_or_default();
                     self.no_community(&format!("spec.communities[{index}]"), &text);
                 }
-                Err(model::NoCommunity) => {
+                Err(NoCommunity) => {
                     aliases.insert(text);
                 }
             }
@@ -90,11 +90,6 @@ impl Report {
     }
 
     pub(super) fn no_community(&mut self, field: &str, text: &str) {
-        self.fault(
-            field,
-            text,
-            "is no community",
-            "write two numbers from 0 to 65535 (64512:100), or large and three from 0 to 4294967295 (large:64512:100:1)",
-        );
+        self.fault(field, text, NoCommunity::RULE, NoCommunity::REMEDY);
     }
 }

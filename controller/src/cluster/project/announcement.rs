@@ -9,12 +9,12 @@ use arpeggio_common::{
     api::{
         Announcement, Decoded,
         announcement::{AnnouncementSpec, AnnouncementStatus, Mode},
-        names,
+        condition, names,
     },
     model::NodeName,
 };
 
-use super::{Kind, Object, Watched, condition};
+use super::{Kind, Object, Watched};
 use crate::cluster::{AnnouncementContent, ObservedAnnouncement, ServiceKey};
 
 /// An Announcement and the address that it is named after.
@@ -80,8 +80,8 @@ fn content(spec: AnnouncementSpec, address: IpAddr) -> Option<AnnouncementConten
 }
 
 fn trouble(status: &AnnouncementStatus) -> Option<(String, String)> {
-    let announced = condition(&status.conditions, "Announced")?;
-    (announced.status != "True").then(|| (announced.reason.clone(), announced.message.clone()))
+    let announced = condition::find(&status.conditions, "Announced")?;
+    (condition::holds(announced) != Some(true)).then(|| (announced.reason.clone(), announced.message.clone()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Pools and advertisements: what they say is kept as written, and what their status says about that beside it.
 
-use arpeggio_common::api::{Decoded, IPAddressPool, L2Advertisement, metallb::IPAddressPoolStatus, names};
+use arpeggio_common::api::{Decoded, IPAddressPool, L2Advertisement, condition, metallb::IPAddressPoolStatus, names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Resource as _;
 use serde::Deserialize as _;
@@ -70,18 +70,14 @@ fn configured(meta: &mut ObjectMeta, conditions: &[Condition]) -> Configured {
         uid: all.uid.unwrap_or_default(),
         resource_version: all.resource_version.unwrap_or_default(),
         generation: all.generation.unwrap_or_default(),
-        accepted: super::condition(conditions, names::ACCEPTED).and_then(accepted),
+        accepted: condition::find(conditions, names::ACCEPTED).and_then(accepted),
         others: others.filter_map(|condition| serde_json::to_value(condition).ok()).collect(),
     }
 }
 
 /// `None` if it says neither yes nor no: as if it had not been written.
 fn accepted(condition: &Condition) -> Option<AcceptedCondition> {
-    let accepted = match condition.status.as_str() {
-        "True" => true,
-        "False" => false,
-        _ => return None,
-    };
+    let accepted = condition::holds(condition)?;
     let says = Acceptance { accepted, reason: condition.reason.clone(), message: condition.message.clone() };
     Some(AcceptedCondition {
         says,

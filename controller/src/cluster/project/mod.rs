@@ -12,10 +12,7 @@ use arpeggio_common::{
     api::{Decoded, IPAddressPool, L2Advertisement, ServiceL2Status},
     model::{InterfaceName, Labels, NodeName},
 };
-use k8s_openapi::{
-    api::core::v1::Namespace,
-    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
-};
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 
@@ -219,8 +216,4 @@ fn interface_name(name: &str) -> Result<InterfaceName, String> {
 
 fn node_name(name: &str) -> Result<NodeName, String> {
     NodeName::try_from(name).map_err(|error| error.to_string())
-}
-
-fn condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
-    conditions.iter().find(|condition| condition.type_ == type_)
 }

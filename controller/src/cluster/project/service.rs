@@ -6,7 +6,10 @@ use std::{
 };
 
 use arpeggio_common::{
-    api::names::{self, OLD_PREFIX},
+    api::{
+        condition,
+        names::{self, OLD_PREFIX},
+    },
     model::NodeName,
 };
 use k8s_openapi::api::{
@@ -14,7 +17,7 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
 };
 
-use super::{Kind, Object, Watched, condition};
+use super::{Kind, Object, Watched};
 use crate::cluster::{Endpoints, Family, FamilyPolicy, Port, Protocol, Refusal, Requests, Service, ServiceKey};
 
 /// Type of our condition on Services: whether the Service has the address it asks for. Only there once it was refused.
@@ -136,8 +139,9 @@ fn is_foreign(ingress: &LoadBalancerIngress) -> bool {
 }
 
 fn trouble(status: &ServiceStatus, type_: &str) -> Option<Refusal> {
-    let found = condition(status.conditions.as_deref().unwrap_or_default(), type_)?;
-    (found.status == "False").then(|| Refusal { reason: found.reason.clone(), message: found.message.clone() })
+    let found = condition::find(status.conditions.as_deref().unwrap_or_default(), type_)?;
+    (condition::holds(found) == Some(false))
+        .then(|| Refusal { reason: found.reason.clone(), message: found.message.clone() })
 }
 
 impl Watched for EndpointSlice {

@@ -307,7 +307,7 @@ impl Allocation {
         loop {
             let evicted = std::mem::take(&mut self.evicted);
             for key in &evicted {
-                self.look_again(snapshot, key, |taken| Some(Why::Taken(taken)));
+                self.look_again(snapshot, key, true);
             }
             let loosened = std::mem::take(&mut self.book.loosened);
             let moved = std::mem::take(&mut self.book.moved);
@@ -329,17 +329,17 @@ impl Allocation {
             let mut rest = self.waiting.range::<ServiceKey, _>((from, Bound::Unbounded));
             let Some((key, _)) = rest.find(|(_, waiting)| concerns(waiting, &self.book)) else { return };
             let key = key.clone();
-            self.look_again(snapshot, &key, |_| None);
+            self.look_again(snapshot, &key, false);
             last = Some(key);
         }
     }
 
-    /// `lost`: why it may not keep the first address that it had.
-    fn look_again(&mut self, snapshot: &Snapshot, key: &ServiceKey, lost: impl FnOnce(IpAddr) -> Option<Why>) {
+    /// `evicted`: what it had stands in the status of another.
+    fn look_again(&mut self, snapshot: &Snapshot, key: &ServiceKey, evicted: bool) {
         let (Some(service), Some(record)) = (snapshot.services.get(key), self.records.get(key)) else { return };
         let Ok(demand) = Demand::of(service) else { return };
         let had = record.decided().to_vec();
-        let lost = had.first().copied().and_then(lost);
+        let lost = had.first().filter(|_| evicted).map(|address| Why::Taken(*address));
         self.settle(service, &demand, &Past { had, lost });
     }
 
