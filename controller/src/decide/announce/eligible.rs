@@ -128,6 +128,13 @@ impl<'a> Choice<'a> {
         if candidates.iter().any(|(number, ..)| inside.contains(number)) {
             candidates.retain(|(number, ..)| inside.contains(number));
         }
+        // Who loses its endpoints is no candidate where somebody else lasts. To put it last is not enough: an owner that took
+        // the address out of turn has been behind all along, and an order that stays as it is moves nothing. Who is no
+        // candidate any more leaves only after the claim of its successor.
+        let ends = |number: &usize| self.ending.contains(number);
+        if candidates.iter().any(|(number, host, _)| !ends(number) && !host.is_evacuated()) {
+            candidates.retain(|(number, ..)| !ends(number));
+        }
         let options = options(&candidates);
         let groups = options.into_iter().map(|allowed| Group {
             nodes: candidates.iter().filter(|who| is_exact(&allowed, who)).map(|who| self.eligible(who)).collect(),
@@ -156,8 +163,8 @@ impl<'a> Choice<'a> {
         members.filter(|(number, interface)| allowed(*number, interface)).map(|(number, _)| *number).collect()
     }
 
-    /// Who is to give everything away, or is about to lose its endpoints, comes behind everybody else, but stays a candidate:
-    /// the others claim while it still answers, and where nobody else is left it goes on.
+    /// Who is to give everything away comes behind everybody else, but stays a candidate: the others claim while it still
+    /// answers, and where nobody else is left it goes on. So does who is about to lose its endpoints and has not been left out.
     fn eligible(&self, (number, host, cover): &Candidate<'_>) -> Eligible {
         let last = host.is_evacuated() || self.ending.contains(number);
         Eligible { node: host.id, weight: if last { 0 } else { cover.weight.saturating_add(1) } }
