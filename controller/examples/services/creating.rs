@@ -1,6 +1,10 @@
 //! Making Services and their endpoints, many at a time, and taking them away again.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::api::Announcement;
@@ -12,6 +16,7 @@ use kube::{
     Api, Client,
     api::{DeleteParams, ListParams, PostParams},
 };
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -103,16 +108,27 @@ fn slice(service: &str) -> EndpointSlice {
 pub(crate) async fn clear(client: &Client, options: &Options, bulk: &Bulk) -> Result<Report> {
     let services: Api<Service> = Api::namespaced(client.clone(), &options.namespace);
     let announcements: Api<Announcement> = Api::all(client.clone());
-    let started = now();
-    let all = services.list_metadata(&ListParams::default()).await.context("list Services")?;
-    let names = all.items.into_iter().filter_map(|service| service.metadata.name);
-    let names: Vec<String> = names.filter(|name| name.starts_with("bulk-")).collect();
-    let work = names.iter().map(async |name| {
-        services.delete(name, &DeleteParams::background()).await.with_context(|| format!("delete Service {name}"))
+    let (started, limit) = (now(), options.limit());
+    let gone =
+        delete(&services, limit, bulk.connections, |name| name.starts_with("bulk-")).await.context("the Services")?;
+    // One by one: the API server gives up deleting thousands of them with one request.
+    delete(&announcements, limit, bulk.connections, |_| true).await.context("the Announcements")?;
+    Ok(Report { services: gone, total_ms: ms(now() - started), ..Report::default() })
+}
+
+/// Deletes the objects of these names; how many.
+async fn delete<K>(api: &Api<K>, limit: Duration, connections: usize, wanted: fn(&str) -> bool) -> Result<usize>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let all = api.list_metadata(&ListParams::default()).await.context("list")?;
+    let names: Vec<String> = all.items.into_iter().filter_map(|object| object.metadata.name).collect();
+    let work = names.iter().filter(|name| wanted(name)).map(async |name| {
+        match api.delete(name, &DeleteParams::background()).await {
+            // Its controller was quicker.
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            done => done.map(drop).with_context(|| format!("delete {name}")),
+        }
     });
-    let gone = within(options.limit(), at_a_time(bulk.connections, work)).await??;
-    let (delete, every) = (DeleteParams::default(), ListParams::default());
-    let rest = announcements.delete_collection(&delete, &every);
-    within(options.limit(), rest).await?.context("delete the Announcements")?;
-    Ok(Report { services: gone.len(), total_ms: ms(now() - started), ..Report::default() })
+    Ok(within(limit, at_a_time(connections, work)).await??.len())
 }

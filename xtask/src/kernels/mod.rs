@@ -1,4 +1,5 @@
-//! The kernel tier: the BPF program and the agent on the kernels that users run, booted one after another under QEMU.
+//! The kernel tier: the BPF program and the agent on the kernels that users run, booted side by side under QEMU,
+//! whose emulation keeps one processor each.
 //!
 //! The guest sees this machine's files, so the very programs that were built here run there. Results are written to a
 //! shared folder; the console is only for people, because kernel messages may tear its lines apart.
@@ -8,7 +9,7 @@ mod fetch;
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 pub use self::{
     boot::{Ended, Guest},
@@ -31,7 +32,7 @@ const PROGRAMS: [(&str, &str, &str); 2] = [
     ("xtask", "guest", "--ignored --test-threads 1"),
 ];
 
-/// Limit for one guest, in seconds: about five times what it takes on two slow processors.
+/// Limit for one guest, in seconds: about four times what it takes beside another one on two slow processors.
 const LIMIT: u32 = 1500;
 
 /// `cargo xtask kernel`.
@@ -66,20 +67,28 @@ pub fn tier(options: &Options) -> Result<Tally> {
     build::own_programs()?;
     let programs = PROGRAMS.map(|(package, name, _)| TestProgram { package: package.into(), name: name.into() });
     let built = built_tests(&programs)?;
+    let kernels = SERIES.into_iter().map(fetch::kernel).collect::<Result<Vec<_>>>()?;
+    let versions: Vec<&str> = kernels.iter().map(|kernel| kernel.version.as_str()).collect();
+    let step = ui::Step::begin(format!("Linux {}", versions.join(" and ")));
     let mut tally = Tally::default();
-    for series in SERIES {
-        let kernel = fetch::kernel(series)?;
-        tally += on_kernel(&kernel, &built, options)?;
-    }
+    std::thread::scope(|scope| {
+        let (built, step) = (&built, &step);
+        let run = |kernel| scope.spawn(move || on_kernel(kernel, built, options, step));
+        let running: Vec<_> = kernels.iter().map(run).collect();
+        running.into_iter().try_for_each(|guest| {
+            let ended = guest.join().map_err(|_| anyhow!("the thread of a guest failed"))?;
+            ended.map(|counted| tally += counted)
+        })
+    })?;
+    step.done(tally);
     Ok(tally)
 }
 
-fn on_kernel(kernel: &Kernel, built: &[BuiltTest], options: &Options) -> Result<Tally> {
-    let step = ui::Step::begin(format!("Linux {}", kernel.version));
+fn on_kernel(kernel: &Kernel, built: &[BuiltTest], options: &Options, step: &ui::Step) -> Result<Tally> {
     let script = script(built, options);
     let ended = Guest { kernel, script: &script, limit: LIMIT }.run(|line| {
         step.note(line);
-        step.line(format_args!("   | {line}"));
+        step.line(format_args!("   {} | {line}", kernel.version));
     })?;
     let mut tally = Tally::default();
     for program in built {
@@ -101,7 +110,7 @@ fn on_kernel(kernel: &Kernel, built: &[BuiltTest], options: &Options) -> Result<
         ui::warn(format_args!("the guest died ({}); the end of its console:", ended.status));
         last.iter().rev().for_each(|line| ui::say(format_args!("   | {line}")));
     }
-    step.done(tally);
+    step.line(format_args!("   Linux {}: {tally}", kernel.version));
     Ok(tally)
 }
 
