@@ -71,6 +71,9 @@ struct Up {
     /// Real kubelets and containerd on every node.
     #[arg(long)]
     kubelet: bool,
+    /// Image for the pods, an archive as `cargo xtask image` writes it [default: the development build, packed for this]
+    #[arg(long, value_name = "FILE", requires = "kubelet", conflicts_with = "bare")]
+    image: Option<PathBuf>,
     /// Without our controller and speakers.
     #[arg(long)]
     bare: bool,
@@ -192,6 +195,9 @@ fn prepare(up: &Up) -> Result<Option<PathBuf>> {
     if up.bare {
         return Ok(None);
     }
+    if let Some(archive) = &up.image {
+        return fs::canonicalize(archive).map(Some).with_context(|| format!("--image {}", archive.display()));
+    }
     if up.kubelet {
         let wanted = image::Wanted::quick()?;
         image::build(&wanted)?;
@@ -244,7 +250,7 @@ fn tour(cluster: &Cluster) {
 fn background(up: &Up) -> Result<()> {
     ensure!(running()?.is_none(), "a cluster runs already; `cargo xtask cluster down` ends it");
     // Here, where its progress can be seen: it can take minutes, and is found ready afterwards.
-    drop(prepare(up)?);
+    let image = prepare(up)?;
     let wanted = options(up);
     crate::setup::ensure(&wanted.purposes())?;
     kube::ensure(&wanted.programs())?;
@@ -254,6 +260,9 @@ fn background(up: &Up) -> Result<()> {
     command.args(["cluster", "up", "--foreground", "--nodes", &up.nodes.to_string()]);
     let flags = [(up.kubelet, "--kubelet"), (up.bare, "--bare")];
     command.args(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| flag));
+    if let Some(archive) = image.filter(|_| up.image.is_some()) {
+        command.arg("--image").arg(archive);
+    }
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
     // In a process group of its own, so that Ctrl-C here does not end it.
     let mut child = command.process_group(0).spawn().with_context(|| sh::not_started(&command))?;

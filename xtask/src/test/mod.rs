@@ -7,7 +7,10 @@ mod run;
 mod tally;
 mod tier;
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -83,21 +86,23 @@ pub fn run(args: &Args) -> ExitCode {
         ui::say(Tally::FAILURE);
         return ExitCode::FAILURE;
     }
-    let outcomes: Vec<(Tier, Tally)> = tiers.into_iter().map(|tier| (tier, one_tier(tier, &options))).collect();
+    let outcomes: Vec<(Tier, Tally, Duration)> = tiers.into_iter().map(|tier| one_tier(tier, &options)).collect();
 
     ui::heading("tests");
     let mut total = Tally::default();
-    for (tier, tally) in outcomes {
-        ui::say(format_args!("{:>10}: {tally}", tier.name()));
+    for (tier, tally, took) in outcomes {
+        ui::say(format_args!("{:>10}: {tally} ({} s)", tier.name(), took.as_secs()));
         total += tally;
     }
     ui::say(total);
     if total.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn one_tier(tier: Tier, options: &Options) -> Tally {
+#[expect(clippy::disallowed_methods, reason = "how long a tier takes is shown, not judged")]
+fn one_tier(tier: Tier, options: &Options) -> (Tier, Tally, Duration) {
     ui::heading(format_args!("{} tests", tier.name()));
-    judged(tier, run::tier(tier, options))
+    let began = Instant::now();
+    (tier, judged(tier, run::tier(tier, options)), began.elapsed())
 }
 
 /// Turns "could not run" and "ran nothing" into failures.
