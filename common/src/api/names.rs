@@ -31,13 +31,15 @@ pub const CONVERSION_PATH: &str = "/convert";
 /// Annotation on a `BGPPeer` of version v1beta1: the fields of v1beta2 that v1beta1 does not have, as JSON.
 pub const BGP_PEER_REST: &str = "arpeggio.io/bgppeer-v1beta2";
 
-/// Type of the condition on pools and advertisements that says whether they are in force as written: reason [`VALID`], or
-/// [`INVALID`] with every fault in the message.
+/// Type of the condition on pools and advertisements that says whether they are in force as written: reason [`VALID`],
+/// [`INVALID`] with every fault in the message, or [`PENDING`] with what is missing.
 pub const ACCEPTED: &str = "Accepted";
 /// See [`ACCEPTED`].
 pub const VALID: &str = "Valid";
 /// See [`ACCEPTED`].
 pub const INVALID: &str = "Invalid";
+/// See [`ACCEPTED`]: the object keeps the rules, but waits for another one that is not there yet.
+pub const PENDING: &str = "Pending";
 
 /// Name of the lease that says that the speaker of a node lives: `speaker-` and the node's name.
 pub fn speaker_lease(node: &str) -> String {

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::api::{Announcement, Decoded, IPAddressPool, L2Advertisement, ServiceL2Status, Speaker};
+use arpeggio_common::api::{
+    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
+    ServiceL2Status, Speaker,
+};
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{Namespace, Node, Service},
@@ -70,6 +73,10 @@ pub(super) fn watch(client: &Client, namespace: &str) -> Watches {
     starter.start::<Namespace>(Api::all(inside(client)), "");
     starter.start::<Decoded<IPAddressPool>>(Api::namespaced(inside(client), namespace), "");
     starter.start::<Decoded<L2Advertisement>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<BGPAdvertisement>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<BGPPeer>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<Community>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<BFDProfile>>(Api::namespaced(inside(client), namespace), "");
     starter.start::<Decoded<Speaker>>(Api::all(inside(client)), "");
     starter.start::<Lease>(Api::namespaced(inside(client), namespace), LEASES);
     starter.start::<Decoded<Announcement>>(Api::all(inside(client)), "");

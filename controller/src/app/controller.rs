@@ -20,7 +20,7 @@ use crate::{
     causes::with_causes,
     clock,
     cluster::{
-        Changes, Snapshot,
+        Changes, ConfiguredKind, Objects, Snapshot,
         index::{Index, News},
         project::{Kind, Object},
         watch::Told,
@@ -55,19 +55,25 @@ pub(super) struct Controller {
     complete: BTreeMap<Kind, u64>,
     term: Term,
     look: Arc<Notify>,
+    objects: watch::Sender<Option<Arc<Objects>>>,
     faults: BTreeSet<Fault>,
     pools: BTreeSet<String>,
     housekeeping: Interval,
 }
 
+/// What leads from the loop to other tasks.
+pub(super) struct Links {
+    /// A new number makes watches of kinds that are written list anew.
+    pub(super) lists: watch::Sender<u64>,
+    /// Makes the election look at the lease at once.
+    pub(super) look: Arc<Notify>,
+    /// Every object of the configuration, as of now; none until all of them are known, and the nodes.
+    pub(super) objects: watch::Sender<Option<Arc<Objects>>>,
+}
+
 impl Controller {
-    pub(super) fn new(
-        config: &Config,
-        writer: Writer,
-        lists: watch::Sender<u64>,
-        metrics: Metrics,
-        look: Arc<Notify>,
-    ) -> Self {
+    pub(super) fn new(config: &Config, writer: Writer, metrics: Metrics, links: Links) -> Self {
+        let Links { lists, look, objects } = links;
         let mut housekeeping = interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -82,6 +88,7 @@ impl Controller {
             complete: BTreeMap::new(),
             term: Term::default(),
             look,
+            objects,
             faults: BTreeSet::new(),
             pools: BTreeSet::new(),
             housekeeping,
@@ -128,7 +135,19 @@ impl Controller {
         for write in self.writer.pump(self.term) {
             self.look_again(&write);
         }
+        self.publish();
         Ok(())
+    }
+
+    /// Whoever stands by does so too.
+    fn publish(&self) {
+        let is_known = |kind: &Kind| self.complete.contains_key(kind);
+        let mut kinds = ConfiguredKind::ALL.iter().map(|kind| kind.kind()).chain([Kind::Node]);
+        let now = self.index.objects();
+        let is_news = |before: &Option<Arc<Objects>>| !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, now));
+        if is_news(&self.objects.borrow()) && kinds.all(|kind| is_known(&kind)) {
+            self.objects.send_replace(Some(Arc::clone(now)));
+        }
     }
 
     /// Waits for what is on its way; nothing new is sent.

@@ -19,7 +19,10 @@ use tokio::{
 use tracing::{info, warn};
 
 pub use self::lifecycle::{init_logging, install_cryptography};
-use self::{controller::Controller, lifecycle::Signals};
+use self::{
+    controller::{Controller, Links},
+    lifecycle::Signals,
+};
 use crate::{
     args::Config,
     http,
@@ -57,7 +60,9 @@ pub async fn run(config: Config) -> Result<()> {
     info!(identity, namespace = config.namespace, version = env!("CARGO_PKG_VERSION"), "started");
 
     let mut watches = cluster::watch(&client, &config.namespace);
-    let mut controller = Controller::new(&config, writer, watches.lists.clone(), metrics, look);
+    let (objects, _configuration) = watch::channel(None);
+    let links = Links { lists: watches.lists.clone(), look, objects };
+    let mut controller = Controller::new(&config, writer, metrics, links);
     let mut election = Election { elector, term };
     let ended = loop {
         tokio::select! {

@@ -11,14 +11,30 @@ pub enum ConfiguredKind {
     Pool,
     /// `metallb.io/v1beta1` L2Advertisement.
     L2Advertisement,
+    /// `metallb.io/v1beta1` BGPAdvertisement.
+    BgpAdvertisement,
+    /// `metallb.io/v1beta2` BGPPeer.
+    Peer,
+    /// `metallb.io/v1beta1` Community.
+    Community,
+    /// `metallb.io/v1beta1` BFDProfile.
+    BfdProfile,
 }
 
 impl ConfiguredKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Pool, Self::L2Advertisement, Self::BgpAdvertisement, Self::Peer, Self::Community, Self::BfdProfile];
+
     /// The kind among all that are watched.
     pub const fn kind(self) -> Kind {
         match self {
             Self::Pool => Kind::Pool,
             Self::L2Advertisement => Kind::L2Advertisement,
+            Self::BgpAdvertisement => Kind::BgpAdvertisement,
+            Self::Peer => Kind::Peer,
+            Self::Community => Kind::Community,
+            Self::BfdProfile => Kind::BfdProfile,
         }
     }
 
@@ -38,6 +54,11 @@ pub struct ConfiguredName {
 }
 
 impl ConfiguredName {
+    /// An object.
+    pub fn new(kind: ConfiguredKind, name: &str) -> Self {
+        Self { kind, name: name.to_owned() }
+    }
+
     /// A pool.
     pub fn pool(name: &str) -> Self {
         Self { kind: ConfiguredKind::Pool, name: name.to_owned() }

@@ -6,6 +6,7 @@ mod objects;
 pub mod project;
 mod snapshot;
 pub mod watch;
+mod written;
 
 pub use configured::{Acceptance, AcceptedCondition, Configured, ConfiguredKind, ConfiguredName};
 pub use objects::{
@@ -13,3 +14,4 @@ pub use objects::{
     ObservedL2Status, PoolUsage, Port, Protocol, Refusal, Requests, Service, ServiceKey, Speaker,
 };
 pub use snapshot::{Changes, Settings, Snapshot};
+pub use written::{Objects, Those, Written};

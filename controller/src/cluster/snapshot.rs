@@ -52,8 +52,11 @@ pub struct Snapshot {
 /// What is different from the snapshot before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Configuration or namespaces: everything has to be looked at. So too at the start and on becoming leader.
+    /// What of the configuration is for Services, or namespaces: everything has to be looked at. So too at the start and on
+    /// becoming leader.
     pub everything: bool,
+    /// Something of the configuration: what is said about it has to be looked at.
+    pub configuration: bool,
     /// Nodes or speakers: who may own what has to be looked at.
     pub topology: bool,
     /// Services that came, changed or went, or whose endpoints or ServiceL2Status did.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::{
-    api::names::{INVALID, VALID},
-    model::{Configuration, Fault},
+    api::names::{INVALID, PENDING, VALID},
+    model::{Configuration, Fault, ObjectName},
 };
 
 use super::types::{AcceptanceWish, Notice, NoticeKind};
@@ -23,7 +23,7 @@ const MOST_BYTES: usize = 1500;
 
 /// What has to be looked at. `pools`: those whose counters may differ.
 pub(super) fn touched(snapshot: &Snapshot, changes: &Changes, pools: &BTreeSet<String>) -> BTreeSet<ConfiguredName> {
-    if changes.everything {
+    if changes.everything || changes.configuration {
         return snapshot.configured.keys().cloned().collect();
     }
     let pools = pools.iter().map(|pool| ConfiguredName::pool(pool));
@@ -33,13 +33,24 @@ pub(super) fn touched(snapshot: &Snapshot, changes: &Changes, pools: &BTreeSet<S
 /// What the conditions of these objects should say. Who is gone is missing.
 pub(super) fn look(snapshot: &Snapshot, objects: BTreeSet<ConfiguredName>) -> BTreeMap<ConfiguredName, AcceptanceWish> {
     let mut faults: BTreeMap<(&str, &str), Vec<&Fault>> = BTreeMap::new();
-    for fault in &snapshot.configuration.faults {
+    let Configuration { faults: wrong, pending, .. } = &*snapshot.configuration;
+    for fault in wrong.iter().chain(pending) {
         faults.entry((fault.object.kind, &fault.object.name)).or_default().push(fault);
     }
+    let waits: BTreeSet<&ObjectName> = pending.iter().map(|fault| &fault.object).collect();
+    let broken: BTreeSet<&ObjectName> = wrong.iter().map(|fault| &fault.object).collect();
     let wish = |object: ConfiguredName| {
         let there = snapshot.configured.get(&object)?;
         let faults = faults.get(&(object.kind.name(), object.name.as_str()));
-        let says = faults.map_or_else(accepted, |faults| refused(&object, faults, &snapshot.configuration));
+        let says = faults.map_or_else(accepted, |faults| {
+            let only_waits =
+                faults.iter().all(|fault| waits.contains(&fault.object) && !broken.contains(&fault.object));
+            Acceptance {
+                accepted: false,
+                reason: if only_waits { PENDING } else { INVALID }.to_owned(),
+                message: message(&object, faults, &snapshot.configuration),
+            }
+        });
         let notices = notice(there, &says).into_iter().collect();
         Some((object, AcceptanceWish { says, notices }))
     };
@@ -52,28 +63,38 @@ fn accepted() -> Acceptance {
 
 /// Every fault, and what is in force instead. The form before the edit is, as each fault says then, unless nobody has seen one:
 /// the object is new, or the controller.
-fn refused(object: &ConfiguredName, faults: &[&Fault], configuration: &Configuration) -> Acceptance {
+fn message(object: &ConfiguredName, faults: &[&Fault], configuration: &Configuration) -> String {
     let mut sentences: Vec<String> = faults.iter().take(MOST_FAULTS).map(|fault| sentence(fault)).collect();
     if let Some(more) = faults.len().checked_sub(MOST_FAULTS).filter(|more| *more > 0) {
         sentences.push(format!("and {more} more faults"));
     }
     let mut message = sentences.join(". ");
     if let Some(instead) = instead(object, configuration) {
-        message.push_str(". ");
+        message.push_str(". It is not in force, and no earlier form of it is known: ");
         message.push_str(instead);
     }
-    Acceptance { accepted: false, reason: INVALID.to_owned(), message }
+    message
 }
 
-/// What holds while no form of the object is known to be in force.
+/// What holds while no form of the object is known to be in force: it is new, or the controller.
 fn instead(object: &ConfiguredName, configuration: &Configuration) -> Option<&'static str> {
-    match object.kind {
-        ConfiguredKind::Pool => (!configuration.pools.contains_key(&object.name)).then_some(
-            "It is not in force: no Service is given an address of it, and those that have one already keep it",
+    let name = &object.name;
+    let (is_in_force, instead) = match object.kind {
+        ConfiguredKind::Pool => (
+            configuration.pools.contains_key(name),
+            "no Service is given an address of it, and those that have one already keep it",
         ),
-        ConfiguredKind::L2Advertisement => (!configuration.l2.contains_key(&object.name))
-            .then_some("It is not in force: nothing new is announced by it, and what is announced already stays"),
-    }
+        ConfiguredKind::L2Advertisement => {
+            (configuration.l2.contains_key(name), "nothing new is announced by it, and what is announced already stays")
+        }
+        ConfiguredKind::BgpAdvertisement => (configuration.bgp.contains_key(name), "nothing is announced by it"),
+        ConfiguredKind::Peer => (configuration.peers.contains_key(name), "nothing is announced to it"),
+        ConfiguredKind::Community => {
+            (configuration.communities.contains_key(name), "advertisements that use its names wait for them")
+        }
+        ConfiguredKind::BfdProfile => (configuration.bfd_profiles.contains_key(name), "peers that name it wait for it"),
+    };
+    (!is_in_force).then_some(instead)
 }
 
 /// The fault without the object: whoever reads it looks at that.

@@ -134,7 +134,12 @@ fn who_never_saw_an_object_whole_says_that_nothing_of_it_is_in_force() {
     run.world.configuration.pools.clear();
     let (statuses, events) = run.step(&Changes::everything());
     let message = says(&statuses[0]).2;
-    assert!(message.contains("mend it. It is not in force: no Service is given an address of it"), "{message}");
+    assert!(
+        message.contains(
+            "mend it. It is not in force, and no earlier form of it is known: no Service is given an address of it"
+        ),
+        "{message}"
+    );
     assert_eq!(events.len(), 1, "that is news");
     assert_eq!(run.world.services[&key("web")].ingress, [ip("192.0.2.100")], "and what it says of Services is so");
 
@@ -199,10 +204,10 @@ fn many_and_long_faults_are_cut() {
     long.value = "ä".repeat(MOST_BYTES);
     let faults: Vec<Fault> = std::iter::repeat_n(long, MOST_FAULTS + 3).collect();
     let faults: Vec<&Fault> = faults.iter().collect();
-    let says = refused(&pool(), &faults, &Configuration::default());
-    assert!(says.message.contains("…. and 3 more faults. It is not in force"), "{}", says.message);
-    assert!(says.message.chars().count() < 32768);
-    assert!(!refused(&pool(), &faults[..MOST_FAULTS], &Configuration::default()).message.contains("more faults"));
+    let says = message(&pool(), &faults, &Configuration::default());
+    assert!(says.contains("…. and 3 more faults. It is not in force"), "{says}");
+    assert!(says.chars().count() < 32768);
+    assert!(!message(&pool(), &faults[..MOST_FAULTS], &Configuration::default()).contains("more faults"));
 }
 
 #[test]

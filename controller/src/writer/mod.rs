@@ -10,7 +10,10 @@ mod restraint;
 
 use std::time::{Duration, Instant};
 
-use arpeggio_common::api::{Announcement, Decoded, IPAddressPool, L2Advertisement, ServiceL2Status, names};
+use arpeggio_common::api::{
+    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
+    ServiceL2Status, names,
+};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{core::v1::Service, events::v1::Event},
@@ -261,6 +264,10 @@ impl Sender {
             Write::Configured(status) => match status.object.kind {
                 ConfiguredKind::Pool => self.patch_configured::<Decoded<IPAddressPool>>(status).await,
                 ConfiguredKind::L2Advertisement => self.patch_configured::<Decoded<L2Advertisement>>(status).await,
+                ConfiguredKind::BgpAdvertisement => self.patch_configured::<Decoded<BGPAdvertisement>>(status).await,
+                ConfiguredKind::Peer => self.patch_configured::<Decoded<BGPPeer>>(status).await,
+                ConfiguredKind::Community => self.patch_configured::<Decoded<Community>>(status).await,
+                ConfiguredKind::BfdProfile => self.patch_configured::<Decoded<BFDProfile>>(status).await,
             },
             Write::L2Status { name, content, resource_version } => {
                 let api: Api<ServiceL2Status> = Api::namespaced(self.client.clone(), &self.namespace);

@@ -1,7 +1,7 @@
 //! What each write is on the wire.
 
 use arpeggio_common::api::{
-    Announcement, IPAddressPool, L2Advertisement, ServiceL2Status,
+    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, IPAddressPool, L2Advertisement, ServiceL2Status,
     announcement::{AnnouncementSpec, L2, Mode, ServiceReference},
     metallb::{InterfaceInfo, Nothing, ServiceL2StatusStatus},
     names,
@@ -208,6 +208,10 @@ fn reference(about: &Subject, uid: &str, namespace: &str) -> ObjectReference {
             let api_version = match object.kind {
                 ConfiguredKind::Pool => IPAddressPool::API_VERSION,
                 ConfiguredKind::L2Advertisement => L2Advertisement::API_VERSION,
+                ConfiguredKind::BgpAdvertisement => BGPAdvertisement::API_VERSION,
+                ConfiguredKind::Peer => BGPPeer::API_VERSION,
+                ConfiguredKind::Community => Community::API_VERSION,
+                ConfiguredKind::BfdProfile => BFDProfile::API_VERSION,
             };
             (api_version, object.kind.name(), namespace, &*object.name)
         }

@@ -76,7 +76,7 @@ pub fn tier(options: &Options) -> Result<Tally> {
         let run = |kernel| scope.spawn(move || on_kernel(kernel, built, options, step));
         let running: Vec<_> = kernels.iter().map(run).collect();
         running.into_iter().try_for_each(|guest| {
-            let ended = guest.join().map_err(|_| anyhow!("the thread of a guest failed"))?;
+            let ended = guest.join().map_err(|_panic| anyhow!("the thread of a guest failed"))?;
             ended.map(|counted| tally += counted)
         })
     })?;

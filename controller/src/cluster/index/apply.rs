@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use arpeggio_common::api::Decoded;
-
 use super::{Changes, Endpoints, Index, ServiceKey, replace};
 use crate::cluster::{
-    Configured, ConfiguredName, ObservedL2Status, PoolUsage, Service,
+    Configured, ConfiguredKind, ConfiguredName, Objects, ObservedL2Status, PoolUsage, Service,
     project::{AnnouncementFacts, Id, Kind, LeaseFacts, Object, Slice},
 };
 
@@ -18,6 +16,7 @@ impl Index {
             Object::Slice(slice) => self.apply_slice(id, slice),
             Object::Node(node) => {
                 let name = node.name.clone();
+                self.stale_configuration |= Objects::label(&mut self.objects, &name, Some(&node.labels));
                 self.changes.topology |= replace(&mut self.snapshot.nodes, &name, Some(node));
             }
             Object::Namespace(labels) => {
@@ -25,17 +24,13 @@ impl Index {
                     self.namespace_changed(&id.name);
                 }
             }
-            Object::Pool(pool, configured, usage) => {
-                self.set_usage(id, usage);
-                self.set_configured(ConfiguredName::pool(&id.name), Some(*configured));
-                self.stale_configuration |= !self.pools.get(id).is_some_and(|known| is_same(known, &pool));
-                self.pools.insert(id.clone(), *pool);
-            }
-            Object::L2Advertisement(advertisement, configured) => {
-                self.set_configured(ConfiguredName::l2(&id.name), Some(*configured));
-                self.stale_configuration |=
-                    !self.advertisements.get(id).is_some_and(|known| is_same(known, &advertisement));
-                self.advertisements.insert(id.clone(), *advertisement);
+            Object::Configured(written, configured, usage) => {
+                let kind = written.kind();
+                if kind == ConfiguredKind::Pool {
+                    self.set_usage(id, usage);
+                }
+                self.set_configured(ConfiguredName::new(kind, &id.name), Some(*configured));
+                self.stale_configuration |= Objects::put(&mut self.objects, id, *written);
             }
             Object::Speaker(facts) => {
                 let node = facts.node.clone();
@@ -60,6 +55,7 @@ impl Index {
             Kind::EndpointSlice => self.apply_slice(id, Slice::default()),
             Kind::Node => {
                 if let Ok(name) = id.name.as_str().try_into() {
+                    self.stale_configuration |= Objects::label(&mut self.objects, &name, None);
                     self.changes.topology |= replace(&mut self.snapshot.nodes, &name, None);
                 }
             }
@@ -68,16 +64,15 @@ impl Index {
                     self.namespace_changed(&id.name);
                 }
             }
-            Kind::Pool => {
-                self.set_usage(id, None);
-                self.set_configured(ConfiguredName::pool(&id.name), None);
-                self.pools.remove(id);
-                self.stale_configuration = true;
-            }
-            Kind::L2Advertisement => {
-                self.set_configured(ConfiguredName::l2(&id.name), None);
-                self.advertisements.remove(id);
-                self.stale_configuration = true;
+            Kind::Pool
+            | Kind::L2Advertisement
+            | Kind::BgpAdvertisement
+            | Kind::Peer
+            | Kind::Community
+            | Kind::BfdProfile => {
+                if let Some(kind) = kind.configured() {
+                    self.forget_configured(kind, id);
+                }
             }
             Kind::Speaker => {
                 if let Ok(node) = id.name.as_str().try_into() {
@@ -103,6 +98,14 @@ impl Index {
             }
             Kind::L2Status => self.apply_l2_status(id, None),
         }
+    }
+
+    fn forget_configured(&mut self, kind: ConfiguredKind, id: &Id) {
+        if kind == ConfiguredKind::Pool {
+            self.set_usage(id, None);
+        }
+        self.set_configured(ConfiguredName::new(kind, &id.name), None);
+        self.stale_configuration |= Objects::remove(&mut self.objects, kind, id);
     }
 
     /// Versions are kept up to date without a change: writes name the version that they were decided on.
@@ -222,14 +225,6 @@ impl Index {
         if appeared || before != after {
             self.changes.services.extend(before.into_iter().chain(after).map(|content| content.service));
         }
-    }
-}
-
-fn is_same<K: PartialEq>(one: &Decoded<K>, other: &Decoded<K>) -> bool {
-    match (&one.0, &other.0) {
-        (Ok(one), Ok(other)) => one == other,
-        (Err(one), Err(other)) => one.fault == other.fault && one.metadata == other.metadata,
-        (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
     }
 }
 

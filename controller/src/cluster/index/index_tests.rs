@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use arpeggio_common::{api::metallb::IPAddressPoolSpec, model::Labels};
+use arpeggio_common::{
+    api::{Decoded, IPAddressPool, metallb::IPAddressPoolSpec},
+    model::Labels,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -226,7 +229,15 @@ fn what_is_said_about_a_pool_is_no_configuration_but_seen() {
     let home = ConfiguredName::pool("home");
     index.feed(Kind::Pool, edited(1, 1, "192.0.2.0/24", json!([])), now);
     let (snapshot, changes) = index.take();
-    assert_eq!(changes, Changes { everything: true, configured: BTreeSet::from([home.clone()]), ..Changes::default() });
+    assert_eq!(
+        changes,
+        Changes {
+            everything: true,
+            configuration: true,
+            configured: BTreeSet::from([home.clone()]),
+            ..Changes::default()
+        }
+    );
     assert_eq!(snapshot.configured[&home].accepted, None);
     let said = json!([{"type": "Accepted", "status": "True", "reason": "Valid", "message": "", "observedGeneration": 1,
         "lastTransitionTime": "2026-01-01T00:00:00Z"}]);

@@ -14,14 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arpeggio_common::{
-    api::{Decoded, IPAddressPool, L2Advertisement, configuration},
-    model::{Configuration, NodeName},
-};
+use arpeggio_common::model::{Configuration, Fault, L2Advertisement, NodeName, Pool};
 
 use self::{ledger::Ledger, liveness::Liveness};
 use super::{
-    Changes, Endpoints, ServiceKey, Settings, Snapshot, Speaker,
+    Changes, ConfiguredKind, Endpoints, Objects, ServiceKey, Settings, Snapshot, Speaker,
     project::{Entry, Id, Kind, SpeakerFacts, Version},
 };
 
@@ -59,8 +56,7 @@ pub struct Index {
     slices: BTreeMap<Id, (ServiceKey, Endpoints)>,
     slices_of: BTreeMap<ServiceKey, BTreeSet<Id>>,
     namespace: String,
-    pools: BTreeMap<Id, Decoded<IPAddressPool>>,
-    advertisements: BTreeMap<Id, Decoded<L2Advertisement>>,
+    objects: Arc<Objects>,
     speakers: BTreeMap<NodeName, SpeakerFacts>,
     liveness: Liveness,
     unreadable: BTreeMap<(Kind, Id), String>,
@@ -79,8 +75,7 @@ impl Index {
             slices: BTreeMap::new(),
             slices_of: BTreeMap::new(),
             namespace: namespace.to_owned(),
-            pools: BTreeMap::new(),
-            advertisements: BTreeMap::new(),
+            objects: Arc::default(),
             speakers: BTreeMap::new(),
             liveness: Liveness::new(lease_gap),
             unreadable: BTreeMap::new(),
@@ -131,14 +126,19 @@ impl Index {
     /// also called where nobody takes what changed.
     pub fn refresh_configuration(&mut self) {
         if std::mem::take(&mut self.stale_configuration) {
-            let (pools, advertisements) = (self.pools.values(), self.advertisements.values());
             let before = &self.snapshot.configuration;
-            let configuration = configuration::assemble(&self.namespace, pools, advertisements, before);
+            let configuration = self.objects.set(&self.namespace).assemble(before);
             if **before != configuration {
+                self.changes.everything |= is_for_services(before) != is_for_services(&configuration);
+                self.changes.configuration = true;
                 self.snapshot.configuration = Arc::new(configuration);
-                self.changes.everything = true;
             }
         }
+    }
+
+    /// Every object of the configuration as it is written.
+    pub const fn objects(&self) -> &Arc<Objects> {
+        &self.objects
     }
 
     /// What of the configuration is in force, as it was put together last.
@@ -154,6 +154,7 @@ impl Index {
     /// Notes changes that did not come from a watch: something has to be looked at again.
     pub fn note(&mut self, changes: Changes) {
         self.changes.everything |= changes.everything;
+        self.changes.configuration |= changes.configuration;
         self.changes.topology |= changes.topology;
         self.changes.services.extend(changes.services);
         self.changes.addresses.extend(changes.addresses);
@@ -223,6 +224,12 @@ impl Index {
             self.changes.topology = true;
         }
     }
+}
+
+/// What of a configuration is asked for when addresses are given away and announced at layer 2. What BGP has beside is not.
+fn is_for_services(all: &Configuration) -> (&BTreeMap<String, Pool>, &BTreeMap<String, L2Advertisement>, Vec<&Fault>) {
+    let kinds = [ConfiguredKind::Pool, ConfiguredKind::L2Advertisement].map(ConfiguredKind::name);
+    (&all.pools, &all.l2, all.faults.iter().filter(|fault| kinds.contains(&fault.object.kind)).collect())
 }
 
 /// Puts a value into one of the maps of a snapshot, or takes it out. Whether that changed anything.

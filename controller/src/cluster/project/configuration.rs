@@ -1,52 +1,71 @@
 //! Pools and advertisements: what they say is kept as written, and what their status says about that beside it.
 
-use arpeggio_common::api::{Decoded, IPAddressPool, L2Advertisement, condition, metallb::IPAddressPoolStatus, names};
+use arpeggio_common::api::{
+    BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
+    condition::{self, Conditioned},
+    metallb::IPAddressPoolStatus,
+    names,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Resource as _;
 use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{Kind, Object, Watched};
-use crate::cluster::{Acceptance, AcceptedCondition, Configured, PoolUsage};
+use crate::cluster::{Acceptance, AcceptedCondition, Configured, PoolUsage, Written};
 
 impl Watched for Decoded<IPAddressPool> {
     const KIND: Kind = Kind::Pool;
 
     fn project(self) -> Result<Object, String> {
-        let mut pool = self;
-        let status = match &mut pool.0 {
-            Ok(pool) => pool.status.take(),
-            Err(broken) => broken.status.take().and_then(|status| IPAddressPoolStatus::deserialize(*status).ok()),
+        let status = match &self.0 {
+            Ok(pool) => pool.status.clone(),
+            Err(broken) => broken.status.as_ref().and_then(|status| IPAddressPoolStatus::deserialize(&**status).ok()),
         };
-        let usage = status.as_ref().map(|status| PoolUsage {
+        let usage = status.map(|status| PoolUsage {
             assigned_v4: status.assigned_ipv4,
             assigned_v6: status.assigned_ipv6,
             available_v4: status.available_ipv4,
             available_v6: status.available_ipv6,
         });
-        let conditions = status.map(|status| status.conditions).unwrap_or_default();
-        let configured = configured(pool.meta_mut(), &conditions);
-        if let Ok(pool) = &mut pool.0 {
-            let conditions = only_accepted(conditions);
-            let said = IPAddressPoolStatus { conditions, ..IPAddressPoolStatus::default() };
-            pool.status = (!said.conditions.is_empty()).then_some(said);
-        }
-        Ok(Object::Pool(Box::new(pool), Box::new(configured), usage))
+        let (pool, configured) = split(self);
+        Ok(Object::Configured(Box::new(Written::Pool(pool)), Box::new(configured), usage))
     }
 }
 
-impl Watched for Decoded<L2Advertisement> {
-    const KIND: Kind = Kind::L2Advertisement;
+macro_rules! watched {
+    ($($api:ident: $kind:ident, $written:ident;)*) => {$(
+        impl Watched for Decoded<$api> {
+            const KIND: Kind = Kind::$kind;
 
-    fn project(self) -> Result<Object, String> {
-        let mut advertisement = self;
-        let conditions = match &mut advertisement.0 {
-            Ok(advertisement) => advertisement.status.take().map(|status| status.conditions).unwrap_or_default(),
-            Err(broken) => broken.status.take().map(|status| conditions(&status)).unwrap_or_default(),
-        };
-        let configured = configured(advertisement.meta_mut(), &conditions);
-        Ok(Object::L2Advertisement(Box::new(advertisement), Box::new(configured)))
+            fn project(self) -> Result<Object, String> {
+                let (object, configured) = split(self);
+                Ok(Object::Configured(Box::new(Written::$written(object)), Box::new(configured), None))
+            }
+        }
+    )*};
+}
+
+watched! {
+    L2Advertisement: L2Advertisement, L2;
+    BGPAdvertisement: BgpAdvertisement, Bgp;
+    BGPPeer: Peer, Peer;
+    Community: Community, Community;
+    BFDProfile: BfdProfile, BfdProfile;
+}
+
+/// The object with nothing of its status but the condition `Accepted`, from which is read which of two that exclude each other
+/// came first; and beside it who it is.
+fn split<K: Conditioned>(mut object: Decoded<K>) -> (Decoded<K>, Configured) {
+    let conditions = match &mut object.0 {
+        Ok(object) => object.conditions().to_vec(),
+        Err(broken) => broken.status.take().map(|status| conditions(&status)).unwrap_or_default(),
+    };
+    let configured = configured(object.meta_mut(), &conditions);
+    if let Ok(object) = &mut object.0 {
+        object.say_only(only_accepted(conditions));
     }
+    (object, configured)
 }
 
 /// The conditions of a status, whatever else is in it.
@@ -86,7 +105,6 @@ fn accepted(condition: &Condition) -> Option<AcceptedCondition> {
     })
 }
 
-/// Which of two that overlap came first is read from this condition; nothing else of a status is configuration.
 fn only_accepted(conditions: Vec<Condition>) -> Vec<Condition> {
     conditions.into_iter().filter(|condition| condition.type_ == names::ACCEPTED).collect()
 }
@@ -110,8 +128,9 @@ mod tests {
             "status": {"assignedIPv4": 7, "conditions": conditions},
         });
         let object = serde_json::from_value::<Decoded<IPAddressPool>>(object).unwrap().project().unwrap();
-        let Object::Pool(pool, configured, usage) = object else { panic!("{object:?}") };
-        (*pool, *configured, usage)
+        let Object::Configured(written, configured, usage) = object else { panic!("{object:?}") };
+        let Written::Pool(pool) = *written else { panic!("{written:?}") };
+        (pool, *configured, usage)
     }
 
     #[test]
@@ -139,15 +158,32 @@ mod tests {
         assert_eq!((configured.accepted, configured.others), (None, Vec::new()));
     }
 
-    #[test]
-    fn an_advertisement_is_told_by_its_conditions_too() {
-        for spec in [json!(null), json!({"interfaces": 5})] {
+    fn told_by_its_conditions<K>(specs: [Value; 2])
+    where
+        K: Conditioned + serde::de::DeserializeOwned,
+        Decoded<K>: Watched,
+    {
+        for spec in specs {
             let object = json!({"metadata": {"name": "all", "generation": 1}, "spec": spec,
-                "status": {"conditions": [condition("Accepted", "True")]}});
-            let object = serde_json::from_value::<Decoded<L2Advertisement>>(object).unwrap().project().unwrap();
-            let Object::L2Advertisement(advertisement, configured) = object else { panic!("{object:?}") };
-            assert!(configured.accepted.unwrap().says.accepted);
-            assert!(advertisement.0.is_err() || advertisement.0.is_ok_and(|it| it.status.is_none()));
+                "status": {"conditions": [condition("Accepted", "True"), condition("Other", "True")]}});
+            let decoded = serde_json::from_value::<Decoded<K>>(object).unwrap();
+            let (kind, is_read) = (<Decoded<K> as Watched>::KIND, decoded.0.is_ok());
+            assert_eq!(is_read, spec.is_null(), "{kind:?} {spec}");
+            let object = decoded.clone().project().unwrap();
+            let Object::Configured(written, configured, _) = object else { panic!("{object:?}") };
+            assert!(configured.accepted.unwrap().says.accepted, "{kind:?} {spec}");
+            assert_eq!((configured.others.len(), Some(written.kind())), (1, kind.configured()));
+            let left = split(decoded).0.0.map(|object| object.conditions().len());
+            assert!(left.is_err() || left.is_ok_and(|left| left == 1));
         }
+    }
+
+    #[test]
+    fn every_kind_is_told_by_its_conditions() {
+        told_by_its_conditions::<L2Advertisement>([json!(null), json!({"interfaces": 5})]);
+        told_by_its_conditions::<BGPAdvertisement>([json!(null), json!({"localPref": "much"})]);
+        told_by_its_conditions::<BGPPeer>([json!(null), json!({"myASN": "x"})]);
+        told_by_its_conditions::<Community>([json!(null), json!({"communities": 5})]);
+        told_by_its_conditions::<BFDProfile>([json!(null), json!({"receiveInterval": "fast"})]);
     }
 }

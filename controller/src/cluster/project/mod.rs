@@ -9,7 +9,7 @@ mod speaker;
 use std::fmt;
 
 use arpeggio_common::{
-    api::{Decoded, IPAddressPool, L2Advertisement, ServiceL2Status},
+    api::{Decoded, ServiceL2Status},
     model::{InterfaceName, Labels, NodeName},
 };
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -21,7 +21,9 @@ pub use self::{
     service::{ALLOCATED, ANNOUNCED, Slice},
     speaker::{LeaseFacts, SpeakerFacts},
 };
-use super::{Configured, L2StatusContent, Node, ObservedL2Status, PoolUsage, Service, ServiceKey};
+use super::{
+    Configured, ConfiguredKind, L2StatusContent, Node, ObservedL2Status, PoolUsage, Service, ServiceKey, Written,
+};
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +40,14 @@ pub enum Kind {
     Pool,
     /// `metallb.io/v1beta1` L2Advertisement.
     L2Advertisement,
+    /// `metallb.io/v1beta1` BGPAdvertisement.
+    BgpAdvertisement,
+    /// `metallb.io/v1beta2` BGPPeer.
+    Peer,
+    /// `metallb.io/v1beta1` Community.
+    Community,
+    /// `metallb.io/v1beta1` BFDProfile.
+    BfdProfile,
     /// `arpeggio.io/v1alpha1` Speaker.
     Speaker,
     /// `coordination.k8s.io/v1` Lease of a speaker or of the controller.
@@ -50,13 +60,17 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Service,
         Self::EndpointSlice,
         Self::Node,
         Self::Namespace,
         Self::Pool,
         Self::L2Advertisement,
+        Self::BgpAdvertisement,
+        Self::Peer,
+        Self::Community,
+        Self::BfdProfile,
         Self::Speaker,
         Self::Lease,
         Self::Announcement,
@@ -72,6 +86,10 @@ impl Kind {
             Self::Namespace => "Namespace",
             Self::Pool => "IPAddressPool",
             Self::L2Advertisement => "L2Advertisement",
+            Self::BgpAdvertisement => "BGPAdvertisement",
+            Self::Peer => "BGPPeer",
+            Self::Community => "Community",
+            Self::BfdProfile => "BFDProfile",
             Self::Speaker => "Speaker",
             Self::Lease => "Lease",
             Self::Announcement => "Announcement",
@@ -83,9 +101,37 @@ impl Kind {
     /// reads these anew: what the leader before wrote last may not have come through the watch yet.
     pub const fn is_written(self) -> bool {
         match self {
-            Self::Service | Self::Announcement | Self::L2Status | Self::Pool | Self::L2Advertisement => true,
+            Self::Service
+            | Self::Announcement
+            | Self::L2Status
+            | Self::Pool
+            | Self::L2Advertisement
+            | Self::BgpAdvertisement
+            | Self::Peer
+            | Self::Community
+            | Self::BfdProfile => true,
             Self::EndpointSlice | Self::Node | Self::Namespace | Self::Speaker | Self::Lease => false,
         }
+    }
+
+    /// The kind of configuration that it is; `None`: it is none.
+    pub const fn configured(self) -> Option<ConfiguredKind> {
+        Some(match self {
+            Self::Pool => ConfiguredKind::Pool,
+            Self::L2Advertisement => ConfiguredKind::L2Advertisement,
+            Self::BgpAdvertisement => ConfiguredKind::BgpAdvertisement,
+            Self::Peer => ConfiguredKind::Peer,
+            Self::Community => ConfiguredKind::Community,
+            Self::BfdProfile => ConfiguredKind::BfdProfile,
+            Self::Service
+            | Self::EndpointSlice
+            | Self::Node
+            | Self::Namespace
+            | Self::Speaker
+            | Self::Lease
+            | Self::Announcement
+            | Self::L2Status => return None,
+        })
     }
 }
 
@@ -130,11 +176,9 @@ pub enum Object {
     Node(Node),
     /// The labels of a namespace.
     Namespace(Labels),
-    /// A pool as written, or why that cannot be read, with nothing of its status but the condition `Accepted`: validated when all
-    /// of them are seen together. Beside it, who it is and its counters.
-    Pool(Box<Decoded<IPAddressPool>>, Box<Configured>, Option<PoolUsage>),
-    /// An advertisement as written, or why that cannot be read, without its status. Beside it, who it is.
-    L2Advertisement(Box<Decoded<L2Advertisement>>, Box<Configured>),
+    /// An object of the configuration as written, or why that cannot be read: validated when all of them are seen together.
+    /// Beside it, who it is and, of a pool, its counters.
+    Configured(Box<Written>, Box<Configured>, Option<PoolUsage>),
     /// See [`SpeakerFacts`].
     Speaker(SpeakerFacts),
     /// See [`LeaseFacts`].

@@ -1,0 +1,155 @@
+//! The objects of the configuration as they are written, also those that cannot be read: what the configuration is put together
+//! from, and what webhooks measure a change against.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arpeggio_common::{
+    api::{BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement, set::Set},
+    model::{Labels, NodeName},
+};
+
+use super::{ConfiguredKind, project::Id};
+
+/// Objects of one kind.
+pub type Those<K> = Arc<BTreeMap<Id, Arc<Decoded<K>>>>;
+
+/// An object of the configuration, with nothing of its metadata but what the configuration is made of, and nothing of its status
+/// but the condition `Accepted`.
+#[derive(Clone, Debug)]
+pub enum Written {
+    /// A pool.
+    Pool(Decoded<IPAddressPool>),
+    /// An advertisement at layer 2.
+    L2(Decoded<L2Advertisement>),
+    /// An advertisement to BGP peers.
+    Bgp(Decoded<BGPAdvertisement>),
+    /// A BGP peer.
+    Peer(Decoded<BGPPeer>),
+    /// Names of communities.
+    Community(Decoded<Community>),
+    /// A BFD profile.
+    BfdProfile(Decoded<BFDProfile>),
+}
+
+impl Written {
+    /// Its kind.
+    pub const fn kind(&self) -> ConfiguredKind {
+        match self {
+            Self::Pool(_) => ConfiguredKind::Pool,
+            Self::L2(_) => ConfiguredKind::L2Advertisement,
+            Self::Bgp(_) => ConfiguredKind::BgpAdvertisement,
+            Self::Peer(_) => ConfiguredKind::Peer,
+            Self::Community(_) => ConfiguredKind::Community,
+            Self::BfdProfile(_) => ConfiguredKind::BfdProfile,
+        }
+    }
+}
+
+/// Every object of the configuration, and the labels of the nodes that they select. Cheap to clone; a change copies the list of
+/// one kind at most, and no object.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// Pools.
+    pub pools: Those<IPAddressPool>,
+    /// Advertisements at layer 2.
+    pub l2: Those<L2Advertisement>,
+    /// Advertisements to BGP peers.
+    pub bgp: Those<BGPAdvertisement>,
+    /// BGP peers.
+    pub peers: Those<BGPPeer>,
+    /// Names of communities.
+    pub communities: Those<Community>,
+    /// BFD profiles.
+    pub bfd_profiles: Those<BFDProfile>,
+    /// The labels of each node.
+    pub nodes: Arc<BTreeMap<String, Labels>>,
+}
+
+impl Objects {
+    /// All of them, to be put together or measured against. `namespace`: where the configuration has to be.
+    pub fn set<'a>(&'a self, namespace: &'a str) -> Set<'a> {
+        Set {
+            namespace,
+            pools: list(&self.pools),
+            l2: list(&self.l2),
+            bgp: list(&self.bgp),
+            peers: list(&self.peers),
+            communities: list(&self.communities),
+            bfd_profiles: list(&self.bfd_profiles),
+            nodes: Some(&self.nodes),
+        }
+    }
+
+    /// An object came or changed. Whether that may mean anything for the configuration.
+    pub(super) fn put(this: &mut Arc<Self>, id: &Id, object: Written) -> bool {
+        match object {
+            Written::Pool(object) => put(this, |all| &all.pools, |all| &mut all.pools, id, object),
+            Written::L2(object) => put(this, |all| &all.l2, |all| &mut all.l2, id, object),
+            Written::Bgp(object) => put(this, |all| &all.bgp, |all| &mut all.bgp, id, object),
+            Written::Peer(object) => put(this, |all| &all.peers, |all| &mut all.peers, id, object),
+            Written::Community(object) => put(this, |all| &all.communities, |all| &mut all.communities, id, object),
+            Written::BfdProfile(object) => put(this, |all| &all.bfd_profiles, |all| &mut all.bfd_profiles, id, object),
+        }
+    }
+
+    /// An object is gone. Whether it was there.
+    pub(super) fn remove(this: &mut Arc<Self>, kind: ConfiguredKind, id: &Id) -> bool {
+        let all = Arc::make_mut(this);
+        match kind {
+            ConfiguredKind::Pool => remove(&mut all.pools, id),
+            ConfiguredKind::L2Advertisement => remove(&mut all.l2, id),
+            ConfiguredKind::BgpAdvertisement => remove(&mut all.bgp, id),
+            ConfiguredKind::Peer => remove(&mut all.peers, id),
+            ConfiguredKind::Community => remove(&mut all.communities, id),
+            ConfiguredKind::BfdProfile => remove(&mut all.bfd_profiles, id),
+        }
+    }
+
+    /// The labels of a node; `None`: it is gone. Whether that may mean anything for the configuration: only selectors of nodes in
+    /// objects of BGP are measured against nodes.
+    pub(super) fn label(this: &mut Arc<Self>, node: &NodeName, labels: Option<&Labels>) -> bool {
+        if this.nodes.get(node.as_str()) == labels {
+            return false;
+        }
+        let all = Arc::make_mut(this);
+        let nodes = Arc::make_mut(&mut all.nodes);
+        match labels {
+            Some(labels) => nodes.insert(node.to_string(), labels.clone()),
+            None => nodes.remove(node.as_str()),
+        };
+        let peers = all.peers.values().filter_map(|peer| peer.0.as_ref().ok());
+        let bgp = all.bgp.values().filter_map(|one| one.0.as_ref().ok());
+        let mut selectors = peers.map(|it| &it.spec.node_selectors).chain(bgp.map(|it| &it.spec.node_selectors));
+        selectors.any(|selectors| !selectors.is_empty())
+    }
+}
+
+fn list<K>(those: &Those<K>) -> Vec<&Decoded<K>> {
+    those.values().map(Arc::as_ref).collect()
+}
+
+fn put<K: Clone + PartialEq>(
+    all: &mut Arc<Objects>,
+    read: fn(&Objects) -> &Those<K>,
+    those: fn(&mut Objects) -> &mut Those<K>,
+    id: &Id,
+    object: Decoded<K>,
+) -> bool {
+    if read(all).get(id).is_some_and(|known| is_same(known, &object)) {
+        return false;
+    }
+    Arc::make_mut(those(Arc::make_mut(all))).insert(id.clone(), Arc::new(object));
+    true
+}
+
+fn remove<K>(those: &mut Those<K>, id: &Id) -> bool {
+    those.contains_key(id) && Arc::make_mut(those).remove(id).is_some()
+}
+
+fn is_same<K: PartialEq>(one: &Decoded<K>, other: &Decoded<K>) -> bool {
+    match (&one.0, &other.0) {
+        (Ok(one), Ok(other)) => one == other,
+        (Err(one), Err(other)) => one.fault == other.fault && one.metadata == other.metadata,
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+    }
+}
