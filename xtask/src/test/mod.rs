@@ -31,7 +31,7 @@ pub struct Args {
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Tests of the netns tier that run at the same time [default: the number of processors].
+    /// Tests of the netns tier that run at the same time [default: twice the number of processors].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }

@@ -68,7 +68,7 @@ fn netns(options: &Options) -> Result<Tally> {
     need_root()?;
     setup::ensure(&[Purpose::Lab])?;
     build::own_programs()?;
-    let threads = options.threads.map_or_else(processors, |threads| threads.to_string());
+    let threads = options.threads.unwrap_or_else(twice_the_processors).to_string();
     cargo_tests(Tier::Netns, options, &["--test-threads", &threads])
 }
 
@@ -82,8 +82,9 @@ fn cluster(tier: Tier, options: &Options, wanted: &lab::cluster::Options) -> Res
     cargo_tests(tier, options, &["--test-threads", "1"])
 }
 
-fn processors() -> String {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
+/// They wait for most of their time: for leases, detection and the like.
+fn twice_the_processors() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Runs every test program of a tier.
