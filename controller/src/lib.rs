@@ -16,6 +16,7 @@ pub mod events;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+mod migrate;
 pub mod names;
 pub mod plan;
 pub mod writer;

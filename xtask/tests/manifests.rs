@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use xtask::manifests::{self, folder, kustomization, objects};
 
 fn object(kind: &str, name: &str) -> Value {
@@ -47,8 +47,9 @@ fn the_controller_has_none() {
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["hostNetwork"], Value::Null);
     let container = &pod["containers"][0];
-    // What it needs to know it finds out by itself.
-    assert_eq!((&container["command"][0], &container["args"]), (&"/controller".into(), &Value::Null));
+    // What it needs to know it finds out by itself; flags are said so that those of MetalLB, applied over, do not stay.
+    assert_eq!(container["command"][0], "/controller");
+    assert_eq!(words(&container["args"]), set(["--port=7472", "--log-level=info"]));
     let security = &pod["containers"][0]["securityContext"];
     assert_eq!(words(&security["capabilities"]["drop"]), set(["ALL"]));
     assert_eq!(security["capabilities"]["add"], Value::Null);
@@ -124,7 +125,12 @@ fn selectors_find_their_own_pods_only() {
     let mut selectors = BTreeSet::new();
     for (kind, name) in [("Deployment", "controller"), ("DaemonSet", "speaker")] {
         let spec = &object(kind, name)["spec"];
-        assert_eq!(spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]);
+        let selector = spec["selector"]["matchLabels"].as_object().unwrap();
+        let labels = &spec["template"]["metadata"]["labels"];
+        assert!(selector.iter().all(|(label, value)| labels[label] == *value), "{kind}: {selector:?} of {labels}");
+        // As MetalLB has them: selectors cannot be changed, and this is applied over MetalLB's.
+        assert_eq!(spec["selector"], json!({ "matchLabels": { "app": "metallb", "component": name } }));
+        assert_eq!(labels["app.kubernetes.io/name"], "arpeggio");
         assert!(selectors.insert(spec["selector"].to_string()));
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     http,
     leader::{Elector, Term},
     metrics::Metrics,
+    migrate,
     writer::{Limits, Writer},
 };
 
@@ -59,6 +60,9 @@ pub async fn run(config: Config) -> Result<()> {
     let writer = Writer::new(client.clone(), &config.namespace, &config.instance, limits);
     info!(identity, namespace = config.namespace, version = env!("CARGO_PKG_VERSION"), "started");
 
+    let mut background = JoinSet::new();
+    background.spawn(migrate::run(client.clone(), term.clone(), config.times.request()));
+
     let mut watches = cluster::watch(&client, &config.namespace);
     let (objects, _configuration) = watch::channel(None);
     let links = Links { lists: watches.lists.clone(), look, objects };
@@ -81,6 +85,7 @@ pub async fn run(config: Config) -> Result<()> {
         ready.send_if_modified(|ready| std::mem::replace(ready, controller.is_ready()) != controller.is_ready());
     };
     info!("{ended}: stopping");
+    background.abort_all();
     stop.notify_one();
     shut_down(controller, election.elector, config.times.request()).await
 }

@@ -157,6 +157,9 @@ fn lines(text: &str) -> BTreeSet<String> {
 
 const CONTROLLER_ANYWHERE: &str = "
     announcements.arpeggio.io [] [] [list watch create patch delete]
+    bgppeers.metallb.io [] [] [list update]
+    customresourcedefinitions.apiextensions.k8s.io [] [bgppeers.metallb.io] [get]
+    customresourcedefinitions.apiextensions.k8s.io/status [] [bgppeers.metallb.io] [patch]
     endpointslices.discovery.k8s.io [] [] [list watch]
     events.events.k8s.io [] [] [create]
     namespaces [] [] [list watch]
