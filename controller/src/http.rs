@@ -1,7 +1,7 @@
 //! What can be asked over HTTP: `/metrics` on one port, `/healthz`, `/livez` and `/readyz` on another.
 //!
 //! Alive: the process answers, and its one loop with it. Ready: every watch has had its first list, so the controller knows the
-//! cluster and can lead. A standby is ready too: else a rolling update would wait for a leader that waits for the update.
+//! cluster and can lead, and there is a certificate for the webhooks, if they are served. A standby is ready too: else a rolling update would wait for a leader that waits for the update.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -46,6 +46,14 @@ pub async fn bind_probes(port: u16) -> Result<TcpListener, BindError> {
     bind(port, "probes", "--health-probe-port").await
 }
 
+/// Opens the port for webhooks.
+///
+/// # Errors
+/// If it is taken.
+pub async fn bind_webhooks(port: u16) -> Result<TcpListener, BindError> {
+    bind(port, "webhooks", "--webhook-port").await
+}
+
 /// All addresses, both families where there are both.
 async fn bind(port: u16, what: &'static str, flag: &'static str) -> Result<TcpListener, BindError> {
     let any6 = SocketAddr::from(([0_u16; 8], port));
@@ -62,8 +70,17 @@ pub async fn serve_metrics(listener: TcpListener, registry: Registry) -> std::io
     axum::serve(listener, router).await
 }
 
+/// What has to be true for the probe to say ready.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    /// Every watch has had its first list.
+    pub lists: watch::Receiver<bool>,
+    /// There is a certificate for the webhooks; `None`: they are not served.
+    pub certificate: Option<watch::Receiver<bool>>,
+}
+
 /// Serves probes until the process ends.
-pub async fn serve_probes(listener: TcpListener, ready: watch::Receiver<bool>) -> std::io::Result<()> {
+pub async fn serve_probes(listener: TcpListener, ready: Readiness) -> std::io::Result<()> {
     let router = Router::new()
         .route("/healthz", get("ok"))
         .route("/livez", get("ok"))
@@ -79,10 +96,12 @@ async fn page(State(registry): State<Arc<Registry>>) -> Response {
     }
 }
 
-async fn readiness(State(ready): State<watch::Receiver<bool>>) -> (StatusCode, &'static str) {
-    if *ready.borrow() {
-        (StatusCode::OK, "ok")
-    } else {
+async fn readiness(State(ready): State<Readiness>) -> (StatusCode, &'static str) {
+    if !*ready.lists.borrow() {
         (StatusCode::SERVICE_UNAVAILABLE, "reading the cluster for the first time")
+    } else if ready.certificate.is_some_and(|loaded| !*loaded.borrow()) {
+        (StatusCode::SERVICE_UNAVAILABLE, "there is no certificate for the webhooks yet; the log says why")
+    } else {
+        (StatusCode::OK, "ok")
     }
 }

@@ -58,15 +58,60 @@ fn the_controller_has_none() {
 }
 
 #[test]
-fn nobody_reads_secrets_or_may_do_everything() {
+fn nobody_may_do_everything_and_one_secret_is_read_by_its_name() {
+    let mut secrets = 0;
     for rule in rules() {
-        for (field, forbidden) in [("apiGroups", "*"), ("resources", "*"), ("resources", "secrets"), ("verbs", "*")] {
+        for (field, forbidden) in [("apiGroups", "*"), ("resources", "*"), ("verbs", "*")] {
             assert!(!words(&rule[field]).contains(forbidden), "{forbidden} in {rule:#}");
+        }
+        if words(&rule["resources"]).contains("secrets") {
+            secrets += 1;
+            assert_eq!(
+                (words(&rule["resourceNames"]), words(&rule["resources"])),
+                (set(["metallb-webhook-cert"]), set(["secrets"]))
+            );
+            assert_eq!(words(&rule["verbs"]), set(["get", "update"]), "{rule:#}");
         }
         for verb in ["escalate", "bind", "impersonate"] {
             assert!(!words(&rule["verbs"]).contains(verb), "{rule:#}");
         }
     }
+    assert_eq!(secrets, 1);
+}
+
+#[test]
+fn every_kind_has_its_webhook_and_every_webhook_finds_the_controller() {
+    let configuration = object("ValidatingWebhookConfiguration", "metallb-webhook-configuration");
+    let mut kinds = BTreeSet::new();
+    for webhook in configuration["webhooks"].as_array().unwrap() {
+        let (rule, service) = (&webhook["rules"][0], &webhook["clientConfig"]["service"]);
+        let path = service["path"].as_str().unwrap();
+        let version = rule["apiVersions"][0].as_str().unwrap();
+        assert!(path.starts_with(&format!("/validate-metallb-io-{version}-")), "{path}");
+        assert_eq!(service["name"], "metallb-webhook-service");
+        assert_eq!((&webhook["failurePolicy"], &webhook["sideEffects"]), (&"Fail".into(), &"None".into()));
+        assert_eq!(webhook["clientConfig"]["caBundle"], Value::Null, "the controller writes it");
+        let verbs = words(&rule["operations"]);
+        assert!(verbs.is_superset(&set(["CREATE", "UPDATE"])), "{verbs:?}");
+        let resource = rule["resources"][0].as_str().unwrap().to_owned();
+        assert_eq!(verbs.contains("DELETE"), resource == "bfdprofiles");
+        assert!(kinds.insert(resource), "{path}");
+    }
+    let wanted = ["bfdprofiles", "bgpadvertisements", "bgppeers", "communities", "ipaddresspools", "l2advertisements"];
+    assert_eq!(kinds, set(wanted));
+    let deployment = object("Deployment", "controller");
+    let pod = &deployment["spec"]["template"];
+    let service = &object("Service", "metallb-webhook-service")["spec"];
+    for (key, value) in service["selector"].as_object().unwrap() {
+        assert_eq!(pod["metadata"]["labels"][key], *value, "{key}");
+    }
+    let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap().clone();
+    assert!(ports.iter().any(|port| port["containerPort"] == service["ports"][0]["targetPort"]), "{ports:?}");
+    assert_eq!(
+        object("Secret", "metallb-webhook-cert")["data"],
+        Value::Null,
+        "nothing in it is overwritten by an apply"
+    );
 }
 
 #[test]
@@ -99,7 +144,7 @@ fn every_account_has_its_roles() {
 fn the_base_has_every_file_and_every_definition() {
     let listed: BTreeSet<String> = kustomization().unwrap().resources.into_iter().collect();
     let mut there = BTreeSet::new();
-    for part in ["crds", "rbac", "controller", "speaker"] {
+    for part in ["crds", "rbac", "controller", "speaker", "webhook"] {
         for entry in std::fs::read_dir(folder().join(part)).into_iter().flatten() {
             there.insert(format!("{part}/{}", entry.unwrap().file_name().to_string_lossy()));
         }
@@ -139,7 +184,13 @@ fn selectors_find_their_own_pods_only() {
 fn everything_with_a_namespace_is_in_that_of_metallb() {
     for object in objects().unwrap() {
         let kind = object["kind"].as_str().unwrap();
-        let cluster_wide = ["Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"];
+        let cluster_wide = [
+            "Namespace",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "CustomResourceDefinition",
+            "ValidatingWebhookConfiguration",
+        ];
         let expected = if cluster_wide.contains(&kind) { Value::Null } else { "metallb-system".into() };
         assert_eq!(object["metadata"]["namespace"], expected, "{kind} {}", object["metadata"]["name"]);
     }

@@ -53,6 +53,8 @@ pub(super) struct Controller {
     lists: watch::Sender<u64>,
     list: u64,
     complete: BTreeMap<Kind, u64>,
+    /// Kinds whose watch has failed at some time.
+    failed: BTreeSet<Kind>,
     term: Term,
     look: Arc<Notify>,
     objects: watch::Sender<Option<Arc<Objects>>>,
@@ -86,6 +88,7 @@ impl Controller {
             lists,
             list: 0,
             complete: BTreeMap::new(),
+            failed: BTreeSet::new(),
             term: Term::default(),
             look,
             objects,
@@ -98,6 +101,14 @@ impl Controller {
     /// Whether every watch has had its first list.
     pub(super) fn is_ready(&self) -> bool {
         self.complete.len() == Kind::ALL.len()
+    }
+
+    /// Whether it can do its part: every watch has had its first list. What only failed because objects have to be converted does
+    /// not count: the conversion is ours, and the API server asks nobody who is not ready.
+    pub(super) fn can_serve(&self) -> bool {
+        Kind::ALL
+            .iter()
+            .all(|kind| self.complete.contains_key(kind) || (*kind == Kind::Peer && self.failed.contains(kind)))
     }
 
     /// Waits for the next thing to do and does it.
@@ -193,6 +204,7 @@ impl Controller {
         let Told { kind, list, what } = told;
         let Ok(news) = what else {
             self.metrics.watch_failed(kind.name());
+            self.failed.insert(kind);
             return;
         };
         match &news {

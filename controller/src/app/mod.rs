@@ -5,6 +5,7 @@ mod cluster;
 mod controller;
 mod lifecycle;
 mod pace;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,11 +23,12 @@ pub use self::lifecycle::{init_logging, install_cryptography};
 use self::{
     controller::{Controller, Links},
     lifecycle::Signals,
+    webhooks::Webhooks,
 };
 use crate::{
     args::Config,
-    http,
-    leader::{Elector, Term},
+    http::{self, Readiness},
+    leader::{self, Elector, Term},
     metrics::Metrics,
     migrate,
     writer::{Limits, Writer},
@@ -45,15 +47,19 @@ pub async fn run(config: Config) -> Result<()> {
     let (metrics, registry) = Metrics::new();
     let (ready, is_ready) = watch::channel(false);
     let mut servers = JoinSet::new();
-    if let Some(port) = config.probe_port {
-        servers.spawn(http::serve_probes(http::bind_probes(port).await?, is_ready));
-    }
     if let Some(port) = config.metrics_port {
         servers.spawn(http::serve_metrics(http::bind_metrics(port).await?, registry));
     }
     let identity = format!("{}_{:016x}", config.instance, fastrand::u64(..));
     let leases: Api<Lease> = Api::namespaced(client.clone(), &config.namespace);
-    let (elector, term) = Elector::new(leases, identity.clone(), config.times);
+    let lease = if config.only_webhooks { leader::WEBHOOK_LEASE } else { leader::LEASE };
+    let (elector, term) = Elector::new(leases, lease, identity.clone(), config.times);
+    let (objects, configuration) = watch::channel(None);
+    let webhooks = webhooks::start(&config, &client, &term, configuration)?;
+    if let Some(port) = config.probe_port {
+        let ready = Readiness { lists: is_ready, certificate: webhooks.as_ref().map(Webhooks::loaded) };
+        servers.spawn(http::serve_probes(http::bind_probes(port).await?, ready));
+    }
     let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let elector = tokio::spawn(elector.run(Arc::clone(&look), Arc::clone(&stop)));
     let limits = Limits { connections: config.connections, timeout: config.times.request() };
@@ -64,10 +70,11 @@ pub async fn run(config: Config) -> Result<()> {
     background.spawn(migrate::run(client.clone(), term.clone(), config.times.request()));
 
     let mut watches = cluster::watch(&client, &config.namespace);
-    let (objects, _configuration) = watch::channel(None);
     let links = Links { lists: watches.lists.clone(), look, objects };
     let mut controller = Controller::new(&config, writer, metrics, links);
-    let mut election = Election { elector, term };
+    // Who serves webhooks only never leads the allocation, whoever looks after the certificate.
+    let (_nobody, never) = watch::channel(Term::default());
+    let mut election = Election { elector, term: if config.only_webhooks { never } else { term } };
     let ended = loop {
         tokio::select! {
             biased;
@@ -82,12 +89,17 @@ pub async fn run(config: Config) -> Result<()> {
             }
             done = controller.step(&mut watches.told, &mut election.term) => done?,
         }
-        ready.send_if_modified(|ready| std::mem::replace(ready, controller.is_ready()) != controller.is_ready());
+        let now = controller.can_serve();
+        ready.send_if_modified(|ready| std::mem::replace(ready, now) != now);
     };
     info!("{ended}: stopping");
     background.abort_all();
     stop.notify_one();
-    shut_down(controller, election.elector, config.times.request()).await
+    let ended = shut_down(controller, election.elector, config.times.request()).await;
+    if let Some(webhooks) = webhooks {
+        webhooks.end().await;
+    }
+    ended
 }
 
 struct Election {

@@ -25,6 +25,8 @@ use crate::{causes::with_causes, clock};
 
 /// Name of the lease, in the controller's namespace.
 pub const LEASE: &str = "arpeggio-controller";
+/// Name of the lease of replicas that serve webhooks only: who leads them looks after their certificate, and allocates nothing.
+pub const WEBHOOK_LEASE: &str = "arpeggio-webhook";
 /// Value of the label [`names::COMPONENT`] on it: by it the lease comes through the same watch as those of speakers.
 pub const COMPONENT: &str = "arpeggio-controller";
 
@@ -45,16 +47,17 @@ impl Term {
 /// What can go wrong with the lease.
 #[derive(Debug, thiserror::Error)]
 enum LeaseError {
-    #[error("{0} lease {LEASE}; see whether the service account may get, create and update leases here")]
-    Api(&'static str, #[source] kube::Error),
-    #[error("{0} lease {LEASE}: no answer within {1:?}")]
-    Slow(&'static str, Duration),
+    #[error("{0} lease {1}; see whether the service account may get, create and update leases here")]
+    Api(&'static str, &'static str, #[source] kube::Error),
+    #[error("{0} lease {1}: no answer within {2:?}")]
+    Slow(&'static str, &'static str, Duration),
 }
 
 /// Takes part in the election.
 #[derive(Debug)]
 pub struct Elector {
     api: Api<Lease>,
+    name: &'static str,
     election: Election,
     times: Times,
     term: watch::Sender<Term>,
@@ -64,11 +67,11 @@ pub struct Elector {
 }
 
 impl Elector {
-    /// A candidate, and where to see whether it leads.
-    pub fn new(api: Api<Lease>, identity: String, times: Times) -> (Self, watch::Receiver<Term>) {
+    /// A candidate for the lease of this name, and where to see whether it leads.
+    pub fn new(api: Api<Lease>, name: &'static str, identity: String, times: Times) -> (Self, watch::Receiver<Term>) {
         let (term, seen) = watch::channel(Term::default());
         let election = Election::new(identity, times);
-        (Self { api, election, times, term, lease: Lease::default(), failures: 0 }, seen)
+        (Self { api, name, election, times, term, lease: Lease::default(), failures: 0 }, seen)
     }
 
     /// Until `stop` is notified; then it returns itself for [`Self::release`]. `look` wakes it: somebody gave the lease back.
@@ -127,7 +130,7 @@ impl Elector {
         let step = match self.election.renewal(clock::now()) {
             Some(step) => step,
             None => {
-                let read = self.within("read", self.api.get_opt(LEASE)).await?;
+                let read = self.within("read", self.api.get_opt(self.name)).await?;
                 let record = read.as_ref().map(record);
                 self.lease = read.unwrap_or_default();
                 self.election.read(record, clock::now())
@@ -145,7 +148,7 @@ impl Elector {
                 Ok(())
             }
             // Somebody was faster, or changed the object: not a fault, the next look tells.
-            Err(LeaseError::Api(_, kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+            Err(LeaseError::Api(_, _, kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
                 self.election.refused();
                 Ok(())
             }
@@ -159,14 +162,14 @@ impl Elector {
         if step == Step::Create {
             self.within("create", self.api.create(&parameters, &lease)).await
         } else {
-            self.within("update", self.api.replace(LEASE, &parameters, &lease)).await
+            self.within("update", self.api.replace(self.name, &parameters, &lease)).await
         }
     }
 
     fn wanted(&self, step: &Step, holder: &str) -> Lease {
         let mut lease = self.lease.clone();
         let now = MicroTime(clock::wall());
-        lease.metadata.name = Some(LEASE.to_owned());
+        lease.metadata.name = Some(self.name.to_owned());
         lease.metadata.managed_fields = None;
         lease.metadata.labels.get_or_insert_default().insert(names::COMPONENT.to_owned(), COMPONENT.to_owned());
         let before = lease.spec.take().unwrap_or_default();
@@ -196,8 +199,8 @@ impl Elector {
     ) -> Result<T, LeaseError> {
         let bound = self.times.deadline / 2;
         match timeout(bound, request).await {
-            Ok(result) => result.map_err(|error| LeaseError::Api(operation, error)),
-            Err(_) => Err(LeaseError::Slow(operation, bound)),
+            Ok(result) => result.map_err(|error| LeaseError::Api(operation, self.name, error)),
+            Err(_) => Err(LeaseError::Slow(operation, self.name, bound)),
         }
     }
 }

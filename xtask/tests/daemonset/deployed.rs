@@ -158,7 +158,7 @@ fn lines(text: &str) -> BTreeSet<String> {
 const CONTROLLER_ANYWHERE: &str = "
     announcements.arpeggio.io [] [] [list watch create patch delete]
     bgppeers.metallb.io [] [] [list update]
-    customresourcedefinitions.apiextensions.k8s.io [] [bgppeers.metallb.io] [get]
+    customresourcedefinitions.apiextensions.k8s.io [] [bgppeers.metallb.io] [get patch]
     customresourcedefinitions.apiextensions.k8s.io/status [] [bgppeers.metallb.io] [patch]
     endpointslices.discovery.k8s.io [] [] [list watch]
     events.events.k8s.io [] [] [create]
@@ -167,6 +167,7 @@ const CONTROLLER_ANYWHERE: &str = "
     services [] [] [list watch]
     services/status [] [] [patch]
     speakers.arpeggio.io [] [] [list watch]
+    validatingwebhookconfigurations.admissionregistration.k8s.io [] [metallb-webhook-configuration] [get patch]
 ";
 const CONTROLLER_IN_ITS_NAMESPACE: &str = "
     ipaddresspools.metallb.io [] [] [list watch]
@@ -176,7 +177,8 @@ const CONTROLLER_IN_ITS_NAMESPACE: &str = "
     servicel2statuses.metallb.io [] [] [list watch create delete]
     servicel2statuses.metallb.io/status [] [] [patch]
     leases.coordination.k8s.io [] [] [list watch create]
-    leases.coordination.k8s.io [] [arpeggio-controller] [get update]
+    leases.coordination.k8s.io [] [arpeggio-controller arpeggio-webhook] [get update]
+    secrets [] [metallb-webhook-cert] [get update]
 ";
 const SPEAKER_ANYWHERE: &str = "
     announcements.arpeggio.io [] [] [list watch]

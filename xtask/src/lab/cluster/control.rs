@@ -181,6 +181,8 @@ fn api_server(namespace: &Namespace, assets: &Assets, files: &Files, options: &O
     command.arg("--token-auth-file").arg(&files.tokens);
     command.args(["--authorization-mode=Node,RBAC", "--allow-privileged=true"]);
     command.arg(format!("--service-cluster-ip-range={SERVICE_RANGES}"));
+    // No kube-proxy runs beside it: it looks up the endpoints of webhooks itself.
+    command.arg("--enable-aggregator-routing=true");
     if options.kubelet {
         command.arg("--enable-admission-plugins=NodeRestriction");
         // kubectl logs and exec: no name service knows the nodes.

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::{Cluster, Daemon, http, network};
+use super::{Cluster, Daemon, http, network, webhooks::Endpoint};
 use crate::{
     lab::{Namespace, eventually},
     manifests, paths, sh, ui,
@@ -34,12 +34,14 @@ pub struct Installed {
 }
 
 impl Cluster {
-    /// Applies what the base of `manifests/` consists of except what makes pods (namespace, CRDs, RBAC, exclude file), and gets tokens for the two service accounts.
+    /// Applies what the base of `manifests/` consists of (namespace, CRDs, RBAC, exclude file, Service and Secret of the webhooks)
+    /// except what makes pods, and gets tokens for the two service accounts. The API server can ask the webhooks of a controller from
+    /// [`Controller::wait_ready`] on, for conversions; it asks whether a change may be made only between [`Cluster::guard`] and its end.
     ///
     /// # Errors
     /// If a manifest is missing or refused.
     pub fn install(&self) -> Result<Installed> {
-        let objects: Vec<Value> = manifests::objects()?.into_iter().filter(|object| !runs_pods(object)).collect();
+        let objects: Vec<Value> = manifests::objects()?.into_iter().filter_map(prepared).collect();
         let crds = objects.iter().any(|object| object["kind"] == "CustomResourceDefinition");
         let file = self.segment().lab.directory().join("manifests.json");
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
@@ -62,9 +64,19 @@ impl Cluster {
     }
 }
 
-/// Whether pods come of an object: here the programs are started as processes.
-fn runs_pods(object: &Value) -> bool {
-    ["Deployment", "DaemonSet"].iter().any(|kind| object["kind"] == *kind)
+/// The object as it is for programs that are processes; `None`: it is for pods, or for [`Cluster::guard`].
+fn prepared(mut object: Value) -> Option<Value> {
+    let left_out = ["Deployment", "DaemonSet", "ValidatingWebhookConfiguration"];
+    if left_out.iter().any(|kind| object["kind"] == *kind) {
+        return None;
+    }
+    // Its endpoints are written here: there are no pods to select.
+    if object["kind"] == "Service"
+        && let Some(spec) = object["spec"].as_object_mut()
+    {
+        spec.remove("selector");
+    }
+    Some(object)
 }
 
 impl Installed {
@@ -91,7 +103,8 @@ impl Installed {
         command.arg("--kubeconfig").arg(&self.controller).args(["--namespace", NAMESPACE, "--pod-name", &name]);
         command.args(arguments);
         let daemon = Daemon::start(&name, &command, lab.directory())?;
-        Ok(Controller { daemon, namespace, port })
+        let endpoint = Endpoint::new(cluster, replica);
+        Ok(Controller { daemon, namespace, port, endpoint })
     }
 
     /// Starts the speaker of a node. Pins and run directory are the node's, so that a second start finds those of the first.
@@ -127,15 +140,34 @@ pub struct Controller {
     daemon: Daemon,
     namespace: Namespace,
     port: String,
+    endpoint: Endpoint,
 }
 
 impl Controller {
-    /// Waits until its probe says that it is ready.
+    /// Waits until its probe says that it is ready, and makes it an endpoint of the webhooks, as a kubelet would.
     ///
     /// # Errors
     /// If it ends or is not in time; the message holds its log.
     pub fn wait_ready(&self) -> Result<()> {
-        wait_ready(&self.daemon, &self.namespace.path())
+        wait_ready(&self.daemon, &self.namespace.path())?;
+        self.endpoint.add()
+    }
+
+    /// Asks it to end, and waits until it is gone; before, it ceases to be an endpoint, as a pod does that is deleted.
+    ///
+    /// # Errors
+    /// If it has ended before, or does not end.
+    pub fn terminate(&self) -> Result<()> {
+        self.endpoint.remove()?;
+        self.daemon.terminate()
+    }
+
+    /// Ends it as a crash would. It stays an endpoint until it is dropped or ready again: nobody notices at once.
+    ///
+    /// # Errors
+    /// If it has ended before.
+    pub fn kill(&self) -> Result<()> {
+        self.daemon.kill()
     }
 
     /// Where it runs: its metrics are on port 7472 of 127.0.0.1 there.
@@ -197,6 +229,9 @@ impl Speaker {
 
 impl Drop for Controller {
     fn drop(&mut self) {
+        if let Err(error) = self.endpoint.remove() {
+            ui::warn(format_args!("remove the endpoint of {}: {error:#}", self.port));
+        }
         // The kernel takes a namespace apart some time after it is gone, and its link with it: the next replica of this number
         // would find the name of the port taken.
         if let Err(error) = self.namespace.ip(&format!("link del {}", network::MANAGEMENT)) {
@@ -250,9 +285,10 @@ mod tests {
 
     #[test]
     fn what_makes_pods_is_left_out() {
-        let kinds: Vec<Value> = manifests::objects().unwrap().into_iter().filter(|object| !runs_pods(object)).collect();
+        let kinds: Vec<Value> = manifests::objects().unwrap().into_iter().filter_map(prepared).collect();
         let has = |kind: &str| kinds.iter().any(|object| object["kind"] == kind);
         assert!(has("Namespace") && has("ServiceAccount") && has("ClusterRole") && has("ConfigMap"));
-        assert!(!has("Deployment") && !has("DaemonSet"));
+        assert!(!has("Deployment") && !has("DaemonSet") && !has("ValidatingWebhookConfiguration"));
+        assert!(kinds.iter().all(|object| object["spec"]["selector"].is_null()));
     }
 }

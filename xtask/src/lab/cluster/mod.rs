@@ -20,6 +20,7 @@ pub mod network;
 mod nodes;
 mod pods;
 mod requests;
+mod webhooks;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, process::Command};
 
@@ -33,6 +34,7 @@ pub use self::{
     install::{Controller, Installed, NAMESPACE, Speaker},
     kubelet::PAUSE,
     requests::{Account, Requests},
+    webhooks::Guarded,
 };
 use crate::{
     kube::{self, Program},

@@ -21,6 +21,8 @@ use crate::lab::{Namespace, Node, Segment};
 pub const API_SERVER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 100);
 /// Its port.
 pub const API_PORT: u16 = 6443;
+/// Port of the webhooks of a controller.
+pub(super) const WEBHOOK_PORT: u16 = 9443;
 /// The replicas of a controller are at this number and their own in the management network.
 pub(super) const CONTROLLERS: u8 = 110;
 /// Cluster addresses of services.

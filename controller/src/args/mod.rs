@@ -1,12 +1,15 @@
 //! What can be typed, and the configuration that comes out of it. MetalLB's flags keep their names and meaning; those that
 //! belong to parts which do not exist here are accepted, so that its Deployment starts us unchanged.
 
+mod webhook;
+
 use std::{path::PathBuf, time::Duration};
 
 use arpeggio_common::api::names;
 use clap::{Parser, ValueEnum};
 
-use crate::{cluster::Settings, leader::Times};
+pub use self::webhook::{MinVersion, Mode, WebhookArgs};
+use crate::{cluster::Settings, leader::Times, webhook as served};
 
 /// Where a pod finds the namespace that it runs in.
 const SERVICE_ACCOUNT_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -59,10 +62,13 @@ pub struct Args {
     pub pod_name: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub webhook: WebhookArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub ignored: Ignored,
 }
 
-/// Flags of MetalLB's controller for what there is not (webhooks with certificates, a memberlist, TLS for metrics).
+/// Flags of MetalLB's controller for what there is not (a memberlist, TLS for metrics).
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[expect(missing_docs, reason = "they are MetalLB's and do nothing")]
 pub struct Ignored {
@@ -72,22 +78,6 @@ pub struct Ignored {
     pub deployment: Option<String>,
     #[arg(long, hide = true)]
     pub pprof_bind_address: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub disable_cert_rotation: Option<String>,
-    #[arg(long, hide = true)]
-    pub cert_dir: Option<String>,
-    #[arg(long, hide = true)]
-    pub cert_service_name: Option<String>,
-    #[arg(long, hide = true)]
-    pub webhook_secret: Option<String>,
-    #[arg(long, hide = true)]
-    pub webhook_mode: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub webhook_http2: Option<String>,
-    #[arg(long, hide = true)]
-    pub tls_min_version: Option<String>,
-    #[arg(long, hide = true)]
-    pub tls_cipher_suites: Option<String>,
     #[arg(long, hide = true)]
     pub tls_curve_preferences: Option<String>,
     #[arg(long, hide = true)]
@@ -97,33 +87,11 @@ pub struct Ignored {
 impl Ignored {
     /// Names of those that were given.
     fn given(&self) -> Vec<&'static str> {
-        let Self {
-            ml_secret_name,
-            deployment,
-            pprof_bind_address,
-            disable_cert_rotation,
-            cert_dir,
-            cert_service_name,
-            webhook_secret,
-            webhook_mode,
-            webhook_http2,
-            tls_min_version,
-            tls_cipher_suites,
-            tls_curve_preferences,
-            metrics_cert_dir,
-        } = self;
+        let Self { ml_secret_name, deployment, pprof_bind_address, tls_curve_preferences, metrics_cert_dir } = self;
         [
             ("--ml-secret-name", ml_secret_name),
             ("--deployment", deployment),
             ("--pprof-bind-address", pprof_bind_address),
-            ("--disable-cert-rotation", disable_cert_rotation),
-            ("--cert-dir", cert_dir),
-            ("--cert-service-name", cert_service_name),
-            ("--webhook-secret", webhook_secret),
-            ("--webhook-mode", webhook_mode),
-            ("--webhook-http2", webhook_http2),
-            ("--tls-min-version", tls_min_version),
-            ("--tls-cipher-suites", tls_cipher_suites),
             ("--tls-curve-preferences", tls_curve_preferences),
             ("--metrics-cert-dir", metrics_cert_dir),
         ]
@@ -165,6 +133,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Name of this pod or machine; a process adds something of its own to it.
     pub instance: String,
+    /// `None`: no webhooks.
+    pub webhooks: Option<served::Settings>,
+    /// Serve them and do nothing else.
+    pub only_webhooks: bool,
     /// Flags that were given and do nothing.
     pub ignored: Vec<&'static str>,
 }
@@ -175,6 +147,19 @@ pub enum ConfigError {
     /// Of the leader election.
     #[error("--leader-elect-*: {0}")]
     Times(#[from] crate::leader::TimesFault),
+    /// The suites of TLS 1.3 cannot be chosen.
+    #[error(
+        "--tls-cipher-suites: TLS 1.3 has nothing to choose; say --tls-min-version=VersionTLS12 too, or leave them out"
+    )]
+    SuitesOfTls13,
+    /// There is no such suite.
+    #[error("--tls-cipher-suites: {name:?} is not known; there are {known}")]
+    Suite {
+        /// What was written.
+        name: String,
+        /// What could be.
+        known: String,
+    },
 }
 
 impl Args {
@@ -210,8 +195,10 @@ impl Args {
             log_level,
             log_format,
             pod_name,
+            webhook,
             ignored,
         } = self;
+        let only_webhooks = webhook.webhook_mode == Mode::OnlyWebhook;
         let word = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         Ok(Config {
             kubeconfig,
@@ -230,6 +217,8 @@ impl Args {
             },
             log_format,
             instance: word(pod_name).or_else(|| word(host_name())).unwrap_or_else(|| "controller".to_owned()),
+            webhooks: webhook.resolve()?,
+            only_webhooks,
             ignored: ignored.given(),
         })
     }
@@ -245,69 +234,5 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    fn config(line: &str) -> Result<Config, String> {
-        let args = Args::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
-        let in_pod = || Some("lb\n".to_owned());
-        args.resolve_with(in_pod, || Some("host-1\n".to_owned())).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn nothing_has_to_be_said() {
-        let config = config("controller").unwrap();
-        assert_eq!((config.namespace.as_str(), config.instance.as_str()), ("lb", "host-1"));
-        assert_eq!((config.metrics_port, config.probe_port, config.connections), (Some(7472), Some(17472), 16));
-        assert_eq!((config.times, config.settings), (Times::DEFAULT, Settings::default()));
-        assert_eq!(config.log_format, LogFormat::Json);
-        assert!(config.log_filter.starts_with("info,"), "{}", config.log_filter);
-        let args = Args::try_parse_from(["controller"]).unwrap();
-        assert_eq!(args.resolve_with(|| None, || None).unwrap().namespace, "metallb-system");
-    }
-
-    #[test]
-    fn the_deployment_of_metallb_starts_it() {
-        let config = config(
-            "controller --port=9120 --log-level=all --tls-min-version=VersionTLS12 --webhook-mode=enabled \
-             --disable-cert-rotation --webhook-http2=false --ml-secret-name memberlist --deployment=controller \
-             --lb-class=example.org/lb --namespace=metallb-system --pod-name=controller-1",
-        )
-        .unwrap();
-        assert_eq!((config.metrics_port, config.log_filter.as_str()), (Some(9120), "trace"));
-        assert_eq!(config.settings.class.as_deref(), Some("example.org/lb"));
-        assert_eq!((config.namespace.as_str(), config.instance.as_str()), ("metallb-system", "controller-1"));
-        assert!(config.ignored.contains(&"--webhook-mode") && config.ignored.len() == 6, "{:?}", config.ignored);
-    }
-
-    #[test]
-    fn a_switch_may_be_written_with_its_value() {
-        for (line, on) in [("", false), ("--ignore-exclude-lb", true), ("--ignore-exclude-lb=false", false)] {
-            assert_eq!(config(&format!("controller {line}")).unwrap().settings.ignore_exclude_label, on, "{line}");
-        }
-        assert_eq!(config("controller --port 0 --health-probe-port 0").unwrap().probe_port, None);
-        assert_eq!(config("controller --log-level none").unwrap().log_filter, "off");
-    }
-
-    #[test]
-    fn wrong_values_are_refused_with_a_remedy() {
-        for (line, remedy) in [
-            ("--leader-elect-lease-duration 10", "like 500ms or 10s"),
-            ("--leader-elect-lease-duration 10s", "must be longer than the renew deadline"),
-            ("--leader-elect-retry-period 9s", "must be longer than 1.2 times"),
-            ("--write-connections 0", "1..=512"),
-            ("--port 70000", "0..=65535"),
-            ("--nonsense", "unexpected argument"),
-        ] {
-            let error = config(&format!("controller {line}")).unwrap_err();
-            assert!(error.contains(remedy), "{line}: {error}");
-        }
-    }
-}
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,103 @@
+//! Starts the webhooks: the server, and whoever looks after its certificate.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use arpeggio_common::api::admission::review;
+use axum_server::Handle;
+use kube::Client;
+use rustls::ServerConfig;
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tracing::{error, warn};
+
+use crate::{
+    args::Config,
+    causes::with_causes,
+    cluster::Objects,
+    http,
+    leader::Term,
+    webhook::{
+        SharedJudge, Source,
+        certificates::{files, keeper::Keeper},
+        server,
+        tls::Served,
+    },
+};
+
+/// How long requests that are being answered may take when the process ends.
+const END: Duration = Duration::from_secs(2);
+/// Pause before the port is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The running server.
+pub(super) struct Webhooks {
+    handle: Handle<SocketAddr>,
+    server: JoinHandle<()>,
+    loaded: watch::Receiver<bool>,
+}
+
+/// Starts everything, if webhooks are to be served. What fails later is told in the log; nothing else depends on it.
+///
+/// # Errors
+/// If the parameters of TLS make no sense.
+pub(super) fn start(
+    config: &Config,
+    client: &Client,
+    term: &watch::Receiver<Term>,
+    objects: watch::Receiver<Option<Arc<Objects>>>,
+) -> Result<Option<Webhooks>> {
+    let Some(settings) = config.webhooks.clone() else { return Ok(None) };
+    let served = Arc::new(Served::default());
+    let tls = settings.tls.server(Arc::clone(&served)).context("cannot serve the webhooks")?;
+    let (tell, loaded) = watch::channel(false);
+    match settings.source {
+        Source::Files(folder) => tokio::spawn(files::follow(folder, served, tell)),
+        Source::Secret(own) => {
+            tokio::spawn(Keeper::new(client, (&config.namespace, own), term.clone(), served, tell).run())
+        }
+    };
+    let namespace = config.namespace.clone();
+    // What is there now is taken out at once: nothing waits for the review.
+    let now = move || objects.borrow().clone();
+    let judge: SharedJudge = Arc::new(move |change| Some(review(&now()?.set(&namespace), change)));
+    let handle = Handle::new();
+    let server = tokio::spawn(serve(settings.port, tls, judge, handle.clone()));
+    Ok(Some(Webhooks { handle, server, loaded }))
+}
+
+impl Webhooks {
+    /// Whether there is a certificate.
+    pub(super) fn loaded(&self) -> watch::Receiver<bool> {
+        self.loaded.clone()
+    }
+
+    /// Ends the server once it has answered what it was asked.
+    pub(super) async fn end(self) {
+        self.handle.graceful_shutdown(Some(END));
+        // It is aborted with the process if it takes longer.
+        let _ended = timeout(END, self.server).await;
+    }
+}
+
+/// A port that is taken is no reason to give up: addresses do not depend on it.
+async fn serve(port: u16, tls: Arc<ServerConfig>, judge: SharedJudge, handle: Handle<SocketAddr>) {
+    let mut told = false;
+    let listener = loop {
+        match http::bind_webhooks(port).await {
+            Ok(listener) => break listener,
+            Err(cause) if !told => {
+                warn!("the webhooks are not served, trying again: {}", with_causes(&cause));
+                told = true;
+            }
+            Err(_) => {}
+        }
+        sleep(AGAIN).await;
+    };
+    if let Err(cause) = server::serve(listener, tls, judge, handle).await {
+        error!("the server of the webhooks ended: {}", with_causes(&cause));
+    }
+}

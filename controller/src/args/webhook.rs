@@ -1,0 +1,114 @@
+//! The flags of the webhooks: MetalLB's, with its defaults (behaviour 6.1).
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::ValueEnum;
+
+use super::{ConfigError, duration};
+use crate::webhook::{Own, Settings, Source, certificates::decide::Lifetimes, tls};
+
+/// What they say.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Webhooks")]
+pub struct WebhookArgs {
+    /// enabled: serve the webhooks beside everything else; disabled: do not; onlywebhook: serve nothing else.
+    #[arg(long, env = "ARPEGGIO_WEBHOOK_MODE", value_enum, value_name = "MODE", default_value_t = Mode::Enabled)]
+    pub webhook_mode: Mode,
+    /// Port of the webhooks (HTTPS).
+    #[arg(long, env = "ARPEGGIO_WEBHOOK_PORT", value_name = "PORT", default_value_t = 9443,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub webhook_port: u16,
+    /// Secret that holds the certificate of the webhooks; it has to be there, if empty.
+    #[arg(long, env = "ARPEGGIO_WEBHOOK_SECRET", value_name = "NAME", default_value = "metallb-webhook-cert")]
+    pub webhook_secret: String,
+    /// Service through which the API server reaches the webhooks: its name is in the certificate.
+    #[arg(long, env = "ARPEGGIO_CERT_SERVICE_NAME", value_name = "NAME", default_value = "metallb-webhook-service")]
+    pub cert_service_name: String,
+    /// Make no certificate: somebody else does, and writes its authority into the caBundles. It is read from --cert-dir.
+    #[arg(long, env = "ARPEGGIO_DISABLE_CERT_ROTATION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true")]
+    pub disable_cert_rotation: bool,
+    /// Folder with tls.crt and tls.key for --disable-cert-rotation; they are read again when they change.
+    #[arg(
+        long,
+        env = "ARPEGGIO_CERT_DIR",
+        value_name = "FOLDER",
+        default_value = "/tmp/k8s-webhook-server/serving-certs"
+    )]
+    pub cert_dir: PathBuf,
+    /// Offer HTTP/2 beside HTTP/1.1 to the API server.
+    #[arg(long, env = "ARPEGGIO_WEBHOOK_HTTP2", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true")]
+    pub webhook_http2: bool,
+    /// Oldest version of TLS for the webhooks.
+    #[arg(long, env = "ARPEGGIO_TLS_MIN_VERSION", value_enum, value_name = "VERSION", default_value_t = MinVersion::Tls13)]
+    pub tls_min_version: MinVersion,
+    /// Cipher suites of TLS 1.2 for the webhooks, separated by commas; only with VersionTLS12 [default: all]
+    #[arg(long, env = "ARPEGGIO_TLS_CIPHER_SUITES", value_name = "NAMES", value_delimiter = ',')]
+    pub tls_cipher_suites: Vec<String>,
+    /// How long the certificate of the webhooks lasts: for tests of its renewal.
+    #[arg(long, hide = true, value_name = "TIME", value_parser = lifetime)]
+    pub webhook_cert_lifetime: Option<Duration>,
+    /// How long its authority lasts: for tests of its replacement.
+    #[arg(long, hide = true, value_name = "TIME", value_parser = lifetime)]
+    pub webhook_ca_lifetime: Option<Duration>,
+}
+
+/// Which part of the controller runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Everything.
+    Enabled,
+    /// Everything but the webhooks.
+    Disabled,
+    /// The webhooks.
+    #[value(name = "onlywebhook")]
+    OnlyWebhook,
+}
+
+/// As Go names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MinVersion {
+    /// 1.2
+    #[value(name = "VersionTLS12")]
+    Tls12,
+    /// 1.3
+    #[value(name = "VersionTLS13")]
+    Tls13,
+}
+
+impl WebhookArgs {
+    /// What to serve; `None`: nothing.
+    pub(super) fn resolve(self) -> Result<Option<Settings>, ConfigError> {
+        if self.webhook_mode == Mode::Disabled {
+            return Ok(None);
+        }
+        let tls12 = self.tls_min_version == MinVersion::Tls12;
+        let suites: Vec<String> = self.tls_cipher_suites.into_iter().filter(|name| !name.is_empty()).collect();
+        if !tls12 && !suites.is_empty() {
+            return Err(ConfigError::SuitesOfTls13);
+        }
+        let known = tls::suites();
+        if let Some(unknown) = suites.iter().find(|name| !known.contains(name)) {
+            return Err(ConfigError::Suite { name: unknown.clone(), known: known.join(", ") });
+        }
+        let leaf = self.webhook_cert_lifetime.unwrap_or(Lifetimes::DEFAULT.leaf);
+        let authority = self.webhook_ca_lifetime.unwrap_or(Lifetimes::DEFAULT.authority);
+        let own = Own {
+            secret: self.webhook_secret,
+            service: self.cert_service_name,
+            lifetimes: Lifetimes { leaf, authority },
+        };
+        Ok(Some(Settings {
+            port: self.webhook_port,
+            tls: tls::Parameters { tls12, suites, http2: self.webhook_http2 },
+            source: if self.disable_cert_rotation { Source::Files(self.cert_dir) } else { Source::Secret(own) },
+        }))
+    }
+}
+
+/// At least so long that a renewal fits into it.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    duration(text)
+        .and_then(|time| if time < Duration::from_secs(20) { Err("must be at least 20s".to_owned()) } else { Ok(time) })
+}
