@@ -28,6 +28,8 @@ mod outage;
 mod rivals;
 #[path = "cluster/speaker.rs"]
 mod speaker;
+#[path = "cluster/webhooks.rs"]
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         crds::SCENARIOS,
         configuration::SCENARIOS,
         controller::SCENARIOS,
+        webhooks::SCENARIOS,
         speaker::SCENARIOS,
         e2e::SCENARIOS,
         rivals::SCENARIOS,
