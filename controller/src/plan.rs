@@ -45,6 +45,7 @@ pub fn plan(snapshot: &Snapshot, decision: &Decision) -> Vec<Write> {
     }
     plan.configured(snapshot, decision);
     plan.l2_statuses(snapshot, decision);
+    plan.states(snapshot, decision);
     plan.into_writes()
 }
 
@@ -151,6 +152,30 @@ impl Plan {
                 self.reports.push(Write::Configured(ConfiguredStatus { object, usage, accepted }));
             }
         }
+    }
+
+    /// What a Pod owns is left to that.
+    fn states(&mut self, snapshot: &Snapshot, decision: &Decision) {
+        for (of, wish) in &decision.states {
+            let there = snapshot.states.get(of);
+            let resource_version = there.map(|there| there.resource_version.clone());
+            if there.is_some_and(|there| there.owned || (wish.is_some() && there.content == *wish)) {
+                continue;
+            }
+            let of = of.clone();
+            if let Some(content) = wish.clone() {
+                let since = there.and_then(|there| there.since.clone());
+                let since = since.filter(|(said, _)| *said == content.soundness).map(|(_, since)| since);
+                self.reports.push(Write::State { of, content, since, resource_version });
+            } else if let Some(resource_version) = resource_version {
+                self.reports.push(Write::DeleteState { of, resource_version });
+            }
+        }
+        let stale = decision.stale_bgp_statuses.iter();
+        self.reports.extend(stale.filter_map(|name| {
+            let resource_version = snapshot.bgp_statuses.get(name)?.resource_version.clone();
+            Some(Write::DeleteBgpStatus { name: name.clone(), resource_version })
+        }));
     }
 
     fn l2_statuses(&mut self, snapshot: &Snapshot, decision: &Decision) {

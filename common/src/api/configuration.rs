@@ -6,7 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 
 use super::{
-    Decoded, IPAddressPool, L2Advertisement, condition,
+    Decoded, IPAddressPool, L2Advertisement,
+    condition::{self, Conditioned},
     contend::{Contender, contenders},
     decoded::object_name,
     names,
@@ -78,10 +79,10 @@ pub(super) fn advertisements_in_force(
 }
 
 /// Whether its status says that it is in force as it is written now; `None`: it says nothing about that.
-fn said(pool: &Decoded<IPAddressPool>) -> Option<bool> {
-    let pool = pool.0.as_ref().ok()?;
-    let generation = pool.metadata.generation?;
-    let accepted = condition::find(&pool.status.as_ref()?.conditions, names::ACCEPTED)?;
+pub(super) fn said<K: Conditioned>(object: &Decoded<K>) -> Option<bool> {
+    let object = object.0.as_ref().ok()?;
+    let generation = object.meta().generation?;
+    let accepted = condition::find(object.conditions(), names::ACCEPTED)?;
     condition::holds(accepted).filter(|_| accepted.observed_generation == Some(generation))
 }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::Resource;
+use kube::Resource as _;
 
 use super::{
     Decoded,
-    configuration::{name_within, told, validate},
+    condition::Conditioned,
+    configuration::{name_within, said, settle, told, validate},
 };
 use crate::model::{Fault, ObjectName};
 
@@ -15,6 +16,8 @@ use crate::model::{Fault, ObjectName};
 pub(super) struct Contender<'a, T> {
     /// Its name.
     pub(super) name: ObjectName,
+    /// Its status says that it was in force as written.
+    pub(super) accepted: bool,
     /// When it was made.
     pub(super) created: Option<&'a Time>,
     /// Its form as written, if that keeps the rules so far.
@@ -59,14 +62,20 @@ pub(super) fn contenders<'a, K, T>(
     faults: &mut Vec<Fault>,
 ) -> Vec<Contender<'a, T>>
 where
-    K: Resource<DynamicType = ()>,
+    K: Conditioned,
+    T: PartialEq,
 {
     let mut found = Vec::with_capacity(objects.len());
     for object in objects {
         if let Some(name) = name_within(namespace, object, faults) {
-            let old = before.get(&name.name);
-            let wanted = super::configuration::settle(validate(object, rules), old.is_some(), faults);
-            found.push(Contender { name, created: object.meta().creation_timestamp.as_ref(), wanted, old });
+            let said = said(object);
+            let valid = validate(object, rules);
+            // Who follows without deciding may have seen edits in another order than whoever decided.
+            let is_contradicted = |old: &&T| said == Some(false) && valid.as_ref().is_ok_and(|wanted| wanted == *old);
+            let old = before.get(&name.name).filter(|old| !is_contradicted(old));
+            let wanted = settle(valid, old.is_some(), faults);
+            let created = object.meta().creation_timestamp.as_ref();
+            found.push(Contender { name, accepted: said == Some(true), created, wanted, old });
         }
     }
     found
@@ -74,8 +83,8 @@ where
 
 /// What comes into force. `conflicts(form, held, holder)` says what is wrong with a form because of one that is held already.
 ///
-/// What is in force already and is not changed holds its place. Then come the changed ones and the new ones, the older first by
-/// the time of creation and then by name. One that may not come into force as written stays as it was; then the rest is measured
+/// What is in force already and is not changed holds its place. Then come the changed ones and the new ones: first those whose
+/// status says that they were in force as written, then the older ones by the time of creation and then by name. One that may not come into force as written stays as it was; then the rest is measured
 /// again, with that.
 pub(super) fn contend<T, F>(
     mut contenders: Vec<Contender<'_, T>>,
@@ -86,7 +95,8 @@ where
     T: Clone + PartialEq,
     F: Fn(&T, &T, &ObjectName) -> Vec<Conflict>,
 {
-    contenders.sort_by_key(|one| (one.created.is_none(), one.created.map(|time| time.0), one.name.clone()));
+    contenders
+        .sort_by_key(|one| (!one.accepted, one.created.is_none(), one.created.map(|time| time.0), one.name.clone()));
     let mut fallen: BTreeMap<usize, Vec<Fault>> = BTreeMap::new();
     loop {
         let round = round(&contenders, &fallen, &conflicts);

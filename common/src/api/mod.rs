@@ -27,3 +27,4 @@ pub use metallb::{
     ServiceBGPStatus, ServiceL2Status,
 };
 pub use speaker::Speaker;
+pub use validate::selectors;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    api::{IPAddressPool, names::NAMESPACE},
+    api::{IPAddressPool, condition::Conditioned, names::NAMESPACE},
     model::Community as Mark,
 };
 
@@ -402,4 +402,36 @@ proptest! {
 
 fn object_name(name: &str) -> crate::model::ObjectName {
     crate::model::ObjectName { kind: "BGPPeer", namespace: NAMESPACE.to_owned(), name: name.to_owned() }
+}
+
+/// Says of an object what the controller says of one that is in force as written.
+fn accept<K: Conditioned>(object: &mut Decoded<K>, status: &str, generation: i64) {
+    let condition = json!({"type": "Accepted", "status": status, "reason": "Valid", "message": "", "observedGeneration": generation,
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let object = object.0.as_mut().unwrap();
+    object.meta_mut().generation = Some(2);
+    object.say_only(vec![serde_json::from_value(condition).unwrap()]);
+}
+
+#[test]
+fn after_a_restart_whoever_was_in_force_as_written_is_so_again_whatever_its_age() {
+    let aliases: &[(&str, &str)] = &[("a", "1:1")];
+    let all = Objects::default()
+        .peers(&[("old", peer("192.0.2.1", &json!({}))), ("young", peer("192.0.2.1", &json!({})))])
+        .communities(&[("old", aliases), ("young", aliases)]);
+    let holders = |all: &Objects| {
+        let fresh = all.fresh();
+        assert_eq!(fresh.faults.len(), 2);
+        (keys(&fresh.peers)[0].to_owned(), keys(&fresh.communities)[0].to_owned())
+    };
+    assert_eq!(holders(&all), ("old".to_owned(), "old".to_owned()));
+    let said = |status: &str, generation: i64| {
+        let mut all = all.clone();
+        accept(&mut all.peers[1], status, generation);
+        accept(&mut all.communities[1], status, generation);
+        all
+    };
+    assert_eq!(holders(&said("True", 2)), ("young".to_owned(), "young".to_owned()));
+    assert_eq!(holders(&said("True", 1)), ("old".to_owned(), "old".to_owned()), "of an edit before");
+    assert_eq!(holders(&said("False", 2)), ("old".to_owned(), "old".to_owned()));
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::api::{
-    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
-    ServiceL2Status, Speaker,
+    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, Decoded, IPAddressPool,
+    L2Advertisement, ServiceBGPStatus, ServiceL2Status, Speaker,
 };
 use k8s_openapi::api::{
     coordination::v1::Lease,
@@ -81,6 +81,8 @@ pub(super) fn watch(client: &Client, namespace: &str) -> Watches {
     starter.start::<Lease>(Api::namespaced(inside(client), namespace), LEASES);
     starter.start::<Decoded<Announcement>>(Api::all(inside(client)), "");
     starter.start::<Decoded<ServiceL2Status>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<ServiceBGPStatus>>(Api::namespaced(inside(client), namespace), "");
+    starter.start::<Decoded<ConfigurationState>>(Api::namespaced(inside(client), namespace), "");
     Watches { told, lists: starter.lists, _never: starter.never }
 }
 

@@ -1,10 +1,6 @@
 //! One turn of the loop after another: what was told goes into the index, what changed is decided, what differs is written.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::model::{Configuration, Fault};
@@ -14,7 +10,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::pace::Pace;
+use super::{lists::Lists, pace::Pace};
 use crate::{
     args::Config,
     causes::with_causes,
@@ -52,9 +48,7 @@ pub(super) struct Controller {
     /// Makes watches list anew, and the number of the last such demand.
     lists: watch::Sender<u64>,
     list: u64,
-    complete: BTreeMap<Kind, u64>,
-    /// Kinds whose watch has failed at some time.
-    failed: BTreeSet<Kind>,
+    listed: Lists,
     term: Term,
     look: Arc<Notify>,
     objects: watch::Sender<Option<Arc<Objects>>>,
@@ -87,8 +81,7 @@ impl Controller {
             pace: Pace::default(),
             lists,
             list: 0,
-            complete: BTreeMap::new(),
-            failed: BTreeSet::new(),
+            listed: Lists::default(),
             term: Term::default(),
             look,
             objects,
@@ -98,17 +91,9 @@ impl Controller {
         }
     }
 
-    /// Whether every watch has had its first list.
+    /// Whether every watch has had its first list, but for those that no Service needs and that cannot be listed.
     pub(super) fn is_ready(&self) -> bool {
-        self.complete.len() == Kind::ALL.len()
-    }
-
-    /// Whether it can do its part: every watch has had its first list. What only failed because objects have to be converted does
-    /// not count: the conversion is ours, and the API server asks nobody who is not ready.
-    pub(super) fn can_serve(&self) -> bool {
-        Kind::ALL
-            .iter()
-            .all(|kind| self.complete.contains_key(kind) || (*kind == Kind::Peer && self.failed.contains(kind)))
+        self.listed.suffice(0)
     }
 
     /// Waits for the next thing to do and does it.
@@ -152,11 +137,10 @@ impl Controller {
 
     /// Whoever stands by does so too.
     fn publish(&self) {
-        let is_known = |kind: &Kind| self.complete.contains_key(kind);
-        let mut kinds = ConfiguredKind::ALL.iter().map(|kind| kind.kind()).chain([Kind::Node]);
+        let kinds = ConfiguredKind::ALL.into_iter().map(ConfiguredKind::kind).chain([Kind::Node]);
         let now = self.index.objects();
         let is_news = |before: &Option<Arc<Objects>>| !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, now));
-        if is_news(&self.objects.borrow()) && kinds.all(|kind| is_known(&kind)) {
+        if is_news(&self.objects.borrow()) && self.listed.know(kinds) {
             self.objects.send_replace(Some(Arc::clone(now)));
         }
     }
@@ -173,11 +157,7 @@ impl Controller {
     }
 
     fn may_decide(&self) -> bool {
-        let listed = |kind: &Kind| {
-            let wanted = if kind.is_written() { self.list } else { 0 };
-            self.complete.get(kind).is_some_and(|list| *list >= wanted)
-        };
-        self.decider.is_some() && self.index.has_changed() && Kind::ALL.iter().all(listed)
+        self.decider.is_some() && self.index.has_changed() && self.listed.suffice(self.list)
     }
 
     /// Begins or ends to lead. Whoever begins looks at everything anew, the last writes of the leader before included.
@@ -204,12 +184,12 @@ impl Controller {
         let Told { kind, list, what } = told;
         let Ok(news) = what else {
             self.metrics.watch_failed(kind.name());
-            self.failed.insert(kind);
+            self.listed.failed(kind);
             return;
         };
         match &news {
             News::Complete => {
-                self.complete.insert(kind, list);
+                self.listed.complete(kind, list);
             }
             News::There(entry) if kind == Kind::Lease && entry.id.name == leader::LEASE => {
                 if matches!(&entry.object, Ok(Object::Lease(lease)) if lease.holder.is_none()) {
@@ -285,6 +265,8 @@ impl Controller {
             Write::DeleteAnnouncement { address, .. } => changes.addresses.extend([*address]),
             Write::L2Status { content, .. } => changes.services.extend([content.service.clone()]),
             Write::DeleteL2Status { name, .. } => changes.services.extend(self.index.service_of_l2_status(name)),
+            Write::DeleteBgpStatus { name, .. } => changes.bgp_statuses.extend([name.clone()]),
+            Write::State { of, .. } | Write::DeleteState { of, .. } => changes.states.extend([of.clone()]),
             Write::Configured(status) => changes.configured.extend([status.object.clone()]),
             // These are never sent again.
             Write::Event { .. } => {}
@@ -366,5 +348,6 @@ fn tell_done(write: &Write) {
         }
         Write::DeleteAnnouncement { address, .. } => debug!(%address, "announcement deleted"),
         Write::Configured(_) | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
+        Write::DeleteBgpStatus { .. } | Write::State { .. } | Write::DeleteState { .. } => {}
     }
 }

@@ -4,6 +4,7 @@
 mod cluster;
 mod controller;
 mod lifecycle;
+mod lists;
 mod pace;
 mod webhooks;
 
@@ -89,7 +90,7 @@ pub async fn run(config: Config) -> Result<()> {
             }
             done = controller.step(&mut watches.told, &mut election.term) => done?,
         }
-        let now = controller.can_serve();
+        let now = controller.is_ready();
         ready.send_if_modified(|ready| std::mem::replace(ready, now) != now);
     };
     info!("{ended}: stopping");

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use arpeggio_common::model::Selector;
+
 use super::project::Kind;
 
 /// Kinds whose objects are the configuration, and whose status says whether they are in force.
@@ -109,6 +111,8 @@ pub struct Configured {
     pub generation: i64,
     /// Its condition `Accepted`; `None` if there is none, or none that can be read.
     pub accepted: Option<AcceptedCondition>,
+    /// The nodes that it is for; empty: all of them, or they cannot be read. Only objects of BGP count as being for some.
+    pub nodes: Vec<Selector>,
     /// Its other conditions as they stand there: whoever writes one writes all.
     pub others: Vec<serde_json::Value>,
 }

@@ -5,6 +5,7 @@ pub mod index;
 mod objects;
 pub mod project;
 mod snapshot;
+mod state;
 pub mod watch;
 mod written;
 
@@ -14,4 +15,5 @@ pub use objects::{
     ObservedL2Status, PoolUsage, Port, Protocol, Refusal, Requests, Service, ServiceKey, Speaker,
 };
 pub use snapshot::{Changes, Settings, Snapshot};
+pub use state::{BgpStatusContent, ObservedBgpStatus, ObservedState, Soundness, StateContent, StateOf};
 pub use written::{Objects, Those, Written};

@@ -187,6 +187,8 @@ pub struct Speaker {
     pub evacuate: bool,
     /// Interfaces on which it can announce, with their addresses.
     pub interfaces: BTreeMap<InterfaceName, Vec<IpNet>>,
+    /// Why it does not understand every Announcement; `None`: it does.
+    pub refused: Option<String>,
 }
 
 /// The specification of an Announcement: the same type for what is there and what should be.

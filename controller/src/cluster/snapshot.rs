@@ -9,8 +9,8 @@ use std::{
 use arpeggio_common::model::{Configuration, Labels, NodeName};
 
 use super::{
-    Configured, ConfiguredName, Endpoints, Node, ObservedAnnouncement, ObservedL2Status, PoolUsage, Service,
-    ServiceKey, Speaker,
+    Configured, ConfiguredName, Endpoints, Node, ObservedAnnouncement, ObservedBgpStatus, ObservedL2Status,
+    ObservedState, PoolUsage, Service, ServiceKey, Speaker, StateOf,
 };
 
 /// What the administrator set by flags.
@@ -45,6 +45,10 @@ pub struct Snapshot {
     pub announcements: Arc<BTreeMap<IpAddr, Arc<ObservedAnnouncement>>>,
     /// ServiceL2Status objects by name.
     pub l2_statuses: Arc<BTreeMap<String, Arc<ObservedL2Status>>>,
+    /// ServiceBGPStatus objects by name.
+    pub bgp_statuses: Arc<BTreeMap<String, Arc<ObservedBgpStatus>>>,
+    /// ConfigurationState objects.
+    pub states: Arc<BTreeMap<StateOf, Arc<ObservedState>>>,
     /// The counters that pools have in their status; pools without are missing.
     pub pool_usage: Arc<BTreeMap<String, PoolUsage>>,
 }
@@ -66,6 +70,10 @@ pub struct Changes {
     /// Objects of the configuration that came or were edited, whatever that means for the configuration, or whose conditions
     /// changed.
     pub configured: BTreeSet<ConfiguredName>,
+    /// ServiceBGPStatus objects that came or changed, by name.
+    pub bgp_statuses: BTreeSet<String>,
+    /// ConfigurationState objects that came, changed or went.
+    pub states: BTreeSet<StateOf>,
 }
 
 impl Changes {

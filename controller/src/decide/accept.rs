@@ -64,11 +64,7 @@ fn accepted() -> Acceptance {
 /// Every fault, and what is in force instead. The form before the edit is, as each fault says then, unless nobody has seen one:
 /// the object is new, or the controller.
 fn message(object: &ConfiguredName, faults: &[&Fault], configuration: &Configuration) -> String {
-    let mut sentences: Vec<String> = faults.iter().take(MOST_FAULTS).map(|fault| sentence(fault)).collect();
-    if let Some(more) = faults.len().checked_sub(MOST_FAULTS).filter(|more| *more > 0) {
-        sentences.push(format!("and {more} more faults"));
-    }
-    let mut message = sentences.join(". ");
+    let mut message = joined(faults.iter().map(|fault| sentence(fault)), ". ");
     if let Some(instead) = instead(object, configuration) {
         message.push_str(". It is not in force, and no earlier form of it is known: ");
         message.push_str(instead);
@@ -100,12 +96,27 @@ fn instead(object: &ConfiguredName, configuration: &Configuration) -> Option<&'s
 /// The fault without the object: whoever reads it looks at that.
 fn sentence(fault: &Fault) -> String {
     let Fault { field, value, rule, remedy, .. } = fault;
-    let mut sentence = format!("{field} {value:?} {rule}; {remedy}");
-    if sentence.len() > MOST_BYTES {
-        sentence.truncate(sentence.floor_char_boundary(MOST_BYTES));
-        sentence.push('…');
+    format!("{field} {value:?} {rule}; {remedy}")
+}
+
+/// Sentences about faults, as far as a condition can hold them.
+pub(super) fn joined(sentences: impl Iterator<Item = String>, between: &str) -> String {
+    let (mut shown, mut more) = (Vec::new(), 0_usize);
+    for mut sentence in sentences {
+        if shown.len() == MOST_FAULTS {
+            more += 1;
+            continue;
+        }
+        if sentence.len() > MOST_BYTES {
+            sentence.truncate(sentence.floor_char_boundary(MOST_BYTES));
+            sentence.push('…');
+        }
+        shown.push(sentence);
     }
-    sentence
+    if more > 0 {
+        shown.push(format!("and {more} more faults"));
+    }
+    shown.join(between)
 }
 
 /// One event where what was said before is no longer so; none for what is right from the beginning.

@@ -46,6 +46,9 @@ impl Run {
                 | Write::DeleteAnnouncement { .. }
                 | Write::L2Status { .. }
                 | Write::DeleteL2Status { .. }
+                | Write::DeleteBgpStatus { .. }
+                | Write::State { .. }
+                | Write::DeleteState { .. }
                 | Write::Event { .. } => {}
             }
         }
@@ -216,4 +219,27 @@ fn who_is_gone_is_told_nothing() {
     run.world.configured.remove(&ConfiguredName::l2("all"));
     run.world.configuration.l2.clear();
     assert_eq!(run.step(&only(&ConfiguredName::l2("all"))), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn every_kind_says_whether_it_is_in_force_or_waits() {
+    for kind in ConfiguredKind::ALL {
+        let mut run = Run::new(World::new(&["a"]));
+        let object = ConfiguredName::new(kind, "new");
+        run.world.edit(&object);
+        run.world.configuration.faults = vec![fault(kind.name(), "new")];
+        let changes = || Changes { configuration: true, ..Changes::default() };
+        let (statuses, events) = run.step(&changes());
+        let [status] = &statuses[..] else { panic!("{statuses:?}") };
+        let (accepted, reason, message) = says(status);
+        assert_eq!((accepted, reason, events.len()), (false, "Invalid", 1), "{kind:?}");
+        assert!(message.contains("It is not in force, and no earlier form of it is known"), "{message}");
+        run.world.configuration.pending = std::mem::take(&mut run.world.configuration.faults);
+        let (statuses, events) = run.step(&changes());
+        assert_eq!((says(&statuses[0]).1, events.len()), ("Pending", 1), "{kind:?}");
+        assert_eq!(run.step(&changes()), (Vec::new(), Vec::new()), "said once");
+        run.world.configuration.pending.clear();
+        let (statuses, events) = run.step(&changes());
+        assert_eq!((says(&statuses[0]).1, &events[0].1.kind), ("Valid", &NoticeKind::Normal), "{kind:?}");
+    }
 }

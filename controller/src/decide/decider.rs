@@ -6,6 +6,7 @@ use super::{
     accept,
     allocate::Allocation,
     announce::{Announcer, Holding, Touch, Voice},
+    state,
     types::{Decision, ServiceWish},
 };
 use crate::cluster::{Changes, ConfiguredName, ServiceKey, Snapshot};
@@ -54,6 +55,8 @@ impl Decider {
         let pools = usage.iter().filter(|(pool, _)| looked_at(pool));
         decision.pools = pools.map(|(pool, usage)| (pool.clone(), *usage)).collect();
         decision.acceptances = accept::look(snapshot, objects);
+        decision.states = state::look(snapshot, changes);
+        decision.stale_bgp_statuses = state::stale_bgp(snapshot, changes);
         for (key, mut voice) in announced.voices {
             decision.l2_statuses.insert(key.clone(), std::mem::take(&mut voice.l2));
             if let Some(wish) = self.wish(&key, voice) {

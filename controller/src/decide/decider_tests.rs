@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arpeggio_common::model::Pool;
+use arpeggio_common::model::{Configuration, Fault, Pool};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    cluster::{ConfiguredName, L2StatusContent, ObservedL2Status, PoolUsage},
+    cluster::{
+        ConfiguredKind, ConfiguredName, L2StatusContent, ObservedBgpStatus, ObservedL2Status, PoolUsage, StateOf,
+    },
     decide::fixture::{World, fault, has, ip, key, node, pool},
     names,
     plan::{Class, ConditionChange, ConfiguredStatus, Write, plan},
@@ -301,10 +303,19 @@ enum Happening {
     Restart,
     TakeOver(u8),
     Edit(bool, bool),
+    /// An object of BGP, for one node: sound, at fault, or waiting.
+    Route(u8, u8, u8),
+    /// Somebody spoils what is said about the configuration, or takes it away.
+    Tamper(u8, bool),
+    /// A ServiceBGPStatus is there.
+    Left(u8),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    use Happening::{Ask, Die, Edit, Evacuate, Exclude, Go, Live, Local, Prefer, Restart, Restrict, Serve, TakeOver};
+    use Happening::{
+        Ask, Die, Edit, Evacuate, Exclude, Go, Left, Live, Local, Prefer, Restart, Restrict, Route, Serve, TakeOver,
+        Tamper,
+    };
     prop_oneof![
         6 => (0..20u8).prop_map(Ask),
         2 => (0..20u8).prop_map(Go),
@@ -319,6 +330,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Restart),
         1 => (0..20u8).prop_map(TakeOver),
         2 => any::<(bool, bool)>().prop_map(|(pool, sound)| Edit(pool, sound)),
+        2 => (0..4u8, 0..3u8, 0..7u8).prop_map(|(kind, what, node)| Route(kind, what, node)),
+        1 => (0..7u8, any::<bool>()).prop_map(|(node, away)| Tamper(node, away)),
+        1 => (0..3u8).prop_map(Left),
     ]
 }
 
@@ -389,6 +403,35 @@ impl Run {
                 }
                 Changes { everything: true, configured: BTreeSet::from([object]), ..Changes::default() }
             }
+            Happening::Route(kind, what, number) => {
+                let object = ConfiguredName::new(ConfiguredKind::ALL[usize::from(kind) + 2], "bgp");
+                world.edit(&object).nodes = vec![has("name", named(number))];
+                let Configuration { faults, pending, .. } = &mut world.configuration;
+                let list = [&mut *faults, &mut *pending];
+                list.into_iter().for_each(|list| list.retain(|fault| fault.object.kind != object.kind.name()));
+                let told = fault(object.kind.name(), "bgp");
+                match what {
+                    0 => faults.push(told),
+                    1 => pending.push(told),
+                    _ => {}
+                }
+                Changes { configuration: true, configured: BTreeSet::from([object]), ..Changes::default() }
+            }
+            Happening::Tamper(number, away) => {
+                let of = StateOf::Speaker(node(named(number)));
+                if away {
+                    world.states.remove(&of);
+                } else if let Some(state) = world.states.get_mut(&of) {
+                    state.content = None;
+                }
+                Changes { states: BTreeSet::from([of]), ..Changes::default() }
+            }
+            Happening::Left(number) => {
+                let name = format!("bgp-{number}");
+                let left = ObservedBgpStatus { resource_version: "1".to_owned(), content: None, owned: number == 2 };
+                world.bgp_statuses.insert(name.clone(), left);
+                Changes { bgp_statuses: BTreeSet::from([name]), ..Changes::default() }
+            }
             Happening::TakeOver(number) => {
                 // The second candidate answers, and goes on until it is told otherwise.
                 let mut addresses = BTreeSet::new();
@@ -413,10 +456,14 @@ impl Run {
         assert_eq!(fresh, [], "from scratch nothing else is decided");
         assert_eq!(self.step(&Changes::everything()), [], "nor when everything is looked at again");
         for (object, there) in &self.world.configured {
-            let sound = !self.world.configuration.faults.iter().any(|fault| fault.object.name == object.name);
+            let Configuration { faults, pending, .. } = &self.world.configuration;
+            let is_it = |fault: &Fault| (fault.object.kind, &fault.object.name) == (object.kind.name(), &object.name);
+            let sound = !faults.iter().chain(pending).any(is_it);
             let said = there.accepted.as_ref().map(|said| (said.says.accepted, said.generation));
             assert_eq!(said, Some((sound, there.generation)), "{object}");
         }
+        assert!(self.world.bgp_statuses.values().all(|status| status.owned));
+        assert_eq!(self.world.states.len(), NODES.len() + 1);
         let held: BTreeSet<IpAddr> = self.world.services.values().flat_map(|service| service.ingress.clone()).collect();
         assert_eq!(held, self.world.announcements.keys().copied().collect(), "one for each address");
         for (address, announcement) in &self.world.announcements {
@@ -446,7 +493,10 @@ proptest! {
             pending.topology |= changes.topology;
             pending.services.extend(changes.services);
             pending.addresses.extend(changes.addresses);
+            pending.configuration |= changes.configuration;
             pending.configured.extend(changes.configured);
+            pending.states.extend(changes.states);
+            pending.bgp_statuses.extend(changes.bgp_statuses);
             if *now {
                 run.settle(std::mem::take(&mut pending));
                 run.check();

@@ -14,8 +14,8 @@ use arpeggio_common::model::{
 use crate::{
     cluster::{
         AcceptedCondition, AnnouncementContent, Configured, ConfiguredName, Endpoints, Family, Node,
-        ObservedAnnouncement, ObservedL2Status, Port, Protocol, Refusal, Service, ServiceKey, Settings, Snapshot,
-        Speaker,
+        ObservedAnnouncement, ObservedBgpStatus, ObservedL2Status, ObservedState, Port, Protocol, Refusal, Service,
+        ServiceKey, Settings, Snapshot, Speaker, StateOf,
     },
     plan::{AcceptedChange, ConditionChange, ConfiguredStatus, Subject, Write},
 };
@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) l2_statuses: BTreeMap<String, ObservedL2Status>,
     pub(crate) pool_usage: BTreeMap<String, crate::cluster::PoolUsage>,
     pub(crate) configured: BTreeMap<ConfiguredName, Configured>,
+    pub(crate) bgp_statuses: BTreeMap<String, ObservedBgpStatus>,
+    pub(crate) states: BTreeMap<StateOf, ObservedState>,
     versions: u64,
 }
 
@@ -112,6 +114,7 @@ impl World {
             node: this.clone(),
             live: true,
             evacuate: false,
+            refused: None,
             interfaces: BTreeMap::from([(eth0, addresses.iter().map(|text| text.parse().unwrap()).collect())]),
         };
         let labels = labels(&[("name", name)]);
@@ -199,6 +202,8 @@ impl World {
             l2_statuses: shared(&self.l2_statuses),
             pool_usage: Arc::new(self.pool_usage.clone()),
             configured: shared(&self.configured),
+            bgp_statuses: shared(&self.bgp_statuses),
+            states: shared(&self.states),
         }
     }
 
@@ -256,6 +261,24 @@ impl World {
                     let gone = self.l2_statuses.remove(&name).expect("only what is there is deleted");
                     assert_eq!(gone.resource_version, resource_version);
                     changes.services.extend(gone.content.map(|content| content.service));
+                }
+                Write::DeleteBgpStatus { name, resource_version } => {
+                    let gone = self.bgp_statuses.remove(&name).expect("only what is there is deleted");
+                    assert_eq!((gone.resource_version, gone.owned), (resource_version, false));
+                }
+                Write::State { of, content, since, resource_version } => {
+                    let before = self.states.get(&of).map(|before| &before.resource_version);
+                    assert_eq!(before, resource_version.as_ref());
+                    let since = Some((content.soundness, since.unwrap_or_else(|| version.clone())));
+                    let content = Some(content);
+                    let after = ObservedState { resource_version: version, content, since, owned: false };
+                    self.states.insert(of.clone(), after);
+                    changes.states.insert(of);
+                }
+                Write::DeleteState { of, resource_version } => {
+                    let gone = self.states.remove(&of).expect("only what is there is deleted");
+                    assert_eq!(gone.resource_version, resource_version);
+                    changes.states.insert(of);
                 }
                 Write::Event { about: Subject::Service(key), uid, .. } => assert_eq!(self.services[&key].uid, uid),
                 Write::Event { about: Subject::Configured(name), uid, .. } => {

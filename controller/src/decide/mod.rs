@@ -6,6 +6,7 @@ mod announce;
 mod decider;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod state;
 mod types;
 
 pub use self::{

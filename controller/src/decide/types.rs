@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::cluster::{
-    Acceptance, AnnouncementContent, ConfiguredName, L2StatusContent, PoolUsage, Refusal, ServiceKey,
+    Acceptance, AnnouncementContent, ConfiguredName, L2StatusContent, PoolUsage, Refusal, ServiceKey, StateContent,
+    StateOf,
 };
 
 /// What should be, of everything that a change may have touched.
@@ -24,6 +25,10 @@ pub struct Decision {
     pub acceptances: BTreeMap<ConfiguredName, AcceptanceWish>,
     /// Who answers for a Service: one for each node that owns an address of it; empty: nobody does, none may be there.
     pub l2_statuses: BTreeMap<ServiceKey, BTreeSet<L2StatusContent>>,
+    /// ServiceBGPStatus objects that must not be there, by name.
+    pub stale_bgp_statuses: BTreeSet<String>,
+    /// ConfigurationState objects; `None`: must not be there.
+    pub states: BTreeMap<StateOf, Option<StateContent>>,
 }
 
 /// What the status of a Service should be, and what there is to tell about it.

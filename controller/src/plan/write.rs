@@ -3,7 +3,10 @@
 use std::{fmt, net::IpAddr};
 
 use crate::{
-    cluster::{Acceptance, AnnouncementContent, ConfiguredName, L2StatusContent, PoolUsage, Refusal, ServiceKey},
+    cluster::{
+        Acceptance, AnnouncementContent, ConfiguredName, L2StatusContent, PoolUsage, Refusal, ServiceKey, StateContent,
+        StateOf,
+    },
     decide::Notice,
 };
 
@@ -124,6 +127,31 @@ pub enum Write {
         /// Only this version.
         resource_version: String,
     },
+    /// Deletes a ServiceBGPStatus.
+    DeleteBgpStatus {
+        /// Its name.
+        name: String,
+        /// Only this version.
+        resource_version: String,
+    },
+    /// Creates a ConfigurationState or writes its status and labels.
+    State {
+        /// Whose.
+        of: StateOf,
+        /// What it says.
+        content: StateContent,
+        /// Since when, where that stays; `None`: from now on.
+        since: Option<String>,
+        /// Version of the object that is there; `None`: there is none.
+        resource_version: Option<String>,
+    },
+    /// Deletes a ConfigurationState.
+    DeleteState {
+        /// Whose.
+        of: StateOf,
+        /// Only this version.
+        resource_version: String,
+    },
     /// Tells something about an object.
     Event {
         /// The object.
@@ -159,6 +187,10 @@ pub enum Object {
     Configured(ConfiguredName),
     /// A ServiceL2Status.
     L2Status(String),
+    /// A ServiceBGPStatus.
+    BgpStatus(String),
+    /// A ConfigurationState.
+    State(StateOf),
 }
 
 impl Write {
@@ -169,6 +201,7 @@ impl Write {
             Self::Announcement { standbys_only: false, .. } => Class::Clients,
             Self::Announcement { standbys_only: true, .. } => Class::Standbys,
             Self::Configured(_) | Self::L2Status { .. } | Self::DeleteL2Status { .. } => Class::Reports,
+            Self::State { .. } | Self::DeleteState { .. } | Self::DeleteBgpStatus { .. } => Class::Reports,
             Self::Event { .. } => Class::Events,
         }
     }
@@ -181,6 +214,8 @@ impl Write {
             Self::DeleteAnnouncement { address, .. } => Some(Object::Announcement(*address)),
             Self::Configured(status) => Some(Object::Configured(status.object.clone())),
             Self::L2Status { name, .. } | Self::DeleteL2Status { name, .. } => Some(Object::L2Status(name.clone())),
+            Self::DeleteBgpStatus { name, .. } => Some(Object::BgpStatus(name.clone())),
+            Self::State { of, .. } | Self::DeleteState { of, .. } => Some(Object::State(of.clone())),
             Self::Event { .. } => None,
         }
     }

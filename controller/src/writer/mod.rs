@@ -11,8 +11,8 @@ mod restraint;
 use std::time::{Duration, Instant};
 
 use arpeggio_common::api::{
-    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
-    ServiceL2Status, names,
+    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, Decoded, IPAddressPool,
+    L2Advertisement, ServiceBGPStatus, ServiceL2Status, names,
 };
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -22,17 +22,19 @@ use kube::{
     Api, Client, Resource,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
 };
+use serde_json::Value;
 use tokio::{
     task::{JoinError, JoinSet},
     time::timeout,
 };
 
 pub use self::queue::{Queue, Verdict};
+pub(crate) use self::requests::state_patch;
 use self::{requests::Teller, restraint::Restraint};
 use crate::{
     FIELD_MANAGER, clock,
     cluster::{
-        ConfiguredKind,
+        ConfiguredKind, StateOf,
         project::{Entry, Id, Kind, Watched},
     },
     leader::Term,
@@ -206,6 +208,8 @@ pub const fn kind(write: &Write) -> &'static str {
         Write::Announcement { .. } | Write::DeleteAnnouncement { .. } => "Announcement",
         Write::Configured(status) => status.object.kind.name(),
         Write::L2Status { .. } | Write::DeleteL2Status { .. } => "ServiceL2Status",
+        Write::DeleteBgpStatus { .. } => "ServiceBGPStatus",
+        Write::State { .. } | Write::DeleteState { .. } => "ConfigurationState",
         Write::Event { .. } => "Event",
     }
 }
@@ -218,6 +222,9 @@ fn describe(write: &Write) -> String {
         Write::Configured(status) => format!("status of {}", status.object),
         Write::L2Status { name, .. } => format!("ServiceL2Status {name}"),
         Write::DeleteL2Status { name, .. } => format!("the end of ServiceL2Status {name}"),
+        Write::DeleteBgpStatus { name, .. } => format!("the end of ServiceBGPStatus {name}"),
+        Write::State { of, .. } => format!("ConfigurationState {}", of.name()),
+        Write::DeleteState { of, .. } => format!("the end of ConfigurationState {}", of.name()),
         Write::Event { about, .. } => format!("event on {about}"),
     }
 }
@@ -283,6 +290,21 @@ impl Sender {
                 let id = Id { namespace: self.namespace.clone(), name: name.clone() };
                 deleted(api.delete(name, &delete_params(resource_version)).await.map(drop), Kind::L2Status, id)
             }
+            Write::DeleteBgpStatus { name, resource_version } => {
+                let api: Api<Decoded<ServiceBGPStatus>> = Api::namespaced(self.client.clone(), &self.namespace);
+                let id = Id { namespace: self.namespace.clone(), name: name.clone() };
+                deleted(api.delete(name, &delete_params(resource_version)).await.map(drop), Kind::BgpStatus, id)
+            }
+            Write::State { of, content, since, resource_version } => {
+                let body = state_patch(of, content, since.as_deref(), &now());
+                self.write_state(of, body, resource_version.as_deref()).await
+            }
+            Write::DeleteState { of, resource_version } => {
+                let api: Api<Decoded<ConfigurationState>> = Api::namespaced(self.client.clone(), &self.namespace);
+                let id = Id { namespace: self.namespace.clone(), name: of.name() };
+                let done = api.delete(&id.name, &delete_params(resource_version)).await;
+                deleted(done.map(drop), Kind::ConfigurationState, id)
+            }
             Write::Event { about, uid, notice } => {
                 let teller = Teller { instance: &self.instance, unique: fastrand::u64(..), now: clock::wall() };
                 let event = requests::event(about, uid, notice, &self.namespace, teller);
@@ -292,6 +314,27 @@ impl Sender {
                 Ok(Answer::Nothing)
             }
         }
+    }
+
+    /// The object, then its labels where they are not as they should be, then its status.
+    async fn write_state(&self, of: &StateOf, body: Value, version: Option<&str>) -> kube::Result<Answer> {
+        let api: Api<Decoded<ConfigurationState>> = Api::namespaced(self.client.clone(), &self.namespace);
+        if version.is_none() {
+            let api: Api<ConfigurationState> = Api::namespaced(self.client.clone(), &self.namespace);
+            api.create(&post_params(), &requests::state(of)).await?;
+        }
+        let patch = patch_params();
+        let written = api.patch_status(&of.name(), &patch, &Patch::Merge(body)).await?;
+        let labels = of.labels();
+        let has = |label: (&String, &String)| {
+            written.meta().labels.as_ref().and_then(|all| all.get(label.0)) == Some(label.1)
+        };
+        if labels.iter().all(has) {
+            return Ok(Answer::There(Kind::ConfigurationState, written.entry()));
+        }
+        let body = serde_json::json!({"metadata": {"labels": labels}});
+        let labelled = api.patch(&of.name(), &patch, &Patch::Merge(body)).await?;
+        Ok(Answer::There(Kind::ConfigurationState, labelled.entry()))
     }
 
     async fn patch_configured<K>(&self, status: &ConfiguredStatus) -> kube::Result<Answer>

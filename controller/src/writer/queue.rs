@@ -231,10 +231,15 @@ pub(super) fn bare(write: &Write) -> Write {
     let mut bare = write.clone();
     match &mut bare {
         Write::ServiceStatus(status) => status.resource_version.clear(),
-        Write::Announcement { resource_version, .. } | Write::L2Status { resource_version, .. } => {
+        Write::Announcement { resource_version, .. }
+        | Write::L2Status { resource_version, .. }
+        | Write::State { resource_version, .. } => {
             *resource_version = None;
         }
-        Write::DeleteAnnouncement { resource_version, .. } | Write::DeleteL2Status { resource_version, .. } => {
+        Write::DeleteAnnouncement { resource_version, .. }
+        | Write::DeleteL2Status { resource_version, .. }
+        | Write::DeleteBgpStatus { resource_version, .. }
+        | Write::DeleteState { resource_version, .. } => {
             resource_version.clear();
         }
         Write::Configured(status) => {

@@ -1,7 +1,8 @@
 //! What each write is on the wire.
 
 use arpeggio_common::api::{
-    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, IPAddressPool, L2Advertisement, ServiceL2Status,
+    Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, IPAddressPool, L2Advertisement,
+    ServiceL2Status,
     announcement::{AnnouncementSpec, L2, Mode, ServiceReference},
     metallb::{InterfaceInfo, Nothing, ServiceL2StatusStatus},
     names,
@@ -18,8 +19,8 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::{
-        Acceptance, AnnouncementContent, ConfiguredKind, L2StatusContent,
-        project::{ALLOCATED, ANNOUNCED},
+        Acceptance, AnnouncementContent, ConfiguredKind, L2StatusContent, StateContent, StateOf,
+        project::{ALLOCATED, ANNOUNCED, state::result},
     },
     decide::{Notice, NoticeKind},
     plan::{ConditionChange, ConfiguredStatus, ServiceStatus, Subject},
@@ -163,6 +164,30 @@ pub(super) fn l2_status_patch(content: &L2StatusContent, resource_version: Optio
         patch["metadata"] = json!({"resourceVersion": version});
     }
     patch
+}
+
+/// The object to create; its status is written after.
+pub(super) fn state(of: &StateOf) -> ConfigurationState {
+    let mut object = ConfigurationState::new(&of.name(), Nothing {});
+    object.metadata.labels = Some(of.labels());
+    object
+}
+
+/// A merge patch for the status of a ConfigurationState: only we write that, so it takes whatever version is there. `since`: of
+/// the condition, if not `now`, both RFC 3339 times.
+pub(crate) fn state_patch(of: &StateOf, content: &StateContent, since: Option<&str>, now: &str) -> Value {
+    let (status, reason) = content.soundness.condition();
+    json!({"status": {
+        "result": result(content.soundness),
+        "errorSummary": content.errors,
+        "conditions": [{
+            "type": of.condition(),
+            "status": status,
+            "reason": reason,
+            "message": content.message(),
+            "lastTransitionTime": since.unwrap_or(now),
+        }],
+    }})
 }
 
 /// Who tells an event, and when.

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use kube::Resource;
 
 pub(super) use self::pool::address;
+pub use self::selector::selectors;
 use super::decoded::object_name;
 use crate::model::{Fault, Labels, ObjectName};
 

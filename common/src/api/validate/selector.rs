@@ -4,7 +4,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 use super::Report;
-use crate::model::{Requirement, Selector};
+use crate::model::{ObjectName, Requirement, Selector};
 
 /// Longest name of a label, and longest value.
 const LONGEST_NAME: usize = 63;
@@ -18,6 +18,15 @@ pub(super) enum Repetitions {
     Refused,
     /// They are not.
     Taken,
+}
+
+/// What these select; `None` if one of them breaks a rule.
+#[must_use]
+pub fn selectors(selectors: &[LabelSelector]) -> Option<Vec<Selector>> {
+    let object = ObjectName { kind: "LabelSelector", namespace: String::new(), name: String::new() };
+    let mut report = Report { object, faults: Vec::new() };
+    let read = report.selectors("", selectors);
+    report.done(read).ok()
 }
 
 impl Report {

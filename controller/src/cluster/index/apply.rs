@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Changes, Endpoints, Index, ServiceKey, replace};
 use crate::cluster::{
-    Configured, ConfiguredKind, ConfiguredName, Objects, ObservedL2Status, PoolUsage, Service,
+    Configured, ConfiguredKind, ConfiguredName, Objects, ObservedBgpStatus, ObservedL2Status, ObservedState, PoolUsage,
+    Service, StateOf,
     project::{AnnouncementFacts, Id, Kind, LeaseFacts, Object, Slice},
 };
 
@@ -40,6 +41,8 @@ impl Index {
             Object::Lease(lease) => self.apply_lease(&lease),
             Object::Announcement(facts) => self.apply_announcement(*facts),
             Object::L2Status(status) => self.apply_l2_status(id, Some(status)),
+            Object::BgpStatus(status) => self.apply_bgp_status(id, Some(status)),
+            Object::State(state) => self.apply_state(id, Some(state)),
         }
     }
 
@@ -97,6 +100,8 @@ impl Index {
                 }
             }
             Kind::L2Status => self.apply_l2_status(id, None),
+            Kind::BgpStatus => self.apply_bgp_status(id, None),
+            Kind::ConfigurationState => self.apply_state(id, None),
         }
     }
 
@@ -213,6 +218,25 @@ impl Index {
         Arc::make_mut(&mut self.snapshot.announcements).insert(address, Arc::new(observed));
         if !same {
             self.changes.addresses.insert(address);
+        }
+    }
+
+    fn apply_bgp_status(&mut self, id: &Id, status: Option<ObservedBgpStatus>) {
+        if replace(&mut self.snapshot.bgp_statuses, &id.name, status) {
+            self.changes.bgp_statuses.insert(id.name.clone());
+        }
+    }
+
+    /// One that is nobody's by its name is left alone.
+    fn apply_state(&mut self, id: &Id, state: Option<ObservedState>) {
+        let Some(of) = StateOf::named(&id.name) else { return };
+        let known = self.snapshot.states.get(&of);
+        let same = known.zip(state.as_ref()).is_some_and(|(known, new)| {
+            ObservedState { resource_version: new.resource_version.clone(), ..ObservedState::clone(known) } == *new
+        });
+        replace(&mut self.snapshot.states, &of, state);
+        if !same {
+            self.changes.states.insert(of);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use arpeggio_common::{
-    api::{Decoded, IPAddressPool, metallb::IPAddressPoolSpec},
+    api::{BGPPeer, Decoded, IPAddressPool, metallb::IPAddressPoolSpec},
     model::Labels,
 };
 use serde_json::{Value, json};
@@ -333,4 +333,69 @@ fn a_heartbeat_of_a_node_wakes_nobody() {
     assert!(!index.has_changed());
     index.feed(Kind::Node, node(3, "2026-01-01T00:00:20Z", "True"), now);
     assert!(index.take().1.topology);
+}
+
+fn bgp_peer(name: &str, version: u64, spec: Value) -> News {
+    News::There(entry::<Decoded<BGPPeer>>(json!({
+        "metadata": {"namespace": "m", "name": name, "uid": name, "resourceVersion": version.to_string()}, "spec": spec,
+    })))
+}
+
+fn labelled_node(version: u64, rack: &str) -> News {
+    News::There(entry::<k8s_openapi::api::core::v1::Node>(json!({
+        "metadata": {"name": "node-a", "uid": "n", "resourceVersion": version.to_string(), "labels": {"rack": rack}},
+        "status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": format!("2026-01-01T00:00:{version:02}Z")}]},
+    })))
+}
+
+#[test]
+fn what_only_bgp_asks_for_makes_nobody_look_at_services() {
+    let (now, mut index) = (start(), index());
+    index.feed(Kind::Pool, pool(1, "192.0.2.0/24", 1), now);
+    index.take();
+    index.feed(
+        Kind::Peer,
+        bgp_peer("rack", 2, json!({"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1"})),
+        now,
+    );
+    index.feed(Kind::Peer, bgp_peer("broken", 3, json!({"myASN": "x"})), now);
+    let (snapshot, changes) = index.take();
+    assert!(changes.configuration && !changes.everything && changes.configured.len() == 2, "{changes:?}");
+    let configuration = &snapshot.configuration;
+    assert_eq!((configuration.peers.len(), configuration.faults.len(), configuration.pools.len()), (1, 1, 1));
+    // An edit that breaks it leaves it in force; that it goes does not.
+    index.feed(Kind::Peer, bgp_peer("rack", 4, json!({"myASN": 0, "peerASN": 64513, "peerAddress": "192.0.2.1"})), now);
+    let (snapshot, _) = index.take();
+    assert_eq!((snapshot.configuration.peers.len(), snapshot.configuration.faults.len()), (1, 2));
+    let id = |name: &str| Id { namespace: "m".to_owned(), name: name.to_owned() };
+    let gone = |name: &str| News::Gone(id(name), Version { uid: name.to_owned(), resource_version: "5".to_owned() });
+    index.feed(Kind::Peer, gone("rack"), now);
+    index.feed(Kind::Peer, gone("broken"), now);
+    let (snapshot, changes) = index.take();
+    assert!(snapshot.configuration.peers.is_empty() && snapshot.configuration.faults.is_empty());
+    assert!(!changes.everything);
+}
+
+#[test]
+fn heartbeats_of_nodes_cost_nothing_and_labels_only_where_somebody_selects_by_them() {
+    let (now, mut index) = (start(), index());
+    index.feed(Kind::Node, labelled_node(1, "one"), now);
+    index.take();
+    let published = Arc::clone(index.objects());
+    index.feed(Kind::Node, labelled_node(2, "one"), now);
+    assert!(!index.has_changed() && Arc::ptr_eq(&published, index.objects()), "a heartbeat");
+    index.feed(Kind::Node, labelled_node(3, "two"), now);
+    assert!(!index.stale_configuration, "no object selects nodes");
+    assert_eq!(index.objects().nodes["node-a"]["rack"], "two");
+    assert_eq!(published.nodes["node-a"]["rack"], "one", "who has it has it unchanged");
+    let selective = json!({"myASN": 1, "peerASN": 2, "peerAddress": "192.0.2.1",
+        "nodeSelectors": [{"matchLabels": {"rack": "two"}}]});
+    index.feed(Kind::Peer, bgp_peer("rack", 4, selective), now);
+    index.take();
+    index.feed(Kind::Node, labelled_node(5, "three"), now);
+    assert!(index.stale_configuration);
+    index.take();
+    index.feed(Kind::Node, labelled_node(6, "three"), now);
+    assert!(!index.has_changed());
+    assert_eq!(index.objects().set("m").peers.len(), 1);
 }

@@ -159,6 +159,8 @@ impl Index {
         self.changes.services.extend(changes.services);
         self.changes.addresses.extend(changes.addresses);
         self.changes.configured.extend(changes.configured);
+        self.changes.bgp_statuses.extend(changes.bgp_statuses);
+        self.changes.states.extend(changes.states);
     }
 
     /// The Service that a ServiceL2Status is about.
@@ -216,9 +218,10 @@ impl Index {
         let facts = self.speakers.get(node);
         let has_lease = self.liveness.nodes().any(|known| known == node);
         let speaker = (facts.is_some() || has_lease).then(|| {
-            let (evacuate, interfaces) =
-                facts.map(|facts| (facts.evacuate, facts.interfaces.clone())).unwrap_or_default();
-            Speaker { node: node.clone(), live: self.liveness.is_live(node), evacuate, interfaces }
+            let (evacuate, interfaces, refused) = facts
+                .map(|facts| (facts.evacuate, facts.interfaces.clone(), facts.refused.clone()))
+                .unwrap_or_default();
+            Speaker { node: node.clone(), live: self.liveness.is_live(node), evacuate, interfaces, refused }
         });
         if replace(&mut self.snapshot.speakers, node, speaker) {
             self.changes.topology = true;

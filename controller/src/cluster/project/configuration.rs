@@ -4,9 +4,9 @@ use arpeggio_common::api::{
     BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
     condition::{self, Conditioned},
     metallb::IPAddressPoolStatus,
-    names,
+    names, selectors,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, ObjectMeta};
 use kube::Resource as _;
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -28,18 +28,18 @@ impl Watched for Decoded<IPAddressPool> {
             available_v4: status.available_ipv4,
             available_v6: status.available_ipv6,
         });
-        let (pool, configured) = split(self);
+        let (pool, configured) = split(self, |_| &[]);
         Ok(Object::Configured(Box::new(Written::Pool(pool)), Box::new(configured), usage))
     }
 }
 
 macro_rules! watched {
-    ($($api:ident: $kind:ident, $written:ident;)*) => {$(
+    ($($api:ident: $kind:ident, $written:ident, $nodes:expr;)*) => {$(
         impl Watched for Decoded<$api> {
             const KIND: Kind = Kind::$kind;
 
             fn project(self) -> Result<Object, String> {
-                let (object, configured) = split(self);
+                let (object, configured) = split(self, $nodes);
                 Ok(Object::Configured(Box::new(Written::$written(object)), Box::new(configured), None))
             }
         }
@@ -47,22 +47,23 @@ macro_rules! watched {
 }
 
 watched! {
-    L2Advertisement: L2Advertisement, L2;
-    BGPAdvertisement: BgpAdvertisement, Bgp;
-    BGPPeer: Peer, Peer;
-    Community: Community, Community;
-    BFDProfile: BfdProfile, BfdProfile;
+    L2Advertisement: L2Advertisement, L2, |_| &[];
+    BGPAdvertisement: BgpAdvertisement, Bgp, |it| &it.spec.node_selectors;
+    BGPPeer: Peer, Peer, |it| &it.spec.node_selectors;
+    Community: Community, Community, |_| &[];
+    BFDProfile: BfdProfile, BfdProfile, |_| &[];
 }
 
 /// The object with nothing of its status but the condition `Accepted`, from which is read which of two that exclude each other
-/// came first; and beside it who it is.
-fn split<K: Conditioned>(mut object: Decoded<K>) -> (Decoded<K>, Configured) {
+/// came first; and beside it who it is. `nodes`: which it is for.
+fn split<K: Conditioned>(mut object: Decoded<K>, nodes: fn(&K) -> &[LabelSelector]) -> (Decoded<K>, Configured) {
     let conditions = match &mut object.0 {
         Ok(object) => object.conditions().to_vec(),
         Err(broken) => broken.status.take().map(|status| conditions(&status)).unwrap_or_default(),
     };
-    let configured = configured(object.meta_mut(), &conditions);
+    let mut configured = configured(object.meta_mut(), &conditions);
     if let Ok(object) = &mut object.0 {
+        configured.nodes = selectors(nodes(object)).unwrap_or_default();
         object.say_only(only_accepted(conditions));
     }
     (object, configured)
@@ -86,6 +87,7 @@ fn configured(meta: &mut ObjectMeta, conditions: &[Condition]) -> Configured {
     };
     let others = conditions.iter().filter(|condition| condition.type_ != names::ACCEPTED);
     Configured {
+        nodes: Vec::new(),
         uid: all.uid.unwrap_or_default(),
         resource_version: all.resource_version.unwrap_or_default(),
         generation: all.generation.unwrap_or_default(),
@@ -173,7 +175,7 @@ mod tests {
             let Object::Configured(written, configured, _) = object else { panic!("{object:?}") };
             assert!(configured.accepted.unwrap().says.accepted, "{kind:?} {spec}");
             assert_eq!((configured.others.len(), Some(written.kind())), (1, kind.configured()));
-            let left = split(decoded).0.0.map(|object| object.conditions().len());
+            let left = split(decoded, |_| &[]).0.0.map(|object| object.conditions().len());
             assert!(left.is_err() || left.is_ok_and(|left| left == 1));
         }
     }

@@ -5,6 +5,7 @@ mod configuration;
 mod node;
 mod service;
 mod speaker;
+pub(crate) mod state;
 
 use std::fmt;
 
@@ -22,7 +23,8 @@ pub use self::{
     speaker::{LeaseFacts, SpeakerFacts},
 };
 use super::{
-    Configured, ConfiguredKind, L2StatusContent, Node, ObservedL2Status, PoolUsage, Service, ServiceKey, Written,
+    Configured, ConfiguredKind, L2StatusContent, Node, ObservedBgpStatus, ObservedL2Status, ObservedState, PoolUsage,
+    Service, ServiceKey, Written,
 };
 
 /// What is watched.
@@ -56,11 +58,15 @@ pub enum Kind {
     Announcement,
     /// `metallb.io/v1beta1` ServiceL2Status.
     L2Status,
+    /// `metallb.io/v1beta1` ServiceBGPStatus.
+    BgpStatus,
+    /// `metallb.io/v1beta1` ConfigurationState.
+    ConfigurationState,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Service,
         Self::EndpointSlice,
         Self::Node,
@@ -75,6 +81,8 @@ impl Kind {
         Self::Lease,
         Self::Announcement,
         Self::L2Status,
+        Self::BgpStatus,
+        Self::ConfigurationState,
     ];
 
     /// The kind as kubectl knows it: value of labels of metrics, and in logs.
@@ -94,6 +102,8 @@ impl Kind {
             Self::Lease => "Lease",
             Self::Announcement => "Announcement",
             Self::L2Status => "ServiceL2Status",
+            Self::BgpStatus => "ServiceBGPStatus",
+            Self::ConfigurationState => "ConfigurationState",
         }
     }
 
@@ -104,6 +114,8 @@ impl Kind {
             Self::Service
             | Self::Announcement
             | Self::L2Status
+            | Self::BgpStatus
+            | Self::ConfigurationState
             | Self::Pool
             | Self::L2Advertisement
             | Self::BgpAdvertisement
@@ -111,6 +123,29 @@ impl Kind {
             | Self::Community
             | Self::BfdProfile => true,
             Self::EndpointSlice | Self::Node | Self::Namespace | Self::Speaker | Self::Lease => false,
+        }
+    }
+
+    /// Whether addresses can be given and announced without it: what only BGP and reports are made of. Such a kind may be missing
+    /// from the API server, where an older installation has not got its definition, or wait for a webhook of our own.
+    pub const fn is_optional(self) -> bool {
+        match self {
+            Self::BgpAdvertisement
+            | Self::Peer
+            | Self::Community
+            | Self::BfdProfile
+            | Self::BgpStatus
+            | Self::ConfigurationState => true,
+            Self::Service
+            | Self::EndpointSlice
+            | Self::Node
+            | Self::Namespace
+            | Self::Pool
+            | Self::L2Advertisement
+            | Self::Speaker
+            | Self::Lease
+            | Self::Announcement
+            | Self::L2Status => false,
         }
     }
 
@@ -130,7 +165,9 @@ impl Kind {
             | Self::Speaker
             | Self::Lease
             | Self::Announcement
-            | Self::L2Status => return None,
+            | Self::L2Status
+            | Self::BgpStatus
+            | Self::ConfigurationState => return None,
         })
     }
 }
@@ -187,6 +224,10 @@ pub enum Object {
     Announcement(Box<AnnouncementFacts>),
     /// See [`ObservedL2Status`].
     L2Status(ObservedL2Status),
+    /// See [`ObservedBgpStatus`].
+    BgpStatus(ObservedBgpStatus),
+    /// See [`ObservedState`].
+    State(ObservedState),
 }
 
 /// What came out of an object: who it is, and its content or why that cannot be read.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use arpeggio_common::{
-    api::{Decoded, Speaker, names},
+    api::{Decoded, Speaker, condition, names},
     model::{InterfaceName, NodeName},
 };
 use ipnet::IpNet;
@@ -20,6 +20,8 @@ pub struct SpeakerFacts {
     pub evacuate: bool,
     /// Interfaces on which it can announce, with their addresses.
     pub interfaces: BTreeMap<InterfaceName, Vec<IpNet>>,
+    /// Why it does not understand every Announcement.
+    pub refused: Option<String>,
 }
 
 /// A lease, of a speaker or of the controller.
@@ -42,14 +44,17 @@ impl Watched for Decoded<Speaker> {
         let speaker = self.0.map_err(|error| error.to_string())?;
         let node = node_name(&speaker.metadata.name.unwrap_or_default())?;
         let mut interfaces = BTreeMap::new();
-        for interface in speaker.status.unwrap_or_default().interfaces {
+        let status = speaker.status.unwrap_or_default();
+        let accepted = condition::find(&status.conditions, names::ACCEPTED);
+        let refused = accepted.filter(|it| condition::holds(it) == Some(false)).map(|it| it.message.clone());
+        for interface in status.interfaces {
             if interface.attached.is_empty() {
                 continue;
             }
             let addresses = interface.addresses.iter().filter_map(|text| text.parse().ok()).collect();
             interfaces.insert(interface_name(&interface.name)?, addresses);
         }
-        Ok(Object::Speaker(SpeakerFacts { node, evacuate: speaker.spec.evacuate, interfaces }))
+        Ok(Object::Speaker(SpeakerFacts { node, evacuate: speaker.spec.evacuate, interfaces, refused }))
     }
 }
 
