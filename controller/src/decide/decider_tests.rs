@@ -193,7 +193,7 @@ fn a_standby_that_goes_is_less_urgent_than_an_owner() {
     let order: Vec<String> = run.world.candidates(&address).iter().map(ToString::to_string).collect();
     run.world.speaker(&order[2]).live = false;
     let classes = |writes: &[Write]| writes.iter().map(Write::class).collect::<Vec<_>>();
-    assert_eq!(classes(&run.settle(topology())), [Class::Standbys]);
+    assert_eq!(classes(&run.settle(topology())), [Class::Standbys, Class::Reports], "beside the order, its state");
     run.world.speaker(&order[0]).live = false;
     // Nobody has claimed yet: the order makes the other one do so.
     let writes = run.settle(topology());
