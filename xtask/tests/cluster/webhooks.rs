@@ -34,6 +34,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "a_certificate_from_elsewhere_is_served_and_nothing_written",
         a_certificate_from_elsewhere_is_served_and_nothing_written,
     ),
+    ("webhooks_may_be_served_by_replicas_of_their_own", webhooks_may_be_served_by_replicas_of_their_own),
+    (
+        "certificates_of_metallb_are_served_until_ours_are_trusted",
+        certificates_of_metallb_are_served_until_ours_are_trusted,
+    ),
     ("a_rotation_of_everything_refuses_nothing", a_rotation_of_everything_refuses_nothing),
 ];
 
@@ -290,6 +295,73 @@ fn addresses_depend_on_no_certificate(cluster: &Cluster) {
     assert_eq!(told, 1, "once: {}", lost.log());
 }
 
+fn webhooks_may_be_served_by_replicas_of_their_own(cluster: &Cluster) {
+    let bed = Bed::new(cluster);
+    // It is never waited for: it would become an endpoint of what it does not serve.
+    let _allocates = bed.installed.start_controller(cluster, 1, &["--webhook-mode=disabled"]).unwrap();
+    let _judges = bed.controller(2, &["--webhook-mode=onlywebhook"]);
+    let _guarded = cluster.guard().unwrap();
+    let told = bed.refusal(&object("IPAddressPool", "bad", NAMESPACE, &pool(&["198.18.21.0/33"])));
+    assert!(told.contains("IPAddressPool metallb-system/bad: spec.addresses[0]"), "{told}");
+    bed.apply("IPAddressPool", "home", &pool(&["198.18.20.1-198.18.20.9"])).unwrap();
+    bed.ask("web");
+    bed.address("web");
+    let holder = |lease: &str| {
+        let lease = cluster.get(&["lease", lease, "--namespace", NAMESPACE]).unwrap();
+        lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(holder("arpeggio-controller").starts_with("controller-1_"), "{}", holder("arpeggio-controller"));
+    assert!(holder("arpeggio-webhook").starts_with("controller-2_"), "{}", holder("arpeggio-webhook"));
+}
+
+/// What MetalLB's controller leaves: RSA keys in PKCS #1, of which ours can serve one but not sign with the other.
+const METALLB: &str = r#"set -e
+umask 077
+openssl genrsa -traditional -out ca.key 2048
+openssl req -x509 -new -key ca.key -days 3650 -subj /O=metallb/CN=cert -out ca.crt \
+    -addext keyUsage=critical,digitalSignature,keyCertSign
+openssl genrsa -traditional -out tls.key 2048
+openssl req -new -key tls.key -subj /CN=metallb-webhook-service.metallb-system.svc -out tls.csr
+echo subjectAltName=DNS:metallb-webhook-service.metallb-system.svc > tls.ext
+openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -extfile tls.ext -out tls.crt
+"#;
+
+fn certificates_of_metallb_are_served_until_ours_are_trusted(cluster: &Cluster) {
+    let bed = Bed::new(cluster);
+    let directory = cluster.segment().lab.directory().join("metallb");
+    std::fs::create_dir_all(&directory).unwrap();
+    let mut command = std::process::Command::new("sh");
+    command.current_dir(&directory).args(["-c", METALLB]);
+    xtask::sh::run(command).unwrap();
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap();
+    let data: serde_json::Map<String, Value> = ["ca.crt", "ca.key", "tls.crt", "tls.key"]
+        .map(|name| (name.to_owned(), Value::from(read(name))))
+        .into_iter()
+        .collect();
+    let patch = json!({ "stringData": data }).to_string();
+    cluster.kubectl(&[&["patch"], SECRET, &["--type=merge", "-p", &patch]].concat()).unwrap();
+    let theirs = (bed.secret("ca.crt"), bed.secret("tls.crt"));
+
+    let controller = bed.controller(1, &[]);
+    {
+        let _guarded = cluster.guard().unwrap();
+        assert_eq!((bed.secret("ca.crt"), bed.secret("tls.crt")), theirs, "they are used");
+        assert_ne!(bed.secret("next-ca.crt"), "", "one that can sign comes next");
+    }
+    controller.terminate().unwrap();
+    drop(controller);
+    // The same with less patience.
+    let _controller = bed.controller(1, SHORT);
+    let guarded = cluster.guard().unwrap();
+    eventually(REPLACED, "an authority of our own", || {
+        ensure!(bed.secret("ca.crt") != theirs.0 && bed.secret("tls.crt") != theirs.1, "they are still used");
+        ensure!(bed.secret("previous-ca.crt").is_empty(), "theirs is still trusted");
+        Ok(())
+    })
+    .unwrap();
+    guarded.wait_judged().unwrap();
+}
+
 fn a_certificate_from_elsewhere_is_served_and_nothing_written(cluster: &Cluster) {
     let bed = Bed::new(cluster);
     let directory = cluster.segment().lab.directory().join("certificates");
@@ -410,7 +482,7 @@ fn a_rotation_of_everything_refuses_nothing(cluster: &Cluster) {
             .unwrap();
             // An API server that is not ready yet refuses by itself.
             pause.store(true, Ordering::Relaxed);
-            cluster.api_server().terminate().unwrap();
+            cluster.api_server().kill().unwrap();
             cluster.api_server().restart().unwrap();
             cluster.wait_ready().unwrap();
             pause.store(false, Ordering::Relaxed);

@@ -123,7 +123,9 @@ impl Keeper {
         let mut stored = Stored::read(&secret);
         if !self.leads() {
             self.settled = None;
-            return self.serve(&stored);
+            self.serve(&stored)?;
+            self.say_loaded();
+            return Ok(());
         }
         let settled = self.settled.as_ref().filter(|(settled, _)| *settled == stored);
         let settled = settled.map_or(Duration::ZERO, |(_, since)| clock::now().saturating_duration_since(*since));
@@ -137,7 +139,10 @@ impl Keeper {
             stored = new;
         }
         let served = self.serve(&stored);
-        self.bundles.put(&stored.trusted()).await?;
+        let trusted = self.bundles.put(&stored.trusted()).await;
+        // Whoever waits for a controller to be ready wants to be judged then.
+        self.say_loaded();
+        trusted?;
         if self.settled.as_ref().is_none_or(|(settled, _)| *settled != stored) {
             self.settled = Some((stored, clock::now()));
         }
@@ -173,8 +178,11 @@ impl Keeper {
             self.leaf = stored.leaf.clone();
         }
         self.good = Some(stored.clone());
-        self.loaded.send_replace(true);
         Ok(())
+    }
+
+    fn say_loaded(&self) {
+        self.loaded.send_if_modified(|loaded| !std::mem::replace(loaded, self.good.is_some()));
     }
 
     fn tell(&mut self, result: Result<(), KeeperError>) {

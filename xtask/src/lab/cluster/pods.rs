@@ -22,7 +22,7 @@ impl Cluster {
     }
 
     /// Does what a user does on a cluster without internet: gives the nodes our image, then `kubectl apply -k manifests/`.
-    /// Waits until controller and speakers are ready.
+    /// Waits until controller and speakers are ready, and changes of the configuration are judged.
     ///
     /// # Errors
     /// If a manifest is refused, or a pod is not ready within two minutes; the message says what its pods wait for.
@@ -30,7 +30,8 @@ impl Cluster {
         self.import(image)?;
         self.kubectl(&["apply", "-k", &manifests::folder().to_string_lossy()])?;
         self.wait_rollout("deployment/controller")?;
-        self.wait_rollout("daemonset/speaker")
+        self.wait_rollout("daemonset/speaker")?;
+        self.wait_judged()
     }
 
     /// Waits until every pod of ours is of the newest revision and ready.

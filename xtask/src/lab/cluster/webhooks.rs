@@ -110,19 +110,14 @@ impl Cluster {
         let configuration = manifests::objects()?.into_iter().find(is_it).context("manifests/ has no webhooks")?;
         self.apply(&configuration.to_string())?;
         let guarded = Guarded { cluster: self };
-        guarded.wait_judged()?;
+        self.wait_judged()?;
         Ok(guarded)
     }
-}
 
-impl Guarded<'_> {
-    /// Waits until a controller judges, for example after the API server was restarted.
-    ///
-    /// # Errors
-    /// If nobody does within a minute.
-    pub fn wait_judged(&self) -> Result<()> {
+    /// Waits until a controller judges what is asked; the configuration of the webhooks has to be there.
+    pub(super) fn wait_judged(&self) -> Result<()> {
         // It would come from a foreign namespace: no rule of a schema says so.
-        let file = self.cluster.segment().lab.directory().join("judged.json");
+        let file = self.segment().lab.directory().join("judged.json");
         for (kind, name) in [("IPAddressPool", "judged-pool"), ("Community", "judged-community")] {
             let object = json!({
                 "apiVersion": "metallb.io/v1beta1",
@@ -132,7 +127,7 @@ impl Guarded<'_> {
             });
             std::fs::write(&file, object.to_string()).with_context(|| format!("write {}", file.display()))?;
             let create = ["create", "--dry-run=server", "--validate=false", "-f", &file.to_string_lossy()];
-            eventually(ASKED, "a controller to judge", || match self.cluster.kubectl(&create) {
+            eventually(ASKED, "a controller to judge", || match self.kubectl(&create) {
                 Ok(_) => bail!("the {kind} was taken unasked"),
                 Err(error) => {
                     let told = format!("{error:#}");
@@ -142,6 +137,16 @@ impl Guarded<'_> {
             })?;
         }
         Ok(())
+    }
+}
+
+impl Guarded<'_> {
+    /// Waits until a controller judges, for example after the API server was restarted.
+    ///
+    /// # Errors
+    /// If nobody does within a minute.
+    pub fn wait_judged(&self) -> Result<()> {
+        self.cluster.wait_judged()
     }
 }
 
