@@ -1,3 +1,5 @@
+//! Flags: defaults, MetalLB's own command lines, and values that cannot be.
+
 use clap::CommandFactory as _;
 
 use super::*;

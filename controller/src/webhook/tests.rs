@@ -1,3 +1,5 @@
+//! Reviews and conversions, right, wrong and random.
+
 use std::sync::Arc;
 
 use arpeggio_common::api::{

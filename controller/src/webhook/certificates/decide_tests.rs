@@ -1,3 +1,5 @@
+//! Each state of the certificates and its step.
+
 use super::*;
 
 const DAY: i64 = 86_400;

@@ -182,7 +182,9 @@ impl Keeper {
     }
 
     fn say_loaded(&self) {
-        self.loaded.send_if_modified(|loaded| !std::mem::replace(loaded, self.good.is_some()));
+        if self.good.is_some() {
+            self.loaded.send_replace(true);
+        }
     }
 
     fn tell(&mut self, result: Result<(), KeeperError>) {

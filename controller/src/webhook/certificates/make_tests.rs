@@ -1,3 +1,5 @@
+//! Certificates that are made, read again.
+
 use super::*;
 use crate::webhook::certificates::{decide::step, facts::facts};
 
