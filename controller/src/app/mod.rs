@@ -97,9 +97,7 @@ pub async fn run(config: Config) -> Result<()> {
     background.abort_all();
     stop.notify_one();
     let ended = shut_down(controller, election.elector, config.times.request()).await;
-    if let Some(webhooks) = webhooks {
-        webhooks.end().await;
-    }
+    webhooks::end(webhooks).await;
     ended
 }
 

@@ -74,13 +74,14 @@ impl Webhooks {
     pub(super) fn loaded(&self) -> watch::Receiver<bool> {
         self.loaded.clone()
     }
+}
 
-    /// Ends the server once it has answered what it was asked.
-    pub(super) async fn end(self) {
-        self.handle.graceful_shutdown(Some(END));
-        // It is aborted with the process if it takes longer.
-        let _ended = timeout(END, self.server).await;
-    }
+/// Ends the server, if there is one, once it has answered what it was asked.
+pub(super) async fn end(webhooks: Option<Webhooks>) {
+    let Some(webhooks) = webhooks else { return };
+    webhooks.handle.graceful_shutdown(Some(END));
+    // It is aborted with the process if it takes longer.
+    let _ended = timeout(END, webhooks.server).await;
 }
 
 /// A port that is taken is no reason to give up: addresses do not depend on it.

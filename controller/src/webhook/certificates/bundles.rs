@@ -40,39 +40,40 @@ impl Bundles {
         Self { configurations: Api::all(client.clone()), definitions: Api::all(client.clone()) }
     }
 
-    /// Writes the bundle (PEM) where another one is. What is not there needs none: webhooks may be left out of an installation.
+    /// Writes the bundle (PEM) where another one is, and says whether that was anywhere. What is not there needs none: webhooks may be
+    /// left out of an installation.
     ///
     /// # Errors
     /// If a place cannot be read or written, the other one being written nevertheless.
-    pub async fn put(&self, bundle: &str) -> Result<(), BundleError> {
+    pub async fn put(&self, bundle: &str) -> Result<bool, BundleError> {
         let one = self.configure(bundle).await;
         let other = self.define(bundle).await;
-        one.and(other)
+        Ok(one? | other?)
     }
 
-    async fn configure(&self, bundle: &str) -> Result<(), BundleError> {
+    async fn configure(&self, bundle: &str) -> Result<bool, BundleError> {
         let failed = |verb| {
             move |source| BundleError { verb, what: "validatingwebhookconfiguration", name: CONFIGURATION, source }
         };
         let Some(found) = self.configurations.get_opt(CONFIGURATION).await.map_err(failed("get"))? else {
-            return Ok(());
+            return Ok(false);
         };
-        let Some(patch) = configuration_patch(&found, bundle) else { return Ok(()) };
+        let Some(patch) = configuration_patch(&found, bundle) else { return Ok(false) };
         let patch = Patch::Strategic(patch);
         self.configurations.patch(CONFIGURATION, &PatchParams::default(), &patch).await.map_err(failed("patch"))?;
         info!(configuration = CONFIGURATION, "wrote whom the API server is to trust");
-        Ok(())
+        Ok(true)
     }
 
-    async fn define(&self, bundle: &str) -> Result<(), BundleError> {
+    async fn define(&self, bundle: &str) -> Result<bool, BundleError> {
         let failed =
             |verb| move |source| BundleError { verb, what: "customresourcedefinition", name: DEFINITION, source };
-        let Some(found) = self.definitions.get_opt(DEFINITION).await.map_err(failed("get"))? else { return Ok(()) };
-        let Some(patch) = definition_patch(&found, bundle) else { return Ok(()) };
+        let Some(found) = self.definitions.get_opt(DEFINITION).await.map_err(failed("get"))? else { return Ok(false) };
+        let Some(patch) = definition_patch(&found, bundle) else { return Ok(false) };
         let patch = Patch::Merge(patch);
         self.definitions.patch(DEFINITION, &PatchParams::default(), &patch).await.map_err(failed("patch"))?;
         info!(definition = DEFINITION, "wrote whom the API server is to trust");
-        Ok(())
+        Ok(true)
     }
 }
 

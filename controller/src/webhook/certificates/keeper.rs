@@ -142,8 +142,9 @@ impl Keeper {
         let trusted = self.bundles.put(&stored.trusted()).await;
         // Whoever waits for a controller to be ready wants to be judged then.
         self.say_loaded();
-        trusted?;
-        if self.settled.as_ref().is_none_or(|(settled, _)| *settled != stored) {
+        // A bundle that had to be put right was not in place meanwhile.
+        let was_wrong = trusted?;
+        if was_wrong || self.settled.as_ref().is_none_or(|(settled, _)| *settled != stored) {
             self.settled = Some((stored, clock::now()));
         }
         served

@@ -14,7 +14,7 @@ use super::{
 
 /// A certificate that could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("make {what} for the webhooks; if it goes on, delete the content of the Secret to begin anew")]
+#[error("make {what} for the webhooks; if it goes on, empty the Secret and restart the controllers")]
 pub struct MakeError {
     what: &'static str,
     source: rcgen::Error,
