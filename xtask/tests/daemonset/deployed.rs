@@ -142,17 +142,25 @@ fn the_manifests_make_pods_that_answer(cluster: &Cluster) {
     cluster.delete(&service("first")).unwrap();
 }
 
-/// `kubectl auth can-i --list`, without what everybody may: `(resource, names, verbs)`.
+/// `kubectl auth can-i --list`, without what everybody may, right by right.
 fn rights(cluster: &Cluster, account: &str, namespace: &str) -> BTreeSet<String> {
     let user = format!("--as=system:serviceaccount:{NAMESPACE}:{account}");
     let list = cluster.kubectl(&["auth", "can-i", "--list", "--no-headers", &user, "--namespace", namespace]).unwrap();
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let everybody = |line: &String| line.starts_with('[') || line.starts_with("selfsubject");
-    list.lines().map(words).filter(|line| !everybody(line)).collect()
+    list.lines().map(words).filter(|line| !everybody(line)).flat_map(|line| each(&line)).collect()
 }
 
 fn lines(text: &str) -> BTreeSet<String> {
-    text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).flat_map(each).collect()
+}
+
+/// Each right of `resource [paths] [names] [verbs]`, however rules divide or unite them: `verb resource name`.
+fn each(line: &str) -> Vec<String> {
+    let parts: Vec<&str> = line.split('[').map(|part| part.trim().trim_end_matches(']')).collect();
+    let [resource, "", names, verbs] = parts[..] else { panic!("not a line of rights: {line}") };
+    let names = if names.is_empty() { vec!["*"] } else { names.split(' ').collect() };
+    verbs.split(' ').flat_map(|verb| names.iter().map(move |name| format!("{verb} {resource} {name}"))).collect()
 }
 
 const CONTROLLER_ANYWHERE: &str = "
