@@ -20,6 +20,8 @@ mod e2e;
 mod expiry;
 #[path = "cluster/harness.rs"]
 mod harness;
+#[path = "cluster/kinds/mod.rs"]
+mod kinds;
 #[path = "cluster/lab.rs"]
 mod lab;
 #[path = "cluster/outage.rs"]
@@ -28,6 +30,8 @@ mod outage;
 mod rivals;
 #[path = "cluster/speaker.rs"]
 mod speaker;
+#[path = "cluster/takeover.rs"]
+mod takeover;
 #[path = "cluster/webhooks.rs"]
 mod webhooks;
 
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
     let scenarios = [
         lab::SCENARIOS,
         crds::SCENARIOS,
+        kinds::SCENARIOS,
+        takeover::SCENARIOS,
         configuration::SCENARIOS,
         controller::SCENARIOS,
         webhooks::SCENARIOS,
