@@ -60,7 +60,9 @@ pub(super) fn ask(cluster: &Cluster, asks: &[&Ask]) -> Result<Vec<Reply>> {
             let code = head.split_whitespace().nth(1).context("no status line")?.parse()?;
             let body = serde_json::from_str(&body).with_context(|| format!("no JSON: {body}"))?;
             ensure!(code != 401, "the token is refused: {body}");
-            let warnings = head.lines().filter(|line| line.to_lowercase().starts_with("warning:")).map(str::to_owned);
+            // `warning: 299 - "with \"quotes\" in it"`
+            let warnings = head.lines().filter(|line| line.to_lowercase().starts_with("warning:"));
+            let warnings = warnings.map(|line| line.replace("\\\"", "\""));
             Ok(Reply { code, body, warnings: warnings.collect() })
         })
         .collect()

@@ -77,7 +77,7 @@ spec: {myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.254, bfdProfile: used}
 
 pub(super) fn point_42_a_bfd_profile_in_use_cannot_be_deleted(cluster: &Cluster) {
     let bed = Bed::new(cluster);
-    cluster.apply(PEER).unwrap();
+    bed.make(PEER);
     let path = format!("/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/bfdprofiles/used?dryRun=All");
     let delete = Ask { method: "DELETE", path, body: Value::Null };
     let words = &["is used by BGPPeer metallb-system/tor", "take it out of spec.bfdProfile there before you delete it"];

@@ -83,6 +83,13 @@ impl<'a> Bed<'a> {
     }
 }
 
+impl Bed<'_> {
+    /// Makes what has to be there. The API server may still hold a connection to a controller of the scenario before.
+    fn make(&self, text: &str) {
+        eventually(SOON, "a controller to admit what has to be there", || self.cluster.apply(text)).unwrap();
+    }
+}
+
 impl Drop for Bed<'_> {
     fn drop(&mut self) {
         // Peers first: what they use can go then.
@@ -136,7 +143,7 @@ impl Table {
     fn play(&self, cluster: &Cluster) {
         let bed = Bed::new(cluster);
         if !self.there.is_empty() {
-            cluster.apply(self.there).unwrap();
+            bed.make(self.there);
         }
         let mut wanted: Vec<(&str, Ask, Wanted)> = Vec::new();
         for (why, text, filled) in self.accepts {
@@ -237,10 +244,14 @@ fn point_41_foreign_namespaces_are_refused_for_every_kind(cluster: &Cluster) {
             "metadata": { "name": "foreign", "namespace": "default" }, "spec": spec }),
     })
     .collect();
-    for (asked, reply) in asks.iter().zip(ask(bed.cluster, &asks.iter().collect::<Vec<_>>()).unwrap()) {
-        let words = &["metadata.namespace \"default\"", "create the object in namespace metallb-system"];
-        Wanted::Refused(words).judge(&reply).with_context(|| asked.body.to_string()).unwrap();
-    }
+    eventually(SOON, "every foreign object to be refused", || {
+        for (asked, reply) in asks.iter().zip(ask(bed.cluster, &asks.iter().collect::<Vec<_>>())?) {
+            let words = &["metadata.namespace \"default\"", "create the object in namespace metallb-system"];
+            Wanted::Refused(words).judge(&reply).with_context(|| asked.body.to_string())?;
+        }
+        Ok(())
+    })
+    .unwrap();
 }
 
 fn samples_are_admitted_by_the_webhooks(cluster: &Cluster) {
@@ -248,7 +259,8 @@ fn samples_are_admitted_by_the_webhooks(cluster: &Cluster) {
     for entry in std::fs::read_dir(xtask::manifests::folder().join("samples")).unwrap() {
         let sample = entry.unwrap().path();
         let file = sample.to_string_lossy();
-        cluster.kubectl(&["apply", "--validate=strict", "-f", &file]).unwrap();
+        eventually(SOON, "a sample to be admitted", || cluster.kubectl(&["apply", "--validate=strict", "-f", &file]))
+            .unwrap();
         // Samples are alternatives: some use the same addresses.
         cluster.kubectl(&["delete", "-f", &file]).unwrap();
     }
