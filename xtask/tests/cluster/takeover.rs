@@ -357,9 +357,9 @@ fn left((kind, name, labels): &(&str, &str, &str)) -> String {
 fn what_the_readme_deletes_is_metallbs_and_nothing_else(cluster: &Cluster) {
     cluster.install().unwrap();
     clear(cluster);
-    apply_ours(cluster);
     cluster.apply(&definitions(true)).unwrap();
     eventually(SOON, "objects to be stored", || cluster.apply(&list(&objects()[..1]))).unwrap();
+    apply_ours(cluster);
     cluster.apply(&LEFT.iter().map(left).collect::<Vec<_>>().join("---\n")).unwrap();
     let run = |section: &str| {
         let commands = told(section);
