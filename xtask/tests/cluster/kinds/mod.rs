@@ -261,8 +261,9 @@ fn samples_are_admitted_by_the_webhooks(cluster: &Cluster) {
         let file = sample.to_string_lossy();
         eventually(SOON, "a sample to be admitted", || cluster.kubectl(&["apply", "--validate=strict", "-f", &file]))
             .unwrap();
-        // Samples are alternatives: some use the same addresses.
-        cluster.kubectl(&["delete", "-f", &file]).unwrap();
+        // Samples are alternatives: some use the same addresses. A profile goes once the peers that use it are gone.
+        let delete = ["delete", "--ignore-not-found", "-f", &file];
+        eventually(SOON, "a sample to go", || cluster.kubectl(&delete)).unwrap();
     }
     drop(bed);
 }
