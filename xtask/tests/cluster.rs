@@ -30,6 +30,8 @@ mod outage;
 mod rivals;
 #[path = "cluster/speaker.rs"]
 mod speaker;
+#[path = "cluster/states.rs"]
+mod states;
 #[path = "cluster/takeover.rs"]
 mod takeover;
 #[path = "cluster/webhooks.rs"]
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         kinds::SCENARIOS,
         takeover::SCENARIOS,
         configuration::SCENARIOS,
+        states::SCENARIOS,
         controller::SCENARIOS,
         webhooks::SCENARIOS,
         speaker::SCENARIOS,
