@@ -458,8 +458,16 @@ fn continue_with(asked: &mut usize) -> Option<String> {
 
 /// Whether the API server itself did not answer; a webhook that does not is told otherwise.
 fn is_away(told: &str) -> bool {
-    let away =
-        ["connection refused", "connection reset", "EOF", "apiserver not ready", "Forbidden", "ServiceUnavailable"];
+    let away = [
+        "connection refused",
+        // As kubectl puts it.
+        "was refused - did you specify the right host or port",
+        "connection reset",
+        "EOF",
+        "apiserver not ready",
+        "Forbidden",
+        "ServiceUnavailable",
+    ];
     !told.contains("webhook") && away.iter().any(|words| told.contains(words))
 }
 
