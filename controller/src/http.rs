@@ -1,7 +1,8 @@
 //! What can be asked over HTTP: `/metrics` on one port, `/healthz`, `/livez` and `/readyz` on another.
 //!
 //! Alive: the process answers, and its one loop with it. Ready: every watch has had its first list, so the controller knows the
-//! cluster and can lead, and there is a certificate for the webhooks, if they are served. A standby is ready too: else a rolling update would wait for a leader that waits for the update.
+//! cluster and can lead, and there is a certificate for the webhooks, if they are served. A standby is ready too: else a rolling
+//! update would wait for a leader that waits for the update.
 
 use std::{net::SocketAddr, sync::Arc};
 

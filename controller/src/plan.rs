@@ -25,7 +25,7 @@ pub use self::write::{
 };
 use crate::{
     cluster::{
-        Acceptance, AnnouncementContent, Configured, ConfiguredKind, ConfiguredName, L2StatusContent,
+        Acceptance, AnnouncementContent, ConfigurationKind, Configured, ConfiguredName, L2StatusContent,
         ObservedAnnouncement, PoolUsage, Refusal, Service, Snapshot,
     },
     decide::{AcceptanceWish, Decision, Notice, ServiceWish},
@@ -210,7 +210,7 @@ impl Plan {
 fn usage(object: &ConfiguredName, snapshot: &Snapshot, decision: &Decision, with_condition: bool) -> Option<PoolUsage> {
     let before = snapshot.pool_usage.get(&object.name);
     match decision.pools.get(&object.name) {
-        _ if object.kind != ConfiguredKind::Pool => None,
+        _ if object.kind != ConfigurationKind::Pool => None,
         Some(usage) => (before != Some(usage)).then_some(*usage),
         None => (with_condition && before.is_none()).then(PoolUsage::default),
     }

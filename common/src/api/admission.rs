@@ -20,7 +20,7 @@ pub enum Operation {
 }
 
 /// The kinds of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConfigurationKind {
     /// `IPAddressPool`
     Pool,

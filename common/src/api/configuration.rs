@@ -11,36 +11,20 @@ use super::{
     contend::{Contender, contenders},
     decoded::object_name,
     names,
-    set::Set,
     validate::address,
 };
-use crate::model::{self, Claim, Configuration, Fault, ObjectName, Pool, overlaps};
+use crate::model::{self, Claim, Fault, ObjectName, Pool, overlaps};
 
 /// What a remedy ends with, where an object stays in force in an older form.
 pub(super) const STAYS: &str = "; until then it stays in force as it was";
 
-/// What of these objects is in force. What breaks a rule is told in [`Configuration::faults`] and left out, and nothing else is:
-/// an advertisement may name pools that are missing. Objects outside `namespace` are at fault.
-///
-/// `before` is what the last call returned; at the start, the default. An object that an edit broke stays in force as it was
-/// there, as in MetalLB (behaviour 3.5), so that a slip of the pen takes no addresses away. One that is deleted goes.
-///
-/// Of two pools that overlap, one whose addresses are in force already keeps them. Without `before` nobody knows who that is but
-/// the status: one that says `Accepted` of the present generation is in force as it is written; and one that says the contrary is
-/// not, whatever `before` says, which may be what somebody who followed without deciding made of the same edits. Else the older
-/// one keeps them, by the time of its creation and then by name, even if it is itself left out because of a third: whoever is in
-/// force never has to go because another object went. The other one is at fault as a whole.
-pub fn assemble<'a>(
-    namespace: &str,
-    pools: impl IntoIterator<Item = &'a Decoded<IPAddressPool>>,
-    l2: impl IntoIterator<Item = &'a Decoded<L2Advertisement>>,
-    before: &Configuration,
-) -> Configuration {
-    let set = Set { namespace, pools: pools.into_iter().collect(), l2: l2.into_iter().collect(), ..Set::default() };
-    set.assemble(before)
-}
-
 /// The pools in force.
+///
+/// Of two that overlap, one whose addresses are in force already keeps them. Without `before` nobody knows who that is but the
+/// status: one that says `Accepted` of the present generation is in force as it is written; and one that says the contrary is not,
+/// whatever `before` says, which may be what somebody who followed without deciding made of the same edits. Else the older one keeps
+/// them, by the time of its creation and then by name, even if it is itself left out because of a third: whoever is in force never
+/// has to go because another object went. The other one is at fault as a whole.
 pub(super) fn pools_in_force(
     namespace: &str,
     pools: &[&Decoded<IPAddressPool>],

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{super::set::Set, *};
+use crate::model::Configuration;
 
 const NAMESPACE: &str = "metallb-system";
 
@@ -27,6 +28,16 @@ fn object<K: Resource<DynamicType = ()> + serde::de::DeserializeOwned>(
 
 fn advertisement(name: &str, spec: &Value) -> Decoded<L2Advertisement> {
     object(name, 0, NAMESPACE, spec)
+}
+
+fn assemble(
+    namespace: &str,
+    pools: &[Decoded<IPAddressPool>],
+    l2: &[Decoded<L2Advertisement>],
+    before: &Configuration,
+) -> Configuration {
+    let (pools, l2) = (pools.iter().collect(), l2.iter().collect());
+    Set { namespace, pools, l2, ..Set::default() }.assemble(before)
 }
 
 fn fresh(pools: &[Decoded<IPAddressPool>]) -> Configuration {

@@ -84,8 +84,8 @@ where
 /// What comes into force. `conflicts(form, held, holder)` says what is wrong with a form because of one that is held already.
 ///
 /// What is in force already and is not changed holds its place. Then come the changed ones and the new ones: first those whose
-/// status says that they were in force as written, then the older ones by the time of creation and then by name. One that may not come into force as written stays as it was; then the rest is measured
-/// again, with that.
+/// status says that they were in force as written, then the older ones by the time of creation and then by name. One that may not
+/// come into force as written stays as it was; then the rest is measured again, with that.
 pub(super) fn contend<T, F>(
     mut contenders: Vec<Contender<'_, T>>,
     conflicts: F,

@@ -16,7 +16,7 @@ use crate::{
     causes::with_causes,
     clock,
     cluster::{
-        Changes, ConfiguredKind, Objects, Snapshot,
+        Changes, ConfigurationKind, Objects, Snapshot,
         index::{Index, News},
         project::{Kind, Object},
         watch::Told,
@@ -137,7 +137,7 @@ impl Controller {
 
     /// Whoever stands by does so too.
     fn publish(&self) {
-        let kinds = ConfiguredKind::ALL.into_iter().map(ConfiguredKind::kind).chain([Kind::Node]);
+        let kinds = ConfigurationKind::ALL.into_iter().map(Kind::from).chain([Kind::Node]);
         let now = self.index.objects();
         let is_news = |before: &Option<Arc<Objects>>| !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, now));
         if is_news(&self.objects.borrow()) && self.listed.know(kinds) {

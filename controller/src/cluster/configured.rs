@@ -2,73 +2,31 @@
 
 use std::fmt;
 
-use arpeggio_common::model::Selector;
-
-use super::project::Kind;
-
-/// Kinds whose objects are the configuration, and whose status says whether they are in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ConfiguredKind {
-    /// `metallb.io/v1beta1` IPAddressPool.
-    Pool,
-    /// `metallb.io/v1beta1` L2Advertisement.
-    L2Advertisement,
-    /// `metallb.io/v1beta1` BGPAdvertisement.
-    BgpAdvertisement,
-    /// `metallb.io/v1beta2` BGPPeer.
-    Peer,
-    /// `metallb.io/v1beta1` Community.
-    Community,
-    /// `metallb.io/v1beta1` BFDProfile.
-    BfdProfile,
-}
-
-impl ConfiguredKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Pool, Self::L2Advertisement, Self::BgpAdvertisement, Self::Peer, Self::Community, Self::BfdProfile];
-
-    /// The kind among all that are watched.
-    pub const fn kind(self) -> Kind {
-        match self {
-            Self::Pool => Kind::Pool,
-            Self::L2Advertisement => Kind::L2Advertisement,
-            Self::BgpAdvertisement => Kind::BgpAdvertisement,
-            Self::Peer => Kind::Peer,
-            Self::Community => Kind::Community,
-            Self::BfdProfile => Kind::BfdProfile,
-        }
-    }
-
-    /// The kind as kubectl and faults name it.
-    pub const fn name(self) -> &'static str {
-        self.kind().name()
-    }
-}
+use arpeggio_common::{api::admission::ConfigurationKind, model::Selector};
 
 /// Which object of the configuration; all of them are in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConfiguredName {
     /// Its kind.
-    pub kind: ConfiguredKind,
+    pub kind: ConfigurationKind,
     /// Its name.
     pub name: String,
 }
 
 impl ConfiguredName {
     /// An object.
-    pub fn new(kind: ConfiguredKind, name: &str) -> Self {
+    pub fn new(kind: ConfigurationKind, name: &str) -> Self {
         Self { kind, name: name.to_owned() }
     }
 
     /// A pool.
     pub fn pool(name: &str) -> Self {
-        Self { kind: ConfiguredKind::Pool, name: name.to_owned() }
+        Self { kind: ConfigurationKind::Pool, name: name.to_owned() }
     }
 
     /// A layer-2 advertisement.
     pub fn l2(name: &str) -> Self {
-        Self { kind: ConfiguredKind::L2Advertisement, name: name.to_owned() }
+        Self { kind: ConfigurationKind::L2Advertisement, name: name.to_owned() }
     }
 }
 

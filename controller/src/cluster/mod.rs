@@ -9,7 +9,8 @@ mod state;
 pub mod watch;
 mod written;
 
-pub use configured::{Acceptance, AcceptedCondition, Configured, ConfiguredKind, ConfiguredName};
+pub use arpeggio_common::api::admission::ConfigurationKind;
+pub use configured::{Acceptance, AcceptedCondition, Configured, ConfiguredName};
 pub use objects::{
     AnnouncementContent, Endpoints, Family, FamilyPolicy, L2StatusContent, Node, ObservedAnnouncement,
     ObservedL2Status, PoolUsage, Port, Protocol, Refusal, Requests, Service, ServiceKey, Speaker,

@@ -8,7 +8,7 @@ use arpeggio_common::{
     model::{Labels, NodeName},
 };
 
-use super::{ConfiguredKind, project::Id};
+use super::{ConfigurationKind, project::Id};
 
 /// Objects of one kind.
 pub type Those<K> = Arc<BTreeMap<Id, Arc<Decoded<K>>>>;
@@ -33,14 +33,14 @@ pub enum Written {
 
 impl Written {
     /// Its kind.
-    pub const fn kind(&self) -> ConfiguredKind {
+    pub const fn kind(&self) -> ConfigurationKind {
         match self {
-            Self::Pool(_) => ConfiguredKind::Pool,
-            Self::L2(_) => ConfiguredKind::L2Advertisement,
-            Self::Bgp(_) => ConfiguredKind::BgpAdvertisement,
-            Self::Peer(_) => ConfiguredKind::Peer,
-            Self::Community(_) => ConfiguredKind::Community,
-            Self::BfdProfile(_) => ConfiguredKind::BfdProfile,
+            Self::Pool(_) => ConfigurationKind::Pool,
+            Self::L2(_) => ConfigurationKind::L2Advertisement,
+            Self::Bgp(_) => ConfigurationKind::BgpAdvertisement,
+            Self::Peer(_) => ConfigurationKind::Peer,
+            Self::Community(_) => ConfigurationKind::Community,
+            Self::BfdProfile(_) => ConfigurationKind::BfdProfile,
         }
     }
 }
@@ -93,15 +93,15 @@ impl Objects {
     }
 
     /// An object is gone. Whether it was there.
-    pub(super) fn remove(this: &mut Arc<Self>, kind: ConfiguredKind, id: &Id) -> bool {
+    pub(super) fn remove(this: &mut Arc<Self>, kind: ConfigurationKind, id: &Id) -> bool {
         let all = Arc::make_mut(this);
         match kind {
-            ConfiguredKind::Pool => remove(&mut all.pools, id),
-            ConfiguredKind::L2Advertisement => remove(&mut all.l2, id),
-            ConfiguredKind::BgpAdvertisement => remove(&mut all.bgp, id),
-            ConfiguredKind::Peer => remove(&mut all.peers, id),
-            ConfiguredKind::Community => remove(&mut all.communities, id),
-            ConfiguredKind::BfdProfile => remove(&mut all.bfd_profiles, id),
+            ConfigurationKind::Pool => remove(&mut all.pools, id),
+            ConfigurationKind::L2Advertisement => remove(&mut all.l2, id),
+            ConfigurationKind::BgpAdvertisement => remove(&mut all.bgp, id),
+            ConfigurationKind::Peer => remove(&mut all.peers, id),
+            ConfigurationKind::Community => remove(&mut all.communities, id),
+            ConfigurationKind::BfdProfile => remove(&mut all.bfd_profiles, id),
         }
     }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::{
     api::names::{INVALID, PENDING, VALID},
-    model::{Configuration, Fault, ObjectName},
+    model::{Configuration, Fault},
 };
 
 use super::types::{AcceptanceWish, Notice, NoticeKind};
-use crate::cluster::{Acceptance, Changes, Configured, ConfiguredKind, ConfiguredName, Snapshot};
+use crate::cluster::{Acceptance, Changes, ConfigurationKind, Configured, ConfiguredName, Snapshot};
 
 /// Reason of the event when an object is not in force as written.
 const REFUSED: &str = "ConfigurationRefused";
@@ -37,19 +37,14 @@ pub(super) fn look(snapshot: &Snapshot, objects: BTreeSet<ConfiguredName>) -> BT
     for fault in wrong.iter().chain(pending) {
         faults.entry((fault.object.kind, &fault.object.name)).or_default().push(fault);
     }
-    let waits: BTreeSet<&ObjectName> = pending.iter().map(|fault| &fault.object).collect();
-    let broken: BTreeSet<&ObjectName> = wrong.iter().map(|fault| &fault.object).collect();
+    let broken: BTreeSet<(&str, &str)> = wrong.iter().map(|fault| (fault.object.kind, &*fault.object.name)).collect();
     let wish = |object: ConfiguredName| {
         let there = snapshot.configured.get(&object)?;
-        let faults = faults.get(&(object.kind.name(), object.name.as_str()));
-        let says = faults.map_or_else(accepted, |faults| {
-            let only_waits =
-                faults.iter().all(|fault| waits.contains(&fault.object) && !broken.contains(&fault.object));
-            Acceptance {
-                accepted: false,
-                reason: if only_waits { PENDING } else { INVALID }.to_owned(),
-                message: message(&object, faults, &snapshot.configuration),
-            }
+        let key = (object.kind.name(), object.name.as_str());
+        let says = faults.get(&key).map_or_else(accepted, |faults| Acceptance {
+            accepted: false,
+            reason: if broken.contains(&key) { INVALID } else { PENDING }.to_owned(),
+            message: message(&object, faults, &snapshot.configuration),
         });
         let notices = notice(there, &says).into_iter().collect();
         Some((object, AcceptanceWish { says, notices }))
@@ -76,19 +71,21 @@ fn message(object: &ConfiguredName, faults: &[&Fault], configuration: &Configura
 fn instead(object: &ConfiguredName, configuration: &Configuration) -> Option<&'static str> {
     let name = &object.name;
     let (is_in_force, instead) = match object.kind {
-        ConfiguredKind::Pool => (
+        ConfigurationKind::Pool => (
             configuration.pools.contains_key(name),
             "no Service is given an address of it, and those that have one already keep it",
         ),
-        ConfiguredKind::L2Advertisement => {
+        ConfigurationKind::L2Advertisement => {
             (configuration.l2.contains_key(name), "nothing new is announced by it, and what is announced already stays")
         }
-        ConfiguredKind::BgpAdvertisement => (configuration.bgp.contains_key(name), "nothing is announced by it"),
-        ConfiguredKind::Peer => (configuration.peers.contains_key(name), "nothing is announced to it"),
-        ConfiguredKind::Community => {
+        ConfigurationKind::BgpAdvertisement => (configuration.bgp.contains_key(name), "nothing is announced by it"),
+        ConfigurationKind::Peer => (configuration.peers.contains_key(name), "nothing is announced to it"),
+        ConfigurationKind::Community => {
             (configuration.communities.contains_key(name), "advertisements that use its names wait for them")
         }
-        ConfiguredKind::BfdProfile => (configuration.bfd_profiles.contains_key(name), "peers that name it wait for it"),
+        ConfigurationKind::BfdProfile => {
+            (configuration.bfd_profiles.contains_key(name), "peers that name it wait for it")
+        }
     };
     (!is_in_force).then_some(instead)
 }

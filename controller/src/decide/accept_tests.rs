@@ -223,7 +223,7 @@ fn who_is_gone_is_told_nothing() {
 
 #[test]
 fn every_kind_says_whether_it_is_in_force_or_waits() {
-    for kind in ConfiguredKind::ALL {
+    for kind in ConfigurationKind::ALL {
         let mut run = Run::new(World::new(&["a"]));
         let object = ConfiguredName::new(kind, "new");
         run.world.edit(&object);

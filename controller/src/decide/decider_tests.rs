@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     cluster::{
-        ConfiguredKind, ConfiguredName, L2StatusContent, ObservedBgpStatus, ObservedL2Status, PoolUsage, StateOf,
+        ConfigurationKind, ConfiguredName, L2StatusContent, ObservedBgpStatus, ObservedL2Status, PoolUsage, StateOf,
     },
     decide::fixture::{World, fault, has, ip, key, node, pool},
     names,
@@ -404,7 +404,7 @@ impl Run {
                 Changes { everything: true, configured: BTreeSet::from([object]), ..Changes::default() }
             }
             Happening::Route(kind, what, number) => {
-                let object = ConfiguredName::new(ConfiguredKind::ALL[usize::from(kind) + 2], "bgp");
+                let object = ConfiguredName::new(ConfigurationKind::ALL[usize::from(kind) + 2], "bgp");
                 world.edit(&object).nodes = vec![has("name", named(number))];
                 let Configuration { faults, pending, .. } = &mut world.configuration;
                 let list = [&mut *faults, &mut *pending];

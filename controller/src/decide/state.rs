@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arpeggio_common::model::{Fault, Labels, NodeName, any_or_empty};
 
 use super::accept;
-use crate::cluster::{Changes, ConfiguredKind, ConfiguredName, Snapshot, Soundness, Speaker, StateContent, StateOf};
+use crate::cluster::{Changes, ConfigurationKind, ConfiguredName, Snapshot, Soundness, Speaker, StateContent, StateOf};
 
 /// What these states should say; `None`: must not be there.
 pub(super) fn look(snapshot: &Snapshot, changes: &Changes) -> BTreeMap<StateOf, Option<StateContent>> {
@@ -46,7 +46,7 @@ struct Trouble<'a> {
 
 impl<'a> Trouble<'a> {
     fn new(snapshot: &'a Snapshot, fault: &'a Fault) -> Self {
-        let kind = ConfiguredKind::ALL.into_iter().find(|kind| kind.name() == fault.object.kind);
+        let kind = ConfigurationKind::named(fault.object.kind);
         let object = kind.and_then(|kind| snapshot.configured.get(&ConfiguredName::new(kind, &fault.object.name)));
         Self { fault, nodes: object.map_or(&[], |object| &object.nodes) }
     }

@@ -58,7 +58,7 @@ fn a_sound_configuration_is_said_once_for_the_controller_and_each_node() {
 fn metallb_43_bad_configuration_is_told_per_node_and_cleared_on_repair() {
     let mut world = World::new(&NODES);
     settle(&mut world, Changes::everything());
-    let peer = ConfiguredName::new(ConfiguredKind::Peer, "rack");
+    let peer = ConfiguredName::new(ConfigurationKind::Peer, "rack");
     world.edit(&peer).nodes = vec![has("name", "b")];
     world.configuration.faults = vec![fault("BGPPeer", "rack")];
     settle(&mut world, configuration());
@@ -85,7 +85,7 @@ fn metallb_43_bad_configuration_is_told_per_node_and_cleared_on_repair() {
 fn what_only_waits_is_told_by_the_nodes_that_wait() {
     let mut world = World::new(&NODES);
     world.configuration.pending = vec![fault("BGPAdvertisement", "far")];
-    world.edit(&ConfiguredName::new(ConfiguredKind::BgpAdvertisement, "far")).nodes = vec![has("name", "a")];
+    world.edit(&ConfiguredName::new(ConfigurationKind::BgpAdvertisement, "far")).nodes = vec![has("name", "a")];
     settle(&mut world, Changes::everything());
     let soundness = |of: &StateOf| says(&world, of).0;
     assert_eq!(soundness(&StateOf::Controller), Soundness::Valid);
@@ -96,7 +96,7 @@ fn what_only_waits_is_told_by_the_nodes_that_wait() {
 fn a_node_counts_as_what_its_labels_are_now() {
     let mut world = World::new(&NODES);
     world.configuration.faults = vec![fault("BGPPeer", "rack")];
-    world.edit(&ConfiguredName::new(ConfiguredKind::Peer, "rack")).nodes = vec![has("name", "b")];
+    world.edit(&ConfiguredName::new(ConfigurationKind::Peer, "rack")).nodes = vec![has("name", "b")];
     settle(&mut world, Changes::everything());
     world.node("b").labels.clear();
     settle(&mut world, Changes { topology: true, ..Changes::default() });

@@ -4,18 +4,10 @@ use arpeggio_common::api::conversion::convert;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Reply;
+use super::{Reply, request};
 
 const VERSION: &str = "apiextensions.k8s.io/v1";
 const KIND: &str = "ConversionReview";
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Review {
-    api_version: String,
-    kind: String,
-    request: Request,
-}
 
 #[derive(Deserialize)]
 struct Request {
@@ -29,15 +21,10 @@ struct Request {
 /// Answers with all objects in their order, or with a failure that names the first that cannot be converted. It needs to know
 /// nothing of the cluster, so it answers before the first lists, which may need it themselves.
 pub fn answer(body: &[u8]) -> Reply {
-    let review: Review = match serde_json::from_slice(body) {
-        Ok(review) => review,
-        Err(error) => return Reply::refused(400, format!("this is no {KIND}: {error}")),
+    let Request { uid, desired, objects } = match request(body, VERSION, KIND) {
+        Ok(request) => request,
+        Err(refused) => return refused,
     };
-    if (review.api_version.as_str(), review.kind.as_str()) != (VERSION, KIND) {
-        let told = format!("{} {:?} cannot be answered; ask with {VERSION} {KIND}", review.kind, review.api_version);
-        return Reply::refused(400, told);
-    }
-    let Request { uid, desired, objects } = review.request;
     let mut converted = Vec::with_capacity(objects.len());
     for object in objects {
         let name = name(&object);

@@ -16,6 +16,7 @@ use arpeggio_common::{
     api::admission::{Change, ConfigurationKind},
     model::Fault,
 };
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use self::certificates::decide::Lifetimes;
@@ -74,6 +75,32 @@ impl Reply {
     fn refused(status: u16, text: impl Into<String>) -> Self {
         Self { status, body: Value::String(text.into()) }
     }
+}
+
+/// What the API server sends: a request in an envelope that says what it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<R> {
+    api_version: String,
+    kind: String,
+    request: R,
+}
+
+/// The request in a body that has to be `kind` of `version`.
+///
+/// # Errors
+/// A reply of status 400 if it is anything else.
+fn request<R: DeserializeOwned>(body: &[u8], version: &str, kind: &str) -> Result<R, Reply> {
+    let envelope: Envelope<R> = match serde_json::from_slice(body) {
+        Ok(envelope) => envelope,
+        Err(error) => return Err(Reply::refused(400, format!("this is no {kind}: {error}"))),
+    };
+    if (envelope.api_version.as_str(), envelope.kind.as_str()) != (version, kind) {
+        let told =
+            format!("{} {:?} cannot be answered; ask with {version} {kind}", envelope.kind, envelope.api_version);
+        return Err(Reply::refused(400, told));
+    }
+    Ok(envelope.request)
 }
 
 /// Where a kind is judged, as in MetalLB (behaviour 3.3).

@@ -7,20 +7,12 @@ use arpeggio_common::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Judge, Reply};
+use super::{Judge, Reply, request};
 
 const VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
 /// The group of every kind that is judged here.
 const GROUP: &str = "metallb.io";
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Review {
-    api_version: String,
-    kind: String,
-    request: Request,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,15 +39,10 @@ struct GroupKind {
 /// A request that makes no sense gets a status of 400, one that comes before the objects are known 503: the `failurePolicy` of the
 /// webhook says what becomes of the change then.
 pub fn answer(kind: ConfigurationKind, body: &[u8], judge: &Judge) -> Reply {
-    let review: Review = match serde_json::from_slice(body) {
-        Ok(review) => review,
-        Err(error) => return Reply::refused(400, format!("this is no {KIND}: {error}")),
+    let request: Request = match request(body, VERSION, KIND) {
+        Ok(request) => request,
+        Err(refused) => return refused,
     };
-    if (review.api_version.as_str(), review.kind.as_str()) != (VERSION, KIND) {
-        let told = format!("{} {:?} cannot be answered; ask with {VERSION} {KIND}", review.kind, review.api_version);
-        return Reply::refused(400, told);
-    }
-    let request = review.request;
     if (request.kind.group.as_str(), request.kind.kind.as_str()) != (GROUP, kind.name()) {
         let told = format!(
             "{} of group {:?} is not judged here; this is the path of {} of {GROUP}",

@@ -34,7 +34,7 @@ use self::{requests::Teller, restraint::Restraint};
 use crate::{
     FIELD_MANAGER, clock,
     cluster::{
-        ConfiguredKind, StateOf,
+        ConfigurationKind, StateOf,
         project::{Entry, Id, Kind, Watched},
     },
     leader::Term,
@@ -269,12 +269,12 @@ impl Sender {
                 deleted(api.delete(&id.name, &delete_params(resource_version)).await.map(drop), Kind::Announcement, id)
             }
             Write::Configured(status) => match status.object.kind {
-                ConfiguredKind::Pool => self.patch_configured::<Decoded<IPAddressPool>>(status).await,
-                ConfiguredKind::L2Advertisement => self.patch_configured::<Decoded<L2Advertisement>>(status).await,
-                ConfiguredKind::BgpAdvertisement => self.patch_configured::<Decoded<BGPAdvertisement>>(status).await,
-                ConfiguredKind::Peer => self.patch_configured::<Decoded<BGPPeer>>(status).await,
-                ConfiguredKind::Community => self.patch_configured::<Decoded<Community>>(status).await,
-                ConfiguredKind::BfdProfile => self.patch_configured::<Decoded<BFDProfile>>(status).await,
+                ConfigurationKind::Pool => self.patch_configured::<Decoded<IPAddressPool>>(status).await,
+                ConfigurationKind::L2Advertisement => self.patch_configured::<Decoded<L2Advertisement>>(status).await,
+                ConfigurationKind::BgpAdvertisement => self.patch_configured::<Decoded<BGPAdvertisement>>(status).await,
+                ConfigurationKind::Peer => self.patch_configured::<Decoded<BGPPeer>>(status).await,
+                ConfigurationKind::Community => self.patch_configured::<Decoded<Community>>(status).await,
+                ConfigurationKind::BfdProfile => self.patch_configured::<Decoded<BFDProfile>>(status).await,
             },
             Write::L2Status { name, content, resource_version } => {
                 let api: Api<ServiceL2Status> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -286,24 +286,17 @@ impl Sender {
                 Ok(Answer::There(Kind::L2Status, api.patch_status(name, &patch, &body).await?.entry()))
             }
             Write::DeleteL2Status { name, resource_version } => {
-                let api: Api<Decoded<ServiceL2Status>> = Api::namespaced(self.client.clone(), &self.namespace);
-                let id = Id { namespace: self.namespace.clone(), name: name.clone() };
-                deleted(api.delete(name, &delete_params(resource_version)).await.map(drop), Kind::L2Status, id)
+                self.delete::<Decoded<ServiceL2Status>>(name, resource_version).await
             }
             Write::DeleteBgpStatus { name, resource_version } => {
-                let api: Api<Decoded<ServiceBGPStatus>> = Api::namespaced(self.client.clone(), &self.namespace);
-                let id = Id { namespace: self.namespace.clone(), name: name.clone() };
-                deleted(api.delete(name, &delete_params(resource_version)).await.map(drop), Kind::BgpStatus, id)
+                self.delete::<Decoded<ServiceBGPStatus>>(name, resource_version).await
             }
             Write::State { of, content, since, resource_version } => {
                 let body = state_patch(of, content, since.as_deref(), &now());
                 self.write_state(of, body, resource_version.as_deref()).await
             }
             Write::DeleteState { of, resource_version } => {
-                let api: Api<Decoded<ConfigurationState>> = Api::namespaced(self.client.clone(), &self.namespace);
-                let id = Id { namespace: self.namespace.clone(), name: of.name() };
-                let done = api.delete(&id.name, &delete_params(resource_version)).await;
-                deleted(done.map(drop), Kind::ConfigurationState, id)
+                self.delete::<Decoded<ConfigurationState>>(&of.name(), resource_version).await
             }
             Write::Event { about, uid, notice } => {
                 let teller = Teller { instance: &self.instance, unique: fastrand::u64(..), now: clock::wall() };
@@ -316,7 +309,7 @@ impl Sender {
         }
     }
 
-    /// The object, then its labels where they are not as they should be, then its status.
+    /// The object, then its status, then its labels where they are not as they should be.
     async fn write_state(&self, of: &StateOf, body: Value, version: Option<&str>) -> kube::Result<Answer> {
         let api: Api<Decoded<ConfigurationState>> = Api::namespaced(self.client.clone(), &self.namespace);
         if version.is_none() {
@@ -335,6 +328,16 @@ impl Sender {
         let body = serde_json::json!({"metadata": {"labels": labels}});
         let labelled = api.patch(&of.name(), &patch, &Patch::Merge(body)).await?;
         Ok(Answer::There(Kind::ConfigurationState, labelled.entry()))
+    }
+
+    /// An object of a kind that is in our namespace.
+    async fn delete<K>(&self, name: &str, version: &str) -> kube::Result<Answer>
+    where
+        K: Watched + Resource<Scope = NamespaceResourceScope>,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
+        let id = Id { namespace: self.namespace.clone(), name: name.to_owned() };
+        deleted(api.delete(name, &delete_params(version)).await.map(drop), K::KIND, id)
     }
 
     async fn patch_configured<K>(&self, status: &ConfiguredStatus) -> kube::Result<Answer>

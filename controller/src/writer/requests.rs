@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::{
-        Acceptance, AnnouncementContent, ConfiguredKind, L2StatusContent, StateContent, StateOf,
+        Acceptance, AnnouncementContent, ConfigurationKind, L2StatusContent, StateContent, StateOf,
         project::{ALLOCATED, ANNOUNCED, state::result},
     },
     decide::{Notice, NoticeKind},
@@ -231,12 +231,12 @@ fn reference(about: &Subject, uid: &str, namespace: &str) -> ObjectReference {
         Subject::Service(key) => (Service::API_VERSION, Service::KIND, &*key.namespace, &*key.name),
         Subject::Configured(object) => {
             let api_version = match object.kind {
-                ConfiguredKind::Pool => IPAddressPool::API_VERSION,
-                ConfiguredKind::L2Advertisement => L2Advertisement::API_VERSION,
-                ConfiguredKind::BgpAdvertisement => BGPAdvertisement::API_VERSION,
-                ConfiguredKind::Peer => BGPPeer::API_VERSION,
-                ConfiguredKind::Community => Community::API_VERSION,
-                ConfiguredKind::BfdProfile => BFDProfile::API_VERSION,
+                ConfigurationKind::Pool => IPAddressPool::API_VERSION,
+                ConfigurationKind::L2Advertisement => L2Advertisement::API_VERSION,
+                ConfigurationKind::BgpAdvertisement => BGPAdvertisement::API_VERSION,
+                ConfigurationKind::Peer => BGPPeer::API_VERSION,
+                ConfigurationKind::Community => Community::API_VERSION,
+                ConfigurationKind::BfdProfile => BFDProfile::API_VERSION,
             };
             (api_version, object.kind.name(), namespace, &*object.name)
         }

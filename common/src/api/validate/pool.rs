@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl IPAddressPool {
-    /// The pool, if it keeps every rule that concerns it alone; [`crate::api::configuration::assemble`] compares pools with
+    /// The pool, if it keeps every rule that concerns it alone; [`crate::api::set::Set::assemble`] compares pools with
     /// each other.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Changes, Endpoints, Index, ServiceKey, replace};
 use crate::cluster::{
-    Configured, ConfiguredKind, ConfiguredName, Objects, ObservedBgpStatus, ObservedL2Status, ObservedState, PoolUsage,
-    Service, StateOf,
+    ConfigurationKind, Configured, ConfiguredName, Objects, ObservedBgpStatus, ObservedL2Status, ObservedState,
+    PoolUsage, Service, StateOf,
     project::{AnnouncementFacts, Id, Kind, LeaseFacts, Object, Slice},
 };
 
@@ -27,7 +27,7 @@ impl Index {
             }
             Object::Configured(written, configured, usage) => {
                 let kind = written.kind();
-                if kind == ConfiguredKind::Pool {
+                if kind == ConfigurationKind::Pool {
                     self.set_usage(id, usage);
                 }
                 self.set_configured(ConfiguredName::new(kind, &id.name), Some(*configured));
@@ -105,8 +105,8 @@ impl Index {
         }
     }
 
-    fn forget_configured(&mut self, kind: ConfiguredKind, id: &Id) {
-        if kind == ConfiguredKind::Pool {
+    fn forget_configured(&mut self, kind: ConfigurationKind, id: &Id) {
+        if kind == ConfigurationKind::Pool {
             self.set_usage(id, None);
         }
         self.set_configured(ConfiguredName::new(kind, &id.name), None);

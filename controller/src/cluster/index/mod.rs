@@ -18,7 +18,7 @@ use arpeggio_common::model::{Configuration, Fault, L2Advertisement, NodeName, Po
 
 use self::{ledger::Ledger, liveness::Liveness};
 use super::{
-    Changes, ConfiguredKind, Endpoints, Objects, ServiceKey, Settings, Snapshot, Speaker,
+    Changes, ConfigurationKind, Endpoints, Objects, ServiceKey, Settings, Snapshot, Speaker,
     project::{Entry, Id, Kind, SpeakerFacts, Version},
 };
 
@@ -231,7 +231,7 @@ impl Index {
 
 /// What of a configuration is asked for when addresses are given away and announced at layer 2. What BGP has beside is not.
 fn is_for_services(all: &Configuration) -> (&BTreeMap<String, Pool>, &BTreeMap<String, L2Advertisement>, Vec<&Fault>) {
-    let kinds = [ConfiguredKind::Pool, ConfiguredKind::L2Advertisement].map(ConfiguredKind::name);
+    let kinds = [ConfigurationKind::Pool, ConfigurationKind::L2Advertisement].map(ConfigurationKind::name);
     (&all.pools, &all.l2, all.faults.iter().filter(|fault| kinds.contains(&fault.object.kind)).collect())
 }
 

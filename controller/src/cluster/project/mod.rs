@@ -23,8 +23,8 @@ pub use self::{
     speaker::{LeaseFacts, SpeakerFacts},
 };
 use super::{
-    Configured, ConfiguredKind, L2StatusContent, Node, ObservedBgpStatus, ObservedL2Status, ObservedState, PoolUsage,
-    Service, ServiceKey, Written,
+    ConfigurationKind, Configured, L2StatusContent, Node, ObservedBgpStatus, ObservedL2Status, ObservedState,
+    PoolUsage, Service, ServiceKey, Written,
 };
 
 /// What is watched.
@@ -150,14 +150,14 @@ impl Kind {
     }
 
     /// The kind of configuration that it is; `None`: it is none.
-    pub const fn configured(self) -> Option<ConfiguredKind> {
+    pub const fn configured(self) -> Option<ConfigurationKind> {
         Some(match self {
-            Self::Pool => ConfiguredKind::Pool,
-            Self::L2Advertisement => ConfiguredKind::L2Advertisement,
-            Self::BgpAdvertisement => ConfiguredKind::BgpAdvertisement,
-            Self::Peer => ConfiguredKind::Peer,
-            Self::Community => ConfiguredKind::Community,
-            Self::BfdProfile => ConfiguredKind::BfdProfile,
+            Self::Pool => ConfigurationKind::Pool,
+            Self::L2Advertisement => ConfigurationKind::L2Advertisement,
+            Self::BgpAdvertisement => ConfigurationKind::BgpAdvertisement,
+            Self::Peer => ConfigurationKind::Peer,
+            Self::Community => ConfigurationKind::Community,
+            Self::BfdProfile => ConfigurationKind::BfdProfile,
             Self::Service
             | Self::EndpointSlice
             | Self::Node
@@ -169,6 +169,19 @@ impl Kind {
             | Self::BgpStatus
             | Self::ConfigurationState => return None,
         })
+    }
+}
+
+impl From<ConfigurationKind> for Kind {
+    fn from(kind: ConfigurationKind) -> Self {
+        match kind {
+            ConfigurationKind::Pool => Self::Pool,
+            ConfigurationKind::L2Advertisement => Self::L2Advertisement,
+            ConfigurationKind::BgpAdvertisement => Self::BgpAdvertisement,
+            ConfigurationKind::Peer => Self::Peer,
+            ConfigurationKind::Community => Self::Community,
+            ConfigurationKind::BfdProfile => Self::BfdProfile,
+        }
     }
 }
 

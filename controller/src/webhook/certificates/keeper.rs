@@ -85,7 +85,7 @@ impl Keeper {
         Self {
             secrets: Api::namespaced(client.clone(), namespace),
             bundles: Bundles::new(client),
-            names: vec![format!("{name}.cluster.local"), name].into_iter().rev().collect(),
+            names: vec![name.clone(), format!("{name}.cluster.local")],
             own,
             term,
             served,

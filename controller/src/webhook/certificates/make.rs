@@ -64,7 +64,7 @@ fn authority(order: &Order<'_>) -> Result<Pair, MakeError> {
     parameters.distinguished_name.push(DnType::OrganizationName, "arpeggio");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign];
-    span(&mut parameters, order.now, order.now.saturating_add(seconds(order.lifetimes.authority)), failed)?;
+    span(&mut parameters, order.now, order.lifetimes.authority, failed)?;
     let key = KeyPair::generate().map_err(failed)?;
     let certificate = parameters.self_signed(&key).map_err(failed)?;
     Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
@@ -79,27 +79,25 @@ fn leaf(ca: &Pair, order: &Order<'_>) -> Result<Pair, MakeError> {
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     parameters.use_authority_key_identifier_extension = true;
-    span(&mut parameters, order.now, order.now.saturating_add(seconds(order.lifetimes.leaf)), failed)?;
+    span(&mut parameters, order.now, order.lifetimes.leaf, failed)?;
     let key = KeyPair::generate().map_err(failed)?;
     let certificate = parameters.signed_by(&key, &issuer).map_err(failed)?;
     Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
 }
 
+/// Says from when to when it is valid.
 fn span(
     parameters: &mut CertificateParams,
     now: i64,
-    ends: i64,
+    lasts: Duration,
     failed: impl Fn(rcgen::Error) -> MakeError,
 ) -> Result<(), MakeError> {
     let moment =
         |seconds| OffsetDateTime::from_unix_timestamp(seconds).map_err(|_out_of_range| failed(rcgen::Error::Time));
     parameters.not_before = moment(now - BACKDATED)?;
-    parameters.not_after = moment(ends)?;
+    let lasts = i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX);
+    parameters.not_after = moment(now.saturating_add(lasts))?;
     Ok(())
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
