@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use xtask::lab::{
     Asker, Node, clients,
     cluster::{Cluster, Controller, Endpoint, NAMESPACE, Requests, Speaker, audit},
@@ -72,7 +72,7 @@ impl<'a> Bed<'a> {
             clients::expect_only(client, address, &self.node(owner).mac)?;
             let statuses = self.cluster.get(&["servicel2statuses", "--namespace", NAMESPACE])?;
             let statuses = statuses["items"].as_array().context("no list")?;
-            let named = |status: &&serde_json::Value| status["status"]["node"] == owner;
+            let named = |status: &&Value| status["status"]["node"] == owner;
             ensure!(statuses.iter().any(|status| named(&status)), "no ServiceL2Status names {owner}: {statuses:?}");
             Ok(owner)
         })
@@ -102,12 +102,7 @@ impl<'a> Bed<'a> {
 
     /// The one address of such a Service.
     pub(crate) fn address(&self, service: &str) -> IpAddr {
-        eventually(SOON, "an address", || {
-            let object = self.cluster.get(&["service", service])?;
-            let address = object["status"]["loadBalancer"]["ingress"][0]["ip"].as_str().context("no address")?;
-            Ok(address.parse()?)
-        })
-        .unwrap()
+        eventually(SOON, "an address", || address(self.cluster, service)).unwrap()
     }
 
     /// What controllers and speakers have written or tried to, in the order of the answers; without leases.
@@ -143,6 +138,20 @@ impl<'a> Bed<'a> {
     pub(crate) fn asker(&self, addresses: &[IpAddr]) -> Asker {
         Asker::start(&self.cluster.segment().lab, &self.cluster.segment().client, addresses, ASKED).unwrap()
     }
+}
+
+/// The first address of a Service.
+pub(crate) fn address(cluster: &Cluster, service: &str) -> Result<IpAddr> {
+    let object = cluster.get(&["service", service])?;
+    let address = object["status"]["loadBalancer"]["ingress"][0]["ip"].as_str();
+    Ok(address.with_context(|| format!("{service} has no address: {}", object["status"]))?.parse()?)
+}
+
+/// An object of the configuration, in the version that is stored.
+pub(crate) fn configured(kind: &str, name: &str, namespace: &str, spec: &Value) -> String {
+    let version = if kind == "BGPPeer" { "metallb.io/v1beta2" } else { "metallb.io/v1beta1" };
+    let metadata = json!({ "name": name, "namespace": namespace });
+    json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec }).to_string()
 }
 
 impl Drop for Bed<'_> {

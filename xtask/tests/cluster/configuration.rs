@@ -10,12 +10,13 @@ use xtask::lab::{
     eventually,
 };
 
-use super::harness::Scenario;
+use super::{
+    bed::{CONTROLLER, address, configured},
+    harness::Scenario,
+};
 
 /// Limit for what takes a second, with room for a busy machine.
 const SOON: Duration = Duration::from_secs(60);
-/// Who the controller is to the API server.
-const USER: &str = "system:serviceaccount:metallb-system:controller";
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     (
@@ -54,9 +55,7 @@ impl<'a> Bed<'a> {
     }
 
     fn apply(&self, kind: &str, name: &str, spec: &Value) -> Result<()> {
-        let metadata = json!({ "name": name, "namespace": NAMESPACE });
-        let object = json!({ "apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": metadata, "spec": spec });
-        self.cluster.apply(&object.to_string())
+        self.cluster.apply(&configured(kind, name, NAMESPACE, spec))
     }
 
     /// The condition `Accepted` of an object, if it is about what the object says now.
@@ -114,18 +113,13 @@ impl<'a> Bed<'a> {
     }
 
     fn address(&self, service: &str) -> String {
-        eventually(SOON, &format!("an address for {service}"), || {
-            let object = self.cluster.get(&["service", service])?;
-            let address = object["status"]["loadBalancer"]["ingress"][0]["ip"].as_str().map(str::to_owned);
-            address.ok_or_else(|| anyhow::anyhow!("{}", object["status"]))
-        })
-        .unwrap()
+        eventually(SOON, &format!("an address for {service}"), || address(self.cluster, service)).unwrap().to_string()
     }
 
     /// Writes of the controller to the status of an object so far.
     fn writes(&self, name: &str) -> usize {
         let ours = |request: &&audit::Request| {
-            request.user == USER && request.name == name && request.verb == "patch" && request.code < 400
+            request.user == CONTROLLER && request.name == name && request.verb == "patch" && request.code < 400
         };
         self.cluster.requests().unwrap().iter().filter(ours).count()
     }

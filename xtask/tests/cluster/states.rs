@@ -10,12 +10,13 @@ use xtask::lab::{
     eventually,
 };
 
-use super::harness::Scenario;
+use super::{
+    bed::{CONTROLLER, configured},
+    harness::Scenario,
+};
 
 /// Limit for what takes a second, with room for a busy machine.
 const SOON: Duration = Duration::from_secs(90);
-/// Who the controller is to the API server.
-const USER: &str = "system:serviceaccount:metallb-system:controller";
 /// The kinds of the configuration.
 const KINDS: &str = "ipaddresspools,l2advertisements,bgpadvertisements,bgppeers,communities,bfdprofiles";
 /// What is reported.
@@ -59,10 +60,7 @@ impl<'a> Bed<'a> {
     }
 
     fn apply(&self, kind: &str, name: &str, spec: &Value) -> Result<()> {
-        let version = if kind == "BGPPeer" { "v1beta2" } else { "v1beta1" };
-        let metadata = json!({ "name": name, "namespace": NAMESPACE });
-        let api = format!("metallb.io/{version}");
-        self.cluster.apply(&json!({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec}).to_string())
+        self.cluster.apply(&configured(kind, name, NAMESPACE, spec))
     }
 
     /// Reports as somebody else writes them.
@@ -131,7 +129,7 @@ impl<'a> Bed<'a> {
     /// Successful writes of the controller to a ConfigurationState so far.
     fn writes(&self, name: &str) -> usize {
         let ours = |request: &&audit::Request| {
-            request.user == USER
+            request.user == CONTROLLER
                 && request.resource.starts_with("configurationstates")
                 && (request.verb == "create" || (request.verb == "patch" && request.name == name))
                 && request.code < 400

@@ -13,7 +13,10 @@ use xtask::lab::{
     eventually,
 };
 
-use super::harness::Scenario;
+use super::{
+    bed::{address, configured},
+    harness::Scenario,
+};
 
 /// Limit for what takes a second, with room for a busy machine.
 const SOON: Duration = Duration::from_secs(60);
@@ -68,7 +71,7 @@ impl<'a> Bed<'a> {
     }
 
     fn apply(&self, kind: &str, name: &str, spec: &Value) -> Result<()> {
-        self.cluster.apply(&object(kind, name, NAMESPACE, spec))
+        self.cluster.apply(&configured(kind, name, NAMESPACE, spec))
     }
 
     /// What kubectl says when the API server does not want it.
@@ -97,12 +100,7 @@ impl<'a> Bed<'a> {
     }
 
     fn address(&self, service: &str) -> String {
-        eventually(SOON, &format!("an address for {service}"), || {
-            let object = self.cluster.get(&["service", service])?;
-            let address = object["status"]["loadBalancer"]["ingress"][0]["ip"].as_str().map(str::to_owned);
-            address.ok_or_else(|| anyhow::anyhow!("{}", object["status"]))
-        })
-        .unwrap()
+        eventually(SOON, &format!("an address for {service}"), || address(self.cluster, service)).unwrap().to_string()
     }
 }
 
@@ -120,12 +118,6 @@ impl Drop for Bed<'_> {
     }
 }
 
-fn object(kind: &str, name: &str, namespace: &str, spec: &Value) -> String {
-    let version = if kind == "BGPPeer" { "metallb.io/v1beta2" } else { "metallb.io/v1beta1" };
-    let metadata = json!({ "name": name, "namespace": namespace });
-    json!({ "apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec }).to_string()
-}
-
 fn pool(addresses: &[&str]) -> Value {
     json!({ "addresses": addresses })
 }
@@ -136,18 +128,18 @@ fn a_refused_change_shows_our_sentence_in_kubectl(cluster: &Cluster) {
     let _guarded = cluster.guard().unwrap();
     bed.apply("IPAddressPool", "home", &pool(&["198.18.20.1-198.18.20.9"])).unwrap();
 
-    let told = bed.refusal(&object("IPAddressPool", "bad", NAMESPACE, &pool(&["198.18.21.9-198.18.21.1"])));
+    let told = bed.refusal(&configured("IPAddressPool", "bad", NAMESPACE, &pool(&["198.18.21.9-198.18.21.1"])));
     let sentence = "admission webhook \"ipaddresspoolvalidationwebhook.metallb.io\" denied the request: \
                     IPAddressPool metallb-system/bad: spec.addresses[0] \"198.18.21.9-198.18.21.1\" ";
     assert!(told.contains(sentence), "{told}");
-    let told = bed.refusal(&object("IPAddressPool", "two", NAMESPACE, &pool(&["198.18.20.0/24"])));
+    let told = bed.refusal(&configured("IPAddressPool", "two", NAMESPACE, &pool(&["198.18.20.0/24"])));
     assert!(told.contains("of IPAddressPool metallb-system/home"), "it overlaps: {told}");
-    let told = bed.refusal(&object("IPAddressPool", "home", NAMESPACE, &pool(&["198.18.20.0/33"])));
+    let told = bed.refusal(&configured("IPAddressPool", "home", NAMESPACE, &pool(&["198.18.20.0/33"])));
     assert!(told.contains("IPAddressPool metallb-system/home: spec.addresses[0]"), "an update: {told}");
     for kind in ["IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer", "Community", "BFDProfile"] {
         let spec = json!({ "addresses": ["198.18.22.1/32"], "communities": [], "myASN": 64500, "peerASN": 64501, "peerAddress": "192.0.2.1" });
         let file = cluster.segment().lab.directory().join("foreign.json");
-        std::fs::write(&file, object(kind, "stray", "default", &spec)).unwrap();
+        std::fs::write(&file, configured(kind, "stray", "default", &spec)).unwrap();
         let create = ["create", "--validate=false", "-f", &file.to_string_lossy()];
         let told = format!("{:#}", cluster.kubectl(&create).unwrap_err());
         assert!(told.contains("denied the request") && told.contains(&format!("{kind} default/stray")), "{told}");
@@ -170,7 +162,7 @@ fn a_refused_change_shows_our_sentence_in_kubectl(cluster: &Cluster) {
     // A warning is no refusal.
     let odd = json!({ "myASN": 64500, "peerASN": 64501, "peerAddress": "192.0.2.2", "disableMP": true });
     let file = cluster.segment().lab.directory().join("odd.json");
-    std::fs::write(&file, object("BGPPeer", "odd", NAMESPACE, &odd)).unwrap();
+    std::fs::write(&file, configured("BGPPeer", "odd", NAMESPACE, &odd)).unwrap();
     let mut command = cluster.kubectl_command(cluster.admin_kubeconfig(), &["create", "-f", &file.to_string_lossy()]);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -221,7 +213,7 @@ fn without_controllers_nobody_changes_the_configuration(cluster: &Cluster) {
     bed.ask("before");
     let address = bed.address("before");
     controller.terminate().unwrap();
-    let told = bed.refusal(&object("IPAddressPool", "more", NAMESPACE, &pool(&["198.18.21.0/24"])));
+    let told = bed.refusal(&configured("IPAddressPool", "more", NAMESPACE, &pool(&["198.18.21.0/24"])));
     assert!(told.contains("failed calling webhook \"ipaddresspoolvalidationwebhook.metallb.io\""), "{told}");
     bed.ask("after");
     assert_eq!(bed.address("before"), address, "nothing is taken away");
@@ -301,7 +293,7 @@ fn webhooks_may_be_served_by_replicas_of_their_own(cluster: &Cluster) {
     let _allocates = bed.installed.start_controller(cluster, 1, &["--webhook-mode=disabled"]).unwrap();
     let _judges = bed.controller(2, &["--webhook-mode=onlywebhook"]);
     let _guarded = cluster.guard().unwrap();
-    let told = bed.refusal(&object("IPAddressPool", "bad", NAMESPACE, &pool(&["198.18.21.0/33"])));
+    let told = bed.refusal(&configured("IPAddressPool", "bad", NAMESPACE, &pool(&["198.18.21.0/33"])));
     assert!(told.contains("IPAddressPool metallb-system/bad: spec.addresses[0]"), "{told}");
     bed.apply("IPAddressPool", "home", &pool(&["198.18.20.1-198.18.20.9"])).unwrap();
     bed.ask("web");
@@ -415,13 +407,13 @@ fn admissions(cluster: &Cluster, stop: &AtomicBool, pause: &AtomicBool) -> (usiz
     let requests = [
         (
             "good",
-            object("IPAddressPool", "asked", NAMESPACE, &pool(&["198.18.30.0/24"])),
+            configured("IPAddressPool", "asked", NAMESPACE, &pool(&["198.18.30.0/24"])),
             path("v1beta1", "ipaddresspools"),
             None,
         ),
         (
             "bad",
-            object("IPAddressPool", "asked", NAMESPACE, &pool(&["198.18.30.0/33"])),
+            configured("IPAddressPool", "asked", NAMESPACE, &pool(&["198.18.30.0/33"])),
             path("v1beta1", "ipaddresspools"),
             Some("denied the request"),
         ),

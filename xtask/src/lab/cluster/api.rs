@@ -10,8 +10,25 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::{Cluster, audit, audit::Request, credentials};
+use super::{Cluster, audit, audit::Request, credentials, install::enter};
 use crate::sh;
+
+/// kubectl in the network of the control plane.
+pub(super) struct Kubectl {
+    namespace: PathBuf,
+    program: PathBuf,
+    home: PathBuf,
+}
+
+impl Kubectl {
+    pub(super) fn command(&self, kubeconfig: &Path, arguments: &[&str]) -> Command {
+        let mut command = enter(&self.namespace, &self.program);
+        command.arg("--kubeconfig").arg(kubeconfig).args(arguments);
+        // Discovery is remembered in the lab, not at home, and no setting of the user takes part.
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &self.home);
+        command
+    }
+}
 
 impl Cluster {
     /// The administrator's kubeconfig, for programs in the control plane and on the nodes.
@@ -60,12 +77,16 @@ impl Cluster {
     /// The kubectl command itself, to be shown or run in another way.
     #[must_use]
     pub fn kubectl_command(&self, kubeconfig: &Path, arguments: &[&str]) -> Command {
-        let mut command = self.plane.namespace.command(&self.plane.kubectl);
-        command.arg("--kubeconfig").arg(kubeconfig).args(arguments);
-        // Discovery is remembered in the lab, not at home, and no setting of the user takes part.
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.segment.lab.directory());
-        command
+        self.client().command(kubeconfig, arguments)
+    }
+
+    /// What it takes to run kubectl, for whatever outlasts a borrow of the cluster.
+    pub(super) fn client(&self) -> Kubectl {
+        Kubectl {
+            namespace: self.plane.namespace.path(),
+            program: self.plane.kubectl.clone(),
+            home: self.segment.lab.directory().to_owned(),
+        }
     }
 
     /// `kubectl get … -o json`.

@@ -256,7 +256,7 @@ impl Deref for Speaker {
     }
 }
 
-fn enter(namespace: &Path, program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(super) fn enter(namespace: &Path, program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new("nsenter");
     command.arg(format!("--net={}", namespace.display())).arg("--").arg(program);
     command

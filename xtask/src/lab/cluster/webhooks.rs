@@ -3,7 +3,6 @@
 
 use std::{
     path::PathBuf,
-    process::Command,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -11,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::{Cluster, NAMESPACE, network};
+use super::{Cluster, NAMESPACE, api::Kubectl, network};
 use crate::{lab::eventually, manifests, sh, ui};
 
 /// The Service of the webhooks, as `manifests/` names it.
@@ -25,9 +24,9 @@ pub(super) struct Endpoint {
     name: String,
     file: PathBuf,
     slice: Value,
-    /// kubectl as the administrator, in the control plane's namespace.
-    kubectl: Vec<PathBuf>,
-    home: PathBuf,
+    kubectl: Kubectl,
+    /// Of the administrator.
+    kubeconfig: PathBuf,
     there: AtomicBool,
 }
 
@@ -35,7 +34,6 @@ impl Endpoint {
     /// That of the n-th replica; it is not there yet.
     pub(super) fn new(cluster: &Cluster, replica: u8) -> Self {
         let name = format!("{SERVICE}-{replica}");
-        let directory = cluster.segment().lab.directory().to_owned();
         let slice = json!({
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
@@ -54,10 +52,9 @@ impl Endpoint {
             }],
             "ports": [{"port": network::WEBHOOK_PORT, "protocol": "TCP"}],
         });
-        let inside = cluster.control_plane().path();
-        let kubectl = vec![inside, cluster.kubectl_program().to_owned(), cluster.admin_kubeconfig().to_owned()];
-        let file = directory.join(format!("{name}.json"));
-        Self { name, file, slice, kubectl, home: directory, there: AtomicBool::new(false) }
+        let file = cluster.segment().lab.directory().join(format!("{name}.json"));
+        let (kubectl, kubeconfig) = (cluster.client(), cluster.admin_kubeconfig().to_owned());
+        Self { name, file, slice, kubectl, kubeconfig, there: AtomicBool::new(false) }
     }
 
     /// From now on the API server may ask it.
@@ -86,11 +83,7 @@ impl Endpoint {
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<()> {
-        let [namespace, program, kubeconfig] = &self.kubectl[..] else { bail!("three paths make a kubectl") };
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", namespace.display())).arg("--").arg(program);
-        command.arg("--kubeconfig").arg(kubeconfig).args(["--request-timeout", "10s"]).args(arguments);
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &self.home);
+        let command = self.kubectl.command(&self.kubeconfig, &[&["--request-timeout", "10s"], arguments].concat());
         sh::run(command)
     }
 }
