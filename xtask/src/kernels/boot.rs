@@ -14,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::fetch::{self, Kernel};
+use super::fetch::Kernel;
 use crate::{lab::undo::Undo, paths, sh};
 
 /// Two network cards of the machine, joined by a wire, for tests of a real driver. They do not reach the outside.
@@ -25,6 +25,8 @@ const CARDS: &str = "-netdev hubport,id=wire0,hubid=0 -device virtio-net-pci,net
 pub struct Guest<'a> {
     /// The kernel to run it on.
     pub kernel: &'a Kernel,
+    /// The folder of the tool that boots it.
+    pub tool: &'a Path,
     /// What to run, as root; `$OUT` is a folder that outlives the guest.
     pub script: &'a str,
     /// Hard limit for all of it, in seconds.
@@ -45,9 +47,8 @@ impl Guest<'_> {
     /// Boots, runs the script, and powers off. `line` gets what the script prints, without the kernel's own messages.
     ///
     /// # Errors
-    /// If the tool cannot be had or started, or files cannot be written.
+    /// If the tool cannot be started or files cannot be written.
     pub fn run(&self, mut line: impl FnMut(&str)) -> Result<Ended> {
-        let programs = fetch::virtme()?;
         let version = &self.kernel.version;
         let place = paths::target().join("kernels").join("runs").join(version);
         if place.exists() {
@@ -58,7 +59,7 @@ impl Guest<'_> {
         let script = place.join("guest.sh");
         fs::write(&script, format!("OUT={}\nexport OUT\n{}\n", quote(&out), self.script))?;
 
-        let mut command = self.command(&programs, &out, &script);
+        let mut command = self.command(&out, &script);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -88,7 +89,7 @@ impl Guest<'_> {
         Ok(Ended { status, out, console })
     }
 
-    fn command(&self, programs: &Path, out: &Path, script: &Path) -> Command {
+    fn command(&self, out: &Path, script: &Path) -> Command {
         // One processor: with two, one boot in four died in text patching under emulation.
         let vng = format!(
             "exec vng --verbose --run {} --disable-kvm --disable-microvm --cpus 1 --memory 2G --user root \
@@ -99,7 +100,7 @@ impl Guest<'_> {
             quote(script),
         );
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths([programs.to_owned()].into_iter().chain(std::env::split_paths(&path)));
+        let path = std::env::join_paths([self.tool.to_owned()].into_iter().chain(std::env::split_paths(&path)));
         let mut command = Command::new("timeout");
         command.args(["--kill-after", "10", &self.limit.to_string()]);
         // Without a terminal the tool prints nothing.

@@ -52,8 +52,9 @@ pub struct Args {
 /// If the kernel cannot be had or the guest does not end well.
 pub fn run(args: &Args) -> Result<()> {
     let kernel = fetch::kernel(&args.series)?;
+    let tool = fetch::virtme()?;
     let script = format!("{}\necho $? > \"$OUT/code\"", args.command.join(" "));
-    let ended = Guest { kernel: &kernel, script: &script, limit: LIMIT }.run(|line| ui::say(line))?;
+    let ended = Guest { kernel: &kernel, tool: &tool, script: &script, limit: LIMIT }.run(|line| ui::say(line))?;
     let code = fs::read_to_string(ended.out.join("code"));
     let code = code.with_context(|| format!("the guest died; see {}", ended.console.display()))?;
     if code.trim() == "0" { Ok(()) } else { bail!("the command failed in the guest with exit code {}", code.trim()) }
@@ -68,12 +69,14 @@ pub fn tier(options: &Options) -> Result<Tally> {
     let programs = PROGRAMS.map(|(package, name, _)| TestProgram { package: package.into(), name: name.into() });
     let built = built_tests(&programs)?;
     let kernels = SERIES.into_iter().map(fetch::kernel).collect::<Result<Vec<_>>>()?;
+    // Before the guests start side by side: two that install it at once find each other's half-made environment.
+    let tool = fetch::virtme()?;
     let versions: Vec<&str> = kernels.iter().map(|kernel| kernel.version.as_str()).collect();
     let step = ui::Step::begin(format!("Linux {}", versions.join(" and ")));
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
-        let (built, step) = (&built, &step);
-        let run = |kernel| scope.spawn(move || on_kernel(kernel, built, options, step));
+        let (built, step, tool) = (&built, &step, tool.as_path());
+        let run = |kernel| scope.spawn(move || on_kernel(kernel, tool, built, options, step));
         let running: Vec<_> = kernels.iter().map(run).collect();
         running.into_iter().try_for_each(|guest| {
             let ended = guest.join().map_err(|_panic| anyhow!("the thread of a guest failed"))?;
@@ -84,9 +87,9 @@ pub fn tier(options: &Options) -> Result<Tally> {
     Ok(tally)
 }
 
-fn on_kernel(kernel: &Kernel, built: &[BuiltTest], options: &Options, step: &ui::Step) -> Result<Tally> {
+fn on_kernel(kernel: &Kernel, tool: &Path, built: &[BuiltTest], options: &Options, step: &ui::Step) -> Result<Tally> {
     let script = script(built, options);
-    let ended = Guest { kernel, script: &script, limit: LIMIT }.run(|line| {
+    let ended = Guest { kernel, tool, script: &script, limit: LIMIT }.run(|line| {
         step.note(line);
         step.line(format_args!("   {} | {line}", kernel.version));
     })?;
