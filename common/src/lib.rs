@@ -2,7 +2,7 @@
 //!
 //! [`abi`] is the layout of the BPF maps, [`wire`] reads and builds the frames; both are `no_std` and compile into the BPF
 //! program. [`model`] holds the validated types that decisions are made of; it needs the standard library. `api` (a feature) holds
-//! the kinds of the Kubernetes API, and is where they are validated.
+//! the kinds of the Kubernetes API, and is where they are validated; `program` (another) what the two programs do as processes.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]
@@ -13,4 +13,6 @@ pub mod abi;
 pub mod api;
 #[cfg(feature = "std")]
 pub mod model;
+#[cfg(feature = "program")]
+pub mod program;
 pub mod wire;

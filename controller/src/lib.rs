@@ -9,7 +9,6 @@
 pub mod app;
 pub mod args;
 mod backoff;
-mod causes;
 mod clock;
 pub mod cluster;
 pub mod decide;

@@ -11,8 +11,6 @@ pub mod app;
 #[cfg(feature = "agent")]
 pub mod args;
 #[cfg(feature = "agent")]
-mod causes;
-#[cfg(feature = "agent")]
 pub mod cli;
 #[cfg(feature = "agent")]
 pub mod clock;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use arpeggio_common::program::{start_log, use_one_heap};
 use arpeggio_speaker::{
     app,
     args::{self, Args, Command},
@@ -12,6 +13,7 @@ use tokio::{runtime::Builder, task::LocalSet};
 
 #[expect(clippy::print_stderr, reason = "the one place that tells why the command failed")]
 fn main() -> ExitCode {
+    use_one_heap();
     match start(Args::parse_from(args::with_command(std::env::args_os()))) {
         Ok(answer) => answer.into(),
         Err(error) => {
@@ -28,7 +30,7 @@ fn start(args: Args) -> anyhow::Result<Answer> {
     LocalSet::new().block_on(&runtime, async {
         match args.command {
             Command::Run(run) => {
-                app::init_logging(&run.log_level, run.log_format)?;
+                start_log(&run.log_level, run.log_format)?;
                 app::run(*run).await?;
                 Ok(Answer::Yes)
             }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::model::{Configuration, Fault};
+use arpeggio_common::{
+    model::{Configuration, Fault},
+    program::with_causes,
+};
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{Interval, MissedTickBehavior, interval, sleep_until},
@@ -13,7 +16,6 @@ use tracing::{debug, info, warn};
 use super::{lists::Lists, pace::Pace};
 use crate::{
     args::Config,
-    causes::with_causes,
     clock,
     cluster::{
         Changes, ConfigurationKind, Objects, Snapshot,

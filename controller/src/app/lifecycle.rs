@@ -1,12 +1,7 @@
-//! Signals, the log and the cryptography: what ties the controller to its process.
-
-use std::io::IsTerminal as _;
+//! Signals and the cryptography: what ties the controller to its process.
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-
-use crate::args::LogFormat;
 
 /// The signals that end the process.
 pub(super) struct Signals {
@@ -31,23 +26,6 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
-}
-
-/// Starts the log on standard error.
-///
-/// # Errors
-/// The filter cannot be understood.
-pub fn init_logging(filter: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| {
-        format!("--log-level {filter:?} is no filter; write error, warn, info, debug or trace, or module=level pairs")
-    })?;
-    let colour = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
-    match format {
-        LogFormat::Text => builder.with_target(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
-    Ok(())
 }
 
 /// Chooses the library behind TLS for the whole process. Whoever chose before was first; there is only one in this program.

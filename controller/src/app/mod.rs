@@ -20,7 +20,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use self::lifecycle::{init_logging, install_cryptography};
+pub use self::lifecycle::install_cryptography;
 use self::{
     controller::{Controller, Links},
     lifecycle::Signals,

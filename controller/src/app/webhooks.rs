@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::api::admission::review;
+use arpeggio_common::{api::admission::review, program::with_causes};
 use axum_server::Handle;
 use kube::Client;
 use rustls::ServerConfig;
@@ -16,7 +16,6 @@ use tracing::{error, warn};
 
 use crate::{
     args::Config,
-    causes::with_causes,
     cluster::Objects,
     http,
     leader::Term,

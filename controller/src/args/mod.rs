@@ -5,8 +5,11 @@ mod webhook;
 
 use std::{path::PathBuf, time::Duration};
 
-use arpeggio_common::api::names;
-use clap::{Parser, ValueEnum};
+use arpeggio_common::{
+    api::names,
+    program::{LogFormat, duration},
+};
+use clap::Parser;
 
 pub use self::webhook::{MinVersion, Mode, WebhookArgs};
 use crate::{cluster::Settings, leader::Times, webhook as served};
@@ -101,15 +104,6 @@ impl Ignored {
     }
 }
 
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line, as MetalLB writes them.
-    Json,
-}
-
 /// What to run with: checked, complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -127,8 +121,8 @@ pub struct Config {
     pub times: Times,
     /// Requests at the same time.
     pub connections: usize,
-    /// A filter of tracing.
-    pub log_filter: String,
+    /// A word of MetalLB's, or a filter of tracing.
+    pub log_level: String,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// Name of this pod or machine; a process adds something of its own to it.
@@ -208,28 +202,13 @@ impl Args {
             probe_port: Some(health_probe_port).filter(|port| *port != 0),
             times: Times::new(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)?,
             connections: usize::from(write_connections),
-            log_filter: match log_level.as_str() {
-                "all" => "trace".to_owned(),
-                "none" => "off".to_owned(),
-                // Every attempt that fails is an error to the library; what it means is told by whoever made it.
-                "error" | "warn" | "info" => format!("{log_level},kube_client=off,kube_runtime=off"),
-                _ => log_level,
-            },
+            log_level,
             log_format,
             instance: word(pod_name).or_else(|| word(host_name())).unwrap_or_else(|| "controller".to_owned()),
             webhooks: webhook.resolve()?,
             only_webhooks,
             ignored: ignored.given(),
         })
-    }
-}
-
-/// A time with its unit, at least a millisecond: `500ms`, `10s`, `1m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
-        Ok(_) => Err("must be at least 1ms".to_owned()),
-        Err(error) => Err(format!("{error}; write a number with its unit, like 500ms or 10s")),
     }
 }
 

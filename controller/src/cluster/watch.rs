@@ -3,7 +3,7 @@
 //! What kube's watcher does is left to it (resuming where the watch broke off, a new list when that version has expired). What
 //! is added: waiting with jitter after errors, a new list where resuming can never work again, and a new list on demand.
 
-use arpeggio_common::api::watching::is_beyond_resuming;
+use arpeggio_common::{api::watching::is_beyond_resuming, program::with_causes};
 use futures::{StreamExt as _, TryStreamExt as _};
 use kube::{
     Api,
@@ -117,7 +117,7 @@ fn news<K: Watched>(event: Event<K>) -> News {
 /// The first failure in a row is worth a line, the others are the same trouble.
 fn report<K: Watched>(error: &Error, failures: u32) {
     let kind = K::KIND.name();
-    let error = crate::causes::with_causes(error);
+    let error = with_causes(error);
     if failures == 1 {
         warn!(kind, "cannot watch, trying again until it works: {error}");
     } else {

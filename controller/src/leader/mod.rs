@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arpeggio_common::api::names;
+use arpeggio_common::{api::names, program::with_causes};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -21,7 +21,7 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 pub use self::election::{Election, Record, Step, Times, TimesFault};
-use crate::{causes::with_causes, clock};
+use crate::clock;
 
 /// Name of the lease, in the controller's namespace.
 pub const LEASE: &str = "arpeggio-controller";

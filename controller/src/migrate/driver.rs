@@ -2,6 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
+use arpeggio_common::program::with_causes;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, ResourceExt as _,
@@ -15,7 +16,7 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{Account, DEFINITIONS, Definition, Next};
-use crate::{FIELD_MANAGER, backoff::Backoff, causes::with_causes, clock, leader::Term};
+use crate::{FIELD_MANAGER, backoff::Backoff, clock, leader::Term};
 
 /// Objects read at once.
 const PAGE: u32 = 200;

@@ -4,16 +4,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::abi::{Action, Client, Event, NodeId, Outcome, Sighting, Vip};
+use arpeggio_common::{
+    abi::{Action, Client, Event, NodeId, Outcome, Sighting, Vip},
+    program::with_causes,
+};
 
 use super::{succession::Parts, user::UserSide};
 use crate::{
-    causes::with_causes,
     clock::monotonic_ns,
-    dataplane::{Applied, Attachment, Dataplane, Options, ProgramLog, Roles},
+    dataplane::{Applied, Attachment, Dataplane, Options, Place, ProgramLog, Roles},
     decide::{AttachMode, Desired},
     frames::{ResponderLive, USER_MODE_REASON},
     status::{AttachmentFacts, EntryFacts},
@@ -29,8 +32,8 @@ pub(super) struct Round {
     pub(super) changes: usize,
     /// What did not work out, in sentences; the next round tries again.
     pub(super) errors: Vec<String>,
-    /// The entries that are in force now.
-    pub(super) installed: BTreeMap<(u32, IpAddr), Vip>,
+    /// Where entries are in force now.
+    pub(super) installed: BTreeSet<Place>,
 }
 
 impl Round {
@@ -41,13 +44,18 @@ impl Round {
 
     /// The orders as far as they can be followed: with the interfaces that are served, and the places that have an entry.
     /// Anything else would call clients to a node that stays silent.
-    pub(super) fn feasible(&self, orders: &Orders) -> Orders {
-        let mut orders = orders.clone();
-        for (index, usable) in &mut orders.usable {
-            *usable &= self.serves(*index);
+    pub(super) fn feasible(&self, orders: &Arc<Orders>) -> Arc<Orders> {
+        let serves = |(index, usable): (&u32, &bool)| !usable || self.serves(*index);
+        let mut feasible = Arc::clone(orders);
+        // Nearly always everything is: then there is one copy.
+        if !(orders.usable.iter().all(serves) && orders.places.keys().all(|place| self.installed.contains(place))) {
+            let orders = Arc::make_mut(&mut feasible);
+            for (index, usable) in &mut orders.usable {
+                *usable &= self.serves(*index);
+            }
+            orders.places.retain(|place, _| self.installed.contains(place));
         }
-        orders.places.retain(|place, _| self.installed.contains_key(place));
-        orders
+        feasible
     }
 
     /// Not even a raw socket serves this interface.
@@ -62,7 +70,7 @@ impl Round {
     /// Why wanted entries are not in force.
     pub(super) fn failures(&self, desired: &Desired) -> BTreeMap<(u32, IpAddr), String> {
         let reason = || self.errors.first().cloned().unwrap_or_else(|| "the entry is not in the map".to_owned());
-        let missing = desired.vips.keys().filter(|place| !self.installed.contains_key(place));
+        let missing = desired.vips.keys().filter(|place| !self.installed.contains(place));
         missing.map(|place| (*place, reason())).collect()
     }
 }
@@ -287,7 +295,8 @@ impl From<Applied> for Round {
             ..Self::default()
         };
         round.errors = applied.errors.iter().map(|error| with_causes(error)).collect();
-        round.installed = applied.entries.into_iter().filter(|(_, vip)| vip.action().is_some()).collect();
+        let in_force = applied.entries.into_iter().filter(|(_, vip)| vip.action().is_some());
+        round.installed = in_force.map(|(place, _)| place).collect();
         round
     }
 }

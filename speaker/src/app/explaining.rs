@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use anyhow::Result;
-use arpeggio_common::{model::NodeId, wire::Mac};
+use arpeggio_common::{model::NodeId, program::with_causes, wire::Mac};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
@@ -11,7 +11,6 @@ use tokio::{
 
 use super::{agent::Agent, situation::speaker};
 use crate::{
-    causes::with_causes,
     clock::{monotonic_ns, wall_ahead_ns},
     frames::{Asking, Enquiry, EnquiryError},
     status::{ClientFacts, Evidence, Explain, Explanation, Response, WireFacts},

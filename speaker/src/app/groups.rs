@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    causes::with_causes,
-    frames::{GroupError, Groups, Membership},
-};
+use crate::frames::{GroupError, Groups, Membership};
+use arpeggio_common::program::with_causes;
 
 /// The memberships, and whether something is left to do.
 #[derive(Default)]

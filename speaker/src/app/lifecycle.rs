@@ -1,13 +1,8 @@
-//! Signals, the log and the name of the machine: what ties the agent to its process.
-
-use std::io::IsTerminal as _;
+//! Signals and the name of the machine: what ties the agent to its process.
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::model::NodeName;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-
-use crate::args::LogFormat;
 
 /// What somebody wants of the running agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,31 +42,6 @@ impl Signals {
             _ = self.hangup.recv() => Signal::Reload,
         }
     }
-}
-
-/// Starts the log on standard error.
-///
-/// # Errors
-/// The filter cannot be understood.
-pub fn init_logging(filter: &str, format: LogFormat) -> Result<()> {
-    // The words of MetalLB's --log-level.
-    let known = match filter {
-        "all" => "trace",
-        "none" => "off",
-        other => other,
-    };
-    // What the API client says by itself is said again here, once for each cause and with what follows from it.
-    let quiet = if ["error", "warn", "info"].contains(&known) { ",kube_client=off" } else { "" };
-    let filter = EnvFilter::try_new(format!("{known}{quiet}")).with_context(|| {
-        format!("--log-level {filter:?} is no filter; write error, warn, info, debug or trace, or module=level pairs")
-    })?;
-    let colour = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
-    match format {
-        LogFormat::Text => builder.with_target(false).init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
 }
 
 /// The name of this machine, if it can be the name of a node.

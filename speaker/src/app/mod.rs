@@ -16,7 +16,10 @@ mod user;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use arpeggio_common::model::NodeName;
+use arpeggio_common::{
+    model::NodeName,
+    program::{give_back_free_memory, with_causes},
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -31,13 +34,10 @@ use self::{
 };
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
-    causes::with_causes,
     status::ControlSocket,
     succession::Pace,
     world::{ClusterPaths, Defaults, LeaseTimes, Origin, SourcePaths, Sources},
 };
-
-pub use lifecycle::init_logging;
 
 /// Everything is compared and put right this often even if nothing seems to have changed: somebody may have removed an
 /// entry or a link by hand.
@@ -98,7 +98,10 @@ pub async fn run(args: RunArgs) -> Result<()> {
             },
             event = agent.backend.user_event() => agent.succession.heard(event),
             () = agent.publishing.due() => agent.publish().await,
-            _ = resync.tick() => agent.resync(),
+            _ = resync.tick() => {
+                agent.resync();
+                give_back_free_memory();
+            }
             () = std::future::ready(()), if agent.memberships.pending() => agent.join_groups(),
         }
     }

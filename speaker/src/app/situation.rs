@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::Arc,
 };
 
 use arpeggio_common::model::NodeId;
@@ -29,7 +28,7 @@ pub(super) fn situation(world: &World, decision: &Decision, round: &Round, user:
     let witnesses = witnesses(world, speakers.keys().copied());
     Situation {
         node,
-        orders: Arc::new(round.feasible(&decision.orders)),
+        orders: round.feasible(&decision.orders),
         speakers,
         witnesses,
         refresh: config.refresh,

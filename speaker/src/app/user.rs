@@ -5,11 +5,13 @@ use std::{
     net::IpAddr,
 };
 
-use arpeggio_common::abi::{Client, Event, Lease, Outcome, Sighting, Vip};
+use arpeggio_common::{
+    abi::{Client, Event, Lease, Outcome, Sighting},
+    program::with_causes,
+};
 use tokio::sync::mpsc::Receiver;
 
 use crate::{
-    causes::with_causes,
     dataplane::{Place, Roles},
     decide::Desired,
     frames::{Responder, ResponderApplied, ResponderLive},
@@ -83,9 +85,9 @@ impl UserSide {
         entries.map(|(place, (vip, stats))| (place, EntryFacts { vip, stats })).collect()
     }
 
-    /// Every entry.
-    pub(super) fn installed(&self) -> impl Iterator<Item = ((u32, IpAddr), Vip)> + '_ {
-        self.running.iter().flat_map(|(responder, _)| responder.installed()).map(|(place, vip)| (*place, *vip))
+    /// Where entries are in force.
+    pub(super) fn installed(&self) -> impl Iterator<Item = Place> + '_ {
+        self.running.iter().flat_map(|(responder, _)| responder.installed().keys()).copied()
     }
 
     /// Who else was seen with our addresses.

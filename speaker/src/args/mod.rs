@@ -11,6 +11,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use arpeggio_common::{
     abi::DEFAULT_CAPACITY,
     model::{InterfaceName, NodeName},
+    program::{LogFormat, duration},
 };
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -262,15 +263,6 @@ pub enum OnExit {
     Withdraw,
 }
 
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// Whether the kernel program explains itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProgramLog {
@@ -297,15 +289,6 @@ fn node_name(text: &str) -> Result<NodeName, String> {
 
 fn interface_name(text: &str) -> Result<InterfaceName, String> {
     InterfaceName::try_from(text).map_err(|error| error.to_string())
-}
-
-/// A time with its unit, at least a millisecond: `500ms`, `10s`, `1m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration >= Duration::from_millis(1) => Ok(duration),
-        Ok(_) => Err("must be at least 1ms".to_owned()),
-        Err(error) => Err(format!("{error}; write a number with its unit, like 500ms or 10s")),
-    }
 }
 
 #[cfg(test)]

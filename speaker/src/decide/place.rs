@@ -8,13 +8,13 @@ use std::{
 
 use arpeggio_common::{
     abi::{Action, Flags},
-    model::{Announcement, InterfaceName, NodeId},
+    model::{Announcement, InterfaceName, NodeId, NodeName},
     wire::solicited_node_group,
 };
 
 use super::{Desired, DesiredInterface, DesiredVip};
 use crate::{
-    succession::{Order, Orders},
+    succession::{Order, Orders, Place},
     world::{AttachPolicy, Config, Eligible, Link, World, eligible},
 };
 
@@ -28,7 +28,18 @@ pub struct Decision {
     /// Addresses that are ours and that no interface can carry, and why.
     pub unplaced: BTreeMap<IpAddr, String>,
     /// What this node may have, and in which order: who has it is found out on the wire.
-    pub orders: Orders,
+    pub orders: Arc<Orders>,
+}
+
+/// What becomes of the addresses. Maps are made of it at once: what is put into one in order, one by one, leaves its nodes half
+/// empty.
+#[derive(Default)]
+struct Placed<'w> {
+    vips: Vec<(Place, DesiredVip)>,
+    orders: Vec<(Place, Order)>,
+    groups: Vec<(u32, Ipv6Addr)>,
+    /// Thousands of addresses have the same candidates.
+    candidates: BTreeMap<&'w [NodeName], Arc<[NodeId]>>,
 }
 
 /// Decides for a whole world. `default_policy` is how the program is attached where the configuration says nothing.
@@ -55,17 +66,22 @@ pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
             }
         }
     }
-    decision.orders.usable =
-        decision.desired.interfaces.iter().map(|(index, interface)| (*index, interface.carrier)).collect();
-    decision.orders.pace = config.succession.pace;
-    decision.orders.evacuate = config.succession.evacuate;
+    let mut placed = Placed::default();
     for announcement in config.announcements.values() {
         let is_candidate = announcement.candidates().contains(&config.node);
-        let placed = place(announcement, is_candidate, &usable, &mut decision);
-        if is_candidate && !placed {
+        let has_place = placed.place(announcement, is_candidate, &usable, &decision.desired.interfaces);
+        if is_candidate && !has_place {
             decision.unplaced.insert(announcement.address(), why_unplaced(announcement, &usable, &decision.desired));
         }
     }
+    decision.orders = Arc::new(Orders {
+        usable: decision.desired.interfaces.iter().map(|(index, interface)| (*index, interface.carrier)).collect(),
+        places: placed.orders.into_iter().collect(),
+        pace: config.succession.pace,
+        evacuate: config.succession.evacuate,
+    });
+    decision.desired.vips = placed.vips.into_iter().collect();
+    decision.desired.groups = placed.groups.into_iter().collect();
     decision
 }
 
@@ -86,36 +102,40 @@ fn interface(
     })
 }
 
-/// Puts one address on every usable interface; tells whether it can be owned on any.
-fn place(
-    announcement: &Announcement,
-    is_candidate: bool,
-    usable: &[(u32, Eligible)],
-    Decision { desired, orders, .. }: &mut Decision,
-) -> bool {
-    let address = announcement.address();
-    let candidates: Arc<[NodeId]> = announcement.candidates().iter().map(NodeId::from).collect();
-    let mut placed = false;
-    for (index, eligible) in usable {
-        let Some(interface) = desired.interfaces.get(index) else { continue };
-        let vip = DesiredVip { mac: interface.mac, action: Action::Suppress, flags: Flags::NONE, buckets: 0 };
-        desired.vips.insert((*index, address), vip);
-        if !(announcement.covers(&interface.name) && carries(*eligible, address)) {
-            continue;
+impl<'w> Placed<'w> {
+    /// Puts one address on every usable interface; tells whether it can be owned on any.
+    fn place(
+        &mut self,
+        announcement: &'w Announcement,
+        is_candidate: bool,
+        usable: &[(u32, Eligible)],
+        interfaces: &BTreeMap<u32, DesiredInterface>,
+    ) -> bool {
+        let address = announcement.address();
+        let ids = || announcement.candidates().iter().map(NodeId::from).collect();
+        let candidates = self.candidates.entry(announcement.candidates()).or_insert_with(ids);
+        let mut placed = false;
+        for (index, eligible) in usable {
+            let Some(interface) = interfaces.get(index) else { continue };
+            let vip = DesiredVip { mac: interface.mac, action: Action::Suppress, flags: Flags::NONE, buckets: 0 };
+            self.vips.push(((*index, address), vip));
+            if !(announcement.covers(&interface.name) && carries(*eligible, address)) {
+                continue;
+            }
+            // Of others as well: a node that was taken out of an order hands over before it lets go.
+            let order = Order { candidates: Arc::clone(candidates), mode: announcement.mode() };
+            self.orders.push(((*index, address), order));
+            if !is_candidate {
+                continue;
+            }
+            // Of all candidates: who takes over must not have to wait until switches have learned a group.
+            if let IpAddr::V6(v6) = address {
+                self.groups.push((*index, Ipv6Addr::from(solicited_node_group(v6.octets()))));
+            }
+            placed = true;
         }
-        // Of others as well: a node that was taken out of an order hands over before it lets go.
-        let order = Order { candidates: Arc::clone(&candidates), mode: announcement.mode() };
-        orders.places.insert((*index, address), order);
-        if !is_candidate {
-            continue;
-        }
-        // Of all candidates: who takes over must not have to wait until switches have learned a group.
-        if let IpAddr::V6(v6) = address {
-            desired.groups.insert((*index, Ipv6Addr::from(solicited_node_group(v6.octets()))));
-        }
-        placed = true;
+        placed
     }
-    placed
 }
 
 const fn carries(eligible: Eligible, address: IpAddr) -> bool {

@@ -229,19 +229,16 @@ impl Succession {
     fn follow(&mut self, orders: Arc<Orders>) {
         let before = std::mem::replace(&mut self.orders, orders);
         let orders = Arc::clone(&self.orders);
-        let gone: Vec<_> = self.entries.keys().filter(|place| !orders.places.contains_key(place)).copied().collect();
+        let stays =
+            |place: &Place, entry: &Entry| orders.places.get(place).is_some_and(|order| order.mode == entry.order.mode);
+        let gone: Vec<_> =
+            self.entries.iter().filter(|(place, entry)| !stays(place, entry)).map(|(place, _)| *place).collect();
         for place in gone {
             self.forget(place);
         }
+        let fresh = self.begin(&orders);
         for (place, order) in &orders.places {
-            let mode = self.entries.get(place).map(|entry| entry.order.mode);
-            if mode.is_some_and(|mode| mode != order.mode) {
-                self.forget(*place);
-            }
-            let known = self.entries.contains_key(place);
-            if !known {
-                self.begin(*place, order.clone());
-            }
+            let known = fresh.binary_search(place).is_err();
             let Some(entry) = self.entries.get_mut(place) else { continue };
             let rank_before = exclusive::rank(&entry.order.candidates, self.me);
             let first = exclusive::rank(&order.candidates, self.me) == Some(0);
@@ -259,21 +256,29 @@ impl Succession {
         self.adopted.clear();
     }
 
-    fn begin(&mut self, place: Place, order: Order) {
-        let machine = match order.mode {
-            Mode::Exclusive => Machine::Exclusive(exclusive::Machine::new(self.now_ns)),
-            Mode::Shared => Machine::Shared(shared::Machine::new(self.now_ns)),
-        };
-        let mode = order.mode;
-        let entry = Entry { machine, order, due_ns: None, watched: BTreeSet::new(), told_ns: [0; 2] };
-        self.entries.insert(place, entry);
-        if self.adopted.contains(&place) {
-            let event = match mode {
-                Mode::Exclusive => Event::Exclusive(exclusive::Event::Adopted),
-                Mode::Shared => Event::Shared(shared::Event::Adopted),
+    /// Machines for the addresses that have none; returns where, in order.
+    fn begin(&mut self, orders: &Orders) -> Vec<Place> {
+        let now_ns = self.now_ns;
+        let entry = |order: &Order| {
+            let machine = match order.mode {
+                Mode::Exclusive => Machine::Exclusive(exclusive::Machine::new(now_ns)),
+                Mode::Shared => Machine::Shared(shared::Machine::new(now_ns)),
             };
-            self.step_machine(place, event);
+            Entry { machine, order: order.clone(), due_ns: None, watched: BTreeSet::new(), told_ns: [0; 2] }
+        };
+        let fresh = orders.places.iter().filter(|(place, _)| !self.entries.contains_key(place));
+        let mut fresh: BTreeMap<_, _> = fresh.map(|(place, order)| (*place, entry(order))).collect();
+        let places: Vec<_> = fresh.keys().copied().collect();
+        // At once where there are many: what is put into a map in order, one by one, leaves its nodes half empty.
+        if fresh.len() > self.entries.len() {
+            self.entries.append(&mut fresh);
+        } else {
+            self.entries.extend(fresh);
         }
+        for place in places.iter().filter(|place| self.adopted.contains(place)).copied().collect::<Vec<_>>() {
+            self.tell(place, exclusive::Event::Adopted, shared::Event::Adopted);
+        }
+        places
     }
 
     fn forget(&mut self, place: Place) {

@@ -2,14 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use arpeggio_common::program::with_causes;
 use tokio::{sync::watch, time::sleep};
 use tracing::{info, warn};
 
 use super::stored::{LEAF, Pair};
-use crate::{
-    causes::with_causes,
-    webhook::tls::{Served, TlsError},
-};
+use crate::webhook::tls::{Served, TlsError};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(5);

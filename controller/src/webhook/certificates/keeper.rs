@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arpeggio_common::program::with_causes;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, api::PostParams};
 use tokio::{
@@ -25,7 +26,6 @@ use super::{
     stored::{Pair, Stored},
 };
 use crate::{
-    causes::with_causes,
     clock,
     leader::Term,
     webhook::{

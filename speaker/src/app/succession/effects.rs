@@ -6,11 +6,10 @@ use std::{
     sync::mpsc::{SyncSender, TrySendError},
 };
 
-use arpeggio_common::{model::NodeId, wire::Mac};
+use arpeggio_common::{model::NodeId, program::with_causes, wire::Mac};
 
 use super::{Situation, corrections::Job};
 use crate::{
-    causes::with_causes,
     dataplane::Place,
     frames::{
         Frame, FrameSocket, Gratuitous, Pace,

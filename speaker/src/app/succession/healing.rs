@@ -7,12 +7,12 @@ use std::{
 
 use arpeggio_common::{
     abi::{Action, Stray},
+    program::with_causes,
     wire::Mac,
 };
 
 use super::tables::SharedTables;
 use crate::{
-    causes::with_causes,
     dataplane::{Healer, Place, StrayPlace, stray_source},
     frames::{
         Frame, FrameSocket,

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use arpeggio_common::{
     abi::{Client, Lease, NodeId, Peer, Sighting},
+    program::with_causes,
     wire::Mac,
 };
 
 use crate::{
-    causes::with_causes,
     dataplane::{Live, Place, Roles},
     frames::ResponderLive,
     status::PeerFacts,

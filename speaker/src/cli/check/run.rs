@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     args::CheckArgs,
-    causes::with_causes,
     dataplane::PinDir,
     decide::AttachMode,
     world::{Exclude, LinkWatch, Links, eligible},
 };
+use arpeggio_common::program::with_causes;
 
 /// Writes the findings about this machine to `out`. [`Answer::No`] when something stands in the way. Needs a current-thread
 /// runtime.

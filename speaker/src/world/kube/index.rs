@@ -114,7 +114,9 @@ impl Index {
     fn listed(&mut self) -> Changed {
         let listed = std::mem::take(&mut self.listed);
         let before = self.entries.len();
-        self.entries.retain(|name, _| listed.contains(name));
+        // Made anew: what came one by one, in order, left the nodes of the map half empty.
+        let kept = std::mem::take(&mut self.entries).into_iter().filter(|(name, _)| listed.contains(name));
+        self.entries = kept.collect();
         let lost = self.entries.len() != before;
         let first = !std::mem::replace(&mut self.synced, true);
         Changed { wishes: lost || first, statuses: lost || first }

@@ -1,5 +1,7 @@
 //! Pure: settings of this node and wishes of the API, as one configuration: the same that a file gives.
 
+use std::sync::Arc;
+
 use arpeggio_common::model::NodeName;
 
 use super::project::Wish;
@@ -14,14 +16,16 @@ pub(super) fn merge<'w>(
     let mut config = settings.clone();
     config.node = node.clone();
     config.succession.evacuate |= evacuate;
+    // As a whole: what is put into a map in order, one by one, leaves its nodes half empty.
+    let (mut announcements, mut pools) = (Vec::new(), Vec::new());
     for Wish { address, announcement, pool } in wishes {
-        if let Some(announcement) = announcement {
-            config.announcements.insert(*address, announcement.clone());
-        }
+        announcements.extend(announcement.clone().map(|announcement| (*address, announcement)));
         if !pool.is_empty() {
-            config.pools.insert(*address, pool.clone());
+            pools.push((*address, Arc::clone(pool)));
         }
     }
+    config.announcements.append(&mut announcements.into_iter().collect());
+    config.pools.append(&mut pools.into_iter().collect());
     config
 }
 

@@ -25,7 +25,7 @@ use std::{
     time::SystemTime,
 };
 
-use arpeggio_common::{api::names, model::NodeName};
+use arpeggio_common::{api::names, model::NodeName, program::with_causes};
 use kube::Client;
 use tokio::{sync::watch, task::spawn_blocking};
 
@@ -206,7 +206,7 @@ async fn restore(file: PathBuf, node: NodeName) -> Option<Snapshot> {
             None
         }
         Err(error) => {
-            tracing::warn!("waiting for the API server: {}", crate::causes::with_causes(&error));
+            tracing::warn!("waiting for the API server: {}", with_causes(&error));
             None
         }
     }

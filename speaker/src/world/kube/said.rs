@@ -1,8 +1,7 @@
 //! Pure: what the API server, or the way to it, said; in a sentence.
 
+use arpeggio_common::program::with_causes;
 use kube::{Error, runtime::watcher};
-
-use crate::causes::with_causes;
 
 /// Why a request failed.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's other errors are told in its own words")]

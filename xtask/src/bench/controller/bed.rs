@@ -44,6 +44,8 @@ pub(super) struct Bed {
     installed: Installed,
     cluster: Cluster,
     programs: Programs,
+    /// Seconds for whatever the bulk client does: a busy API server makes some twenty Services a second.
+    limit: u32,
 }
 
 /// What the bulk client reports, times in milliseconds.
@@ -70,7 +72,7 @@ impl Bed {
         cluster.apply(POOL)?;
         let nodes = cluster.segment().nodes.iter();
         let speakers = nodes.map(|node| installed.start_speaker(&cluster, &node.name, &[])).collect::<Result<_>>()?;
-        let bed = Self { speakers, installed, cluster, programs: programs.clone() };
+        let bed = Self { speakers, installed, cluster, programs: programs.clone(), limit: 300 + services / 5 };
         step.note("making endpoints");
         bed.services(&["slices", &services.to_string(), "--connections", CONNECTIONS])?;
         step.done("a cluster is there");
@@ -86,7 +88,8 @@ impl Bed {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.cluster.control_plane().command(&self.programs.services);
-        command.arg("--kubeconfig").arg(self.cluster.admin_kubeconfig()).args(arguments);
+        command.arg("--kubeconfig").arg(self.cluster.admin_kubeconfig());
+        command.args(["--limit", &self.limit.to_string()]).args(arguments);
         command
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// The text of the error followed by those of its causes; a cause whose text is already there is left out.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
+pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
