@@ -46,16 +46,16 @@ impl Round {
     /// Anything else would call clients to a node that stays silent.
     pub(super) fn feasible(&self, orders: &Arc<Orders>) -> Arc<Orders> {
         let serves = |(index, usable): (&u32, &bool)| !usable || self.serves(*index);
-        let mut feasible = Arc::clone(orders);
         // Nearly always everything is: then there is one copy.
-        if !(orders.usable.iter().all(serves) && orders.places.keys().all(|place| self.installed.contains(place))) {
-            let orders = Arc::make_mut(&mut feasible);
-            for (index, usable) in &mut orders.usable {
-                *usable &= self.serves(*index);
-            }
-            orders.places.retain(|place, _| self.installed.contains(place));
+        if orders.usable.iter().all(serves) && orders.places.keys().all(|place| self.installed.contains(place)) {
+            return Arc::clone(orders);
         }
-        feasible
+        let mut orders = Orders::clone(orders);
+        for (index, usable) in &mut orders.usable {
+            *usable &= self.serves(*index);
+        }
+        orders.places.retain(|place, _| self.installed.contains(place));
+        Arc::new(orders)
     }
 
     /// Not even a raw socket serves this interface.

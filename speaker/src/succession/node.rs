@@ -275,8 +275,10 @@ impl Succession {
         } else {
             self.entries.extend(fresh);
         }
-        for place in places.iter().filter(|place| self.adopted.contains(place)).copied().collect::<Vec<_>>() {
-            self.tell(place, exclusive::Event::Adopted, shared::Event::Adopted);
+        for place in &places {
+            if self.adopted.contains(place) {
+                self.tell(*place, exclusive::Event::Adopted, shared::Event::Adopted);
+            }
         }
         places
     }
