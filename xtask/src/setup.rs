@@ -77,9 +77,11 @@ const LAB: &[Tool] = &[
     tool("bridge", "iproute2"),
     tool("tc", "iproute2"),
     tool("nsenter", "util-linux"),
+    tool("unshare", "util-linux"),
     tool("setpriv", "util-linux"),
     tool("mount", "mount"),
     tool("sysctl", "procps"),
+    tool("nft", "nftables"),
     tool("ethtool", "ethtool"),
     tool("bpftool", "bpftool"),
     // Debian's package `arping` holds another program of that name, with other options.
@@ -99,21 +101,14 @@ const KERNELS: &[Tool] = &[
     tool("ipvsadm", "ipvsadm"),
 ];
 
-const BENCH: &[Tool] = &[
-    tool("iperf3", "iperf3"),
-    tool("ss", "iproute2"),
-    tool("keepalived", "keepalived"),
-    tool("unshare", "util-linux"),
-];
+const BENCH: &[Tool] = &[tool("iperf3", "iperf3"), tool("ss", "iproute2"), tool("keepalived", "keepalived")];
 
 const CLUSTER: &[Tool] = &[
     tool("etcd", "etcd-server"),
-    tool("nft", "nftables"),
     tool("conntrack", "conntrack"),
     tool("curl", "curl"),
     // Makes the key that signs the tokens of service accounts.
     tool("openssl", "openssl"),
-    tool("unshare", "util-linux"),
 ];
 
 const KUBELET: &[Tool] = &[

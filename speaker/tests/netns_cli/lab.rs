@@ -1,17 +1,21 @@
-//! A network namespace without a name, and a place on the BPF file system; both vanish also when a test fails.
+//! A network namespace without a name, and BPF file systems in a mount namespace; all vanish also when a test fails.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
-    process::{self, Command},
-    sync::atomic::{AtomicU32, Ordering},
+    process::Command,
 };
 
-use nix::sched::{CloneFlags, unshare};
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, unshare},
+};
 
-/// Moves this thread into a network namespace of its own; processes it starts are inside as well. It goes with the thread.
+/// Moves this thread into a network and a mount namespace of its own; threads and processes it starts are inside as well.
+/// Both go with the thread.
 pub(crate) fn enter_new_namespace() {
-    unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace needs root or CAP_SYS_ADMIN");
+    unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("namespaces need root or CAP_SYS_ADMIN");
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
     ip("link set lo up");
 }
 
@@ -26,18 +30,20 @@ pub(crate) fn run(program: &str, arguments: &str) {
     assert!(output.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A directory on the BPF file system, and one for everything else.
+/// A BPF file system of the test's own, and a directory for everything else. To be made after [`enter_new_namespace`].
 pub(crate) struct Places {
     pub(crate) pin_dir: PathBuf,
-    pub(crate) folder: tempfile::TempDir,
+    bpffs: PathBuf,
+    folder: tempfile::TempDir,
 }
 
 impl Places {
     pub(crate) fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let pin_dir = PathBuf::from(format!("/sys/fs/bpf/arpeggio-cli-{}-{number}", process::id()));
-        Self { pin_dir, folder: tempfile::tempdir().unwrap() }
+        let folder = tempfile::tempdir().unwrap();
+        let bpffs = folder.path().join("bpf");
+        std::fs::create_dir(&bpffs).unwrap();
+        mount(Some("bpf"), &bpffs, Some("bpf"), MsFlags::empty(), None::<&str>).unwrap();
+        Self { pin_dir: bpffs.join("arpeggio"), bpffs, folder }
     }
 
     pub(crate) fn run_dir(&self) -> &Path {
@@ -47,8 +53,7 @@ impl Places {
 
 impl Drop for Places {
     fn drop(&mut self) {
-        if self.pin_dir.exists() {
-            fs::remove_dir_all(&self.pin_dir).unwrap();
-        }
+        // The folder of the mount is removed next.
+        umount2(&self.bpffs, MntFlags::MNT_DETACH).unwrap();
     }
 }

@@ -8,11 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{
-    paths,
-    setup::{self, Purpose},
-    sh, ui,
-};
+use crate::{paths, setup, sh, ui};
 
 /// The tool that boots a kernel with this machine's root file system inside.
 const VIRTME_NG: &str = "virtme-ng==1.42";
@@ -108,7 +104,6 @@ fn pick(names: &str, prefix: &str) -> Option<String> {
 /// # Errors
 /// If Python or the package index cannot be used.
 pub(super) fn virtme() -> Result<PathBuf> {
-    setup::ensure(&[Purpose::Kernels])?;
     let environment = directory().join("venv");
     let programs = environment.join("bin");
     if programs.join("vng").exists() && programs.join("virtme-run").exists() {

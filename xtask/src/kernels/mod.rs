@@ -17,6 +17,7 @@ pub use self::{
 };
 use crate::{
     build, paths,
+    setup::{self, Purpose},
     test::{BuiltTest, Counter, Options, Tally, TestProgram, built_tests},
     ui,
 };
@@ -51,6 +52,7 @@ pub struct Args {
 /// # Errors
 /// If the kernel cannot be had or the guest does not end well.
 pub fn run(args: &Args) -> Result<()> {
+    setup::ensure(&[Purpose::Kernels])?;
     let kernel = fetch::kernel(&args.series)?;
     let tool = fetch::virtme()?;
     let script = format!("{}\necho $? > \"$OUT/code\"", args.command.join(" "));
@@ -65,6 +67,8 @@ pub fn run(args: &Args) -> Result<()> {
 /// # Errors
 /// If the kernels or the programs cannot be had.
 pub fn tier(options: &Options) -> Result<Tally> {
+    // Before the kernels are unpacked, which takes some of these programs.
+    setup::ensure(&[Purpose::Kernels])?;
     build::own_programs()?;
     let programs = PROGRAMS.map(|(package, name, _)| TestProgram { package: package.into(), name: name.into() });
     let built = built_tests(&programs)?;

@@ -11,6 +11,11 @@ use anyhow::Result;
 use super::undo::Undo;
 use crate::{paths, sh, ui};
 
+/// Variables of IPv4 that a new namespace takes over from the machine (`net.core.devconf_inherit_init_net`), of which some
+/// distributions and container runtimes set a few. A lab begins with what the kernel has by itself.
+const INHERITED: [&str; 7] =
+    ["arp_accept", "arp_announce", "arp_filter", "arp_ignore", "arp_notify", "proxy_arp", "rp_filter"];
+
 /// A named network namespace.
 pub struct Namespace {
     name: String,
@@ -33,6 +38,12 @@ impl Namespace {
             }
         })?;
         let namespace = Self { name, _undo: undo };
+        let mut sysctl = namespace.command("sysctl");
+        sysctl.args(["-qw", "net.ipv4.ip_forward=0"]);
+        for variable in INHERITED {
+            sysctl.args(["all", "default"].map(|scope| format!("net.ipv4.conf.{scope}.{variable}=0")));
+        }
+        sh::run(sysctl)?;
         namespace.ip("link set lo up")?;
         Ok(namespace)
     }
@@ -83,9 +94,23 @@ impl Namespace {
     /// # Errors
     /// If the program is not built or cannot be attached.
     pub fn accept_xdp_tx(&self, interface: &str) -> Result<()> {
+        self.attach_yardstick(interface, "empty")
+    }
+
+    /// Attaches a program of the yardstick to an interface, native XDP.
+    ///
+    /// `ip` mounts a bpffs on `/sys/fs/bpf` where there is none, and makes folders in it. It gets mounts of its own, so
+    /// that the machine is left as it was.
+    ///
+    /// # Errors
+    /// If the program is not built or cannot be attached.
+    pub fn attach_yardstick(&self, interface: &str, program: &str) -> Result<()> {
         let object = paths::bpf_object("yardstick");
         anyhow::ensure!(object.exists(), "{} is missing; run cargo xtask build-ebpf", object.display());
-        self.ip(&format!("link set dev {interface} xdpdrv obj {} program empty", object.display())).map(drop)
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "ip", "-n", &self.name, "link", "set", "dev", interface, "xdpdrv", "obj"]);
+        command.arg(object).args(["program", program]);
+        sh::run(command)
     }
 
     /// The MAC of an interface inside, in lower case.

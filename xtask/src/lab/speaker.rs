@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::IpAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -206,10 +207,12 @@ impl SpeakerProcess {
     }
 }
 
-/// Replaces a file in one step, as editors and Kubernetes do: the agent never reads half of it.
+/// Replaces a file in one step, as editors and Kubernetes do: the agent never reads half of it. Everybody may read it, whatever
+/// the umask: some agents here are not root.
 fn write_whole(path: &Path, text: &str) -> Result<()> {
     let draft = path.with_extension("draft");
     fs::write(&draft, text).with_context(|| format!("write {}", draft.display()))?;
+    fs::set_permissions(&draft, fs::Permissions::from_mode(0o644)).context("let everybody read the configuration")?;
     fs::rename(&draft, path).with_context(|| format!("rename {} to {}", draft.display(), path.display()))
 }
 

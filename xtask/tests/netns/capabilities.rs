@@ -1,8 +1,15 @@
 //! The agent runs without root, with four capabilities.
 
-use std::os::unix::fs::chown;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::PathBuf,
+};
 
-use xtask::lab::{Segment, SpeakerOptions, SpeakerProcess, clients};
+use xtask::{
+    lab::{Segment, SpeakerOptions, SpeakerProcess, clients},
+    paths,
+};
 
 use super::harness::{both, interface, owned_by};
 
@@ -24,13 +31,26 @@ fn segment_for_nobody() -> Segment {
     let pins = segment.lab.bpffs().join(&node.name);
     let run = segment.lab.directory().join(&node.name).join("run");
     for directory in [&pins, &run] {
-        std::fs::create_dir_all(directory).unwrap();
+        fs::create_dir_all(directory).unwrap();
         chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    // A bpffs is mounted for root alone.
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(segment.lab.bpffs(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    // The program too: the sources may lie where nobody else may look.
+    fs::copy(paths::speaker(), program(&segment)).unwrap();
+    let (lab, bpffs, node) = (segment.lab.directory(), segment.lab.bpffs(), segment.lab.directory().join(&node.name));
+    for path in [lab, &bpffs, &node, &program(&segment)] {
+        // A bpffs is mounted for root alone, and a umask may keep the rest for root.
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
     segment
+}
+
+fn program(segment: &Segment) -> PathBuf {
+    segment.lab.directory().join("speaker")
+}
+
+fn options(segment: &Segment, capabilities: &str) -> SpeakerOptions {
+    let (program, wrapper) = (Some(program(segment)), unprivileged(capabilities));
+    SpeakerOptions { program, wrapper, ..SpeakerOptions::default() }
 }
 
 #[test]
@@ -38,11 +58,10 @@ fn four_capabilities_are_enough() {
     for mode in ["native", "tcx", "user"] {
         let segment = segment_for_nobody();
         let node = &segment.nodes[0];
-        let options =
-            SpeakerOptions { wrapper: unprivileged("+bpf,+net_admin,+perfmon,+net_raw"), ..SpeakerOptions::default() };
+        let options = options(&segment, "+bpf,+net_admin,+perfmon,+net_raw");
         let config = owned_by(&["node-a"], mode);
         let speaker = SpeakerProcess::start(&segment.lab, node, &config, &options).unwrap();
-        let process = std::fs::read_to_string(format!("/proc/{}/status", speaker.pid())).unwrap();
+        let process = fs::read_to_string(format!("/proc/{}/status", speaker.pid())).unwrap();
         assert!(process.contains(&format!("Uid:\t{NOBODY}\t{NOBODY}")), "{process}");
         assert_eq!(interface(&speaker.status().unwrap(), "eth0")["attach"], mode);
         for vip in both() {
@@ -61,7 +80,7 @@ fn four_capabilities_are_enough() {
 #[test]
 fn a_missing_capability_is_named() {
     let segment = segment_for_nobody();
-    let options = SpeakerOptions { wrapper: unprivileged("+net_admin,+net_raw"), ..SpeakerOptions::default() };
+    let options = options(&segment, "+net_admin,+net_raw");
     let config = owned_by(&["node-a"], "native");
     let result = SpeakerProcess::start(&segment.lab, &segment.nodes[0], &config, &options);
     // Either it refuses to start or it runs and reports; in both cases it says which capability is missing.

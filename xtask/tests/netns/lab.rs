@@ -2,6 +2,10 @@
 
 use std::{net::IpAddr, process::Command};
 
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+};
 use xtask::lab::{Segment, abandoned, clients, leftovers, remove_abandoned};
 
 const ABSENT: [&str; 2] = ["192.0.2.99", "2001:db8::99"];
@@ -27,6 +31,24 @@ fn real_clients_reach_real_kernels() {
     assert!(!leftovers(&tag).is_empty());
     drop(segment);
     assert_eq!(leftovers(&tag), Vec::<String>::new());
+}
+
+/// Where there is no bpffs, `ip` would mount one, for everybody and for ever.
+#[test]
+fn the_machine_keeps_its_mounts() {
+    let without_bpffs = || {
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let none: Option<&str> = None;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+        mount(Some("none"), "/sys/fs/bpf", Some("tmpfs"), MsFlags::MS_RDONLY, none).unwrap();
+        drop(Segment::new(1).unwrap());
+        let mounts = std::fs::read_to_string("/proc/thread-self/mounts").unwrap();
+        let there = |line: &&str| line.split(' ').nth(1) == Some("/sys/fs/bpf");
+        mounts.lines().rfind(there).unwrap().to_owned()
+    };
+    // In a thread of its own, which takes its mounts along when it ends.
+    let last = std::thread::spawn(without_bpffs).join().unwrap();
+    assert!(last.starts_with("none /sys/fs/bpf tmpfs ro"), "{last}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::{plan::Plan, report::Family};
 use crate::{
     lab::{Node, Running, Segment, SpeakerOptions, SpeakerProcess, eventually, static_config},
-    paths, sh, ui,
+    sh, ui,
 };
 
 /// First of the other addresses that the agents announce.
@@ -112,8 +112,7 @@ impl Bed {
                 None
             }
             Contender::Rewrite => {
-                let object = paths::bpf_object("yardstick");
-                namespace.ip(&format!("link set dev eth0 xdpdrv obj {} program rewrite", object.display()))?;
+                namespace.attach_yardstick("eth0", "rewrite")?;
                 None
             }
             Contender::Ours(attach) => Some(Agent::Ours(bed.start_ours(plan, attach)?)),

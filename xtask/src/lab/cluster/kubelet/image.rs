@@ -67,7 +67,7 @@ fn tar(folder: &Path, archive: &str, files: &[&str]) -> Command {
     let mut command = Command::new("tar");
     command
         .current_dir(folder)
-        .args(["--create", "--file", archive, "--owner=0", "--group=0", "--mtime=@0"])
+        .args(["--create", "--file", archive, "--owner=0", "--group=0", "--mode=0755", "--mtime=@0"])
         .args(files);
     command
 }
