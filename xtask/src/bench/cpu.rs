@@ -1,33 +1,21 @@
 //! Processor time, as the kernel accounts for it.
 
-use std::{fs, io, path::Path};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
+use nix::{sys::time::TimeValLike as _, time::clock_getcpuclockid, unistd::Pid};
 
 /// Nanoseconds of one unit in `/proc/stat` (USER_HZ is 100 on every architecture this runs on).
 const TICK_NS: u64 = 10_000_000;
 
-/// Nanoseconds that all threads of a process have run: the first number of `/proc/PID/task/*/schedstat`. It is what utime
-/// and stime in `/proc/PID/stat` are made of, without their rounding to hundredths of a second.
+/// Nanoseconds that a process has run, all its threads together, those that have ended included: its own clock in the kernel.
+/// `/proc/PID/stat` tells the same in hundredths of a second, and `/proc/PID/task` forgets what threads that ended have run.
 pub(super) fn process_ns(pid: u32) -> Result<u64> {
-    let tasks = format!("/proc/{pid}/task");
-    let mut total = 0;
-    for task in fs::read_dir(&tasks).with_context(|| format!("list {tasks}; has the process ended?"))? {
-        let path = task.with_context(|| format!("list {tasks}"))?.path().join("schedstat");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            // It ended between the listing and here: what it ran is missing, as is that of threads that ended before.
-            Err(error) if error.kind() == io::ErrorKind::NotFound || is_gone(&error) => continue,
-            Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
-        };
-        total += parse_schedstat(&text).with_context(|| format!("understand {}", path.display()))?;
-    }
-    Ok(total)
-}
-
-/// The thread ended after its file was opened.
-fn is_gone(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32)
+    let number = i32::try_from(pid).context("process ids are positive 32-bit numbers")?;
+    let clock = clock_getcpuclockid(Pid::from_raw(number))
+        .with_context(|| format!("find the clock of process {pid}; has it ended?"))?;
+    let time = clock.now().with_context(|| format!("read the clock of process {pid}; has it ended?"))?;
+    u64::try_from(time.num_nanoseconds()).context("a process has run for less than no time")
 }
 
 /// Resident memory of a process, MiB.
@@ -48,10 +36,6 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
 }
 
-fn parse_schedstat(text: &str) -> Option<u64> {
-    text.split_ascii_whitespace().next()?.parse().ok()
-}
-
 fn parse_stat(text: &str) -> Option<u64> {
     // cpu user nice system idle iowait irq softirq …
     let numbers = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
@@ -65,14 +49,24 @@ mod tests {
 
     #[test]
     fn the_right_columns_are_read() {
-        assert_eq!(parse_schedstat("2188474 77 1\n"), Some(2_188_474));
         assert_eq!(parse_stat("cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 9 9 9 9 9 9 9 9\n"), Some(70_000_000));
-        assert_eq!((parse_schedstat(""), parse_stat("intr 5")), (None, None));
+        assert_eq!(parse_stat("intr 5"), None);
     }
 
     #[test]
-    fn this_process_has_run() {
-        assert!(process_ns(std::process::id()).unwrap() > 0);
+    fn threads_that_have_ended_still_count() {
+        let own = || process_ns(std::process::id()).unwrap();
+        let (before, enough) = (own(), 20_000_000);
+        let thread = std::thread::spawn(move || while own() - before < enough {});
+        thread.join().unwrap();
+        assert!(own() - before >= enough);
         softirq_ns().unwrap();
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_no_clock() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        assert!(process_ns(child.id()).is_err());
     }
 }
