@@ -6,15 +6,14 @@
 mod run;
 mod tally;
 mod tier;
+mod watch;
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
+use self::watch::{Took, Watch};
 pub use self::{
     run::{BuiltTest, built_tests},
     tally::{Counter, Tally},
@@ -86,23 +85,25 @@ pub fn run(args: &Args) -> ExitCode {
         ui::say(Tally::FAILURE);
         return ExitCode::FAILURE;
     }
-    let outcomes: Vec<(Tier, Tally, Duration)> = tiers.into_iter().map(|tier| one_tier(tier, &options)).collect();
+    let outcomes: Vec<(Tier, Tally, Took)> = tiers.into_iter().map(|tier| one_tier(tier, &options)).collect();
 
     ui::heading("tests");
     let mut total = Tally::default();
     for (tier, tally, took) in outcomes {
-        ui::say(format_args!("{:>10}: {tally} ({} s)", tier.name(), took.as_secs()));
+        ui::say(format_args!("{:>10}: {tally} ({took})", tier.name()));
         total += tally;
     }
     ui::say(total);
     if total.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a tier takes is shown, not judged")]
-fn one_tier(tier: Tier, options: &Options) -> (Tier, Tally, Duration) {
+fn one_tier(tier: Tier, options: &Options) -> (Tier, Tally, Took) {
     ui::heading(format_args!("{} tests", tier.name()));
-    let began = Instant::now();
-    (tier, judged(tier, run::tier(tier, options)), began.elapsed())
+    let watch = Watch::start();
+    let tally = judged(tier, run::tier(tier, options));
+    let took = watch.stop();
+    ui::say(format_args!("   {}: {tally} ({took})", tier.name()));
+    (tier, tally, took)
 }
 
 /// Turns "could not run" and "ran nothing" into failures.
