@@ -32,6 +32,17 @@ impl Tier {
     pub const ALL: [Self; 7] =
         [Self::Unit, Self::Simulation, Self::Program, Self::Netns, Self::Cluster, Self::Daemonset, Self::Kernels];
 
+    /// Whether it computes in virtual time and nothing else: how fast does not matter, so that it can take the processor time
+    /// that others leave.
+    pub(super) fn only_computes(self) -> bool {
+        self == Self::Simulation
+    }
+
+    /// Whether it waits for most of its time: one scenario after the other, for leases, pods and the like.
+    pub(super) fn mostly_waits(self) -> bool {
+        matches!(self, Self::Cluster | Self::Daemonset)
+    }
+
     /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -18,7 +18,8 @@ pub(super) struct Watch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Took {
     elapsed: Duration,
-    /// Processor time of the processes that ended meanwhile, as far as somebody waited for them.
+    /// Processor time of the processes that ended meanwhile, as far as somebody waited for them; those of a tier that ran
+    /// beside this one are among them.
     work: Duration,
 }
 

@@ -4,11 +4,12 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::{PermissionsExt as _, chown},
     path::PathBuf,
+    process::Command,
 };
 
 use xtask::{
     lab::{Segment, SpeakerOptions, SpeakerProcess, clients},
-    paths,
+    paths, sh,
 };
 
 use super::harness::{both, interface, owned_by};
@@ -34,8 +35,11 @@ fn segment_for_nobody() -> Segment {
         fs::create_dir_all(directory).unwrap();
         chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    // The program too: the sources may lie where nobody else may look.
-    fs::copy(paths::speaker(), program(&segment)).unwrap();
+    // The program too: the sources may lie where nobody else may look. Copied by another process: a child that this one starts
+    // meanwhile would hold the file open for writing, and nobody could run it.
+    let mut copy = Command::new("cp");
+    copy.arg(paths::speaker()).arg(program(&segment));
+    sh::run(copy).unwrap();
     let (lab, bpffs, node) = (segment.lab.directory(), segment.lab.bpffs(), segment.lab.directory().join(&node.name));
     for path in [lab, &bpffs, &node, &program(&segment)] {
         // A bpffs is mounted for root alone, and a umask may keep the rest for root.
