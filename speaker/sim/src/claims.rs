@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arpeggio_speaker::succession::CLAIM_ROUNDS_NS;
 
-use crate::kernel::Address;
+use crate::frame::Address;
 
 /// Frames of a round: request form and reply form.
 const FRAMES: u64 = 2;

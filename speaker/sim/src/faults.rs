@@ -1,5 +1,7 @@
 //! What each fault does to the world, and what it excuses.
 
+use arpeggio_speaker::succession::Order;
+
 use crate::{
     scenario::{Fault, Trouble},
     wire::{Station, Stations, only},
@@ -265,7 +267,8 @@ impl World {
             // The newest order of an address wins, whichever way it came.
             if node.told.numbers[*address].is_none_or(|newest| newest < number) {
                 node.told.numbers[*address] = Some(number);
-                node.told.orders[*address].clone_from(order);
+                let order = order.clone().map(|order| Order { generation: number as u64 + 2, ..order });
+                node.told.orders[*address] = order;
             }
         }
         self.judge.fault(self.now_ns);

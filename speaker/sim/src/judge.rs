@@ -11,7 +11,7 @@ use arpeggio_speaker::succession::Role;
 
 use crate::{
     bounds::{Bounds, HANDOVER_NS, STRANGER_NS},
-    kernel::{Address, Frame, Says},
+    frame::{Address, Frame, Says},
     node::{self, Deeds},
     sight::{Sight, Violation, is_wanted},
     wire::{Station, Stations, members, only},
@@ -184,7 +184,7 @@ impl Judge {
 
     /// Heartbeats and probes by the second.
     fn asks(&mut self, sight: &Sight<'_>, station: Station, frame: &Frame) -> Option<Violation> {
-        let Says::Ask(_) = frame.says else { return None };
+        let Says::Ask(..) = frame.says else { return None };
         let (begun_ns, count) = self.asked.entry((station, frame.to)).or_default();
         if sight.now_ns - *begun_ns >= SECOND_NS {
             (*begun_ns, *count) = (sight.now_ns, 0);

@@ -8,55 +8,27 @@ use arpeggio_common::{
     model::NodeId,
     wire::Mac,
 };
-use arpeggio_speaker::succession::{Role, Seen, Voice};
+use arpeggio_speaker::succession::{Answer, Role, Seen, Voice};
+
+use crate::frame::{Address, Frame, Key, Says};
 
 /// A claim of the same sort as the last one is an event again after this long.
 const CLAIM_EVENT_NS: u64 = 10_000_000;
 
+/// Strangers' claims of an address are an event again after this long, whoever they are.
+const STRANGER_EVENT_NS: u64 = 100_000_000;
+
 /// An answer of a rival is an event again after this long.
 const REPLY_EVENT_NS: u64 = 1_000_000_000;
 
-/// An address, by its number.
-pub(crate) type Address = usize;
-
-/// What a frame says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Says {
-    /// A speaker asks: a heartbeat when it goes to one, a probe when it goes to all.
-    Ask(Address),
-    /// A client of this share asks.
-    Request(Address, u32),
-    /// The answer to a speaker.
-    Answer(Address),
-    /// The answer to a client, by somebody.
-    Reply(Address),
-    /// A gratuitous frame.
-    Claim(Address),
-    /// Who is the gateway?
-    Witness,
-    /// Anything else.
-    Noise,
-}
-
-/// A frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
-    /// Its sender, with the tag.
-    pub(crate) from: Voice,
-    /// Its receiver; `None` for all.
-    pub(crate) to: Option<Mac>,
-    /// What it says.
-    pub(crate) says: Says,
-}
-
 /// A speaker as its frames show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Peer {
-    /// Its MAC.
-    pub(crate) mac: Mac,
+    /// Its MAC; `None` before it was heard.
+    pub(crate) mac: Option<Mac>,
     /// When it was heard last.
     pub(crate) at_ns: u64,
-    /// When it answered a question of ours last; 0 if it never did.
+    /// When the last question was sent that it answered; 0 if it never did.
     pub(crate) answered_ns: u64,
 }
 
@@ -64,30 +36,41 @@ pub(crate) struct Peer {
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     me: Voice,
+    key: Option<Key>,
     /// Monotonic nanoseconds until which answering is allowed.
     pub(crate) lease_until_ns: u64,
     /// What to do, by address.
     pub(crate) entries: Vec<Option<Role>>,
+    /// Of the order of each address.
+    pub(crate) generations: Vec<u64>,
     /// Who was seen with an address last.
     pub(crate) sightings: Vec<Option<Seen>>,
-    /// Which speakers were heard.
+    /// Who answered a question of ours for it last.
+    pub(crate) answers: Vec<Option<Answer>>,
+    /// Which speakers were heard. The agent puts the candidates in; nobody else does.
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// What the agent should hear of at once.
     pub(crate) events: VecDeque<(Address, Seen)>,
+    /// When a stranger's claim was an event last, by address.
+    strangers_ns: Vec<u64>,
     /// Frames that the interface received.
     pub(crate) received: u64,
 }
 
 impl Kernel {
     /// A node that has just started.
-    pub(crate) fn new(me: Voice, addresses: usize) -> Self {
+    pub(crate) fn new(me: Voice, key: Option<Key>, addresses: usize) -> Self {
         Self {
             me,
+            key,
             lease_until_ns: 0,
             entries: vec![None; addresses],
+            generations: vec![0; addresses],
             sightings: vec![None; addresses],
+            answers: vec![None; addresses],
             peers: BTreeMap::new(),
             events: VecDeque::new(),
+            strangers_ns: vec![0; addresses],
             received: 0,
         }
     }
@@ -103,49 +86,80 @@ impl Kernel {
     /// A frame arrives; the answer, if there is one.
     pub(crate) fn hear(&mut self, frame: &Frame, now_ns: u64) -> Option<Frame> {
         self.received += 1;
-        let (Says::Ask(address)
-        | Says::Request(address, _)
-        | Says::Answer(address)
-        | Says::Reply(address)
-        | Says::Claim(address)) = frame.says
-        else {
-            return None;
-        };
+        let address = frame.says.address()?;
         let role = self.entries[address]?;
-        if now_ns >= self.lease_until_ns {
+        if now_ns >= self.lease_until_ns || frame.from.mac == self.me.mac {
             return None;
         }
-        if let Some(node) = frame.from.node
-            && frame.from.node != self.me.node
-        {
-            let before_ns = self.peers.get(&node).map_or(0, |peer| peer.answered_ns);
-            let answered_ns = if matches!(frame.says, Says::Answer(_)) { now_ns } else { before_ns };
-            self.peers.insert(node, Peer { mac: frame.from.mac, at_ns: now_ns, answered_ns });
+        let node = self.accepts(frame);
+        let fresh = |nonce: u64| (nonce <= now_ns).then_some(nonce);
+        let answered_ns = match frame.says {
+            Says::Answer(_, nonce) | Says::Living(_, nonce) => fresh(nonce),
+            _ => None,
+        };
+        if let Some(peer) = node.and_then(|node| self.peers.get_mut(&node)) {
+            let answered_ns = answered_ns.unwrap_or_default().max(peer.answered_ns);
+            *peer = Peer { mac: Some(frame.from.mac), at_ns: now_ns, answered_ns };
         }
+        let voice = Voice { mac: frame.from.mac, node };
         let answers = role.action == Action::Answer;
         match frame.says {
-            Says::Ask(_) if answers && !role.flags.contains(Flags::EVACUATING) => {
-                Some(self.speak(frame, Says::Answer(address)))
+            Says::Ask(_, nonce) if node.is_some() => {
+                let told = answers && !role.flags.contains(Flags::EVACUATING);
+                told.then(|| self.speak(frame, Says::Answer(address, nonce)))
+            }
+            Says::Alive(_, nonce) if node.is_some() => Some(self.speak(frame, Says::Living(address, nonce))),
+            // Whoever is no speaker is a client.
+            Says::Ask(..) | Says::Alive(..) => {
+                (answers && role.buckets & 1 == 1).then(|| self.speak(frame, Says::Reply(address)))
             }
             Says::Request(_, bucket) if answers && role.buckets >> bucket & 1 == 1 => {
                 Some(self.speak(frame, Says::Reply(address)))
             }
-            Says::Answer(_) => self.sight(address, frame.from, SightingKind::Heartbeat, now_ns),
-            Says::Reply(_) => self.sight(address, frame.from, SightingKind::Reply, now_ns),
-            Says::Claim(_) => self.sight(address, frame.from, SightingKind::Claim, now_ns),
-            Says::Ask(_) | Says::Request(..) | Says::Witness | Says::Noise => None,
+            Says::Answer(..) => {
+                if let (Some(asked_ns), Some(_)) = (answered_ns, node) {
+                    let answer = Answer { voice, asked_ns, generation: frame.generation };
+                    let newest = self.answers[address].is_none_or(|before| before.asked_ns <= asked_ns);
+                    if newest {
+                        self.answers[address] = Some(answer);
+                    }
+                }
+                self.sight(address, (voice, SightingKind::Heartbeat), frame.generation, now_ns)
+            }
+            Says::Reply(_) => self.sight(address, (voice, SightingKind::Reply), 0, now_ns),
+            Says::Claim(..) => self.sight(address, (voice, SightingKind::Claim), frame.generation, now_ns),
+            Says::Request(..) | Says::Living(..) | Says::Witness | Says::Noise => None,
+        }
+    }
+
+    /// The node whose frame it is, as far as that is believed: with a key, whoever proves it; without, the candidates. A frame in
+    /// our own name is not ours.
+    fn accepts(&self, frame: &Frame) -> Option<NodeId> {
+        let node = frame.from.node?;
+        match self.key {
+            Some(key) => key.proves(frame, self.me.node).then_some(node),
+            None => (Some(node) == self.me.node || self.peers.contains_key(&node)).then_some(node),
         }
     }
 
     fn speak(&self, question: &Frame, says: Says) -> Frame {
-        Frame { from: self.me, to: Some(question.from.mac), says }
+        let generation = says.address().map_or(0, |address| self.generations[address]);
+        let frame = Frame { from: self.me, to: Some(question.from.mac), says, generation, proof: 0 };
+        match says {
+            // As everybody answers.
+            Says::Reply(_) => Frame { from: Voice { node: None, ..self.me }, generation: 0, ..frame },
+            _ => Key::seal(self.key, frame, question.from.node),
+        }
     }
 
-    fn sight(&mut self, address: Address, voice: Voice, kind: SightingKind, at_ns: u64) -> Option<Frame> {
-        if voice.mac == self.me.mac {
-            return None;
-        }
-        let seen = Seen { voice, kind, at_ns };
+    fn sight(
+        &mut self,
+        address: Address,
+        (voice, kind): (Voice, SightingKind),
+        generation: u64,
+        at_ns: u64,
+    ) -> Option<Frame> {
+        let seen = Seen { voice, kind, at_ns, generation };
         let before = self.sightings[address].replace(seen);
         let answers = self.entries[address].is_some_and(|role| role.action == Action::Answer);
         let fresh = |since_ns| {
@@ -153,11 +167,16 @@ impl Kernel {
                 (before.voice, before.kind) != (voice, kind) || at_ns.saturating_sub(before.at_ns) >= since_ns
             })
         };
-        let tell = match kind {
+        let mut tell = match kind {
             SightingKind::Claim => fresh(CLAIM_EVENT_NS),
             SightingKind::Reply => answers && fresh(REPLY_EVENT_NS),
             SightingKind::Heartbeat => false,
         };
+        if voice.node.is_none() && tell {
+            let told_ns = &mut self.strangers_ns[address];
+            tell = *told_ns == 0 || at_ns.saturating_sub(*told_ns) >= STRANGER_EVENT_NS;
+            *told_ns = if tell { at_ns } else { *told_ns };
+        }
         if tell {
             self.events.push_back((address, seen));
         }
@@ -176,23 +195,25 @@ mod tests {
     }
 
     fn kernel(role: Role) -> Kernel {
-        Kernel { lease_until_ns: 100 * MS, entries: vec![Some(role)], ..Kernel::new(voice(1), 1) }
+        let peers = voice(2).node.map(|node| (node, Peer::default())).into_iter().collect();
+        Kernel { lease_until_ns: 100 * MS, entries: vec![Some(role)], peers, ..Kernel::new(voice(1), None, 1) }
     }
 
     fn hears(kernel: &mut Kernel, says: Says, now_ns: u64) -> Option<Says> {
-        let answer = kernel.hear(&Frame { from: voice(2), to: None, says }, now_ns)?;
-        assert_eq!((answer.from, answer.to), (voice(1), Some(voice(2).mac)));
+        let answer = kernel.hear(&Frame { from: voice(2), to: None, says, generation: 3, proof: 0 }, now_ns)?;
+        assert_eq!((answer.from.mac, answer.to), (voice(1).mac, Some(voice(2).mac)));
         Some(answer.says)
     }
 
     #[test]
     fn who_is_answered() {
-        let (ask, request) = (Says::Ask(0), Says::Request(0, 3));
+        let (ask, request) = (Says::Ask(0, 1), Says::Request(0, 3));
+        let (answer, reply) = (Some(Says::Answer(0, 1)), Some(Says::Reply(0)));
         for (role, asked, requested) in [
-            (Role::OWNER, Some(Says::Answer(0)), Some(Says::Reply(0))),
-            (Role::LEAVING, None, Some(Says::Reply(0))),
-            (Role { buckets: 1 << 3, ..Role::OWNER }, Some(Says::Answer(0)), Some(Says::Reply(0))),
-            (Role { buckets: 1 << 4, ..Role::OWNER }, Some(Says::Answer(0)), None),
+            (Role::OWNER, answer, reply),
+            (Role::LEAVING, None, reply),
+            (Role { buckets: 1 << 3, ..Role::OWNER }, answer, reply),
+            (Role { buckets: 1 << 4, ..Role::OWNER }, answer, None),
             (Role::SILENT, None, None),
         ] {
             let mut kernel = kernel(role);
@@ -206,7 +227,7 @@ mod tests {
     fn claims_are_events_unless_they_are_one_burst() {
         let mut kernel = kernel(Role::SILENT);
         for now_ns in [1, 2, 3, 11 * MS] {
-            hears(&mut kernel, Says::Claim(0), now_ns);
+            hears(&mut kernel, Says::Claim(0, 1), now_ns);
         }
         let told: Vec<u64> = kernel.events.iter().map(|(_, seen)| seen.at_ns).collect();
         assert_eq!(told, [1, 11 * MS]);
@@ -214,14 +235,56 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_recorded_with_their_sender_and_are_no_events() {
+    fn the_last_answer_is_kept_apart_from_what_was_seen() {
         let mut kernel = kernel(Role::OWNER);
-        hears(&mut kernel, Says::Answer(0), 7);
-        let seen = Seen { voice: voice(2), kind: SightingKind::Heartbeat, at_ns: 7 };
-        assert_eq!((kernel.sightings[0], kernel.events.len()), (Some(seen), 0));
+        hears(&mut kernel, Says::Answer(0, 5), 7);
+        let answer = Answer { voice: voice(2), asked_ns: 5, generation: 3 };
+        assert_eq!((kernel.answers[0], kernel.events.len()), (Some(answer), 0));
         let heard = voice(2).node.and_then(|node| kernel.peers.get(&node).copied());
-        assert_eq!(heard, Some(Peer { mac: voice(2).mac, at_ns: 7, answered_ns: 7 }));
-        hears(&mut kernel, Says::Answer(0), 100 * MS);
-        assert_eq!(kernel.sightings[0], Some(seen), "not after the lease");
+        assert_eq!(heard, Some(Peer { mac: Some(voice(2).mac), at_ns: 7, answered_ns: 5 }));
+        for says in [Says::Claim(0, 1), Says::Answer(0, 4), Says::Answer(0, 99)] {
+            hears(&mut kernel, says, 20);
+        }
+        assert_eq!(kernel.answers[0], Some(answer), "claims, replays and answers to what was not asked are none");
+        hears(&mut kernel, Says::Living(0, 19), 20);
+        let answered_ns = voice(2).node.and_then(|node| kernel.peers.get(&node)).map(|peer| peer.answered_ns);
+        assert_eq!((answered_ns, kernel.answers[0]), (Some(19), Some(answer)), "alive, and not its owner");
+        hears(&mut kernel, Says::Answer(0, 30), 100 * MS);
+        assert_eq!(kernel.answers[0], Some(answer), "not after the lease");
+    }
+
+    #[test]
+    fn whoever_runs_says_so() {
+        let mut kernel = kernel(Role::SILENT);
+        assert_eq!(hears(&mut kernel, Says::Alive(0, 4), 5), Some(Says::Living(0, 4)));
+        assert_eq!(hears(&mut kernel, Says::Alive(0, 4), 100 * MS), None);
+    }
+
+    #[test]
+    fn unknown_tags_are_those_of_strangers_and_leave_nothing_behind() {
+        let mut kernel = kernel(Role::OWNER);
+        let says = |says| Frame { from: voice(3), to: None, says, generation: 9, proof: 0 };
+        assert_eq!(kernel.hear(&says(Says::Answer(0, 1)), 2), None);
+        let seen = Voice { node: None, ..voice(3) };
+        assert_eq!((kernel.answers[0], kernel.sightings[0].map(|seen| seen.voice)), (None, Some(seen)));
+        assert_eq!(kernel.peers.len(), 1);
+    }
+
+    #[test]
+    fn with_a_key_only_proofs_count() {
+        let key = Key::new(5);
+        let mut kernel = Kernel { key: Some(key), ..kernel(Role::OWNER) };
+        let ask = Frame { from: voice(2), to: None, says: Says::Ask(0, 4), generation: 1, proof: 0 };
+        assert_eq!(kernel.hear(&ask, 5).map(|answer| answer.says), Some(Says::Reply(0)), "like any client");
+        let sealed = Key::seal(Some(key), ask, None);
+        assert_eq!(kernel.hear(&sealed, 5).map(|answer| answer.says), Some(Says::Answer(0, 4)));
+        for forged in [
+            Frame { generation: 2, ..sealed },
+            Frame { says: Says::Ask(0, 5), ..sealed },
+            Frame { says: Says::Claim(0, 4), ..sealed },
+            Frame { from: voice(3), ..sealed },
+        ] {
+            assert_ne!(kernel.hear(&forged, 5).map(|answer| answer.says), Some(Says::Answer(0, 4)));
+        }
     }
 }

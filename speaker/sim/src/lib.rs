@@ -9,6 +9,7 @@
 pub mod bounds;
 mod claims;
 mod faults;
+mod frame;
 mod judge;
 mod kernel;
 mod node;

@@ -1,19 +1,20 @@
 //! A node: its kernel program, and its agent driving [`Succession`] as the real one does.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
 use arpeggio_common::{abi::ALL_BUCKETS, abi::Action, model::NodeId, wire::Mac};
 use arpeggio_speaker::succession::{
-    Effect, Input, Order, Orders, Pace, Place, Question, Report, Role, Succession, Voice,
+    Effect, Input, Order, Orders, Pace, Place, Question, Report, Role, Succession, To, Voice,
 };
 
 use crate::{
     claims::Claims,
-    kernel::{Address, Frame, Kernel, Peer, Says},
+    frame::{Address, Frame, Key, Says},
+    kernel::{Kernel, Peer},
 };
 
 /// The one interface of every node.
@@ -94,15 +95,25 @@ pub(crate) struct Node {
     pub(crate) powered: bool,
     /// What its agent knows or will find when it starts.
     pub(crate) told: Told,
-    pace: Pace,
-    lease: Lease,
+    habits: Habits,
+}
+
+/// What is the same for all nodes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Habits {
+    /// How fast.
+    pub(crate) pace: Pace,
+    /// How long kernels answer without their agents.
+    pub(crate) lease: Lease,
+    /// What proofs are made with.
+    pub(crate) key: Option<Key>,
 }
 
 impl Node {
     /// A machine that is switched off.
-    pub(crate) fn new(voice: Voice, told: Told, pace: Pace, lease: Lease) -> Self {
-        let kernel = Kernel::new(voice, told.orders.len());
-        Self { voice, kernel, agent: None, paused: 0, powered: false, told, pace, lease }
+    pub(crate) fn new(voice: Voice, told: Told, habits: Habits) -> Self {
+        let kernel = Kernel::new(voice, habits.key, told.orders.len());
+        Self { voice, kernel, agent: None, paused: 0, powered: false, told, habits }
     }
 
     /// The name of the node.
@@ -120,7 +131,7 @@ impl Node {
         self.powered = false;
         self.agent = None;
         self.paused = 0;
-        self.kernel = Kernel::new(self.voice, self.told.orders.len());
+        self.kernel = Kernel::new(self.voice, self.habits.key, self.told.orders.len());
     }
 
     /// Starts the agent: it adopts what answers, unless the lease has ended, and gets its orders.
@@ -138,7 +149,7 @@ impl Node {
         self.agent = Some(Agent { succession, claims: Claims::default(), renewal_ns: now_ns });
         self.obey(now_ns);
         // Not a lapse: nobody was promised anything.
-        self.kernel.lease_until_ns = now_ns + self.lease.length_ns;
+        self.kernel.lease_until_ns = now_ns + self.habits.lease.length_ns;
     }
 
     /// Hands the agent what is wanted now. Entries exist for what is announced and for nothing else.
@@ -146,6 +157,13 @@ impl Node {
         let Some(agent) = &mut self.agent else { return };
         let mut places = BTreeMap::new();
         for (address, order) in self.told.orders.iter().enumerate() {
+            self.kernel.generations[address] = order.as_ref().map_or(0, |order| order.generation);
+            let candidates = order.iter().flat_map(|order| order.candidates.iter());
+            let others = candidates.filter(|node| Some(**node) != self.voice.node);
+            // Who was a candidate may own it still: it stays known.
+            others.for_each(|node| {
+                self.kernel.peers.entry(*node).or_default();
+            });
             let entry = &mut self.kernel.entries[address];
             match order {
                 Some(order) => {
@@ -159,7 +177,14 @@ impl Node {
             }
         }
         let usable = BTreeMap::from([(IFINDEX, self.told.carrier)]);
-        let orders = Orders { usable, places, pace: self.pace, evacuate: self.told.evacuate };
+        let orders = Orders {
+            usable,
+            places,
+            pace: self.habits.pace,
+            evacuate: self.told.evacuate,
+            own_macs: BTreeSet::from([self.voice.mac]),
+            authenticated: self.habits.key.is_some(),
+        };
         agent.succession.input(Input::Orders(Arc::new(orders)), now_ns);
     }
 
@@ -178,11 +203,11 @@ impl Node {
         }
         let (rounds, claim_ns) = agent.claims.step(now_ns);
         for address in rounds {
-            self.claim(address, &mut deeds);
+            self.claim((address, None), &mut deeds, now_ns);
         }
         if deeds.lapsed || now_ns >= agent.renewal_ns {
-            self.kernel.lease_until_ns = now_ns + self.lease.length_ns;
-            agent.renewal_ns = now_ns + self.lease.renewal_ns;
+            self.kernel.lease_until_ns = now_ns + self.habits.lease.length_ns;
+            agent.renewal_ns = now_ns + self.habits.lease.renewal_ns;
         }
         deeds.next_ns = step.next_ns.into_iter().chain(claim_ns).chain([agent.renewal_ns]).min();
         self.agent = Some(agent);
@@ -200,10 +225,15 @@ impl Node {
                     if let Some(seen) = self.kernel.sightings[address(place)] {
                         succession.input(Input::Seen(place, seen), now_ns);
                     }
+                    if let Some(answer) = self.kernel.answers[address(place)] {
+                        succession.input(Input::Answered(place, answer), now_ns);
+                    }
                 }
                 Question::Peers(ifindex) => {
                     for (node, Peer { mac, at_ns, answered_ns }) in &self.kernel.peers {
-                        let (node, mac, at_ns, answered_ns) = (*node, *mac, *at_ns, *answered_ns);
+                        let (node, Some(mac), at_ns, answered_ns) = (*node, *mac, *at_ns, *answered_ns) else {
+                            continue;
+                        };
                         succession.input(Input::Peer { ifindex, node, mac, at_ns, answered_ns }, now_ns);
                     }
                 }
@@ -224,10 +254,20 @@ impl Node {
                     deeds.changes.push((address, Some(before), role));
                 }
             }
-            Effect::Ask(place, to) => deeds.frames.push(self.frame(Says::Ask(address(place)), to)),
-            Effect::Witness(_) => deeds.frames.push(self.frame(Says::Witness, None)),
+            Effect::Ask(place, To::All) => deeds.frames.push(self.frame(Says::Ask(address(place), now_ns), None)),
+            Effect::Ask(place, To::One(mac)) => {
+                deeds.frames.push(self.frame(Says::Ask(address(place), now_ns), Some(mac)));
+            }
+            Effect::Ask(place, To::Alive(mac)) => {
+                deeds.frames.push(self.frame(Says::Alive(address(place), now_ns), Some(mac)));
+            }
+            Effect::Witness(_) => {
+                let voice = Voice { node: None, ..self.voice };
+                deeds.frames.push(Frame { from: voice, to: None, says: Says::Witness, generation: 0, proof: 0 });
+            }
             Effect::Claim(place) => claims.start(address(place), now_ns),
-            Effect::Defend(place) => self.claim(address(place), deeds),
+            Effect::Defend(place) => self.claim((address(place), None), deeds, now_ns),
+            Effect::Inform(place, mac) => self.claim((address(place), Some(mac)), deeds, now_ns),
             Effect::Quiet(place) => claims.stop(address(place)),
             Effect::Correct(..) | Effect::Heal(..) => deeds.corrections += 1,
             Effect::Report(report) => deeds.reports.push(report),
@@ -235,14 +275,16 @@ impl Node {
     }
 
     /// Both forms of a claim; only for what is answered alone.
-    fn claim(&self, address: Address, deeds: &mut Deeds) {
+    fn claim(&self, (address, to): (Address, Option<Mac>), deeds: &mut Deeds, now_ns: u64) {
         let claimed = |role: Role| role.action == Action::Answer && role.buckets == ALL_BUCKETS;
         if self.kernel.entries[address].is_some_and(claimed) {
-            deeds.frames.extend([self.frame(Says::Claim(address), None); 2]);
+            let forms = 1 + usize::from(to.is_none());
+            deeds.frames.extend(std::iter::repeat_n(self.frame(Says::Claim(address, now_ns), to), forms));
         }
     }
 
     fn frame(&self, says: Says, to: Option<Mac>) -> Frame {
-        Frame { from: self.voice, to, says }
+        let generation = says.address().map_or(0, |address| self.kernel.generations[address]);
+        Key::seal(self.habits.key, Frame { from: self.voice, to, says, generation, proof: 0 }, None)
     }
 }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use crate::{
     bounds::Bounds,
-    kernel::Address,
+    frame::Address,
     node::Lease,
     wire::{Quality, Station, Stations, only},
 };
@@ -65,6 +65,8 @@ pub struct Scenario {
     pub pace: Pace,
     /// How long kernels answer without their agents.
     pub lease: Lease,
+    /// Whether speakers prove who they are.
+    pub key: bool,
     /// One owner or all.
     pub mode: Mode,
     /// The order of each address to begin with.
@@ -115,6 +117,7 @@ impl Scenario {
         let mut scenario = Self {
             pace,
             lease: if rng.u32(0..3) == 0 { long } else { short },
+            key: rng.bool(),
             mode,
             orders: (0..addresses).map(|_| order(rng, &nodes, mode)).collect(),
             quality,
@@ -219,7 +222,7 @@ fn order(rng: &mut Rng, nodes: &[NodeId], mode: Mode) -> Order {
     if rng.u32(0..4) == 0 {
         candidates.truncate(rng.usize(1..=nodes.len()));
     }
-    Order { candidates: Arc::from(candidates), mode }
+    Order { generation: 1, candidates: Arc::from(candidates), mode }
 }
 
 fn pick<'a, T>(rng: &mut Rng, choices: &'a [T]) -> &'a T {

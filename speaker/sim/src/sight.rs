@@ -3,7 +3,7 @@
 use arpeggio_common::{abi::Flags, model::Mode};
 
 use crate::{
-    kernel::Address,
+    frame::Address,
     node::Node,
     wire::{Station, Stations, members, only},
 };

@@ -9,7 +9,7 @@ use arpeggio_common::{
 use arpeggio_speaker::succession::Role;
 
 use crate::{
-    kernel::{Frame, Says},
+    frame::{Frame, Says},
     node::{Deeds, address},
     wire::Station,
 };

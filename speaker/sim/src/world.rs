@@ -10,9 +10,9 @@ use arpeggio_speaker::succession::Voice;
 use fastrand::Rng;
 
 use crate::{
+    frame::{Address, Frame, Key, Says},
     judge::{Judge, Measured},
-    kernel::{Address, Frame, Says},
-    node::{Node, Told},
+    node::{Habits, Node, Told},
     scenario::{Fault, Scenario},
     sight::{Sight, Violation},
     trace::Trace,
@@ -121,7 +121,8 @@ impl World {
         };
         let new = |(station, id)| {
             let voice = Voice { mac: mac(station), node: Some(id) };
-            Node::new(voice, told.clone(), scenario.pace, scenario.lease)
+            let habits = Habits { pace: scenario.pace, lease: scenario.lease, key: scenario.key.then(|| Key::new(7)) };
+            Node::new(voice, told.clone(), habits)
         };
         let nodes: Vec<Node> = scenario.nodes.iter().copied().enumerate().map(new).collect();
         let size = (nodes.len(), scenario.orders.len());
@@ -281,20 +282,17 @@ impl World {
     }
 
     fn stranger(&self, frame: &Frame, station: Station) -> Option<Frame> {
-        let (says, address) = match frame.says {
-            Says::Ask(address) => (Says::Answer(address), address),
-            Says::Request(address, _) => (Says::Reply(address), address),
-            Says::Answer(_) | Says::Reply(_) | Says::Claim(_) | Says::Witness | Says::Noise => return None,
+        let (Says::Ask(address, _) | Says::Alive(address, _) | Says::Request(address, _)) = frame.says else {
+            return None;
         };
-        let voice = Voice { mac: mac(station), node: None };
-        self.strangers.contains_key(&address).then_some(Frame { from: voice, to: Some(frame.from.mac), says })
+        self.strangers.contains_key(&address).then(|| plain(station, Some(frame.from.mac), Says::Reply(address)))
     }
 
     fn client(&mut self) {
         let station = self.nodes.len() + 1;
         let address = self.rng.usize(0..self.scenario.orders.len());
         let says = Says::Request(address, self.rng.u32(0..64));
-        self.send(station, Frame { from: Voice { mac: mac(station), node: None }, to: None, says });
+        self.send(station, plain(station, None, says));
         self.after(self.scenario.client_ns, Event::Client);
     }
 
@@ -302,8 +300,7 @@ impl World {
         let Fault::Stranger(address, true) = self.scenario.troubles[number].fault else { return };
         if self.strangers.contains_key(&address) {
             let station = self.nodes.len() + 2;
-            let voice = Voice { mac: mac(station), node: None };
-            self.send(station, Frame { from: voice, to: None, says: Says::Claim(address) });
+            self.send(station, plain(station, None, Says::Claim(address, 0)));
             self.after(1_000 * MS, Event::Stranger(number));
         }
     }
@@ -337,6 +334,10 @@ fn sight<'a>(nodes: &'a [Node], wire: &Wire, segments: &'a [Stations], now_ns: u
 
 /// Answers whoever wants a sign.
 fn gateway(frame: &Frame, station: Station) -> Option<Frame> {
-    let voice = Voice { mac: mac(station), node: None };
-    (frame.says == Says::Witness).then_some(Frame { from: voice, to: Some(frame.from.mac), says: Says::Noise })
+    (frame.says == Says::Witness).then(|| plain(station, Some(frame.from.mac), Says::Noise))
+}
+
+/// A frame without a tag.
+fn plain(station: Station, to: Option<Mac>, says: Says) -> Frame {
+    Frame { from: Voice { mac: mac(station), node: None }, to, says, generation: 0, proof: 0 }
 }

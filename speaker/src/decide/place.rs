@@ -79,6 +79,8 @@ pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
         places: placed.orders.into_iter().collect(),
         pace: config.succession.pace,
         evacuate: config.succession.evacuate,
+        own_macs: world.links.0.values().filter_map(|link| link.mac).collect(),
+        authenticated: false,
     });
     decision.desired.vips = placed.vips.into_iter().collect();
     decision.desired.groups = placed.groups.into_iter().collect();
@@ -123,7 +125,7 @@ impl<'w> Placed<'w> {
                 continue;
             }
             // Of others as well: a node that was taken out of an order hands over before it lets go.
-            let order = Order { candidates: Arc::clone(candidates), mode: announcement.mode() };
+            let order = Order { generation: 0, candidates: Arc::clone(candidates), mode: announcement.mode() };
             self.orders.push(((*index, address), order));
             if !is_candidate {
                 continue;

@@ -26,7 +26,15 @@ fn address(last: u8) -> IpAddr {
 }
 
 fn view(standing: Standing) -> View {
-    View { standing, rank: Some(1), owner: None, since_ns: NOW - 190_000 * MS, heartbeat_ns: None, buckets: 0 }
+    View {
+        standing,
+        rank: Some(1),
+        owner: None,
+        since_ns: NOW - 190_000 * MS,
+        heartbeat_ns: None,
+        buckets: 0,
+        doubt: None,
+    }
 }
 
 /// One address of each sort that matters: owned, watched, shared, in use by a stranger.

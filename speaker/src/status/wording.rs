@@ -18,10 +18,12 @@ fn what(report: &Report, other: Option<&Party>) -> String {
         Happened::Took => with("took over from", "took it"),
         Happened::Lost => with("gave way to", "gave it up"),
         Happened::Leaving => "leaving, and answering until a successor claims it".to_owned(),
+        Happened::Stays => "goes on answering, although it was to leave".to_owned(),
         Happened::Follows => with("owned by", "owned by another node"),
         Happened::Suspects => with("waiting to take over from", "waiting to take over"),
         Happened::AddressConflict => with("address conflict with", "address conflict"),
         Happened::AddressInUse => with("not claimed, in use by", "not claimed, in use by somebody else"),
+        Happened::SameName => with("this node's name is used by", "another machine has this node's name"),
         Happened::Shares => format!("answers {} of 64 shares of clients", report.buckets.count_ones()),
     }
 }
@@ -44,6 +46,8 @@ const fn why(cause: Cause) -> &'static str {
         Cause::Answered => "it answered when asked",
         Cause::Stranger => "it is no speaker",
         Cause::Shares => "the shares were distributed anew",
+        Cause::NewerOrder => "it follows a newer order",
+        Cause::Twin => "two machines have the same name",
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use arpeggio_common::wire::Mac;
 
-use super::Place;
+use super::{Place, To};
 
 const MS: u64 = 1_000_000;
 /// Between two probes of one node on one interface while there are few nodes …
@@ -121,8 +121,8 @@ impl Audit {
         rushes.chain(answers).chain(audit).chain(self.look_ns).min()
     }
 
-    /// What to ask now, and whom: one MAC or everybody.
-    pub(super) fn step(&mut self, now_ns: u64) -> Vec<(Place, Option<Mac>)> {
+    /// What to ask now, and whom.
+    pub(super) fn step(&mut self, now_ns: u64) -> Vec<(Place, To)> {
         while self.asked.front().is_some_and(|(sent_ns, _)| sent_ns + ANSWER_NS <= now_ns) {
             self.asked.pop_front();
         }
@@ -137,13 +137,13 @@ impl Audit {
         {
             self.next_ns = now_ns + self.interval_ns();
             self.last = Some(place);
-            questions.push((place, None));
+            questions.push((place, To::All));
         }
         for (rival, rush) in &mut self.rushes {
             if now_ns >= rush.next_ns && !rush.places.is_empty() {
                 rush.next_ns = now_ns + RUSH_NS;
                 let some = rush.places.drain(..rush.places.len().min(RUSH));
-                questions.extend(some.map(|place| (place, Some(*rival))));
+                questions.extend(some.map(|place| (place, To::One(*rival))));
             }
         }
         self.rushes.retain(|_, rush| !rush.places.is_empty() || now_ns.saturating_sub(rush.begun_ns) < RUSH_AGAIN_NS);

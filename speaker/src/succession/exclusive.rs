@@ -10,10 +10,10 @@
 mod rival;
 mod turn;
 
-use arpeggio_common::model::NodeId;
+use arpeggio_common::{abi::SightingKind, model::NodeId};
 
 use self::turn::Turn;
-use super::{Cause, Effect, Pace, Place, Seen, Standing, Voice, hearing::Hearing};
+use super::{Answer, Cause, Effect, Pace, Place, Seen, Standing, Voice, hearing::Hearing};
 
 const MS: u64 = 1_000_000;
 
@@ -70,6 +70,8 @@ pub(super) enum Event {
     Adopted,
     /// Somebody was seen with it.
     Seen(Seen),
+    /// Somebody answered a question of ours for it.
+    Answered(Answer),
     /// Its owner does not answer; it last did at this time.
     Silent { last_ns: u64 },
     /// Its owner answers again.
@@ -243,6 +245,9 @@ impl Machine {
             Event::Ordered { promoted } => turn.ordered(promoted),
             Event::Adopted => turn.adopted(),
             Event::Seen(seen) => turn.seen(seen),
+            Event::Answered(Answer { voice, asked_ns, generation }) => {
+                turn.seen(Seen { voice, kind: SightingKind::Heartbeat, at_ns: asked_ns, generation });
+            }
             Event::Silent { last_ns } => turn.silent(last_ns),
             Event::Alive => turn.alive(),
             Event::LeaseLapsed => turn.lapsed(),

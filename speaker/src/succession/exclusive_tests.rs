@@ -9,7 +9,7 @@ use arpeggio_common::{
 use proptest::prelude::*;
 
 use super::{
-    super::{Happened, Role},
+    super::{Happened, Role, To},
     turn::HANDOVER_NS,
     *,
 };
@@ -69,7 +69,7 @@ impl Bench {
 
     fn seen(&mut self, voice: Voice, kind: SightingKind) -> Vec<Effect> {
         self.now_ns += MS;
-        self.tell(Event::Seen(Seen { voice, kind, at_ns: self.now_ns }))
+        self.tell(Event::Seen(Seen { voice, kind, at_ns: self.now_ns, generation: 1 }))
     }
 
     fn owner() -> Self {
@@ -116,7 +116,7 @@ fn who_is_not_next_waits_and_asks_before_it_claims() {
     assert_eq!(bench.machine.standing(), Standing::Waiting);
     assert_eq!(bench.machine.due_ns(), Some(started_ns + Pace::DEFAULT.stagger_ns()));
     bench.now_ns = bench.machine.due_ns().unwrap();
-    assert!(bench.tell(Event::Timer).iter().any(|effect| matches!(effect, Effect::Ask(_, None))));
+    assert!(bench.tell(Event::Timer).iter().any(|effect| matches!(effect, Effect::Ask(_, To::All))));
     let mut answered = bench.machine.clone();
     bench.now_ns = bench.machine.due_ns().unwrap();
     assert_eq!(causes(&bench.tell(Event::Timer)), [(Happened::Took, Cause::OwnerSilent)]);
@@ -133,7 +133,7 @@ fn the_better_candidate_wins_and_the_other_is_told_once() {
     assert_eq!(effects, [Effect::Claim(PLACE)]);
     assert_eq!(bench.seen(voice(2), SightingKind::Claim), [], "the second frame of the same round");
     let effects = bench.seen(voice(0), SightingKind::Claim);
-    assert_eq!(effects, [Effect::Ask(PLACE, Some(voice(0).mac))], "whether it hears");
+    assert_eq!(effects, [Effect::Ask(PLACE, To::One(voice(0).mac))], "whether it hears");
     assert_eq!(bench.machine.tested(), Some((voice(0), bench.now_ns)));
     let effects = bench.seen(voice(0), SightingKind::Heartbeat);
     assert_eq!(causes(&effects), [(Happened::Lost, Cause::Outranked)]);
@@ -146,9 +146,9 @@ fn a_better_candidate_that_does_not_hear_is_not_yielded_to() {
     let mut bench = Bench::owner();
     for round in 0..6 {
         let claimed_ns = bench.now_ns + MS;
-        assert_eq!(bench.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(0).mac))], "{round}");
+        assert_eq!(bench.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(0).mac))], "{round}");
         assert_eq!(bench.seen(voice(0), SightingKind::Claim), [], "the second frame of the same round");
-        let old = Seen { voice: voice(0), kind: SightingKind::Heartbeat, at_ns: claimed_ns - MS / 2 };
+        let old = Seen { voice: voice(0), kind: SightingKind::Heartbeat, at_ns: claimed_ns - MS / 2, generation: 1 };
         assert_eq!(bench.tell(Event::Seen(old)), [], "an answer to an earlier question");
         // Looked at early once, so that one that hears is yielded to early.
         assert!(bench.machine.due_ns().unwrap() < claimed_ns + Pace::DEFAULT.reply_ns());
@@ -168,14 +168,14 @@ fn who_does_not_heed_two_defences_has_the_address_if_it_hears() {
         assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Claim(PLACE)]);
         bench.now_ns += 150 * MS;
     }
-    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(2).mac))]);
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(2).mac))]);
     let mut deaf = bench.machine.clone();
     assert_eq!(causes(&bench.seen(voice(2), SightingKind::Heartbeat)), [(Happened::Lost, Cause::Unheeded)]);
     std::mem::swap(&mut bench.machine, &mut deaf);
     bench.now_ns += Pace::DEFAULT.reply_ns();
     assert_eq!(bench.tell(Event::Timer), [Effect::Defend(PLACE)]);
     bench.now_ns += 1_000 * MS;
-    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(2).mac))], "and again");
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(2).mac))], "and again");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_better_candidate_comes_first_even_while_another_is_asked() {
         bench.seen(voice(2), SightingKind::Claim);
         bench.now_ns += 150 * MS;
     }
-    assert_eq!(bench.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, Some(voice(0).mac))]);
+    assert_eq!(bench.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(0).mac))]);
     assert_eq!(causes(&bench.seen(voice(0), SightingKind::Heartbeat)), [(Happened::Lost, Cause::Outranked)]);
 }
 
@@ -202,11 +202,11 @@ fn who_leaves_lets_go_to_whoever_answers_its_question() {
 fn what_was_seen_before_the_claim_is_the_former_owner() {
     let mut bench = Bench::owner();
     let since_ns = bench.machine.since_ns();
-    let claim = |at_ns| Event::Seen(Seen { voice: voice(0), kind: SightingKind::Claim, at_ns });
+    let claim = |at_ns| Event::Seen(Seen { voice: voice(0), kind: SightingKind::Claim, at_ns, generation: 1 });
     assert_eq!(bench.tell(claim(since_ns - 150 * MS)), [], "of before its last answer");
     assert_eq!(bench.machine.standing(), Standing::Owner);
     // It was not dead after all, and its claim was read only now.
-    assert_eq!(bench.tell(claim(since_ns - MS)), [Effect::Ask(PLACE, Some(voice(0).mac))]);
+    assert_eq!(bench.tell(claim(since_ns - MS)), [Effect::Ask(PLACE, To::One(voice(0).mac))]);
     assert_eq!(causes(&bench.seen(voice(0), SightingKind::Heartbeat)), [(Happened::Lost, Cause::Outranked)]);
 }
 
@@ -266,7 +266,7 @@ fn an_evacuation_without_successor_ends_after_two_seconds_and_can_be_called_off(
 fn event() -> impl Strategy<Value = Event> {
     let seen = (0usize..4, 0usize..3, 0u64..2_000).prop_map(|(who, kind, at)| {
         let voice = if who == 3 { STRANGER } else { voice(who) };
-        Event::Seen(Seen { voice, kind: SightingKind::ALL[kind], at_ns: at * MS })
+        Event::Seen(Seen { voice, kind: SightingKind::ALL[kind], at_ns: at * MS, generation: 1 })
     });
     prop_oneof![
         4 => seen,

@@ -21,5 +21,6 @@ pub use pace::{Pace, PaceError};
 pub use recorder::Recorder;
 pub use shared::buckets;
 pub use types::{
-    Cause, Effect, Happened, Input, Order, Orders, Place, Question, Report, Role, Seen, Standing, Step, View, Voice,
+    Answer, Cause, Doubt, Effect, Happened, Input, Order, Orders, Place, Question, Report, Role, Seen, Standing, Step,
+    To, View, Voice,
 };

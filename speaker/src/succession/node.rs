@@ -14,7 +14,7 @@ use arpeggio_common::{
 };
 
 use super::{
-    Effect, Input, Order, Orders, Place, Question, Seen, Standing, Step, View,
+    Answer, Effect, Input, Order, Orders, Place, Question, Seen, Standing, Step, View,
     audit::Audit,
     exclusive::{self, Context},
     hearing::Hearing,
@@ -55,8 +55,8 @@ struct Entry {
     due_ns: Option<u64>,
     /// Whose heartbeats it takes part in.
     watched: BTreeSet<Mac>,
-    /// The newest claim and the newest answer that were told.
-    told_ns: [u64; 2],
+    /// The newest claim, the newest other sighting, and the newest answer to a question of ours that were told.
+    told_ns: [u64; 3],
 }
 
 /// What happens to one address, whichever machine it has.
@@ -145,13 +145,17 @@ impl Succession {
             Input::Orders(orders) => self.follow(orders),
             Input::Adopt(place) => drop(self.adopted.insert(place)),
             Input::Seen(place, seen) => self.seen(place, seen),
+            // An answer to what was not asked yet is none.
+            Input::Answered(place, answer) if answer.asked_ns <= now_ns => self.answered(place, answer),
+            Input::Answered(..) => {}
             Input::Peer { ifindex, node, mac, at_ns, answered_ns } => {
                 if node != self.me && now_ns.saturating_sub(at_ns) < PEER_FRESH_NS {
                     self.meet((ifindex, node), mac, at_ns);
                 }
-                self.answered((ifindex, mac), None, answered_ns);
+                self.lives((ifindex, mac), None, answered_ns);
                 self.passed((ifindex, mac), answered_ns);
             }
+            Input::Unread(_) => {}
             Input::Received(ifindex, frames) => self.hearing.entry(ifindex).or_default().read(frames, now_ns),
             Input::LeaseLapsed => {
                 for place in self.entries.keys().copied().collect::<Vec<_>>() {
@@ -203,7 +207,7 @@ impl Succession {
                 let heartbeat_ns = watch.and_then(|watch| watch.answered_ns(place));
                 let owns = matches!(standing, Standing::Owner | Standing::Leaving);
                 let buckets = if owns { ALL_BUCKETS } else { 0 };
-                View { standing, rank, owner, since_ns: machine.since_ns(), heartbeat_ns, buckets }
+                View { standing, rank, owner, since_ns: machine.since_ns(), heartbeat_ns, buckets, doubt: None }
             }
             Machine::Shared(machine) => View {
                 standing,
@@ -212,6 +216,7 @@ impl Succession {
                 since_ns: machine.since_ns(),
                 heartbeat_ns: None,
                 buckets: machine.buckets(),
+                doubt: None,
             },
         })
     }
@@ -264,7 +269,7 @@ impl Succession {
                 Mode::Exclusive => Machine::Exclusive(exclusive::Machine::new(now_ns)),
                 Mode::Shared => Machine::Shared(shared::Machine::new(now_ns)),
             };
-            Entry { machine, order: order.clone(), due_ns: None, watched: BTreeSet::new(), told_ns: [0; 2] }
+            Entry { machine, order: order.clone(), due_ns: None, watched: BTreeSet::new(), told_ns: [0; 3] }
         };
         let fresh = orders.places.iter().filter(|(place, _)| !self.entries.contains_key(place));
         let mut fresh: BTreeMap<_, _> = fresh.map(|(place, order)| (*place, entry(order))).collect();
@@ -343,7 +348,7 @@ impl Succession {
     fn seen(&mut self, place: Place, seen: Seen) {
         // A claim is a sign of life as well: who steps forward has the whole patience once more to answer.
         if seen.kind != SightingKind::Claim || seen.voice.node.is_some() {
-            self.answered((place.0, seen.voice.mac), Some(place), seen.at_ns);
+            self.lives((place.0, seen.voice.mac), Some(place), seen.at_ns);
         }
         let Some(entry) = self.entries.get_mut(&place) else { return };
         let told_ns = &mut entry.told_ns[usize::from(seen.kind == SightingKind::Claim)];
@@ -353,11 +358,6 @@ impl Succession {
         *told_ns = seen.at_ns;
         let Machine::Exclusive(machine) = &entry.machine else { return };
         let audit = self.audits.get(&place.0).filter(|audit| audit.owns(place));
-        let asked_ns = audit.and_then(|audit| audit.asked_ns(place)).unwrap_or(u64::MAX);
-        if audit.is_some() && seen.kind == SightingKind::Heartbeat && seen.at_ns < asked_ns {
-            // An answer to a question of before this node owned it.
-            return;
-        }
         let contested = audit.is_some() && seen.at_ns > machine.since_ns();
         self.step_machine(place, Event::Exclusive(exclusive::Event::Seen(seen)));
         if let Some(node) = seen.voice.node
@@ -365,6 +365,32 @@ impl Succession {
             && node != self.me
         {
             self.rush(place.0, node, seen.voice.mac);
+        }
+    }
+
+    /// Somebody answered a question of ours for an address.
+    fn answered(&mut self, place: Place, answer: Answer) {
+        let Answer { voice, asked_ns, .. } = answer;
+        self.lives((place.0, voice.mac), Some(place), asked_ns);
+        let Some(entry) = self.entries.get_mut(&place) else { return };
+        let [.., told_ns] = &mut entry.told_ns;
+        if asked_ns <= *told_ns {
+            return;
+        }
+        *told_ns = asked_ns;
+        let Machine::Exclusive(machine) = &entry.machine else { return };
+        let audit = self.audits.get(&place.0).filter(|audit| audit.owns(place));
+        if audit.is_some_and(|audit| asked_ns < audit.asked_ns(place).unwrap_or(u64::MAX)) {
+            // To a question of before this node owned it.
+            return;
+        }
+        let contested = audit.is_some() && asked_ns > machine.since_ns();
+        self.step_machine(place, Event::Exclusive(exclusive::Event::Answered(answer)));
+        if let Some(node) = voice.node
+            && contested
+            && node != self.me
+        {
+            self.rush(place.0, node, voice.mac);
         }
     }
 

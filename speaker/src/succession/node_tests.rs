@@ -8,7 +8,7 @@ use arpeggio_common::{
 };
 
 use super::{
-    super::{Cause, Happened, Pace, Report, Role, Voice},
+    super::{Cause, Happened, Pace, Report, Role, To, Voice},
     *,
 };
 
@@ -30,6 +30,7 @@ struct Node {
     succession: Succession,
     roles: BTreeMap<Place, Role>,
     sightings: BTreeMap<Place, Seen>,
+    answers: BTreeMap<Place, Answer>,
     peers: BTreeMap<NodeId, (Mac, u64, u64)>,
     received: u64,
     dead: bool,
@@ -38,6 +39,13 @@ struct Node {
     next_ns: u64,
     reports: Vec<Report>,
     sent: usize,
+}
+
+fn receives(to: To, mac: Mac) -> bool {
+    match to {
+        To::All => true,
+        To::One(to) | To::Alive(to) => to == mac,
+    }
 }
 
 /// Nodes on one segment, a frame arrives at once.
@@ -54,6 +62,7 @@ impl World {
             succession: Succession::new(id(n)),
             roles: BTreeMap::new(),
             sightings: BTreeMap::new(),
+            answers: BTreeMap::new(),
             peers: BTreeMap::new(),
             received: 0,
             dead: false,
@@ -67,8 +76,17 @@ impl World {
 
     fn order(&mut self, n: usize, order: &[usize], mode: Mode, evacuate: bool) {
         let candidates: Arc<[_]> = order.iter().map(|n| id(*n)).collect();
-        let places = (10..13).map(|host| (place(host), Order { candidates: Arc::clone(&candidates), mode })).collect();
-        let orders = Orders { usable: BTreeMap::from([(1, true)]), places, pace: Pace::DEFAULT, evacuate };
+        let places = (10..13)
+            .map(|host| (place(host), Order { generation: 1, candidates: Arc::clone(&candidates), mode }))
+            .collect();
+        let orders = Orders {
+            usable: BTreeMap::from([(1, true)]),
+            places,
+            pace: Pace::DEFAULT,
+            evacuate,
+            own_macs: BTreeSet::new(),
+            authenticated: false,
+        };
         self.nodes[n].succession.input(Input::Orders(Arc::new(orders)), self.now_ns);
         self.nodes[n].next_ns = self.now_ns;
     }
@@ -82,6 +100,7 @@ impl World {
             voice: Voice { mac: mac(from), node: Some(id(from)) },
             kind: SightingKind::Claim,
             at_ns: self.now_ns,
+            generation: 1,
         };
         for n in (0..self.nodes.len()).filter(|n| *n != from) {
             let node = &mut self.nodes[n];
@@ -97,9 +116,9 @@ impl World {
         }
     }
 
-    fn ask(&mut self, from: usize, place: Place, to: Option<Mac>) {
+    fn ask(&mut self, from: usize, place: Place, to: To) {
         self.nodes[from].sent += 1;
-        for n in (0..self.nodes.len()).filter(|n| *n != from && to.is_none_or(|to| to == mac(*n))) {
+        for n in (0..self.nodes.len()).filter(|n| *n != from && receives(to, mac(*n))) {
             let node = &mut self.nodes[n];
             if node.dead || node.deaf {
                 continue;
@@ -115,7 +134,7 @@ impl World {
                     continue;
                 }
                 asker.received += 1;
-                asker.sightings.insert(place, Seen { voice, kind: SightingKind::Heartbeat, at_ns: self.now_ns });
+                asker.answers.insert(place, Answer { voice, asked_ns: self.now_ns, generation: 1 });
                 asker.peers.insert(id(n), (mac(n), self.now_ns, self.now_ns));
             }
         }
@@ -129,6 +148,9 @@ impl World {
                 Question::Sighting(place) => {
                     if let Some(seen) = node.sightings.get(&place) {
                         node.succession.input(Input::Seen(place, *seen), now_ns);
+                    }
+                    if let Some(answer) = node.answers.get(&place) {
+                        node.succession.input(Input::Answered(place, *answer), now_ns);
                     }
                 }
                 Question::Peers(ifindex) => {
@@ -153,7 +175,8 @@ impl World {
                 Effect::Ask(place, to) => self.ask(n, place, to),
                 Effect::Claim(place) | Effect::Defend(place) => self.tell_claim(n, place),
                 Effect::Report(report) => self.nodes[n].reports.push(report),
-                Effect::Witness(_) | Effect::Quiet(_) | Effect::Correct(..) | Effect::Heal(..) => {}
+                Effect::Witness(_) | Effect::Quiet(_) | Effect::Inform(..) | Effect::Correct(..) | Effect::Heal(..) => {
+                }
             }
         }
     }
@@ -364,14 +387,14 @@ fn a_stranger_keeps_a_fresh_address_and_is_told_off_an_owned_one() {
     let stranger = Voice { mac: Mac([9; 6]), node: None };
     world.order(0, &[0], Mode::Exclusive, false);
     world.run(MS);
-    let seen = Seen { voice: stranger, kind: SightingKind::Heartbeat, at_ns: world.now_ns };
+    let seen = Seen { voice: stranger, kind: SightingKind::Heartbeat, at_ns: world.now_ns, generation: 0 };
     world.nodes[0].succession.input(Input::Seen(place(10), seen), world.now_ns);
     world.run(2_000 * MS);
     assert_eq!(world.answerers(place(10)), [0; 0]);
     assert_eq!(world.last(0, Happened::AddressInUse).other, Some(stranger));
     assert_eq!(world.answerers(place(11)), [0]);
     for _ in 0..50 {
-        let claim = Seen { voice: stranger, kind: SightingKind::Claim, at_ns: world.now_ns };
+        let claim = Seen { voice: stranger, kind: SightingKind::Claim, at_ns: world.now_ns, generation: 0 };
         world.nodes[0].succession.input(Input::Seen(place(11), claim), world.now_ns);
         world.nodes[0].next_ns = world.now_ns;
         world.run(100 * MS);

@@ -11,7 +11,7 @@ use arpeggio_common::{
     model::NodeId,
 };
 
-use super::{Cause, Effect, Happened, Report, Role, Standing, exclusive::Context};
+use super::{Cause, Effect, Happened, Report, Role, Standing, To, exclusive::Context};
 
 /// Probes of a node that joins: the others hear of it, and it of them.
 const PROBES: u8 = 3;
@@ -179,7 +179,7 @@ impl Machine {
                 self.share(context, effects);
             }
             State::Asking { sent, .. } => {
-                effects.push(Effect::Ask(context.place, None));
+                effects.push(Effect::Ask(context.place, To::All));
                 let due_ns = context.now_ns + context.pace.probe_gap_ns();
                 self.state = State::Asking { sent: sent + 1, due_ns };
             }

@@ -1,6 +1,10 @@
 //! The words of the succession: what it is told, what it asks for and what it wants done.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use arpeggio_common::{
     abi::{ALL_BUCKETS, Action, Flags, SightingKind},
@@ -18,13 +22,15 @@ pub type Place = (u32, IpAddr);
 pub struct Voice {
     /// Its MAC.
     pub mac: Mac,
-    /// Which node says it is; `None` for a stranger, whose frames carry no tag.
+    /// Which node it is; `None` for a stranger: its frames carry no tag, or one that is not accepted.
     pub node: Option<NodeId>,
 }
 
 /// Who may have one address, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
+    /// Which of several orders of the address: the greater one is the newer; 0 where that is not known.
+    pub generation: u64,
     /// The first is the preferred owner.
     pub candidates: Arc<[NodeId]>,
     /// One owner, or all candidates share the clients.
@@ -43,6 +49,10 @@ pub struct Orders {
     pub pace: Pace,
     /// This node is to lose everything to others.
     pub evacuate: bool,
+    /// The MACs of this machine: they are never strangers, whatever its frames say.
+    pub own_macs: BTreeSet<Mac>,
+    /// Speakers prove who they are, with a key that they share: a [`Voice`] with a node is that node's.
+    pub authenticated: bool,
 }
 
 /// What somebody was seen doing with an address.
@@ -54,6 +64,20 @@ pub struct Seen {
     pub kind: SightingKind,
     /// When, as stamped in the kernel, monotonic nanoseconds.
     pub at_ns: u64,
+    /// Of the order that its sender follows; 0 where it did not say.
+    pub generation: u64,
+}
+
+/// The last answer to a question of ours for an address. It repeats what was in the question, so an old frame that somebody
+/// sends once more proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Who.
+    pub voice: Voice,
+    /// When the question was sent, monotonic nanoseconds: the sender was there and answered for the address then or later.
+    pub asked_ns: u64,
+    /// Of the order that its sender follows; 0 where it did not say.
+    pub generation: u64,
 }
 
 /// A fact.
@@ -66,6 +90,8 @@ pub enum Input {
     Adopt(Place),
     /// Somebody was seen with an address; from the events, or read because of a [`Question`].
     Seen(Place, Seen),
+    /// Somebody answered a question of ours for an address; read because of a [`Question`].
+    Answered(Place, Answer),
     /// When a node was heard last on an interface, and with which MAC.
     Peer {
         /// Index of the interface.
@@ -76,11 +102,13 @@ pub enum Input {
         mac: Mac,
         /// When it was heard last, whatever it sent, monotonic nanoseconds.
         at_ns: u64,
-        /// When it last answered something that we asked, monotonic nanoseconds; 0 for never.
+        /// When the last question was sent that it answered, whatever was asked, monotonic nanoseconds; 0 for none.
         answered_ns: u64,
     },
     /// How many frames the interface has received so far.
     Received(u32, u64),
+    /// This could not be read. Nothing follows from what is not known: the next step only asks again.
+    Unread(Question),
     /// Answering was not allowed for a while: others may have taken over.
     LeaseLapsed,
 }
@@ -88,9 +116,9 @@ pub enum Input {
 /// What has to be read before the next [`step`](super::Succession::step).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// Who was seen with an address last: [`Input::Seen`].
+    /// Who was seen with an address last, and who answered for it last: [`Input::Seen`], [`Input::Answered`].
     Sighting(Place),
-    /// Every node that was heard on the interface: [`Input::Peer`].
+    /// Every candidate that was heard on the interface: [`Input::Peer`].
     Peers(u32),
     /// The counter of received frames: [`Input::Received`].
     Received(u32),
@@ -116,19 +144,32 @@ impl Role {
     pub const LEAVING: Self = Self { action: Action::Answer, flags: Flags::EVACUATING, buckets: ALL_BUCKETS };
 }
 
+/// To whom a question goes. It carries the time of the step that wanted it, which an answer repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum To {
+    /// Everybody: a probe.
+    All,
+    /// Whoever has this MAC, for the address: a heartbeat.
+    One(Mac),
+    /// Whoever has this MAC: whether its program runs, with the address or without.
+    Alive(Mac),
+}
+
 /// Something to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Write the entry.
     Set(Place, Role),
-    /// Ask one MAC (a heartbeat) or everybody (a probe, `None`) for the address.
-    Ask(Place, Option<Mac>),
+    /// Ask for the address.
+    Ask(Place, To),
     /// Make the gateway or a witness send something: it is not known whether this interface hears anything.
     Witness(u32),
     /// Start the rounds of claims.
     Claim(Place),
     /// One round, now.
     Defend(Place),
+    /// One claim, now, to this MAC only: there are networks in which claims do not arrive everywhere.
+    Inform(Place, Mac),
     /// Drop the rounds that are left.
     Quiet(Place),
     /// Tell the clients that are known, those of these shares only, by unicast.
@@ -173,6 +214,10 @@ pub enum Cause {
     Stranger,
     /// The shares of clients were distributed anew.
     Shares,
+    /// It follows a newer order.
+    NewerOrder,
+    /// Another machine has the name of this node.
+    Twin,
 }
 
 /// What changed.
@@ -185,6 +230,8 @@ pub enum Happened {
     Lost,
     /// This node waits for a successor.
     Leaving,
+    /// This node was to lose it, and nobody else can have it: it goes on answering until somebody can.
+    Stays,
     /// Another node is known to own it now.
     Follows,
     /// The owner does not answer; this node waits for its turn.
@@ -195,6 +242,8 @@ pub enum Happened {
     AddressInUse,
     /// The shares of clients that this node answers are others.
     Shares,
+    /// Another machine speaks in the name of this node.
+    SameName,
 }
 
 /// One line of history.
@@ -238,6 +287,13 @@ pub enum Standing {
     Sharing,
 }
 
+/// Why a standby does nothing about an owner that does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Doubt {
+    /// Since when this interface hears nothing at all, monotonic nanoseconds: who hears nothing may be the one at fault.
+    pub since_ns: u64,
+}
+
 /// One address as this node sees it, for status and explanations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
@@ -253,6 +309,8 @@ pub struct View {
     pub heartbeat_ns: Option<u64>,
     /// The shares of clients that this node answers.
     pub buckets: u64,
+    /// The owner is silent, and so is everybody else.
+    pub doubt: Option<Doubt>,
 }
 
 /// What to do now, and when to ask again.

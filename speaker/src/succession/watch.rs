@@ -62,7 +62,8 @@ impl Watch {
             node,
             members: BTreeMap::new(),
             unanswered: VecDeque::new(),
-            answered_ns: now_ns,
+            // An answer to what is asked now is a later one.
+            answered_ns: now_ns.saturating_sub(1),
             last: None,
             hears: false,
             alive,

@@ -16,6 +16,7 @@ use crate::{
         messages::{self, Speaker},
     },
     status::GratuitousFacts,
+    succession::To,
 };
 
 /// The same trouble is told once in this time, in nanoseconds.
@@ -77,8 +78,12 @@ impl Outlet {
     }
 
     /// Asks for an address.
-    pub(super) fn ask(&mut self, place: Place, to: Option<Mac>, now_ns: u64) {
+    pub(super) fn ask(&mut self, place: Place, to: To, now_ns: u64) {
         let Some(speaker) = self.speakers.get(&place.0) else { return };
+        let to = match to {
+            To::All => None,
+            To::One(mac) | To::Alive(mac) => Some(mac),
+        };
         match messages::question(speaker, place, to) {
             Some(frame) => self.send(&frame, now_ns),
             None => self.trouble(place.0, "asking", now_ns, || {

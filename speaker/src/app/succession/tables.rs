@@ -146,7 +146,7 @@ fn known(voice: Voice, ifindex: u32, peers: &[PeerFacts]) -> Voice {
 
 fn seen(sighting: &Sighting) -> Option<Seen> {
     let voice = Voice { mac: Mac(sighting.mac()), node: sighting.node() };
-    Some(Seen { voice, kind: sighting.kind()?, at_ns: sighting.last_seen_ns() })
+    Some(Seen { voice, kind: sighting.kind()?, at_ns: sighting.last_seen_ns(), generation: 0 })
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::{
     dataplane::{EventQueue, Place},
     frames::FrameSocket,
     status::PeerFacts,
-    succession::{Effect, Input, Question, Role, Seen, Succession, Voice},
+    succession::{Answer, Effect, Input, Question, Role, Seen, Succession, Voice},
 };
 
 /// Events that are taken before the next step.
@@ -246,7 +246,8 @@ impl Driver {
             // The event says that somebody spoke, the sighting of the same moment says how.
             let seen = self.tables.seen(&place).ok().flatten().filter(|seen| seen.at_ns == event.at_ns());
             let kind = seen.filter(|seen| seen.voice == voice).map_or(SightingKind::Claim, |seen| seen.kind);
-            self.succession.input(Input::Seen(place, Seen { voice, kind, at_ns: event.at_ns() }), now_ns);
+            self.succession
+                .input(Input::Seen(place, Seen { voice, kind, at_ns: event.at_ns(), generation: 0 }), now_ns);
         }
     }
 
@@ -255,7 +256,7 @@ impl Driver {
         for question in self.succession.questions() {
             match question {
                 Question::Sighting(place) => match self.tables.seen(&place) {
-                    Ok(Some(seen)) => self.succession.input(Input::Seen(place, seen), now_ns),
+                    Ok(Some(seen)) => self.succession.input(sighting(place, seen), now_ns),
                     Ok(None) => {}
                     Err(error) => self.outlet.trouble(0, "sightings", now_ns, || error),
                 },
@@ -295,6 +296,8 @@ impl Driver {
                 Effect::Witness(ifindex) => self.outlet.provoke(ifindex, now_ns),
                 Effect::Claim(place) => self.outlet.claim(place, now_ns),
                 Effect::Defend(place) => self.outlet.defend(place),
+                // Not sent yet: the broadcast claims have to do.
+                Effect::Inform(..) => {}
                 Effect::Quiet(place) => self.outlet.quiet(place),
                 Effect::Correct(place, buckets) => self.outlet.correct_clients(place, buckets),
                 Effect::Heal(place, mac) => self.outlet.heal(place, mac),
@@ -320,5 +323,16 @@ impl Driver {
             self.settling = Settling::Settled;
         }
         None
+    }
+}
+
+/// What the last sighting of an address says: a speaker's answer to a question of ours is more than a sighting.
+const fn sighting(place: Place, seen: Seen) -> Input {
+    let Seen { voice, kind, at_ns, generation } = seen;
+    match kind {
+        SightingKind::Heartbeat if voice.node.is_some() => {
+            Input::Answered(place, Answer { voice, asked_ns: at_ns, generation })
+        }
+        SightingKind::Heartbeat | SightingKind::Claim | SightingKind::Reply => Input::Seen(place, seen),
     }
 }

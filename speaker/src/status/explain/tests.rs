@@ -65,6 +65,7 @@ fn evidence() -> Evidence {
         since_ns: NOW - 190 * SECOND,
         heartbeat_ns: None,
         buckets: ALL_BUCKETS,
+        doubt: None,
     };
     let facts = Facts {
         now_ns: NOW,

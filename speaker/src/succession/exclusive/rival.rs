@@ -3,7 +3,7 @@
 use arpeggio_common::abi::SightingKind;
 
 use super::{
-    super::{Cause, Effect, Happened, Seen, Voice},
+    super::{Cause, Effect, Happened, Seen, To, Voice},
     MS, State, Tenure, Test, rank,
     turn::{STRANGER_NS, Turn},
 };
@@ -73,7 +73,7 @@ impl Turn<'_> {
         let asked_ns = self.context.now_ns;
         let test = Test { rival, cause, asked_ns, due_ns: asked_ns + LOOK_NS };
         self.machine.state = State::Owner(Tenure { test: Some(test), ..tenure });
-        self.effects.push(Effect::Ask(self.context.place, Some(rival.mac)));
+        self.effects.push(Effect::Ask(self.context.place, To::One(rival.mac)));
     }
 
     /// No answer was seen so far. When it is too late for one, the clients that heard the rival's claim are called back.

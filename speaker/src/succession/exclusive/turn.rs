@@ -6,7 +6,7 @@ use arpeggio_common::{
 };
 
 use super::{
-    super::{Cause, Effect, Happened, Report, Role, Seen, Voice},
+    super::{Cause, Effect, Happened, Report, Role, Seen, To, Voice},
     Context, Eager, FLAPS, MS, Machine, State, Tenure, rank, turn,
 };
 
@@ -258,7 +258,7 @@ impl Turn<'_> {
                 let hears = context.hearing.since(self.machine.since_ns);
                 // Those before it had their time; perhaps their claims were lost. Who is deaf need not ask.
                 if hears || !confirmed {
-                    self.effects.push(Effect::Ask(context.place, None));
+                    self.effects.push(Effect::Ask(context.place, To::All));
                 }
                 self.effects.push(Effect::Witness(context.place.0));
                 let patience = if hears { context.pace.reply_ns() } else { context.pace.interval_ns() };
@@ -289,7 +289,7 @@ impl Turn<'_> {
             return self.take(Cause::Unclaimed, None, None);
         }
         if sent < PROBES || hears {
-            self.effects.push(Effect::Ask(context.place, None));
+            self.effects.push(Effect::Ask(context.place, To::All));
         }
         if !alone {
             self.effects.push(Effect::Witness(context.place.0));

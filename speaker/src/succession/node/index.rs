@@ -7,11 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use arpeggio_common::{abi::SightingKind, model::NodeId, wire::Mac};
+use arpeggio_common::{model::NodeId, wire::Mac};
 
 use super::{
     super::{
-        Effect, Place, Seen, Standing, Voice,
+        Answer, Effect, Place, Standing, To, Voice,
         audit::Audit,
         exclusive, shared,
         watch::{Finding, Watch},
@@ -80,7 +80,7 @@ impl Succession {
                 && let Some(place) = places.first()
             {
                 *said_ns = self.now_ns;
-                self.effects.push(Effect::Ask(*place, None));
+                self.effects.push(Effect::Ask(*place, To::All));
             }
         }
     }
@@ -176,8 +176,8 @@ impl Succession {
         places.into_iter().for_each(|place| self.sync(place));
     }
 
-    /// A node answered a question of ours.
-    pub(super) fn answered(&mut self, key: (u32, Mac), place: Option<Place>, at_ns: u64) {
+    /// A node answered a question of ours that was sent then.
+    pub(super) fn lives(&mut self, key: (u32, Mac), place: Option<Place>, at_ns: u64) {
         let Some(watch) = self.watches.get_mut(&key) else { return };
         if !watch.answered(place, at_ns) {
             return;
@@ -188,7 +188,7 @@ impl Succession {
         }
     }
 
-    /// A rival answered a question of ours then. The sighting of its address may not tell: a later frame of its claim hides it.
+    /// A rival answered a question of ours of then. The sighting of its address may not tell: a later frame of its claim hides it.
     pub(super) fn passed(&mut self, (ifindex, mac): (u32, Mac), at_ns: u64) {
         let tested = |place: &Place| match &self.entries.get(place)?.machine {
             Machine::Exclusive(machine) => machine.tested(),
@@ -199,8 +199,8 @@ impl Succession {
             (place.0 == ifindex && rival.mac == mac && at_ns >= asked_ns).then_some((*place, rival))
         };
         for (place, voice) in self.testing.iter().filter_map(passed).collect::<Vec<_>>() {
-            let seen = Seen { voice, kind: SightingKind::Heartbeat, at_ns };
-            self.step_machine(place, Event::Exclusive(exclusive::Event::Seen(seen)));
+            let answer = Answer { voice, asked_ns: at_ns, generation: 0 };
+            self.step_machine(place, Event::Exclusive(exclusive::Event::Answered(answer)));
         }
     }
 
@@ -218,7 +218,7 @@ impl Succession {
         for (key, finding) in found {
             match finding {
                 Finding::Ask { place, doubtful } => {
-                    self.effects.push(Effect::Ask(place, Some(key.1)));
+                    self.effects.push(Effect::Ask(place, To::One(key.1)));
                     if doubtful {
                         self.effects.push(Effect::Witness(key.0));
                     }
