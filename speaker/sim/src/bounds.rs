@@ -12,6 +12,8 @@ const PATIENCE_NS: u64 = 1_000 * MS;
 pub const STRANGER_NS: u64 = 10_000 * MS;
 /// Who is to lose an address waits so long for a successor.
 pub const HANDOVER_NS: u64 = 2_000 * MS;
+/// Candidates that an audit asks by unicast.
+const AUDITED: usize = 4;
 /// Both frames of a first claim, at the pace of all claims.
 const CLAIM_NS: u64 = MS / 2;
 
@@ -25,9 +27,10 @@ pub struct Bounds {
     /// has to wait for all others, twice if it was damped, and a live node that has lost one address only is found out
     /// when that one has its turn.
     pub nobody_ns: u64,
-    /// Two that hear each other and whose agents run answer together, where nothing has healed: until the claim has arrived.
+    /// Two that hear each other and whose agents run answer together, where nothing has healed, whatever orders they follow: until
+    /// the claim has arrived, and whoever claimed has answered for it.
     ///
-    /// `interval + slack`
+    /// `interval + reply + slack`
     pub two_ns: u64,
     /// The same after a partition, a deaf or mute node, loss or different orders have ended, from that end on:
     ///
@@ -51,11 +54,26 @@ impl Bounds {
         let turns_ns = addresses as u64 * pace.interval_ns();
         Self {
             nobody_ns: asking_ns + noticing_ns + waiting_ns + turns_ns + 2 * PATIENCE_NS + slack_ns,
-            two_ns: pace.interval_ns() + slack_ns,
+            two_ns: pace.interval_ns() + pace.reply_ns() + slack_ns,
             healed_ns: (1 + addresses as u64) * AUDIT_NS * count.div_ceil(5) + slack_ns,
             heartbeats: 1_000 * MS / pace.interval_ns() + 3,
             slack_ns,
         }
+    }
+
+    /// Where frames to everybody are suppressed: an owner's claims reach four candidates and the owner before, and an audit asks four
+    /// candidates of each address in turn. Two owners find each other by audits.
+    #[must_use]
+    pub fn suppressed(self, nodes: usize) -> Self {
+        let healed_ns = self.healed_ns * nodes.div_ceil(AUDITED) as u64;
+        Self { healed_ns, two_ns: healed_ns, nobody_ns: self.nobody_ns + healed_ns, ..self }
+    }
+
+    /// Where nobody but the nodes says anything: one of two waits to be sure that it is alone.
+    #[must_use]
+    pub fn silent(self, pace: Pace) -> Self {
+        let solitude_ns = (1_000 * MS).max(2 * pace.detection_ns());
+        Self { nobody_ns: self.nobody_ns + solitude_ns, ..self }
     }
 }
 
@@ -67,7 +85,7 @@ mod tests {
     fn the_bounds_of_three_nodes_at_defaults() {
         let bounds = Bounds::new(Pace::DEFAULT, (3, 1), MS, MS);
         let ms = [bounds.nobody_ns, bounds.two_ns, bounds.healed_ns].map(|ns| ns / MS);
-        assert_eq!(ms, [5_558, 58, 1_008]);
+        assert_eq!(ms, [5_558, 68, 1_008]);
         assert_eq!(bounds.heartbeats, 23);
     }
 }

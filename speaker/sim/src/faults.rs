@@ -1,9 +1,10 @@
 //! What each fault does to the world, and what it excuses.
 
+use arpeggio_common::model::Mode;
 use arpeggio_speaker::succession::Order;
 
 use crate::{
-    scenario::{Fault, Trouble},
+    scenario::{Attack, Fault, Trouble},
     wire::{Station, Stations, only},
     world::{Event, World},
 };
@@ -62,8 +63,12 @@ impl World {
                 self.judge.storm(true, self.now_ns);
                 self.wire.slow(most_ns, true);
             }
-            Fault::Order(_) => {
-                self.judge.storm(true, self.now_ns);
+            Fault::Order(changes) => {
+                // Who shares counts on the others to know the same; of an exclusive address no two orders are excused.
+                if self.scenario.mode == Mode::Shared {
+                    self.judge.storm(true, self.now_ns);
+                }
+                changes.iter().for_each(|(address, _)| self.judge.caused(*address, self.now_ns));
                 for station in 0..self.nodes.len() {
                     let later_ns = self.rng.u64(0..length_ns);
                     self.after(later_ns, Event::Obey(station, number));
@@ -77,6 +82,17 @@ impl World {
                 *self.strangers.entry(address).or_default() += 1;
                 self.judge.stranger(address, true, self.now_ns);
                 self.after(0, Event::Stranger(number));
+            }
+            // Nothing that it does excuses anything.
+            Fault::Attack(attack, _) => {
+                self.attacker.attacks += 1;
+                self.attacker.answering += u32::from(attack == Attack::Forge);
+                self.judge.attacked(self.now_ns);
+                self.after(0, Event::Attack(number));
+            }
+            Fault::Unread(station) => {
+                self.judge.fault(self.now_ns);
+                self.nodes[station].unreadable += 1;
             }
         }
     }
@@ -120,9 +136,16 @@ impl World {
                 self.judge.storm(false, self.now_ns);
                 self.wire.slow(most_ns, false);
             }
-            Fault::Order(_) => self.judge.storm(false, self.now_ns),
+            Fault::Order(changes) => {
+                if self.scenario.mode == Mode::Shared {
+                    self.judge.storm(false, self.now_ns);
+                }
+                changes.iter().for_each(|(address, _)| self.judge.caused(*address, self.now_ns));
+            }
             Fault::Evacuate(station) => {
                 self.judge.caused_by(station, self.now_ns);
+                // An order that put it first meanwhile is not forgotten.
+                (0..self.scenario.orders.len()).for_each(|address| self.judge.caused(address, self.now_ns));
                 if self.is_half_deaf(station) {
                     self.judge.healed(self.now_ns);
                 }
@@ -134,6 +157,15 @@ impl World {
                 }
                 self.strangers.retain(|_, count| *count > 0);
                 self.judge.stranger(address, false, self.now_ns);
+            }
+            Fault::Attack(attack, _) => {
+                self.attacker.attacks -= 1;
+                self.attacker.answering -= u32::from(attack == Attack::Forge);
+                self.judge.attacked(self.now_ns);
+            }
+            Fault::Unread(station) => {
+                self.nodes[station].unreadable -= 1;
+                self.wakes(station);
             }
         }
     }
@@ -272,6 +304,7 @@ impl World {
             }
         }
         self.judge.fault(self.now_ns);
+        changes.iter().for_each(|(address, _)| self.judge.caused(*address, self.now_ns));
         self.obey(station);
     }
 

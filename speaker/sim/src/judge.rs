@@ -7,7 +7,7 @@ use arpeggio_common::{
     model::Mode,
     wire::Mac,
 };
-use arpeggio_speaker::succession::Role;
+use arpeggio_speaker::succession::{Role, Standing};
 
 use crate::{
     bounds::{Bounds, HANDOVER_NS, STRANGER_NS},
@@ -18,6 +18,10 @@ use crate::{
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
+/// Audits by unicast in a second.
+const AUDITS: u64 = 3;
+/// No attack lasts longer.
+const ATTACK_NS: u64 = 5 * SECOND_NS;
 
 /// What may be wrong for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +72,8 @@ pub(crate) struct Judge {
     fault_ns: u64,
     /// When something was mended that may have made two owners.
     healed_ns: u64,
+    /// When an attack began or ended.
+    attacked_ns: u64,
     /// Faults in force that may excuse everything as long as they last.
     storms: u32,
     /// When a change of the answerer was caused last, by address.
@@ -90,6 +96,7 @@ impl Judge {
             ills: BTreeMap::new(),
             fault_ns: 0,
             healed_ns: 0,
+            attacked_ns: 0,
             storms: 0,
             caused_ns: vec![0; addresses],
             strangers: vec![(0, None); addresses],
@@ -101,6 +108,11 @@ impl Judge {
     /// Something was broken or mended.
     pub(crate) fn fault(&mut self, now_ns: u64) {
         self.fault_ns = now_ns;
+    }
+
+    /// An attack begins or ends. It excuses nothing but questions.
+    pub(crate) fn attacked(&mut self, now_ns: u64) {
+        self.attacked_ns = now_ns;
     }
 
     /// An agent runs again that may find two owners.
@@ -191,7 +203,8 @@ impl Judge {
         }
         *count += 1;
         let (begun_ns, count) = (*begun_ns, *count);
-        let settled = self.storms == 0 && begun_ns > self.fault_ns + self.bounds.nobody_ns + 2 * SECOND_NS;
+        let settled = self.storms == 0
+            && begun_ns > self.fault_ns.max(self.attacked_ns + ATTACK_NS) + self.bounds.nobody_ns + 2 * SECOND_NS;
         if !settled {
             return None;
         }
@@ -199,7 +212,7 @@ impl Judge {
             // Who was not heard for a while is asked once for all that this node owns.
             Some(_) => {
                 let owned = self.answered.iter().filter(|shares| shares[station] != 0).count() as u64;
-                (self.bounds.heartbeats + owned, &mut self.measured.heartbeats)
+                (self.bounds.heartbeats + AUDITS + owned, &mut self.measured.heartbeats)
             }
             // Audits of an owner; strangers are asked for again and again.
             None => (10, &mut self.measured.probes),
@@ -264,7 +277,7 @@ impl Judge {
                     found.insert(key, self.ill_since(key).unwrap_or(sight.now_ns));
                 };
                 let (all, twice) = sight.union(*segment, shares);
-                if all != ALL_BUCKETS && sight.could_answer(*segment, address) {
+                if all != ALL_BUCKETS && sight.could_answer(*segment, address) && !self.is_kept_free(sight, address) {
                     note(Ill::Nobody);
                 }
                 if twice != 0 {
@@ -283,6 +296,12 @@ impl Judge {
             }
         }
         self.ills = found;
+    }
+
+    /// Whether an address that no speaker here remembers is answered by an attacker: it is left to him, as to any machine that has it.
+    fn is_kept_free(&self, sight: &Sight<'_>, address: Address) -> bool {
+        let attacked = sight.now_ns < self.attacked_ns + ATTACK_NS + STRANGER_NS;
+        attacked && sight.nodes.iter().any(|node| node.standing(address) == Some(Standing::InUse))
     }
 
     /// Since when it is so in this segment, and was before others left it.

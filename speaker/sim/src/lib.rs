@@ -6,12 +6,15 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod attack;
 pub mod bounds;
 mod claims;
 mod faults;
 mod frame;
 mod judge;
 mod kernel;
+#[cfg(test)]
+mod named_tests;
 mod node;
 pub mod orders;
 pub mod scenario;

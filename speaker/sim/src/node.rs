@@ -8,7 +8,7 @@ use std::{
 
 use arpeggio_common::{abi::ALL_BUCKETS, abi::Action, model::NodeId, wire::Mac};
 use arpeggio_speaker::succession::{
-    Effect, Input, Order, Orders, Pace, Place, Question, Report, Role, Succession, To, Voice,
+    Effect, Input, Order, Orders, Pace, Place, Question, Report, Role, Standing, Succession, To, Voice,
 };
 
 use crate::{
@@ -93,13 +93,16 @@ pub(crate) struct Node {
     pub(crate) paused: u8,
     /// Whether the machine is on.
     pub(crate) powered: bool,
+    /// Faults that keep the agent from reading its maps.
+    pub(crate) unreadable: u32,
+    turns: u32,
     /// What its agent knows or will find when it starts.
     pub(crate) told: Told,
     habits: Habits,
 }
 
 /// What is the same for all nodes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Habits {
     /// How fast.
     pub(crate) pace: Pace,
@@ -107,13 +110,15 @@ pub(crate) struct Habits {
     pub(crate) lease: Lease,
     /// What proofs are made with.
     pub(crate) key: Option<Key>,
+    /// MACs that are known from elsewhere.
+    pub(crate) known: BTreeMap<NodeId, Mac>,
 }
 
 impl Node {
     /// A machine that is switched off.
     pub(crate) fn new(voice: Voice, told: Told, habits: Habits) -> Self {
         let kernel = Kernel::new(voice, habits.key, told.orders.len());
-        Self { voice, kernel, agent: None, paused: 0, powered: false, told, habits }
+        Self { voice, kernel, agent: None, paused: 0, powered: false, unreadable: 0, turns: 0, told, habits }
     }
 
     /// The name of the node.
@@ -121,9 +126,20 @@ impl Node {
         self.voice.node
     }
 
+    /// How its agent sees an address.
+    pub(crate) fn standing(&self, address: Address) -> Option<Standing> {
+        let view = self.agent.as_ref()?.succession.view(place(address))?;
+        Some(view.standing)
+    }
+
     /// Whether its agent runs.
     pub(crate) fn is_awake(&self) -> bool {
         self.powered && self.paused == 0 && self.agent.is_some()
+    }
+
+    /// Whether its agent runs and knows what its kernel does.
+    pub(crate) fn is_able(&self) -> bool {
+        self.is_awake() && self.unreadable == 0
     }
 
     /// Switches it off: nothing is kept.
@@ -162,7 +178,8 @@ impl Node {
             let others = candidates.filter(|node| Some(**node) != self.voice.node);
             // Who was a candidate may own it still: it stays known.
             others.for_each(|node| {
-                self.kernel.peers.entry(*node).or_default();
+                let mac = self.habits.known.get(node).copied();
+                self.kernel.peers.entry(*node).or_insert(Peer { mac, ..Peer::default() });
             });
             let entry = &mut self.kernel.entries[address];
             match order {
@@ -220,6 +237,11 @@ impl Node {
             succession.input(Input::Seen(place(address), seen), now_ns);
         }
         for question in succession.questions() {
+            self.turns = self.turns.wrapping_add(1);
+            if self.unreadable > 0 && !self.turns.is_multiple_of(3) {
+                succession.input(Input::Unread(question), now_ns);
+                continue;
+            }
             match question {
                 Question::Sighting(place) => {
                     if let Some(seen) = self.kernel.sightings[address(place)] {

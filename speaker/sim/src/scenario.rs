@@ -43,6 +43,36 @@ pub enum Fault {
     Evacuate(Station),
     /// A stranger answers for the address, and perhaps claims it first.
     Stranger(Address, bool),
+    /// Somebody who hears everything sends so many frames a second.
+    Attack(Attack, u32),
+    /// The agent cannot read most of what its kernel knows.
+    Unread(Station),
+}
+
+/// What somebody does who does not know the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attack {
+    /// Sends again what he heard, as it was or changed.
+    Replay,
+    /// Claims with tags that he invents, and answers speakers with them.
+    Forge,
+    /// Claims as any machine does.
+    Duplicate,
+    /// Claims in the name of this node.
+    Twin(Station),
+}
+
+/// What becomes of frames to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fabric {
+    /// They go everywhere.
+    Floods,
+    /// Claims do not, nor do probes without a sender's address, as the nodes' are unless they have an address of their own. Then
+    /// they know each other's MACs from elsewhere.
+    Suppresses {
+        /// Nodes have addresses of their own.
+        own_address: bool,
+    },
 }
 
 /// When it does.
@@ -67,6 +97,10 @@ pub struct Scenario {
     pub lease: Lease,
     /// Whether speakers prove who they are.
     pub key: bool,
+    /// What becomes of frames to everybody.
+    pub fabric: Fabric,
+    /// Nobody but the nodes says anything.
+    pub silent: bool,
     /// One owner or all.
     pub mode: Mode,
     /// The order of each address to begin with.
@@ -118,6 +152,12 @@ impl Scenario {
             pace,
             lease: if rng.u32(0..3) == 0 { long } else { short },
             key: rng.bool(),
+            fabric: match rng.u32(0..12) {
+                0 => Fabric::Suppresses { own_address: false },
+                1 => Fabric::Suppresses { own_address: true },
+                _ => Fabric::Floods,
+            },
+            silent: rng.u32(0..10) == 0,
             mode,
             orders: (0..addresses).map(|_| order(rng, &nodes, mode)).collect(),
             quality,
@@ -132,15 +172,19 @@ impl Scenario {
         scenario
     }
 
-    /// Stations on the wire: the nodes, a gateway, a client and a stranger.
+    /// Stations on the wire: the nodes, a gateway, a client, a stranger and an attacker.
     pub fn stations(&self) -> usize {
-        self.nodes.len() + 3
+        self.nodes.len() + 4
     }
 
     /// What the schedule promises.
     pub fn bounds(&self) -> Bounds {
         let frame_ns = self.quality.delay_ns + self.quality.jitter_ns;
-        Bounds::new(self.pace, (self.nodes.len(), self.orders.len()), self.late_ns, frame_ns)
+        let mut bounds = Bounds::new(self.pace, (self.nodes.len(), self.orders.len()), self.late_ns, frame_ns);
+        if self.fabric != Fabric::Floods {
+            bounds = bounds.suppressed(self.nodes.len());
+        }
+        if self.silent { bounds.silent(self.pace) } else { bounds }
     }
 
     fn break_things(&mut self, rng: &mut Rng, most: usize) {
@@ -168,7 +212,7 @@ impl Scenario {
         let node = rng.usize(0..self.nodes.len());
         let lease_ns = self.lease.length_ns;
         let all: Stations = only(self.nodes.len() + 2) - 1;
-        match rng.u32(0..28) {
+        match rng.u32(0..34) {
             0..4 => (Fault::Pause(node), rng.u64(10 * MS..2 * lease_ns)),
             4..7 => (Fault::Crash(node), rng.u64(10 * MS..2 * lease_ns)),
             7..11 => (Fault::Reboot(node), rng.u64(100 * MS..10 * SECOND)),
@@ -184,8 +228,21 @@ impl Scenario {
             }
             19 | 20 => (Fault::Lose(rng.u32(1..=100)), rng.u64(200 * MS..5 * SECOND)),
             21 => (Fault::Slow(rng.u64(MS..40 * MS)), rng.u64(50 * MS..2 * SECOND)),
-            22..25 => (self.reorder(rng), rng.u64(MS..SECOND)),
+            22..24 => (self.reorder(rng), rng.u64(MS..SECOND)),
+            24 => (self.reorder(rng), rng.u64(SECOND..60 * SECOND)),
             25 | 26 => (Fault::Evacuate(node), rng.u64(500 * MS..10 * SECOND)),
+            27..31 => {
+                let rate = *pick(rng, &[5, 20, 20, 100, 100, 300]);
+                let attack = match rng.u32(0..7) {
+                    0..3 => Attack::Replay,
+                    3 | 4 => Attack::Forge,
+                    5 => Attack::Duplicate,
+                    _ if self.mode == Mode::Exclusive => Attack::Twin(node),
+                    _ => Attack::Duplicate,
+                };
+                (Fault::Attack(attack, rate), rng.u64(100 * MS..4 * SECOND))
+            }
+            31 => (Fault::Unread(node), rng.u64(100 * MS..3 * SECOND)),
             _ => (Fault::Stranger(rng.usize(0..self.orders.len()), rng.bool()), rng.u64(50 * MS..15 * SECOND)),
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Sight<'a> {
     pub(crate) carriers: Stations,
     /// The stations that ask or answer for others: gateway and client.
     pub(crate) outside: Stations,
+    /// Whether those say nothing.
+    pub(crate) silent: bool,
     /// Monotonic nanoseconds.
     pub(crate) now_ns: u64,
 }
@@ -60,7 +62,7 @@ impl Sight<'_> {
         let (mut all, mut awake, mut twice) = (0, 0, 0);
         for (station, shares) in shares.iter().enumerate().filter(|(station, _)| segment & only(*station) != 0) {
             all |= shares;
-            if self.nodes[station].is_awake() {
+            if self.nodes[station].is_able() {
                 twice |= awake & shares;
                 awake |= shares;
             }
@@ -71,10 +73,14 @@ impl Sight<'_> {
     /// Whether somebody can ask there, and a node could answer. Shares that fall to a node whose agent is stopped wait for
     /// the end of its lease: to the others it is alive.
     pub(crate) fn could_answer(&self, segment: Stations, address: Address) -> bool {
+        // Where nobody else says anything, a node needs another one to know that it hears, unless it is one of two.
+        let lives = |node: &Node| node.powered && self.now_ns < node.kernel.lease_until_ns;
+        let company = members(segment).filter(|station| self.nodes.get(*station).is_some_and(lives)).count() > 1;
         let could = |node: &Node| {
             let order = node.told.orders[address].as_ref();
             let named = order.is_some_and(|order| node.id().is_some_and(|id| order.candidates.contains(&id)));
-            named && node.is_awake() && node.told.carrier && !node.told.evacuate
+            let two = order.is_some_and(|order| order.candidates.len() <= 2);
+            named && (!self.silent || company || two) && node.is_able() && node.told.carrier && !node.told.evacuate
         };
         let stuck = |node: &Node| {
             let shared = node.told.orders[address].as_ref().is_some_and(|order| order.mode == Mode::Shared);

@@ -10,10 +10,11 @@ use arpeggio_speaker::succession::Voice;
 use fastrand::Rng;
 
 use crate::{
+    attack::Attacker,
     frame::{Address, Frame, Key, Says},
     judge::{Judge, Measured},
     node::{Habits, Node, Told},
-    scenario::{Fault, Scenario},
+    scenario::{Fabric, Fault, Scenario},
     sight::{Sight, Violation},
     trace::Trace,
     wire::{Station, Stations, Wire, only},
@@ -37,6 +38,7 @@ pub(crate) enum Event {
     LeaseEnd(Station),
     Client,
     Stranger(usize),
+    Attack(usize),
     Look,
 }
 
@@ -99,6 +101,7 @@ pub(crate) struct World {
     pub(crate) away_ns: Vec<Option<u64>>,
     /// Strangers at work, by address.
     pub(crate) strangers: BTreeMap<Address, u32>,
+    pub(crate) attacker: Attacker,
     pub(crate) judge: Judge,
     pub(crate) trace: Trace,
     look_ns: Option<u64>,
@@ -121,8 +124,11 @@ impl World {
         };
         let new = |(station, id)| {
             let voice = Voice { mac: mac(station), node: Some(id) };
-            let habits = Habits { pace: scenario.pace, lease: scenario.lease, key: scenario.key.then(|| Key::new(7)) };
-            Node::new(voice, told.clone(), habits)
+            let key = scenario.key.then(|| Key::new(7));
+            let hidden = scenario.fabric == Fabric::Suppresses { own_address: false };
+            let all = scenario.nodes.iter().copied().enumerate().map(|(station, id)| (id, mac(station)));
+            let known = if hidden { all.collect() } else { BTreeMap::new() };
+            Node::new(voice, told.clone(), Habits { pace: scenario.pace, lease: scenario.lease, key, known })
         };
         let nodes: Vec<Node> = scenario.nodes.iter().copied().enumerate().map(new).collect();
         let size = (nodes.len(), scenario.orders.len());
@@ -139,6 +145,7 @@ impl World {
             away_ns: vec![None; nodes.len()],
             nodes,
             strangers: BTreeMap::new(),
+            attacker: Attacker::default(),
             judge: Judge::new(scenario.bounds(), scenario.mode, size),
             trace,
             look_ns: None,
@@ -188,6 +195,7 @@ impl World {
             Event::LeaseEnd(station) => self.lease_end(station),
             Event::Client => self.client(),
             Event::Stranger(number) => self.stranger_claims(number),
+            Event::Attack(number) => self.attacks(number),
             Event::Look => self.dirty = true,
         }
         Ok(())
@@ -228,7 +236,7 @@ impl World {
             self.judge.healed(self.now_ns);
         }
         self.dirty |= deeds.lapsed || !deeds.changes.is_empty();
-        let sight = sight(&self.nodes, &self.wire, &self.segments, self.now_ns);
+        let sight = sight(&self.nodes, &self.wire, &self.segments, (self.scenario.silent, self.now_ns));
         if let Some(violation) = self.judge.acted(&sight, station, &deeds) {
             return Err(violation);
         }
@@ -243,6 +251,15 @@ impl World {
 
     /// Puts a frame on the wire.
     pub(crate) fn send(&mut self, from: Station, frame: Frame) {
+        if from != self.attacker_station() && self.attacker.attacks > 0 {
+            self.attacker.hear(&frame);
+            if self.attacker.answering > 0 {
+                self.answer_falsely(&frame);
+            }
+        }
+        if frame.to.is_none() && self.is_suppressed(&frame) {
+            return;
+        }
         for to in 0..self.scenario.stations() {
             if frame.to.is_some_and(|receiver| receiver != mac(to)) {
                 continue;
@@ -251,6 +268,15 @@ impl World {
             for at_ns in arrivals.into_iter().flatten() {
                 self.at(at_ns, Event::Frame(to, frame));
             }
+        }
+    }
+
+    /// Whether the fabric does not flood such a frame.
+    const fn is_suppressed(&self, frame: &Frame) -> bool {
+        match (self.scenario.fabric, frame.says) {
+            (Fabric::Suppresses { .. }, Says::Claim(..)) => true,
+            (Fabric::Suppresses { own_address }, Says::Ask(..)) => !own_address,
+            _ => false,
         }
     }
 
@@ -269,7 +295,7 @@ impl World {
             }
             answer
         } else if station == count {
-            gateway(&frame, station)
+            gateway(&frame, station).filter(|_| !self.scenario.silent)
         } else if station == count + 2 {
             self.stranger(&frame, station)
         } else {
@@ -289,6 +315,9 @@ impl World {
     }
 
     fn client(&mut self) {
+        if self.scenario.silent {
+            return;
+        }
         let station = self.nodes.len() + 1;
         let address = self.rng.usize(0..self.scenario.orders.len());
         let says = Says::Request(address, self.rng.u32(0..64));
@@ -307,8 +336,8 @@ impl World {
 
     /// The wire has changed.
     pub(crate) fn rewired(&mut self) {
-        // All but the stranger.
-        self.segments = self.wire.segments(only(self.scenario.stations() - 1) - 1);
+        // All but the stranger and the attacker.
+        self.segments = self.wire.segments(only(self.nodes.len() + 2) - 1);
         self.dirty = true;
     }
 
@@ -316,7 +345,7 @@ impl World {
         if !std::mem::take(&mut self.dirty) {
             return Ok(());
         }
-        let sight = sight(&self.nodes, &self.wire, &self.segments, self.now_ns);
+        let sight = sight(&self.nodes, &self.wire, &self.segments, (self.scenario.silent, self.now_ns));
         let Some(next_ns) = self.judge.look(&sight)? else { return Ok(()) };
         if self.look_ns.is_none_or(|planned_ns| planned_ns <= self.now_ns || next_ns < planned_ns) {
             self.look_ns = Some(next_ns);
@@ -326,10 +355,10 @@ impl World {
     }
 }
 
-fn sight<'a>(nodes: &'a [Node], wire: &Wire, segments: &'a [Stations], now_ns: u64) -> Sight<'a> {
+fn sight<'a>(nodes: &'a [Node], wire: &Wire, segments: &'a [Stations], (silent, now_ns): (bool, u64)) -> Sight<'a> {
     let carriers = (0..nodes.len()).filter(|station| wire.has_carrier(*station)).map(only).sum();
     let outside = only(nodes.len()) | only(nodes.len() + 1);
-    Sight { nodes, segments, carriers, outside, now_ns }
+    Sight { nodes, segments, carriers, outside, silent, now_ns }
 }
 
 /// Answers whoever wants a sign.

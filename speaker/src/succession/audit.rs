@@ -1,15 +1,15 @@
 //! Looking for a second owner: after a partition has healed nobody is told that there are two.
 //!
 //! Every owner asks everybody for one of its addresses now and then, each in its turn; all others hear that it is there. Whoever
-//! answers, and whoever is heard again after a silence, may have others of them: all that it could have are asked of it by
-//! unicast, at once.
+//! answers, and whoever answers again after a silence, may have others of them: all that it could have are asked of it by
+//! unicast. One node after the other, and only who answered: what others send makes nobody send more than that.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Bound,
 };
 
-use arpeggio_common::wire::Mac;
+use arpeggio_common::{model::NodeId, wire::Mac};
 
 use super::{Place, To};
 
@@ -18,7 +18,7 @@ const MS: u64 = 1_000_000;
 const AUDIT_NS: u64 = 500 * MS;
 /// … namely this many; with more of them each asks less often, so that the segment hears ten probes a second at most.
 const FEW: usize = 5;
-/// Questions to a rival in one go.
+/// Questions to a rival in one go: 6,400 a second.
 const RUSH: usize = 128;
 /// Between two goes.
 const RUSH_NS: u64 = 20 * MS;
@@ -38,18 +38,18 @@ pub(super) struct Audit {
     nodes: usize,
     last: Option<Place>,
     next_ns: u64,
-    /// When the other nodes are looked at next.
-    peers_ns: u64,
-    rushes: BTreeMap<Mac, Rush>,
+    rush: Option<Rush>,
+    /// Whose turn comes then.
+    rivals: VecDeque<(NodeId, Mac)>,
+    /// When each rival had its last turn.
+    begun_ns: BTreeMap<NodeId, u64>,
     asked: VecDeque<(u64, Place)>,
     look_ns: Option<u64>,
-    /// Now is that time.
-    wants_peers: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rush {
-    begun_ns: u64,
+    rival: Mac,
     next_ns: u64,
     places: VecDeque<Place>,
 }
@@ -59,7 +59,6 @@ impl Audit {
     pub(super) fn add(&mut self, place: Place, now_ns: u64) {
         if self.owned.is_empty() {
             self.next_ns = now_ns + AUDIT_NS;
-            self.peers_ns = now_ns;
         }
         self.owned.insert(place);
     }
@@ -88,37 +87,42 @@ impl Audit {
         self.asked.iter().map(|(_, place)| *place)
     }
 
-    /// When an address was asked for, if its answer may still come: what was seen earlier answers something else.
-    pub(super) fn asked_ns(&self, place: Place) -> Option<u64> {
-        self.asked.iter().find(|(_, asked)| *asked == place).map(|(sent_ns, _)| *sent_ns)
-    }
-
-    /// Whether the other nodes have to be looked at.
-    pub(super) const fn wants_peers(&self) -> bool {
-        self.wants_peers
-    }
-
     /// A node that was not heard for longer than this was not there.
     pub(super) fn absence_ns(&self) -> u64 {
         2 * self.interval_ns() + AUDIT_NS
     }
 
-    /// Whether a rival may be asked for everything again.
-    pub(super) fn may_rush(&self, rival: Mac, now_ns: u64) -> bool {
-        self.rushes.get(&rival).is_none_or(|rush| now_ns.saturating_sub(rush.begun_ns) >= RUSH_AGAIN_NS)
+    /// A rival answered: it is asked for everything, if it was not lately.
+    pub(super) fn suspect(&mut self, rival: NodeId, mac: Mac, now_ns: u64) {
+        let lately = |begun_ns: &u64| now_ns.saturating_sub(*begun_ns) < RUSH_AGAIN_NS;
+        if !self.begun_ns.get(&rival).is_some_and(lately) && self.rivals.iter().all(|(node, _)| *node != rival) {
+            self.rivals.push_back((rival, mac));
+        }
     }
 
-    /// Somebody answers for one of them, and may answer for `places`.
+    /// The rival whose turn it is now, if it is anybody's.
+    pub(super) fn next_rival(&mut self, now_ns: u64) -> Option<(NodeId, Mac)> {
+        if self.rush.is_some() {
+            return None;
+        }
+        let next = self.rivals.pop_front()?;
+        self.begun_ns.retain(|_, begun_ns| now_ns.saturating_sub(*begun_ns) < RUSH_AGAIN_NS);
+        self.begun_ns.insert(next.0, now_ns);
+        Some(next)
+    }
+
+    /// It may answer for `places`.
     pub(super) fn rush(&mut self, rival: Mac, places: VecDeque<Place>, now_ns: u64) {
-        self.rushes.insert(rival, Rush { begun_ns: now_ns, next_ns: now_ns, places });
+        self.rush = (!places.is_empty()).then_some(Rush { rival, next_ns: now_ns, places });
     }
 
     /// When [`Self::step`] wants to be called again.
     pub(super) fn due_ns(&self) -> Option<u64> {
-        let rushes = self.rushes.values().filter(|rush| !rush.places.is_empty()).map(|rush| rush.next_ns);
+        let rush = self.rush.as_ref().map(|rush| rush.next_ns);
+        let waiting = self.rivals.front().filter(|_| rush.is_none()).map(|_| 0);
         let answers = self.asked.front().map(|(sent_ns, _)| sent_ns + ANSWER_NS);
-        let audit = if self.owned.is_empty() { None } else { Some(self.next_ns.min(self.peers_ns)) };
-        rushes.chain(answers).chain(audit).chain(self.look_ns).min()
+        let audit = (!self.owned.is_empty()).then_some(self.next_ns);
+        rush.into_iter().chain(waiting).chain(answers).chain(audit).chain(self.look_ns).min()
     }
 
     /// What to ask now, and whom.
@@ -127,10 +131,6 @@ impl Audit {
             self.asked.pop_front();
         }
         self.look_ns = self.look_ns.filter(|look_ns| *look_ns > now_ns);
-        self.wants_peers = now_ns >= self.peers_ns && !self.owned.is_empty();
-        if self.wants_peers {
-            self.peers_ns = now_ns + AUDIT_NS;
-        }
         let mut questions = Vec::new();
         if now_ns >= self.next_ns
             && let Some(place) = self.next()
@@ -139,14 +139,12 @@ impl Audit {
             self.last = Some(place);
             questions.push((place, To::All));
         }
-        for (rival, rush) in &mut self.rushes {
-            if now_ns >= rush.next_ns && !rush.places.is_empty() {
-                rush.next_ns = now_ns + RUSH_NS;
-                let some = rush.places.drain(..rush.places.len().min(RUSH));
-                questions.extend(some.map(|place| (place, To::One(*rival))));
-            }
+        if let Some(rush) = self.rush.as_mut().filter(|rush| now_ns >= rush.next_ns) {
+            rush.next_ns = now_ns + RUSH_NS;
+            let some = rush.places.drain(..rush.places.len().min(RUSH));
+            questions.extend(some.map(|place| (place, To::One(rush.rival))));
         }
-        self.rushes.retain(|_, rush| !rush.places.is_empty() || now_ns.saturating_sub(rush.begun_ns) < RUSH_AGAIN_NS);
+        self.rush.take_if(|rush| rush.places.is_empty());
         questions.retain(|(place, _)| self.owned.contains(place));
         if !questions.is_empty() {
             self.look_ns = Some(now_ns + LOOK_NS);
@@ -166,5 +164,36 @@ impl Audit {
         // This node is one more.
         let times = (self.nodes + 1).div_ceil(FEW);
         AUDIT_NS * times as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(number: u32) -> Place {
+        (1, std::net::Ipv4Addr::from_bits(0xc000_0200 + number).into())
+    }
+
+    #[test]
+    fn one_rival_after_the_other_is_asked_at_a_stated_rate() {
+        let mut audit = Audit::default();
+        (0..500).for_each(|number| audit.add(place(number), 0));
+        let id = |number| NodeId::from_number(number).unwrap();
+        // Whoever claims whatever: a node has one turn in two seconds.
+        let (mut asked, mut now_ns) = (0, 0);
+        while now_ns < 1_000 * MS {
+            for node in 1..=300 {
+                audit.suspect(id(node), Mac([2, 0, 0, 0, 0, 1]), now_ns);
+            }
+            if let Some((_, mac)) = audit.next_rival(now_ns) {
+                let places = audit.owned().collect();
+                audit.rush(mac, places, now_ns);
+            }
+            asked += audit.step(now_ns).len();
+            now_ns += MS;
+        }
+        assert!((5_000..=6_402 + 128).contains(&asked), "{asked}");
+        assert!(audit.rivals.len() <= 300 && audit.begun_ns.len() <= 300 && audit.asked.len() <= 1_500);
     }
 }

@@ -7,13 +7,14 @@
 //!     └── somebody answers ──────┴────────────────────────────┴───────────────────┘
 //! ```
 
+mod hint;
 mod rival;
 mod turn;
 
-use arpeggio_common::{abi::SightingKind, model::NodeId};
+use arpeggio_common::model::NodeId;
 
 use self::turn::Turn;
-use super::{Answer, Cause, Effect, Pace, Place, Seen, Standing, Voice, hearing::Hearing};
+use super::{Answer, Cause, Effect, Pace, Place, Seen, Standing, Voice, hearing::Hearing, peers::Peers};
 
 const MS: u64 = 1_000_000;
 
@@ -21,6 +22,11 @@ const MS: u64 = 1_000_000;
 const FLAPS: usize = 5;
 /// … within this time: wait behind all others.
 const FLAP_WINDOW_NS: u64 = 600_000 * MS;
+/// Of two candidates the one that hears nothing at all for this long, and for twice the time in which it finds an owner silent, takes
+/// the address: there is nobody else who could, and nobody who could be harmed.
+const SOLITUDE_NS: u64 = 1_000 * MS;
+/// A node that answered longer ago may be gone: so many intervals.
+const FRESH: u64 = 2;
 
 /// What the machine sees of the rest of the node.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +34,18 @@ pub(super) struct Context<'a> {
     pub(super) place: Place,
     pub(super) me: NodeId,
     pub(super) candidates: &'a [NodeId],
+    /// Of the order.
+    pub(super) generation: u64,
     pub(super) usable: bool,
     pub(super) evacuate: bool,
     pub(super) pace: Pace,
     pub(super) hearing: Hearing,
+    /// The other nodes.
+    pub(super) peers: &'a Peers,
+    /// When the owner that is watched answered last, for whichever address.
+    pub(super) owner_ns: Option<u64>,
+    /// Whether this node may send something because of what others say.
+    pub(super) may_react: bool,
     pub(super) now_ns: u64,
 }
 
@@ -45,10 +59,61 @@ impl Context<'_> {
         self.candidates.iter().all(|node| *node == self.me)
     }
 
+    /// Whether anybody at all is to have it.
+    const fn others_exist(&self) -> bool {
+        !self.candidates.is_empty()
+    }
+
     /// Whether this node may want the address at all.
     fn may_own(&self) -> bool {
         self.usable && !self.evacuate && self.rank().is_some()
     }
+
+    /// Whether another candidate than this one is seen alive.
+    fn others_live(&self, but: Option<NodeId>) -> bool {
+        let others = self.candidates.iter().copied().filter(|node| *node != self.me && Some(*node) != but);
+        let since_ns = self.now_ns.saturating_sub(self.pace.detection_ns() + self.pace.interval_ns());
+        self.peers.lives(self.place.0, others, since_ns)
+    }
+
+    /// Whether this node is one of two, and nothing at all was heard since then for so long that it is alone.
+    fn is_deserted(&self, since_ns: u64) -> bool {
+        let alone_ns = solitude_ns(self.pace);
+        self.candidates.len() == 2 && self.rank().is_some() && self.now_ns.saturating_sub(since_ns) >= alone_ns
+    }
+
+    /// How the sender's order stands to ours.
+    const fn age(&self, generation: u64) -> Age {
+        match (generation, self.generation) {
+            (0, _) | (_, 0) => Age::Unknown,
+            (theirs, ours) if theirs > ours => Age::Newer,
+            (theirs, ours) if theirs < ours => Age::Older,
+            _ => Age::Same,
+        }
+    }
+
+    /// Whether a node comes before this one.
+    fn outranks(&self, node: NodeId) -> bool {
+        match (rank(self.candidates, node), self.rank()) {
+            (Some(theirs), Some(ours)) => theirs < ours,
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+}
+
+/// Another order of the same address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    Older,
+    Same,
+    Newer,
+    Unknown,
+}
+
+/// After how much silence of everybody one of two candidates believes that it is alone.
+pub(super) fn solitude_ns(pace: Pace) -> u64 {
+    SOLITUDE_NS.max(2 * pace.detection_ns())
 }
 
 /// Position of a node among candidates.
@@ -72,8 +137,8 @@ pub(super) enum Event {
     Seen(Seen),
     /// Somebody answered a question of ours for it.
     Answered(Answer),
-    /// Its owner does not answer; it last did at this time.
-    Silent { last_ns: u64 },
+    /// Its owner does not answer; it last did at this time. `heard`: others were heard meanwhile.
+    Silent { last_ns: u64, heard: bool },
     /// Its owner answers again.
     Alive,
     /// Answering was not allowed for a while.
@@ -91,10 +156,13 @@ enum State {
         sent: u8,
         sure: bool,
         due_ns: u64,
-        stranger: Option<Voice>,
+        strangers: Strangers,
     },
+    /// `generation`: of the owner's order, as far as it said. `spare`: another MAC of the same node, and when it was asked.
     Standby {
         owner: Voice,
+        generation: u64,
+        spare: Option<(Voice, u64)>,
         eager: Option<Eager>,
     },
     Waiting {
@@ -106,15 +174,25 @@ enum State {
         due_ns: u64,
     },
     Owner(Tenure),
+    /// `until_ns`: when it is told that nobody has come; `None` when it was.
     Leaving {
         tenure: Tenure,
         cause: Cause,
-        until_ns: u64,
+        until_ns: Option<u64>,
     },
     InUse {
         by: Voice,
         retry_ns: u64,
     },
+}
+
+/// Who is no speaker and uses an address that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Strangers {
+    /// It was known before.
+    known: Option<Voice>,
+    /// It was seen since. A speaker that has the address as well may answer a little later.
+    found: Option<Voice>,
 }
 
 /// A standby that wants to be owner.
@@ -132,14 +210,15 @@ struct Tenure {
     defences: u8,
     defended_ns: Option<u64>,
     stranger_ns: Option<u64>,
-    test: Option<Test>,
 }
 
-/// A rival that this node is going to yield to, if it answers: whoever does not hear must not silence who does.
+/// Somebody claimed the address and was asked for it: what it says counts when it answers. A frame can be forged, or be an old one,
+/// and whoever does not hear must not silence who does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Test {
     rival: Voice,
-    cause: Cause,
+    /// It said that the address is its own, to everybody.
+    claims: bool,
     asked_ns: u64,
     due_ns: u64,
 }
@@ -153,21 +232,41 @@ pub(super) struct Machine {
     known: bool,
     /// When it was lost against this node's will, oldest first.
     losses: [u64; FLAPS],
+    /// An order put this node first, and it has not owned the address since.
+    promoted: bool,
+    /// The address went to a node with a newer order than ours.
+    superseded: bool,
+    /// Who was asked because of what it said.
+    test: Option<Test>,
+    /// A takeover waited for the answer of somebody who claimed; not again.
+    waited: bool,
 }
 
 impl Machine {
     pub(super) const fn new(now_ns: u64) -> Self {
-        Self { state: State::Out, since_ns: now_ns, known: false, losses: [0; FLAPS] }
+        Self {
+            state: State::Out,
+            since_ns: now_ns,
+            known: false,
+            losses: [0; FLAPS],
+            promoted: false,
+            superseded: false,
+            test: None,
+            waited: false,
+        }
     }
 
     /// When it wants a [`Event::Timer`], monotonic nanoseconds.
-    pub(super) const fn due_ns(&self) -> Option<u64> {
+    pub(super) fn due_ns(&self) -> Option<u64> {
+        self.state_due_ns().into_iter().chain(self.test.map(|test| test.due_ns)).min()
+    }
+
+    const fn state_due_ns(&self) -> Option<u64> {
         match self.state {
             State::Asking { due_ns, .. } | State::Waiting { due_ns, .. } => Some(due_ns),
-            State::Leaving { until_ns, .. } => Some(until_ns),
+            State::Leaving { until_ns, .. } => until_ns,
             State::InUse { retry_ns, .. } => Some(retry_ns),
             State::Standby { eager: Some(eager), .. } => Some(eager.due_ns),
-            State::Owner(Tenure { test: Some(test), .. }) => Some(test.due_ns),
             State::Out | State::Standby { eager: None, .. } | State::Owner(_) => None,
         }
     }
@@ -192,12 +291,8 @@ impl Machine {
     }
 
     /// The rival that it asked, and when, if it waits for the answer.
-    pub(super) const fn tested(&self) -> Option<(Voice, u64)> {
-        if let State::Owner(Tenure { test: Some(test), .. }) = self.state {
-            Some((test.rival, test.asked_ns))
-        } else {
-            None
-        }
+    pub(super) fn tested(&self) -> Option<(Voice, u64)> {
+        self.test.map(|test| (test.rival, test.asked_ns))
     }
 
     pub(super) const fn since_ns(&self) -> u64 {
@@ -245,10 +340,8 @@ impl Machine {
             Event::Ordered { promoted } => turn.ordered(promoted),
             Event::Adopted => turn.adopted(),
             Event::Seen(seen) => turn.seen(seen),
-            Event::Answered(Answer { voice, asked_ns, generation }) => {
-                turn.seen(Seen { voice, kind: SightingKind::Heartbeat, at_ns: asked_ns, generation });
-            }
-            Event::Silent { last_ns } => turn.silent(last_ns),
+            Event::Answered(answer) => turn.answered(answer),
+            Event::Silent { last_ns, heard } => turn.silent(last_ns, heard),
             Event::Alive => turn.alive(),
             Event::LeaseLapsed => turn.lapsed(),
             Event::Timer => turn.timer(),

@@ -9,8 +9,8 @@ use arpeggio_common::{
 use proptest::prelude::*;
 
 use super::{
-    super::{Happened, Role, To},
-    turn::HANDOVER_NS,
+    super::{Answer, Happened, Role, To, peers::Peer},
+    turn::handover_ns,
     *,
 };
 
@@ -25,6 +25,10 @@ fn voice(node: usize) -> Voice {
     Voice { mac: Mac([2, 0, 0, 0, 0, u8::try_from(node).unwrap()]), node: Some(id(node)) }
 }
 
+const fn silent(last_ns: u64) -> Event {
+    Event::Silent { last_ns, heard: true }
+}
+
 const STRANGER: Voice = Voice { mac: Mac([6; 6]), node: None };
 
 /// A machine of node 1 of three, with a clock.
@@ -34,15 +38,29 @@ struct Bench {
     evacuate: bool,
     usable: bool,
     hears: bool,
+    generation: u64,
+    theirs: u64,
+    candidates: Vec<NodeId>,
+    peers: Peers,
 }
 
 impl Bench {
     fn new() -> Self {
-        Self { machine: Machine::new(MS), now_ns: MS, evacuate: false, usable: true, hears: true }
+        let candidates = vec![id(0), id(ME), id(2)];
+        Self {
+            machine: Machine::new(MS),
+            now_ns: MS,
+            evacuate: false,
+            usable: true,
+            hears: true,
+            generation: 0,
+            theirs: 0,
+            candidates,
+            peers: Peers::default(),
+        }
     }
 
     fn tell(&mut self, event: Event) -> Vec<Effect> {
-        let candidates = [id(0), id(ME), id(2)];
         let mut hearing = Hearing::default();
         if self.hears {
             hearing.read(0, self.now_ns);
@@ -51,11 +69,15 @@ impl Bench {
         let context = Context {
             place: PLACE,
             me: id(ME),
-            candidates: &candidates,
+            candidates: &self.candidates,
+            generation: self.generation,
             usable: self.usable,
             evacuate: self.evacuate,
             pace: Pace::DEFAULT,
             hearing,
+            peers: &self.peers,
+            owner_ns: None,
+            may_react: true,
             now_ns: self.now_ns,
         };
         let (machine, effects) = self.machine.clone().step(event, &context);
@@ -69,15 +91,21 @@ impl Bench {
 
     fn seen(&mut self, voice: Voice, kind: SightingKind) -> Vec<Effect> {
         self.now_ns += MS;
-        self.tell(Event::Seen(Seen { voice, kind, at_ns: self.now_ns, generation: 1 }))
+        let (at_ns, generation) = (self.now_ns, self.theirs);
+        match kind {
+            SightingKind::Heartbeat => self.tell(Event::Answered(Answer { voice, asked_ns: at_ns, generation })),
+            SightingKind::Claim | SightingKind::Reply => {
+                self.tell(Event::Seen(Seen { voice, kind, at_ns, generation }))
+            }
+        }
     }
 
     fn owner() -> Self {
         let mut bench = Self::new();
         bench.ordered();
-        bench.seen(voice(0), SightingKind::Claim);
+        bench.seen(voice(0), SightingKind::Heartbeat);
         bench.now_ns += 200 * MS;
-        bench.tell(Event::Silent { last_ns: bench.now_ns - 150 * MS });
+        bench.tell(silent(bench.now_ns - 150 * MS));
         assert_eq!(bench.machine.standing(), Standing::Owner);
         bench
     }
@@ -98,7 +126,7 @@ fn the_second_in_line_takes_over_from_the_first_at_once() {
     bench.ordered();
     bench.seen(voice(0), SightingKind::Heartbeat);
     assert_eq!(bench.machine.watched(), Some(voice(0)));
-    let effects = bench.tell(Event::Silent { last_ns: 0 });
+    let effects = bench.tell(silent(0));
     // The entry before the claim: nobody is called to a node that does not answer.
     assert_eq!(
         effects[..3],
@@ -110,9 +138,9 @@ fn the_second_in_line_takes_over_from_the_first_at_once() {
 fn who_is_not_next_waits_and_asks_before_it_claims() {
     let mut bench = Bench::new();
     bench.ordered();
-    bench.seen(voice(2), SightingKind::Claim);
+    bench.seen(voice(2), SightingKind::Heartbeat);
     let started_ns = bench.now_ns;
-    bench.tell(Event::Silent { last_ns: started_ns });
+    bench.tell(silent(started_ns));
     assert_eq!(bench.machine.standing(), Standing::Waiting);
     assert_eq!(bench.machine.due_ns(), Some(started_ns + Pace::DEFAULT.stagger_ns()));
     bench.now_ns = bench.machine.due_ns().unwrap();
@@ -130,8 +158,11 @@ fn who_is_not_next_waits_and_asks_before_it_claims() {
 fn the_better_candidate_wins_and_the_other_is_told_once() {
     let mut bench = Bench::owner();
     let effects = bench.seen(voice(2), SightingKind::Claim);
-    assert_eq!(effects, [Effect::Claim(PLACE)]);
+    assert_eq!(effects, [Effect::Ask(PLACE, To::One(voice(2).mac))], "anybody can send a claim");
     assert_eq!(bench.seen(voice(2), SightingKind::Claim), [], "the second frame of the same round");
+    let told = [Effect::Claim(PLACE), Effect::Inform(PLACE, voice(2).mac)];
+    assert_eq!(bench.seen(voice(2), SightingKind::Heartbeat), told);
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [], "it cannot have heard of it yet");
     let effects = bench.seen(voice(0), SightingKind::Claim);
     assert_eq!(effects, [Effect::Ask(PLACE, To::One(voice(0).mac))], "whether it hears");
     assert_eq!(bench.machine.tested(), Some((voice(0), bench.now_ns)));
@@ -148,8 +179,8 @@ fn a_better_candidate_that_does_not_hear_is_not_yielded_to() {
         let claimed_ns = bench.now_ns + MS;
         assert_eq!(bench.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(0).mac))], "{round}");
         assert_eq!(bench.seen(voice(0), SightingKind::Claim), [], "the second frame of the same round");
-        let old = Seen { voice: voice(0), kind: SightingKind::Heartbeat, at_ns: claimed_ns - MS / 2, generation: 1 };
-        assert_eq!(bench.tell(Event::Seen(old)), [], "an answer to an earlier question");
+        let old = Answer { voice: voice(0), asked_ns: claimed_ns - MS / 2, generation: 0 };
+        assert_eq!(bench.tell(Event::Answered(old)), [], "an answer to an earlier question");
         // Looked at early once, so that one that hears is yielded to early.
         assert!(bench.machine.due_ns().unwrap() < claimed_ns + Pace::DEFAULT.reply_ns());
         assert_eq!(bench.tell(Event::Timer), []);
@@ -165,7 +196,9 @@ fn a_better_candidate_that_does_not_hear_is_not_yielded_to() {
 fn who_does_not_heed_two_defences_has_the_address_if_it_hears() {
     let mut bench = Bench::owner();
     for _ in 0..2 {
-        assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Claim(PLACE)]);
+        bench.seen(voice(2), SightingKind::Claim);
+        let told = [Effect::Claim(PLACE), Effect::Inform(PLACE, voice(2).mac)];
+        assert_eq!(bench.seen(voice(2), SightingKind::Heartbeat), told);
         bench.now_ns += 150 * MS;
     }
     assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(2).mac))]);
@@ -202,7 +235,7 @@ fn who_leaves_lets_go_to_whoever_answers_its_question() {
 fn what_was_seen_before_the_claim_is_the_former_owner() {
     let mut bench = Bench::owner();
     let since_ns = bench.machine.since_ns();
-    let claim = |at_ns| Event::Seen(Seen { voice: voice(0), kind: SightingKind::Claim, at_ns, generation: 1 });
+    let claim = |at_ns| Event::Seen(Seen { voice: voice(0), kind: SightingKind::Claim, at_ns, generation: 0 });
     assert_eq!(bench.tell(claim(since_ns - 150 * MS)), [], "of before its last answer");
     assert_eq!(bench.machine.standing(), Standing::Owner);
     // It was not dead after all, and its claim was read only now.
@@ -216,19 +249,18 @@ fn a_link_that_flaps_sends_the_node_to_the_end_of_the_line() {
     for round in 0..FLAPS {
         bench.usable = true;
         bench.ordered();
-        bench.seen(voice(0), SightingKind::Claim);
-        assert_eq!(
-            causes(&bench.tell(Event::Silent { last_ns: 0 })),
-            [(Happened::Took, Cause::OwnerSilent)],
-            "{round}"
-        );
+        bench.seen(voice(0), SightingKind::Heartbeat);
+        assert_eq!(causes(&bench.tell(silent(0))), [(Happened::Took, Cause::OwnerSilent)], "{round}");
         bench.usable = false;
         assert_eq!(causes(&bench.ordered()), [(Happened::Lost, Cause::LinkDown)]);
     }
     bench.usable = true;
     bench.ordered();
-    bench.seen(voice(0), SightingKind::Claim);
-    assert_eq!(causes(&bench.tell(Event::Silent { last_ns: 0 })), [(Happened::Suspects, Cause::OwnerSilent)]);
+    bench.seen(voice(0), SightingKind::Heartbeat);
+    let mut alone = bench.machine.clone();
+    let other = Peer { mac: voice(2).mac, heard_ns: bench.now_ns, answered_ns: bench.now_ns };
+    bench.peers.insert((PLACE.0, id(2)), other);
+    assert_eq!(causes(&bench.tell(silent(0))), [(Happened::Suspects, Cause::OwnerSilent)]);
     let wait_ns = bench.machine.due_ns().unwrap() - bench.now_ns;
     assert_eq!(wait_ns, 3 * Pace::DEFAULT.stagger_ns(), "behind all three");
     // Nobody else was left: then it is better than nobody.
@@ -237,6 +269,10 @@ fn a_link_that_flaps_sends_the_node_to_the_end_of_the_line() {
         bench.tell(Event::Timer);
     }
     assert_eq!(bench.machine.standing(), Standing::Owner);
+    // Where no other candidate answers, nobody waits.
+    bench.peers = Peers::default();
+    std::mem::swap(&mut bench.machine, &mut alone);
+    assert_eq!(causes(&bench.tell(silent(0))), [(Happened::Took, Cause::OwnerSilent)]);
 }
 
 #[test]
@@ -249,29 +285,189 @@ fn after_a_lapse_the_wire_is_asked_first() {
 }
 
 #[test]
-fn an_evacuation_without_successor_ends_after_two_seconds_and_can_be_called_off() {
+fn an_evacuation_without_successor_goes_on_and_can_be_called_off() {
     let mut bench = Bench::owner();
     bench.evacuate = true;
     assert!(matches!(bench.ordered()[0], Effect::Set(_, Role::LEAVING)));
     let leaving = bench.machine.clone();
-    assert_eq!(bench.machine.due_ns(), Some(bench.now_ns + HANDOVER_NS));
-    bench.now_ns += HANDOVER_NS;
-    assert_eq!(causes(&bench.tell(Event::Timer)), [(Happened::Lost, Cause::NoSuccessor)]);
-    assert_eq!(bench.machine.standing(), Standing::Out);
+    let wait_ns = handover_ns(Pace::DEFAULT, 3);
+    assert_eq!(bench.machine.due_ns(), Some(bench.now_ns + wait_ns));
+    bench.now_ns += wait_ns;
+    assert_eq!(causes(&bench.tell(Event::Timer)), [(Happened::Stays, Cause::NoSuccessor)]);
+    assert_eq!((bench.machine.standing(), bench.machine.due_ns()), (Standing::Leaving, None));
     bench.machine = leaving;
     bench.evacuate = false;
     assert!(matches!(bench.ordered()[..], [Effect::Set(_, Role::OWNER), Effect::Defend(_)]));
 }
 
+#[test]
+fn the_last_of_many_has_time_to_take_what_somebody_leaves() {
+    let slow = Pace::new(std::time::Duration::from_secs(1), 3).unwrap();
+    assert_eq!(handover_ns(Pace::DEFAULT, 2), 2_000 * MS);
+    // Four heartbeats, an answer's patience, two turns, and a sign that it hears.
+    assert_eq!(handover_ns(slow, 2), (4_000 + 10 + 6_000 + 1_000) * MS);
+    assert_eq!(handover_ns(slow, 5), (40_000 + 10 + 15_000 + 1_000) * MS);
+}
+
+/// Where two nodes follow different orders, both by their own.
+#[test]
+fn the_newer_order_has_the_address_and_the_older_one_never_gets_it() {
+    // Ours is the newer one: a candidate that ranks better, claims and answers is told again and again.
+    let mut bench = Bench { generation: 8, theirs: 7, ..Bench::owner() };
+    for _ in 0..5 {
+        bench.now_ns += 100 * MS;
+        assert_eq!(bench.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(0).mac))]);
+        let told = [Effect::Claim(PLACE), Effect::Inform(PLACE, voice(0).mac)];
+        assert_eq!(bench.seen(voice(0), SightingKind::Heartbeat), told);
+    }
+    // Ours is the older one: who ranks behind has it, as soon as it answers.
+    bench.theirs = 9;
+    bench.now_ns += 100 * MS;
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(2).mac))]);
+    assert_eq!(causes(&bench.seen(voice(2), SightingKind::Heartbeat)), [(Happened::Lost, Cause::NewerOrder)]);
+}
+
+#[test]
+fn who_has_the_older_order_takes_nothing_back_until_it_has_the_newer_one() {
+    let mut bench = Bench { generation: 7, theirs: 9, candidates: vec![id(ME), id(0)], ..Bench::owner() };
+    // A node that is no candidate of ours, and proves what it says.
+    bench.seen(voice(2), SightingKind::Claim);
+    assert_eq!(causes(&bench.seen(voice(2), SightingKind::Heartbeat)), [(Happened::Lost, Cause::NewerOrder)]);
+    assert_eq!(bench.ordered(), [], "we may be the heir by an old order");
+    assert_eq!(bench.machine.due_ns(), None);
+    // The order after that one puts us first: then it is ours to take, although we were first in our own old one.
+    bench.generation = 10;
+    assert_eq!(causes(&bench.ordered()), [(Happened::Took, Cause::Preferred)]);
+}
+
+#[test]
+fn an_owner_that_was_dropped_keeps_the_address_until_the_heir_claims() {
+    let mut heir = Bench { generation: 9, theirs: 7, candidates: vec![id(ME), id(2)], ..Bench::new() };
+    heir.ordered();
+    let effects = heir.seen(voice(0), SightingKind::Heartbeat);
+    assert_eq!(causes(&effects), [(Happened::Follows, Cause::Answered)]);
+    heir.now_ns = heir.machine.due_ns().unwrap();
+    assert_eq!(causes(&heir.tell(Event::Timer)), [(Happened::Took, Cause::Preferred)]);
+    // It goes on answering for a moment, by its old order.
+    assert_eq!(heir.seen(voice(0), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(0).mac))]);
+    assert!(causes(&heir.seen(voice(0), SightingKind::Heartbeat)).is_empty());
+    assert_eq!(heir.machine.standing(), Standing::Owner);
+}
+
+#[test]
+fn that_an_order_puts_this_node_first_is_not_forgotten() {
+    for state in ["out", "asking", "waiting", "in use"] {
+        let mut bench = Bench { candidates: vec![id(ME), id(0), id(2)], ..Bench::new() };
+        let promoted = Event::Ordered { promoted: true };
+        match state {
+            "out" => {
+                bench.usable = false;
+                bench.tell(promoted);
+                bench.usable = true;
+                bench.ordered();
+            }
+            "asking" => {
+                bench.ordered();
+                bench.tell(promoted);
+            }
+            "in use" => {
+                bench.ordered();
+                bench.seen(STRANGER, SightingKind::Reply);
+                bench.now_ns = bench.machine.due_ns().unwrap();
+                bench.tell(Event::Timer);
+                assert_eq!(bench.machine.standing(), Standing::InUse);
+                bench.tell(promoted);
+            }
+            _ => {
+                bench.ordered();
+                bench.candidates = vec![id(2), id(0), id(ME)];
+                bench.seen(voice(0), SightingKind::Heartbeat);
+                bench.tell(silent(0));
+                assert_eq!(bench.machine.standing(), Standing::Waiting);
+                bench.candidates = vec![id(ME), id(0), id(2)];
+                bench.tell(promoted);
+            }
+        }
+        bench.seen(voice(2), SightingKind::Heartbeat);
+        assert_eq!(bench.machine.standing(), Standing::Standby, "{state}");
+        bench.now_ns = bench.machine.due_ns().unwrap();
+        assert_eq!(causes(&bench.tell(Event::Timer)), [(Happened::Took, Cause::Preferred)], "{state}");
+        assert!(!bench.machine.promoted, "{state}");
+    }
+}
+
+#[test]
+fn a_claim_is_only_a_reason_to_ask() {
+    let mut bench = Bench::new();
+    bench.ordered();
+    bench.seen(voice(0), SightingKind::Heartbeat);
+    let before = bench.machine.standing();
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), [Effect::Ask(PLACE, To::One(voice(2).mac))]);
+    for _ in 0..5 {
+        assert_eq!(bench.seen(voice(2), SightingKind::Claim), [], "once, however often it is said");
+    }
+    bench.now_ns += Pace::DEFAULT.reply_ns();
+    assert_eq!(bench.tell(Event::Timer), []);
+    assert_eq!((bench.machine.standing(), bench.machine.watched()), (before, Some(voice(0))), "nobody answered");
+    bench.seen(voice(2), SightingKind::Claim);
+    assert_eq!(causes(&bench.seen(voice(2), SightingKind::Heartbeat)), [(Happened::Follows, Cause::Claimed)]);
+}
+
+#[test]
+fn a_stranger_keeps_nobody_from_an_address_that_speakers_had() {
+    let mut bench = Bench::owner();
+    bench.tell(Event::LeaseLapsed);
+    bench.seen(STRANGER, SightingKind::Reply);
+    let mut told = Vec::new();
+    while bench.machine.standing() == Standing::Asking {
+        bench.now_ns = bench.machine.due_ns().unwrap();
+        told.extend(causes(&bench.tell(Event::Timer)));
+    }
+    assert_eq!(told, [(Happened::AddressConflict, Cause::Stranger), (Happened::Took, Cause::Unclaimed)]);
+    assert_eq!(bench.machine.standing(), Standing::Owner);
+}
+
+#[test]
+fn one_of_two_takes_the_address_when_nothing_at_all_is_heard() {
+    let deserted = Event::Silent { last_ns: 0, heard: false };
+    let mut bench = Bench { hears: false, ..Bench::new() };
+    bench.ordered();
+    bench.seen(voice(0), SightingKind::Heartbeat);
+    let three = bench.machine.clone();
+    assert_eq!(bench.tell(deserted), [], "of three, one may hear what this one does not");
+    bench.machine = three;
+    bench.candidates.truncate(2);
+    assert_eq!(causes(&bench.tell(deserted)), [(Happened::Took, Cause::OwnerSilent)]);
+}
+
+#[test]
+fn nobody_follows_a_node_from_one_mac_to_another_while_the_first_answers() {
+    let mut bench = Bench::new();
+    bench.ordered();
+    bench.seen(voice(0), SightingKind::Heartbeat);
+    let other = Voice { mac: Mac([2, 9, 9, 9, 9, 9]), ..voice(0) };
+    assert_eq!(bench.seen(other, SightingKind::Claim), [Effect::Ask(PLACE, To::One(other.mac))]);
+    assert_eq!(causes(&bench.seen(other, SightingKind::Heartbeat)), [(Happened::Follows, Cause::Claimed)]);
+    // The bench's owner never answers; where it does, the other MAC is only remembered.
+    let mut machine = bench.machine.clone();
+    machine.state = State::Standby { owner: voice(0), generation: 0, spare: Some((other, 5)), eager: None };
+    bench.machine = machine;
+    assert_eq!(causes(&bench.tell(silent(4))), [(Happened::Follows, Cause::Answered)]);
+    assert_eq!(bench.machine.watched(), Some(other));
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let seen = (0usize..4, 0usize..3, 0u64..2_000).prop_map(|(who, kind, at)| {
         let voice = if who == 3 { STRANGER } else { voice(who) };
-        Event::Seen(Seen { voice, kind: SightingKind::ALL[kind], at_ns: at * MS, generation: 1 })
+        Event::Seen(Seen { voice, kind: SightingKind::ALL[kind], at_ns: at * MS, generation: at % 3 })
     });
     prop_oneof![
         4 => seen,
         1 => any::<bool>().prop_map(|promoted| Event::Ordered { promoted }),
-        1 => (0u64..2_000).prop_map(|last| Event::Silent { last_ns: last * MS }),
+        1 => (0u64..2_000, any::<bool>()).prop_map(|(last, heard)| Event::Silent { last_ns: last * MS, heard }),
+        2 => (0usize..3, 0u64..2_000).prop_map(|(who, at)| {
+            Event::Answered(Answer { voice: voice(who), asked_ns: at * MS, generation: at % 3 })
+        }),
         1 => Just(Event::Alive),
         1 => Just(Event::LeaseLapsed),
         3 => Just(Event::Timer),
@@ -282,7 +478,7 @@ proptest! {
     /// Whatever happens: the entry says what the machine is, and nothing changes hands without a report.
     #[test]
     fn entry_and_machine_agree(events in prop::collection::vec((event(), 0u64..100, any::<[bool; 3]>()), 1..80)) {
-        let mut bench = Bench::new();
+        let mut bench = Bench { generation: 1, ..Bench::new() };
         let mut role = Role::SILENT;
         for (event, elapsed, [usable, stays, hears]) in events {
             bench.now_ns += elapsed * MS;
@@ -312,7 +508,7 @@ proptest! {
             if owned != bench.machine.owns() {
                 prop_assert_eq!(causes(&effects).len(), 1);
             }
-            let claims = effects.iter().any(|effect| matches!(effect, Effect::Claim(_) | Effect::Defend(_)));
+            let claims = effects.iter().any(|effect| matches!(effect, Effect::Claim(_) | Effect::Defend(_) | Effect::Inform(..)));
             prop_assert!(!claims || bench.machine.standing() == Standing::Owner, "only an owner claims");
         }
     }

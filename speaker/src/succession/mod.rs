@@ -4,10 +4,12 @@
 //! reads what [`Succession::questions`] lists, tells it with [`Succession::input`], and does what [`Succession::step`] wants.
 
 mod audit;
+mod budget;
 mod exclusive;
 mod hearing;
 mod node;
 mod pace;
+mod peers;
 mod recorder;
 mod shared;
 mod types;

@@ -1,29 +1,29 @@
 //! All machines of a node: told facts, it steps those that they concern and says what to do.
 
+mod hear;
 mod index;
+mod orders;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
-use arpeggio_common::{
-    abi::{ALL_BUCKETS, SightingKind},
-    model::{Mode, NodeId},
-    wire::Mac,
-};
+use arpeggio_common::{abi::ALL_BUCKETS, model::NodeId, wire::Mac};
 
 use super::{
-    Answer, Effect, Input, Order, Orders, Place, Question, Seen, Standing, Step, View,
+    Doubt, Effect, Input, Order, Orders, Place, Question, Standing, Step, To, View,
     audit::Audit,
+    budget::Budget,
     exclusive::{self, Context},
     hearing::Hearing,
+    peers::Peers,
     shared,
     watch::Watch,
 };
 
-/// A node that was not heard for so long is not taken for a member before it is heard again, in nanoseconds.
-const PEER_FRESH_NS: u64 = 5_000_000_000;
+/// What could not be read is asked for again after this long, in nanoseconds.
+const AGAIN_NS: u64 = 5_000_000;
 
 #[derive(Clone, Debug)]
 enum Machine {
@@ -32,7 +32,7 @@ enum Machine {
 }
 
 impl Machine {
-    const fn due_ns(&self) -> Option<u64> {
+    fn due_ns(&self) -> Option<u64> {
         match self {
             Self::Exclusive(machine) => machine.due_ns(),
             Self::Shared(machine) => machine.due_ns(),
@@ -51,12 +51,16 @@ impl Machine {
 struct Entry {
     machine: Machine,
     order: Order,
+    /// The candidates of the order before: whoever was one may be about to hand over.
+    former: Option<Arc<[NodeId]>>,
     /// When its machine wants to be stepped: its line in the index of times.
     due_ns: Option<u64>,
     /// Whose heartbeats it takes part in.
     watched: BTreeSet<Mac>,
-    /// The newest claim, the newest other sighting, and the newest answer to a question of ours that were told.
-    told_ns: [u64; 3],
+    /// The newest claim and the newest other sighting that were told.
+    told_ns: [u64; 2],
+    /// The newest answer to a question of ours, and whose it was.
+    answer: (u64, Option<Mac>),
 }
 
 /// What happens to one address, whichever machine it has.
@@ -84,11 +88,27 @@ pub struct Succession {
     testing: BTreeSet<Place>,
     /// Where the shared addresses are.
     shared: BTreeSet<Place>,
-    /// Where this node waits for successors, and when it said there that it is about.
+    /// Where this node waits for successors, and when it said there that it is about, and of what.
     leaving: BTreeMap<u32, BTreeSet<Place>>,
-    said_ns: BTreeMap<u32, u64>,
-    /// The other nodes: where they are and when they were heard last.
-    peers: BTreeMap<(u32, NodeId), (Mac, u64)>,
+    said: BTreeMap<u32, (u64, Vec<Place>)>,
+    /// The other nodes.
+    peers: Peers,
+    /// The interfaces that have addresses, when their nodes are looked at next, and whether that is now.
+    interfaces: BTreeSet<u32>,
+    look_ns: u64,
+    looks: bool,
+    /// Where it is not known whether this node hears, and for which address.
+    doubts: BTreeMap<u32, Place>,
+    /// When others were asked whether they are alive, and how many were.
+    alive_ns: BTreeMap<u32, u64>,
+    asked_alive: usize,
+    /// Candidates that were audited by unicast.
+    audited: usize,
+    budgets: BTreeMap<u32, Budget>,
+    /// When it was told that another machine has this node's name.
+    twins_ns: BTreeMap<u32, u64>,
+    /// Something could not be read.
+    unread: bool,
     effects: Vec<Effect>,
     now_ns: u64,
 }
@@ -110,8 +130,18 @@ impl Succession {
             testing: BTreeSet::new(),
             shared: BTreeSet::new(),
             leaving: BTreeMap::new(),
-            said_ns: BTreeMap::new(),
-            peers: BTreeMap::new(),
+            said: BTreeMap::new(),
+            peers: Peers::default(),
+            interfaces: BTreeSet::new(),
+            look_ns: 0,
+            looks: false,
+            doubts: BTreeMap::new(),
+            alive_ns: BTreeMap::new(),
+            asked_alive: 0,
+            audited: 0,
+            budgets: BTreeMap::new(),
+            twins_ns: BTreeMap::new(),
+            unread: false,
             effects: Vec::new(),
             now_ns: 0,
         }
@@ -128,13 +158,12 @@ impl Succession {
             }
         }
         questions.extend(self.audits.values().flat_map(Audit::asked).map(Question::Sighting));
-        let audited = self.audits.iter().filter(|(_, audit)| audit.wants_peers());
-        questions.extend(audited.map(|(ifindex, _)| Question::Peers(*ifindex)));
+        questions.extend(self.looked_at().map(Question::Peers));
+        questions.extend(self.testing.iter().copied().map(Question::Sighting));
         questions.extend(self.probing.iter().copied().map(Question::Sighting));
         questions.extend(self.said().map(Question::Sighting));
         questions.extend(index::interfaces(&self.listening).map(Question::Received));
         questions.extend(index::interfaces(&self.shared).map(Question::Peers));
-        questions.extend(index::interfaces(&self.testing).map(Question::Peers));
         questions.into_iter().collect()
     }
 
@@ -149,13 +178,12 @@ impl Succession {
             Input::Answered(place, answer) if answer.asked_ns <= now_ns => self.answered(place, answer),
             Input::Answered(..) => {}
             Input::Peer { ifindex, node, mac, at_ns, answered_ns } => {
-                if node != self.me && now_ns.saturating_sub(at_ns) < PEER_FRESH_NS {
-                    self.meet((ifindex, node), mac, at_ns);
+                if node != self.me && answered_ns <= now_ns {
+                    self.met((ifindex, node), mac, (at_ns, answered_ns));
+                    self.lives((ifindex, mac), None, answered_ns);
                 }
-                self.lives((ifindex, mac), None, answered_ns);
-                self.passed((ifindex, mac), answered_ns);
             }
-            Input::Unread(_) => {}
+            Input::Unread(_) => self.unread = true,
             Input::Received(ifindex, frames) => self.hearing.entry(ifindex).or_default().read(frames, now_ns),
             Input::LeaseLapsed => {
                 for place in self.entries.keys().copied().collect::<Vec<_>>() {
@@ -168,6 +196,10 @@ impl Succession {
     /// Looks at the time; collects everything that has to be done since the last step.
     pub fn step(&mut self, now_ns: u64) -> Step {
         self.now_ns = now_ns;
+        if std::mem::take(&mut self.unread) {
+            // Whoever seems silent may have answered.
+            return Step { effects: std::mem::take(&mut self.effects), next_ns: Some(now_ns + AGAIN_NS) };
+        }
         while let Some((due_ns, place)) = self.due.first().copied()
             && due_ns <= now_ns
         {
@@ -179,10 +211,9 @@ impl Succession {
         }
         self.beat();
         self.say_while_leaving();
-        for audit in self.audits.values_mut() {
-            let asked = audit.step(now_ns);
-            self.effects.extend(asked.into_iter().map(|(place, to)| Effect::Ask(place, to)));
-        }
+        self.audit();
+        self.ask_for_life();
+        self.look_around();
         let mut witnesses = BTreeSet::new();
         let mut effects = std::mem::take(&mut self.effects);
         effects.retain(|effect| if let Effect::Witness(ifindex) = effect { witnesses.insert(*ifindex) } else { true });
@@ -193,7 +224,13 @@ impl Succession {
         let pace = self.orders.pace;
         let watches = self.watches.values().map(|watch| watch.due_ns(pace));
         let audits = self.audits.values().filter_map(Audit::due_ns);
-        watches.chain(audits).chain(self.leaving_due_ns()).chain(self.due.first().map(|(due_ns, _)| *due_ns)).min()
+        let look = (!self.interfaces.is_empty()).then_some(self.look_ns);
+        watches
+            .chain(audits)
+            .chain(look)
+            .chain(self.leaving_due_ns())
+            .chain(self.due.first().map(|(due_ns, _)| *due_ns))
+            .min()
     }
 
     /// How one address stands.
@@ -207,7 +244,8 @@ impl Succession {
                 let heartbeat_ns = watch.and_then(|watch| watch.answered_ns(place));
                 let owns = matches!(standing, Standing::Owner | Standing::Leaving);
                 let buckets = if owns { ALL_BUCKETS } else { 0 };
-                View { standing, rank, owner, since_ns: machine.since_ns(), heartbeat_ns, buckets, doubt: None }
+                let doubt = watch.and_then(|watch| watch.doubt_ns(self.orders.pace)).map(|since_ns| Doubt { since_ns });
+                View { standing, rank, owner, since_ns: machine.since_ns(), heartbeat_ns, buckets, doubt }
             }
             Machine::Shared(machine) => View {
                 standing,
@@ -231,82 +269,6 @@ impl Succession {
         self.entries.values().any(|entry| entry.machine.standing() == Standing::Asking)
     }
 
-    fn follow(&mut self, orders: Arc<Orders>) {
-        let before = std::mem::replace(&mut self.orders, orders);
-        let orders = Arc::clone(&self.orders);
-        let stays =
-            |place: &Place, entry: &Entry| orders.places.get(place).is_some_and(|order| order.mode == entry.order.mode);
-        let gone: Vec<_> =
-            self.entries.iter().filter(|(place, entry)| !stays(place, entry)).map(|(place, _)| *place).collect();
-        for place in gone {
-            self.forget(place);
-        }
-        let fresh = self.begin(&orders);
-        for (place, order) in &orders.places {
-            let known = fresh.binary_search(place).is_err();
-            let Some(entry) = self.entries.get_mut(place) else { continue };
-            let rank_before = exclusive::rank(&entry.order.candidates, self.me);
-            let first = exclusive::rank(&order.candidates, self.me) == Some(0);
-            let promoted = known && first && rank_before != Some(0);
-            let same = known
-                && entry.order == *order
-                && before.evacuate == orders.evacuate
-                && before.usable.get(&place.0) == orders.usable.get(&place.0);
-            if !same {
-                entry.order = order.clone();
-                self.tell(*place, exclusive::Event::Ordered { promoted }, shared::Event::Ordered);
-                self.sync(*place);
-            }
-        }
-        self.adopted.clear();
-    }
-
-    /// Machines for the addresses that have none; returns where, in order.
-    fn begin(&mut self, orders: &Orders) -> Vec<Place> {
-        let now_ns = self.now_ns;
-        let entry = |order: &Order| {
-            let machine = match order.mode {
-                Mode::Exclusive => Machine::Exclusive(exclusive::Machine::new(now_ns)),
-                Mode::Shared => Machine::Shared(shared::Machine::new(now_ns)),
-            };
-            Entry { machine, order: order.clone(), due_ns: None, watched: BTreeSet::new(), told_ns: [0; 3] }
-        };
-        let fresh = orders.places.iter().filter(|(place, _)| !self.entries.contains_key(place));
-        let mut fresh: BTreeMap<_, _> = fresh.map(|(place, order)| (*place, entry(order))).collect();
-        let places: Vec<_> = fresh.keys().copied().collect();
-        // At once where there are many: what is put into a map in order, one by one, leaves its nodes half empty.
-        if fresh.len() > self.entries.len() {
-            self.entries.append(&mut fresh);
-        } else {
-            self.entries.extend(fresh);
-        }
-        for place in &places {
-            if self.adopted.contains(place) {
-                self.tell(*place, exclusive::Event::Adopted, shared::Event::Adopted);
-            }
-        }
-        places
-    }
-
-    fn forget(&mut self, place: Place) {
-        let Some(entry) = self.entries.remove(&place) else { return };
-        if let Some(due_ns) = entry.due_ns {
-            self.due.remove(&(due_ns, place));
-        }
-        for mac in entry.watched {
-            self.part(place, mac);
-        }
-        self.set_leaving(place, false);
-        self.listening.remove(&place);
-        self.probing.remove(&place);
-        self.testing.remove(&place);
-        self.shared.remove(&place);
-        if let Some(audit) = self.audits.get_mut(&place.0) {
-            audit.remove(place);
-        }
-        self.effects.push(Effect::Quiet(place));
-    }
-
     fn tell(&mut self, place: Place, exclusive: exclusive::Event, shared: shared::Event) {
         let event = match self.entries.get(&place).map(|entry| &entry.machine) {
             Some(Machine::Exclusive(_)) => Event::Exclusive(exclusive),
@@ -318,16 +280,24 @@ impl Succession {
 
     fn step_machine(&mut self, place: Place, event: Event) {
         let Some(entry) = self.entries.get_mut(&place) else { return };
+        let owner = if let Machine::Exclusive(machine) = &entry.machine { machine.watched() } else { None };
+        let watch = owner.and_then(|owner| self.watches.get(&(place.0, owner.mac)));
+        let budget = self.budgets.entry(place.0).or_default();
         let context = Context {
             place,
             me: self.me,
             candidates: &entry.order.candidates,
+            generation: entry.order.generation,
             usable: self.orders.usable.get(&place.0).copied().unwrap_or_default(),
             evacuate: self.orders.evacuate,
             pace: self.orders.pace,
             hearing: self.hearing.get(&place.0).copied().unwrap_or_default(),
+            peers: &self.peers,
+            owner_ns: watch.map(Watch::last_ns),
+            may_react: budget.allows(self.now_ns),
             now_ns: self.now_ns,
         };
+        let reacts = matches!(event, Event::Exclusive(exclusive::Event::Seen(_)));
         let effects = match (&mut entry.machine, event) {
             (Machine::Exclusive(machine), Event::Exclusive(event)) => {
                 let (next, effects) = machine.clone().step(event, &context);
@@ -341,69 +311,15 @@ impl Succession {
             }
             (Machine::Exclusive(_), Event::Shared(_)) | (Machine::Shared(_), Event::Exclusive(_)) => Vec::new(),
         };
+        if reacts {
+            let one = |effect: &&Effect| matches!(effect, Effect::Ask(_, To::One(_)) | Effect::Defend(_));
+            budget.pay(effects.iter().filter(one).count(), self.now_ns);
+        }
+        if effects.iter().any(|effect| matches!(effect, Effect::Witness(_))) {
+            self.doubts.insert(place.0, place);
+        }
         self.effects.extend(effects);
         self.sync(place);
-    }
-
-    fn seen(&mut self, place: Place, seen: Seen) {
-        // A claim is a sign of life as well: who steps forward has the whole patience once more to answer.
-        if seen.kind != SightingKind::Claim || seen.voice.node.is_some() {
-            self.lives((place.0, seen.voice.mac), Some(place), seen.at_ns);
-        }
-        let Some(entry) = self.entries.get_mut(&place) else { return };
-        let told_ns = &mut entry.told_ns[usize::from(seen.kind == SightingKind::Claim)];
-        if seen.at_ns <= *told_ns {
-            return;
-        }
-        *told_ns = seen.at_ns;
-        let Machine::Exclusive(machine) = &entry.machine else { return };
-        let audit = self.audits.get(&place.0).filter(|audit| audit.owns(place));
-        let contested = audit.is_some() && seen.at_ns > machine.since_ns();
-        self.step_machine(place, Event::Exclusive(exclusive::Event::Seen(seen)));
-        if let Some(node) = seen.voice.node
-            && contested
-            && node != self.me
-        {
-            self.rush(place.0, node, seen.voice.mac);
-        }
-    }
-
-    /// Somebody answered a question of ours for an address.
-    fn answered(&mut self, place: Place, answer: Answer) {
-        let Answer { voice, asked_ns, .. } = answer;
-        self.lives((place.0, voice.mac), Some(place), asked_ns);
-        let Some(entry) = self.entries.get_mut(&place) else { return };
-        let [.., told_ns] = &mut entry.told_ns;
-        if asked_ns <= *told_ns {
-            return;
-        }
-        *told_ns = asked_ns;
-        let Machine::Exclusive(machine) = &entry.machine else { return };
-        let audit = self.audits.get(&place.0).filter(|audit| audit.owns(place));
-        if audit.is_some_and(|audit| asked_ns < audit.asked_ns(place).unwrap_or(u64::MAX)) {
-            // To a question of before this node owned it.
-            return;
-        }
-        let contested = audit.is_some() && asked_ns > machine.since_ns();
-        self.step_machine(place, Event::Exclusive(exclusive::Event::Answered(answer)));
-        if let Some(node) = voice.node
-            && contested
-            && node != self.me
-        {
-            self.rush(place.0, node, voice.mac);
-        }
-    }
-
-    /// A second owner was found: it may own more of what this node owns.
-    fn rush(&mut self, ifindex: u32, rival: NodeId, mac: Mac) {
-        let Some(audit) = self.audits.get_mut(&ifindex) else { return };
-        if !audit.may_rush(mac, self.now_ns) {
-            return;
-        }
-        let entries = &self.entries;
-        let may = |place: &Place| entries.get(place).is_some_and(|entry| entry.order.candidates.contains(&rival));
-        let places = audit.owned().filter(may).collect();
-        audit.rush(mac, places, self.now_ns);
     }
 }
 

@@ -126,6 +126,12 @@ impl World {
             node.received += 1;
             let heard = node.peers.entry(id(from)).or_insert_with(|| (mac(from), 0, 0));
             heard.1 = self.now_ns;
+            if let To::Alive(_) = to {
+                let asker = &mut self.nodes[from];
+                asker.received += u64::from(!asker.deaf);
+                asker.peers.insert(id(n), (mac(n), self.now_ns, self.now_ns));
+                continue;
+            }
             let role = node.roles.get(&place).copied().unwrap_or(Role::SILENT);
             if role.action == Action::Answer && !role.flags.contains(Flags::EVACUATING) {
                 let voice = Voice { mac: mac(n), node: Some(id(n)) };
@@ -409,15 +415,20 @@ fn a_stranger_keeps_a_fresh_address_and_is_told_off_an_owned_one() {
 #[test]
 fn a_node_without_a_sign_of_hearing_takes_nothing() {
     let mut machine = exclusive::Machine::new(0);
-    let order = [id(0), id(1)];
+    let order = [id(0), id(1), id(2)];
+    let peers = Peers::default();
     let mut context = Context {
         place: place(10),
         me: id(1),
         candidates: &order,
+        generation: 1,
         usable: true,
         evacuate: false,
         pace: Pace::DEFAULT,
         hearing: Hearing::default(),
+        peers: &peers,
+        owner_ns: None,
+        may_react: true,
         now_ns: 0,
     };
     let mut took = false;

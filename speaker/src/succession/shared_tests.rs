@@ -45,14 +45,19 @@ fn addresses_are_divided_differently() {
 #[test]
 fn a_member_that_leaves_answers_until_the_others_have_noticed() {
     let nodes: Vec<_> = (0..2).map(id).collect();
+    let peers = super::super::peers::Peers::default();
     let mut context = Context {
         place: (1, address()),
         me: nodes[0],
         candidates: &nodes,
+        generation: 1,
         usable: true,
         evacuate: false,
         pace: super::super::Pace::DEFAULT,
         hearing: super::super::hearing::Hearing::default(),
+        peers: &peers,
+        owner_ns: None,
+        may_react: true,
         now_ns: 0,
     };
     let mut machine = Machine::new(0);

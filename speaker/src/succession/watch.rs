@@ -10,7 +10,7 @@ use std::{
 
 use arpeggio_common::model::NodeId;
 
-use super::{Pace, Place, hearing::Hearing};
+use super::{Pace, Place, exclusive::solitude_ns, hearing::Hearing};
 
 /// What a watch found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) enum Finding {
     Ask { place: Place, doubtful: bool },
     /// The node does not answer; it last did at this time.
     Silent(u64),
+    /// The node does not answer, it last did at this time, and nothing else was heard since: perhaps this node is deaf.
+    Deserted(u64),
     /// The node answers, but not for this address; it last did at this time.
     Lost(Place, u64),
 }
@@ -49,8 +51,9 @@ pub(super) struct Watch {
     hears: bool,
     /// Whether the members believe that it answers.
     alive: bool,
-    /// Its present silence was told.
+    /// Its present silence was told, and that of everybody.
     told: bool,
+    deserted: bool,
     /// When it was found silent.
     silent_ns: u64,
 }
@@ -68,6 +71,7 @@ impl Watch {
             hears: false,
             alive,
             told: false,
+            deserted: false,
             silent_ns: now_ns,
         }
     }
@@ -89,6 +93,7 @@ impl Watch {
 
     /// A silence that is known already has to be told once more.
     pub(super) fn tell_again(&mut self) {
+        self.deserted = false;
         if self.told {
             self.told = false;
             self.unanswered.clear();
@@ -109,6 +114,21 @@ impl Watch {
     /// When it answered last for this address, or in general.
     pub(super) fn answered_ns(&self, place: Place) -> Option<u64> {
         self.members.get(&place).map(|member| member.answered_ns)
+    }
+
+    /// When it answered last, for whichever address.
+    pub(super) const fn last_ns(&self) -> u64 {
+        self.answered_ns
+    }
+
+    /// Since when it does not answer, if nothing else is heard either.
+    pub(super) fn doubt_ns(&self, pace: Pace) -> Option<u64> {
+        (self.unanswered.len() >= pace.misses() as usize && !self.hears && !self.told).then_some(self.answered_ns)
+    }
+
+    /// Whether the last heartbeat was not answered yet.
+    pub(super) fn is_doubtful(&self) -> bool {
+        !self.unanswered.is_empty()
     }
 
     /// Whether it is believed not to answer, although it was heard later than it was found silent: it may be about to.
@@ -157,6 +177,7 @@ impl Watch {
         }
         if fresh {
             self.told = false;
+            self.deserted = false;
             return !std::mem::replace(&mut self.alive, true);
         }
         false
@@ -189,6 +210,11 @@ impl Watch {
             self.alive = false;
             self.silent_ns = now_ns;
             findings.push(Finding::Silent(self.answered_ns));
+        }
+        let alone = self.doubt_ns(pace).is_some_and(|last_ns| now_ns.saturating_sub(last_ns) >= solitude_ns(pace));
+        if alone && !self.deserted {
+            self.deserted = true;
+            findings.push(Finding::Deserted(self.answered_ns));
         }
         if let Some(place) = self.lost(pace) {
             findings.push(Finding::Lost(place, self.members.get(&place).map_or(0, |member| member.answered_ns)));

@@ -1,22 +1,23 @@
-//! What an owner does about somebody else who speaks for its address: it defends the address, or yields to who answers it.
+//! What an owner does about somebody else who speaks for its address: it asks, then defends the address or yields.
+//!
+//! Of two owners the one with the newer order has the address, and of one order the one that comes first in it. Both see it the same
+//! way, so never do both let go. Where one of them does not know its order, the better one by the other's order has it once
+//! it claims.
 
-use arpeggio_common::abi::SightingKind;
+use arpeggio_common::{abi::SightingKind, model::NodeId};
 
 use super::{
-    super::{Cause, Effect, Happened, Seen, To, Voice},
-    MS, State, Tenure, Test, rank,
+    super::{Answer, Cause, Effect, Happened, Seen},
+    Age, MS, State, Tenure,
     turn::{STRANGER_NS, Turn},
 };
 
-/// Claims of another candidate are defended against at most this often: one round of its claims has two frames.
+/// Another owner is told again that the address is ours at most this often: one round of its claims has two frames.
 const DEFENCE_NS: u64 = 30 * MS;
-/// Defences in a row that another candidate may ignore before it is believed to know better, if it hears at all.
+/// Defences in a row that another candidate may ignore before it is believed to know better, where orders cannot be compared.
 const DEFENCES: u8 = 2;
 /// Defences further apart than this are not in a row.
 const DEFENCE_ROW_NS: u64 = 5_000 * MS;
-/// The answer of a rival is looked for after this long: on a local segment it is there by then. If not, once more when the
-/// patience with an answer is over.
-const LOOK_NS: u64 = MS;
 
 impl Turn<'_> {
     /// Somebody else speaks for what this node owns.
@@ -33,58 +34,66 @@ impl Turn<'_> {
             }
             return;
         };
-        if let Some(test) = tenure.test
-            && test.rival == seen.voice
-        {
-            // Its other frames say nothing new.
-            if seen.kind == SightingKind::Heartbeat && seen.at_ns >= test.asked_ns {
-                self.follow(test.rival, test.cause);
-            }
+        // Answers to our questions are told by themselves.
+        if seen.kind == SightingKind::Heartbeat {
             return;
         }
-        let claims = seen.kind == SightingKind::Claim;
-        let candidates = self.context.candidates;
-        let outranked = match (rank(candidates, node), self.context.rank()) {
-            (Some(theirs), Some(ours)) => theirs < ours,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if claims && outranked {
-            return self.test(tenure, seen.voice, Cause::Outranked);
-        }
+        // The second frame of a round, or the same claim on its way twice.
         let elapsed = tenure.defended_ns.map(|at| now_ns.saturating_sub(at));
+        if elapsed.is_none_or(|elapsed| elapsed >= DEFENCE_NS) || self.comes_first(node, seen.generation) {
+            self.ask_rival(seen);
+        }
+    }
+
+    /// Whether a rival has the address before this node, if both own it.
+    fn comes_first(&self, node: NodeId, generation: u64) -> bool {
+        match self.context.age(generation) {
+            Age::Newer => true,
+            Age::Older => false,
+            Age::Same | Age::Unknown => self.context.outranks(node),
+        }
+    }
+
+    /// Another owner answered.
+    pub(super) fn contest(&mut self, tenure: Tenure, answer: Answer) {
+        let context = self.context;
+        let Some(node) = answer.voice.node else { return };
+        let test = self.machine.test.filter(|test| test.rival.node == Some(node));
+        // It may have become deaf after an earlier answer.
+        let asked_ns = test.map_or(self.machine.since_ns + 1, |test| test.asked_ns);
+        if answer.asked_ns < asked_ns {
+            return;
+        }
+        let claims = test.is_some_and(|test| test.claims);
+        let elapsed = tenure.defended_ns.map(|at| context.now_ns.saturating_sub(at));
+        let row = if elapsed.is_some_and(|elapsed| elapsed < DEFENCE_ROW_NS) { tenure.defences } else { 0 };
+        let cause = match context.age(answer.generation) {
+            Age::Newer => Some(Cause::NewerOrder),
+            Age::Older => None,
+            Age::Same => context.outranks(node).then_some(Cause::Outranked),
+            Age::Unknown if !claims => None,
+            Age::Unknown if context.outranks(node) => Some(Cause::Outranked),
+            Age::Unknown => (row >= DEFENCES).then_some(Cause::Unheeded),
+        };
+        if let Some(cause) = cause {
+            return self.follow(answer.voice, answer.generation, cause);
+        }
+        if test.is_some() {
+            self.machine.test = None;
+        }
         if elapsed.is_some_and(|elapsed| elapsed < DEFENCE_NS) {
             return;
         }
-        let row = if elapsed.is_some_and(|elapsed| elapsed < DEFENCE_ROW_NS) { tenure.defences } else { 0 };
-        if claims && row >= DEFENCES {
-            return self.test(tenure, seen.voice, Cause::Unheeded);
-        }
-        // An answer to a question of ours, or a claim of somebody who ranks behind: one frame, and the two agree. All others may
-        // hear the rival's claims last: so all rounds are sent.
         let defences = if claims { row + 1 } else { row };
-        self.machine.state = State::Owner(Tenure { defences, defended_ns: Some(now_ns), ..tenure });
-        self.effects.push(Effect::Claim(self.context.place));
+        self.machine.state = State::Owner(Tenure { defences, defended_ns: Some(context.now_ns), ..tenure });
+        // Clients may hear the rival's claims last: so all rounds are sent, and it is told even where those do not arrive.
+        self.effects.push(Effect::Claim(context.place));
+        self.effects.push(Effect::Inform(context.place, answer.voice.mac));
     }
 
-    /// The address is the rival's, if it hears. Clients would reach nobody at one that is heard and does not hear, and this
-    /// node would have to take the address back: so it is asked first, and meanwhile both answer.
-    fn test(&mut self, tenure: Tenure, rival: Voice, cause: Cause) {
-        let asked_ns = self.context.now_ns;
-        let test = Test { rival, cause, asked_ns, due_ns: asked_ns + LOOK_NS };
-        self.machine.state = State::Owner(Tenure { test: Some(test), ..tenure });
-        self.effects.push(Effect::Ask(self.context.place, To::One(rival.mac)));
-    }
-
-    /// No answer was seen so far. When it is too late for one, the clients that heard the rival's claim are called back.
-    pub(super) fn look(&mut self, tenure: Tenure) {
-        let Some(test) = tenure.test else { return };
-        let (now_ns, end_ns) = (self.context.now_ns, test.asked_ns + self.context.pace.reply_ns());
-        if now_ns < end_ns {
-            self.machine.state = State::Owner(Tenure { test: Some(Test { due_ns: end_ns, ..test }), ..tenure });
-            return;
-        }
-        self.machine.state = State::Owner(Tenure { test: None, defended_ns: Some(now_ns), ..tenure });
+    /// Nobody answered in time: clients that heard the claim are called back.
+    pub(super) fn call_back(&mut self, tenure: Tenure) {
+        self.machine.state = State::Owner(Tenure { defended_ns: Some(self.context.now_ns), ..tenure });
         self.effects.push(Effect::Defend(self.context.place));
     }
 }

@@ -11,9 +11,7 @@ use arpeggio_common::{model::NodeId, wire::Mac};
 
 use super::{
     super::{
-        Answer, Effect, Place, Standing, To, Voice,
-        audit::Audit,
-        exclusive, shared,
+        Effect, Place, Standing, To, Voice, exclusive, shared,
         watch::{Finding, Watch},
     },
     Event, Machine, Succession,
@@ -21,6 +19,10 @@ use super::{
 
 /// Standbys before this one beat at the full rate.
 const FULL_RATE: usize = 2;
+/// What is asked for in one go by who leaves …
+const SAID: usize = 8;
+/// … and how long it waits between two goes at least.
+const SAY_NS: u64 = 50_000_000;
 
 impl Succession {
     /// Brings the indices in line with what a machine wants now.
@@ -73,27 +75,30 @@ impl Succession {
     /// Who leaves answers no heartbeats; where nobody else talks, standbys would hear nothing at all, and take nothing from
     /// an owner that they cannot tell from their own deafness. So it asks everybody for something, once an interval.
     pub(super) fn say_while_leaving(&mut self) {
-        let interval_ns = self.orders.pace.interval_ns();
+        let interval_ns = self.orders.pace.interval_ns().max(SAY_NS);
         for (ifindex, places) in &self.leaving {
-            let said_ns = self.said_ns.entry(*ifindex).or_default();
-            if self.now_ns >= *said_ns + interval_ns
-                && let Some(place) = places.first()
-            {
-                *said_ns = self.now_ns;
-                self.effects.push(Effect::Ask(*place, To::All));
+            let (said_ns, said) = self.said.entry(*ifindex).or_default();
+            if self.now_ns < *said_ns + interval_ns {
+                continue;
             }
+            let after = said.last().copied().map_or(Bound::Unbounded, Bound::Excluded);
+            let next = places.range((after, Bound::Unbounded)).chain(places).take(places.len().min(SAID)).copied();
+            *said = next.collect();
+            *said_ns = self.now_ns;
+            self.effects.extend(said.iter().map(|place| Effect::Ask(*place, To::All)));
         }
     }
 
     /// What it asks for: whoever answers has it, and was not heard when it claimed.
     pub(super) fn said(&self) -> impl Iterator<Item = Place> + '_ {
-        self.leaving.values().filter_map(|places| places.first().copied())
+        let said = self.leaving.iter().filter_map(|(ifindex, places)| Some((places, &self.said.get(ifindex)?.1)));
+        said.flat_map(|(places, said)| said.iter().copied().filter(|place| places.contains(place)))
     }
 
     /// When it does so next.
     pub(super) fn leaving_due_ns(&self) -> Option<u64> {
-        let interval_ns = self.orders.pace.interval_ns();
-        let said = self.leaving.keys().map(|ifindex| self.said_ns.get(ifindex).copied().unwrap_or_default());
+        let interval_ns = self.orders.pace.interval_ns().max(SAY_NS);
+        let said = self.leaving.keys().map(|ifindex| self.said.get(ifindex).map_or(0, |(said_ns, _)| *said_ns));
         said.map(|said_ns| said_ns + interval_ns).min()
     }
 
@@ -111,11 +116,11 @@ impl Succession {
                 let others = candidates.iter().filter(|node| **node != self.me);
                 others
                     .filter_map(|node| {
-                        let (mac, heard_ns) = self.peers.get(&(place.0, *node))?;
-                        let watch = self.watches.get(&(place.0, *mac));
+                        let peer = self.peers.get((place.0, *node)).filter(|peer| peer.heard_ns > 0)?;
+                        let watch = self.watches.get(&(place.0, peer.mac));
                         // Who is heard again is about to answer: then its shares are let go of at once.
-                        let slow = watch.is_some_and(|watch| !watch.is_alive() && !watch.may_return(*heard_ns));
-                        Some((*mac, (*node, slow)))
+                        let slow = watch.is_some_and(|watch| !watch.is_alive() && !watch.may_return(peer.heard_ns));
+                        Some((peer.mac, (*node, slow)))
                     })
                     .collect()
             }
@@ -154,28 +159,6 @@ impl Succession {
         }
     }
 
-    /// A node was heard: whoever shares an address with it has to watch it, and if it was away it may own what this node does.
-    pub(super) fn meet(&mut self, (ifindex, node): (u32, NodeId), mac: Mac, at_ns: u64) {
-        let before = self.peers.insert((ifindex, node), (mac, at_ns));
-        if before.is_none() {
-            let nodes = self.peers.keys().filter(|(index, _)| *index == ifindex).count();
-            self.audits.entry(ifindex).or_default().set_nodes(nodes);
-        }
-        let absence_ns = self.audits.get(&ifindex).map_or(u64::MAX, Audit::absence_ns);
-        if before.is_none_or(|(_, before_ns)| at_ns.saturating_sub(before_ns) > absence_ns) {
-            self.rush(ifindex, node, mac);
-        }
-        let watch = self.watches.get(&(ifindex, mac));
-        let known = before.is_some_and(|(before, before_ns)| {
-            before == mac && watch.is_none_or(|watch| watch.may_return(before_ns) || !watch.may_return(at_ns))
-        });
-        if known {
-            return;
-        }
-        let places: Vec<_> = self.shared.iter().filter(|place| place.0 == ifindex).copied().collect();
-        places.into_iter().for_each(|place| self.sync(place));
-    }
-
     /// A node answered a question of ours that was sent then.
     pub(super) fn lives(&mut self, key: (u32, Mac), place: Option<Place>, at_ns: u64) {
         let Some(watch) = self.watches.get_mut(&key) else { return };
@@ -185,22 +168,6 @@ impl Succession {
         let Some(node) = watch.node() else { return };
         for place in watch.members().collect::<Vec<_>>() {
             self.tell(place, exclusive::Event::Alive, shared::Event::Alive(node));
-        }
-    }
-
-    /// A rival answered a question of ours of then. The sighting of its address may not tell: a later frame of its claim hides it.
-    pub(super) fn passed(&mut self, (ifindex, mac): (u32, Mac), at_ns: u64) {
-        let tested = |place: &Place| match &self.entries.get(place)?.machine {
-            Machine::Exclusive(machine) => machine.tested(),
-            Machine::Shared(_) => None,
-        };
-        let passed = |place: &Place| {
-            let (rival, asked_ns) = tested(place)?;
-            (place.0 == ifindex && rival.mac == mac && at_ns >= asked_ns).then_some((*place, rival))
-        };
-        for (place, voice) in self.testing.iter().filter_map(passed).collect::<Vec<_>>() {
-            let answer = Answer { voice, asked_ns: at_ns, generation: 0 };
-            self.step_machine(place, Event::Exclusive(exclusive::Event::Answered(answer)));
         }
     }
 
@@ -220,25 +187,35 @@ impl Succession {
                 Finding::Ask { place, doubtful } => {
                     self.effects.push(Effect::Ask(place, To::One(key.1)));
                     if doubtful {
-                        self.effects.push(Effect::Witness(key.0));
+                        self.doubt(place);
                     }
                 }
-                Finding::Silent(last_ns) => {
+                Finding::Silent(last_ns) | Finding::Deserted(last_ns) => {
+                    let heard = matches!(finding, Finding::Silent(_));
                     let Some(watch) = self.watches.get(&key) else { continue };
                     let (node, places) = (watch.node(), watch.members().collect::<Vec<_>>());
+                    // Members cannot tell the silence of all from that of one.
                     for place in places {
+                        if !heard && self.shared.contains(&place) {
+                            continue;
+                        }
                         let silent = node.map_or(shared::Event::Ordered, shared::Event::Silent);
-                        self.tell(place, exclusive::Event::Silent { last_ns }, silent);
+                        self.tell(place, exclusive::Event::Silent { last_ns, heard }, silent);
                     }
                 }
                 Finding::Lost(place, last_ns) => {
                     if !self.shared.contains(&place) {
-                        self.step_machine(place, Event::Exclusive(exclusive::Event::Silent { last_ns }));
+                        self.step_machine(place, Event::Exclusive(exclusive::Event::Silent { last_ns, heard: true }));
                     }
                 }
             }
         }
     }
+}
+
+/// The interfaces of some places.
+pub(super) fn interfaces_of<'a>(places: impl Iterator<Item = &'a Place>) -> BTreeSet<u32> {
+    places.map(|(ifindex, _)| *ifindex).collect()
 }
 
 /// The interfaces of some places, each once, however many places there are.
