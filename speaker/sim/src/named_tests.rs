@@ -47,7 +47,7 @@ fn plain(nodes: usize) -> Scenario {
         starts_ns: all.iter().map(|station| *station as u64 * SECOND).collect(),
         client_ns: 100 * MS,
         troubles: Vec::new(),
-        end_ns: 30 * SECOND,
+        end_ns: 15 * SECOND,
     }
 }
 
@@ -55,7 +55,7 @@ impl Scenario {
     fn with(mut self, after_ns: u64, length_ns: u64, fault: Fault) -> Self {
         let at_ns = SETTLED + after_ns;
         self.troubles.push(Trouble { at_ns, end_ns: at_ns + length_ns, fault });
-        self.end_ns = self.end_ns.max(at_ns + length_ns + 20 * SECOND);
+        self.end_ns = self.end_ns.max(at_ns + length_ns + 6 * SECOND);
         self
     }
 
@@ -76,7 +76,7 @@ fn both(scenario: &Scenario, seed: u64) -> (Measured, Measured) {
 
 #[test]
 fn two_orders_at_once_cost_no_request_and_a_moment_of_two_answerers() {
-    for (seed, skew_ns) in [MS, 200 * MS, SECOND, 10 * SECOND, 60 * SECOND].into_iter().cycle().take(20).enumerate() {
+    for (seed, skew_ns) in [MS, 200 * MS, SECOND, 10 * SECOND, 60 * SECOND].into_iter().enumerate() {
         for orders in [&[1, 0][..], &[1], &[2, 1], &[2]] {
             let change = Fault::Order(vec![(0, Some(order(orders)))]);
             let (with, calm) = both(&plain(3).with(0, skew_ns, change), seed as u64);
@@ -89,9 +89,10 @@ fn two_orders_at_once_cost_no_request_and_a_moment_of_two_answerers() {
 
 #[test]
 fn an_address_goes_back_and_forth_while_orders_are_late() {
-    for seed in 0..20 {
+    for seed in 0..10 {
         let change = |orders: &[Station]| Fault::Order(vec![(0, Some(order(orders)))]);
-        let scenario = plain(3).with(0, 30 * SECOND, change(&[1, 0, 2])).with(3 * SECOND, 20 * SECOND, change(&[0, 1, 2]));
+        let scenario =
+            plain(3).with(0, 30 * SECOND, change(&[1, 0, 2])).with(3 * SECOND, 20 * SECOND, change(&[0, 1, 2]));
         let (with, calm) = both(&scenario.with(9 * SECOND, SECOND, change(&[2, 1])), seed);
         assert_eq!(with.nobody_ns, calm.nobody_ns);
         assert!(with.two_ns < 5 * MS, "{with:?}");

@@ -39,6 +39,8 @@ pub(super) struct Audit {
     last: Option<Place>,
     next_ns: u64,
     rush: Option<Rush>,
+    /// When the next go is allowed, whoever is asked.
+    go_ns: u64,
     /// Whose turn comes then.
     rivals: VecDeque<(NodeId, Mac)>,
     /// When each rival had its last turn.
@@ -113,7 +115,7 @@ impl Audit {
 
     /// It may answer for `places`.
     pub(super) fn rush(&mut self, rival: Mac, places: VecDeque<Place>, now_ns: u64) {
-        self.rush = (!places.is_empty()).then_some(Rush { rival, next_ns: now_ns, places });
+        self.rush = (!places.is_empty()).then_some(Rush { rival, next_ns: now_ns.max(self.go_ns), places });
     }
 
     /// When [`Self::step`] wants to be called again.
@@ -141,6 +143,7 @@ impl Audit {
         }
         if let Some(rush) = self.rush.as_mut().filter(|rush| now_ns >= rush.next_ns) {
             rush.next_ns = now_ns + RUSH_NS;
+            self.go_ns = rush.next_ns;
             let some = rush.places.drain(..rush.places.len().min(RUSH));
             questions.extend(some.map(|place| (place, To::One(rush.rival))));
         }

@@ -1,11 +1,12 @@
-//! What others can make this node send: however much they say, it asks and defends at a rate of its own.
+//! What others can make this node ask: however much they say, it does so at a rate of its own. An owner whose question is not
+//! answered claims the address once more, with two frames: that is all that can follow from a frame that nobody asked for.
 
-/// Nanoseconds that a frame has to be paid with: 2,000 a second on each interface.
+/// Nanoseconds that a question has to be paid with: 2,000 a second on each interface.
 const FRAME_NS: u64 = 500_000;
 /// So many may be owed: what a node claims that takes over a thousand addresses is looked into at once.
 const BURST: u64 = 1_024;
 
-/// The frames of one interface that answer something nobody asked for.
+/// The questions of one interface that follow from what nobody asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Budget {
     paid_ns: u64,

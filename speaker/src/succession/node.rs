@@ -91,6 +91,8 @@ pub struct Succession {
     /// Where this node waits for successors, and when it said there that it is about, and of what.
     leaving: BTreeMap<u32, BTreeSet<Place>>,
     said: BTreeMap<u32, (u64, Vec<Place>)>,
+    /// When it began to wait for the last of them.
+    leaving_ns: BTreeMap<u32, u64>,
     /// The other nodes.
     peers: Peers,
     /// The interfaces that have addresses, when their nodes are looked at next, and whether that is now.
@@ -131,6 +133,7 @@ impl Succession {
             shared: BTreeSet::new(),
             leaving: BTreeMap::new(),
             said: BTreeMap::new(),
+            leaving_ns: BTreeMap::new(),
             peers: Peers::default(),
             interfaces: BTreeSet::new(),
             look_ns: 0,

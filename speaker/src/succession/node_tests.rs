@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use arpeggio_common::{
-    abi::{Action, Flags},
-    model::NodeName,
+    abi::{Action, Flags, SightingKind},
+    model::{Mode, NodeName},
 };
 
 use super::{
-    super::{Cause, Happened, Pace, Report, Role, To, Voice},
+    super::{Answer, Cause, Happened, Pace, Report, Role, Seen, Voice},
     *,
 };
 
@@ -475,4 +475,81 @@ fn who_owns_nothing_and_stands_by_for_nothing_sends_nothing() {
     let sent = world.nodes[1].sent;
     world.run(5_000 * MS);
     assert!((95..=101).contains(&(world.nodes[1].sent - sent)), "{}", world.nodes[1].sent - sent);
+}
+
+/// An owner of 500 addresses that somebody floods with claims: what it sends in the first second.
+fn flooded(claims: u64, voice: impl Fn(u64) -> Voice) -> (usize, Succession) {
+    let mut succession = Succession::new(id(0));
+    let candidates: Arc<[_]> = (0..3).map(id).collect();
+    let own: Vec<Place> = (0..500u32).map(|n| (1, std::net::Ipv4Addr::from_bits(0xc612_0000 + n).into())).collect();
+    let order = Order { generation: 1, candidates, mode: Mode::Exclusive };
+    let orders = Orders {
+        usable: BTreeMap::from([(1, true)]),
+        places: own.iter().map(|place| (*place, order.clone())).collect(),
+        ..Orders::default()
+    };
+    own.iter().for_each(|place| succession.input(Input::Adopt(*place), MS));
+    succession.input(Input::Orders(Arc::new(orders)), MS);
+    succession.step(MS);
+    let mut frames = 0;
+    for n in 0..claims {
+        let now_ns = 2 * MS + n * 1_000 * MS / claims;
+        let place = own[usize::try_from(n).unwrap() % own.len()];
+        let seen = Seen { voice: voice(n), kind: SightingKind::Claim, at_ns: now_ns, generation: 9 };
+        succession.input(Input::Seen(place, seen), now_ns);
+        for effect in succession.step(now_ns).effects {
+            // A claim has six rounds of two frames.
+            frames += match effect {
+                Effect::Ask(..) | Effect::Inform(..) => 1,
+                Effect::Defend(_) => 2,
+                Effect::Claim(_) => 12,
+                _ => 0,
+            };
+        }
+    }
+    (frames, succession)
+}
+
+#[test]
+fn forged_claims_make_an_owner_send_no_more_than_is_stated() {
+    let claimant =
+        |n| Voice { mac: Mac([6, 0, 0, 0, 0, u8::try_from(n % 250).unwrap()]), node: Some(id(1 + (n % 2) as usize)) };
+    let (frames, succession) = flooded(300, claimant);
+    assert!(frames <= 3 * 300 + 10, "a question, and a claim that calls clients back: {frames}");
+    assert_eq!(succession.watches.len() + succession.peers.on(1).count(), 0, "nothing is remembered");
+    let (frames, _) = flooded(20_000, claimant);
+    assert!(frames <= 3 * (1_024 + 2_000) + 10, "{frames}");
+    // Names that nobody has are those of strangers: each address is defended once.
+    let (frames, succession) = flooded(1_500, |n| Voice { mac: Mac([6; 6]), node: NodeId::from_number(n + 7_000) });
+    assert!((1_000..=1_010).contains(&frames), "{frames}");
+    assert_eq!(succession.peers.on(1).count(), 0);
+}
+
+#[test]
+fn our_own_name_from_a_foreign_mac_is_told_and_is_a_strangers() {
+    let twin = Voice { mac: Mac([6; 6]), node: Some(id(0)) };
+    let (frames, mut succession) = flooded(1, |_| twin);
+    assert_eq!(frames, 2, "defended");
+    let seen = |mac, at_ns| Seen { voice: Voice { mac, ..twin }, kind: SightingKind::Claim, at_ns, generation: 1 };
+    let place = (1, [198, 18, 0, 1].into());
+    let reports = |succession: &mut Succession, now_ns| -> Vec<_> {
+        let effects = succession.step(now_ns).effects.into_iter();
+        let happened =
+            effects.filter_map(|effect| if let Effect::Report(report) = effect { Some(report) } else { None });
+        happened.map(|report| (report.happened, report.cause)).collect()
+    };
+    let now_ns = 30_000 * MS;
+    succession.input(Input::Seen(place, seen(Mac([6; 6]), now_ns)), now_ns);
+    let told = [(Happened::SameName, Cause::Twin), (Happened::AddressConflict, Cause::Stranger)];
+    assert_eq!(reports(&mut succession, now_ns), told);
+    // Once in a while, and never of our own MACs.
+    succession.input(Input::Seen(place, seen(Mac([6; 6]), now_ns + 1)), now_ns + 1);
+    assert_eq!(reports(&mut succession, now_ns + 1), []);
+    let mut orders = Orders::clone(&succession.orders);
+    orders.own_macs = BTreeSet::from([Mac([6; 6])]);
+    succession.input(Input::Orders(Arc::new(orders)), now_ns + 2);
+    succession.step(now_ns + 2);
+    let later_ns = now_ns + 30_000 * MS;
+    succession.input(Input::Seen(place, seen(Mac([6; 6]), later_ns)), later_ns);
+    assert_eq!(reports(&mut succession, later_ns), []);
 }

@@ -23,6 +23,10 @@ const FULL_RATE: usize = 2;
 const SAID: usize = 8;
 /// … and how long it waits between two goes at least.
 const SAY_NS: u64 = 50_000_000;
+/// Where nobody came for so long, fewer are asked for more rarely.
+const LONG_NS: u64 = 4_000_000_000;
+const SAID_LATER: usize = 3;
+const SAY_LATER_NS: u64 = 500_000_000;
 
 impl Succession {
     /// Brings the indices in line with what a machine wants now.
@@ -63,7 +67,9 @@ impl Succession {
 
     pub(super) fn set_leaving(&mut self, place: Place, leaves: bool) {
         if leaves {
-            self.leaving.entry(place.0).or_default().insert(place);
+            if self.leaving.entry(place.0).or_default().insert(place) {
+                self.leaving_ns.insert(place.0, self.now_ns);
+            }
         } else if let Some(places) = self.leaving.get_mut(&place.0) {
             places.remove(&place);
             if places.is_empty() {
@@ -75,14 +81,14 @@ impl Succession {
     /// Who leaves answers no heartbeats; where nobody else talks, standbys would hear nothing at all, and take nothing from
     /// an owner that they cannot tell from their own deafness. So it asks everybody for something, once an interval.
     pub(super) fn say_while_leaving(&mut self) {
-        let interval_ns = self.orders.pace.interval_ns().max(SAY_NS);
         for (ifindex, places) in &self.leaving {
+            let (interval_ns, most) = self.says(*ifindex);
             let (said_ns, said) = self.said.entry(*ifindex).or_default();
             if self.now_ns < *said_ns + interval_ns {
                 continue;
             }
             let after = said.last().copied().map_or(Bound::Unbounded, Bound::Excluded);
-            let next = places.range((after, Bound::Unbounded)).chain(places).take(places.len().min(SAID)).copied();
+            let next = places.range((after, Bound::Unbounded)).chain(places).take(places.len().min(most)).copied();
             *said = next.collect();
             *said_ns = self.now_ns;
             self.effects.extend(said.iter().map(|place| Effect::Ask(*place, To::All)));
@@ -97,9 +103,19 @@ impl Succession {
 
     /// When it does so next.
     pub(super) fn leaving_due_ns(&self) -> Option<u64> {
-        let interval_ns = self.orders.pace.interval_ns().max(SAY_NS);
-        let said = self.leaving.keys().map(|ifindex| self.said.get(ifindex).map_or(0, |(said_ns, _)| *said_ns));
-        said.map(|said_ns| said_ns + interval_ns).min()
+        let next_ns = |ifindex: &u32| self.said.get(ifindex).map_or(0, |(said_ns, _)| *said_ns) + self.says(*ifindex).0;
+        self.leaving.keys().map(next_ns).min()
+    }
+
+    /// How often it does, and for how many.
+    fn says(&self, ifindex: u32) -> (u64, usize) {
+        let since_ns = self.leaving_ns.get(&ifindex).copied().unwrap_or_default();
+        let interval_ns = self.orders.pace.interval_ns();
+        if self.now_ns.saturating_sub(since_ns) < LONG_NS {
+            (interval_ns.max(SAY_NS), SAID)
+        } else {
+            (interval_ns.max(SAY_LATER_NS), SAID_LATER)
+        }
     }
 
     /// Who has to be watched for an address, and whether slowly.
