@@ -36,9 +36,16 @@ pub(super) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Out,
-    Asking { sent: u8, due_ns: u64 },
+    Asking {
+        sent: u8,
+        due_ns: u64,
+    },
     Sharing,
-    Leaving { until_ns: u64 },
+    /// `alone`: it was told that nobody else is there.
+    Leaving {
+        until_ns: u64,
+        alone: bool,
+    },
 }
 
 /// The machine of one shared address on one interface.
@@ -60,14 +67,14 @@ impl Machine {
     pub(super) const fn due_ns(&self) -> Option<u64> {
         match self.state {
             State::Asking { due_ns, .. } => Some(due_ns),
-            State::Leaving { until_ns } => Some(until_ns),
+            State::Leaving { until_ns, .. } => Some(until_ns),
             State::Out | State::Sharing => None,
         }
     }
 
     /// Whether the other candidates have to be watched.
     pub(super) const fn watches(&self) -> bool {
-        matches!(self.state, State::Asking { .. } | State::Sharing)
+        matches!(self.state, State::Asking { .. } | State::Sharing | State::Leaving { .. })
     }
 
     /// Whether it answers without some of the candidates.
@@ -149,7 +156,7 @@ impl Machine {
             State::Sharing => {
                 // The others take what is ours as soon as they find us silent, and nobody tells us: no longer than that.
                 let until_ns = context.now_ns + context.pace.detection_ns();
-                self.enter(State::Leaving { until_ns }, context);
+                self.enter(State::Leaving { until_ns, alone: false }, context);
                 let role = Role { action: Action::Answer, flags: Flags::EVACUATING, buckets: self.buckets };
                 effects.push(Effect::Set(context.place, role));
                 let cause = if context.evacuate { Cause::Succeeded } else { Cause::NotCandidate };
@@ -182,6 +189,20 @@ impl Machine {
                 effects.push(Effect::Ask(context.place, To::All));
                 let due_ns = context.now_ns + context.pace.probe_gap_ns();
                 self.state = State::Asking { sent: sent + 1, due_ns };
+            }
+            // Nobody can take what is ours: it goes on until somebody can.
+            State::Leaving { alone, .. } if self.alive.is_empty() && !context.candidates.is_empty() => {
+                let until_ns = context.now_ns + context.pace.detection_ns();
+                self.state = State::Leaving { until_ns, alone: true };
+                let gained = ALL_BUCKETS & !self.buckets;
+                if gained != 0 {
+                    self.buckets = ALL_BUCKETS;
+                    let role = Role { action: Action::Answer, flags: Flags::EVACUATING, buckets: ALL_BUCKETS };
+                    effects.extend([Effect::Set(context.place, role), Effect::Correct(context.place, gained)]);
+                }
+                if !alone {
+                    effects.push(self.report(Happened::Stays, Cause::NoSuccessor, context));
+                }
             }
             State::Leaving { .. } => self.stop(Cause::Succeeded, context, effects),
             State::Out | State::Sharing => {}

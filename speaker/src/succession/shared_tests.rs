@@ -75,6 +75,11 @@ fn a_member_that_leaves_answers_until_the_others_have_noticed() {
     let role = Role { action: Action::Answer, flags: Flags::EVACUATING, buckets: mine };
     assert_eq!(effects[0], Effect::Set(context.place, role));
     context.now_ns = machine.due_ns().unwrap();
+    // The other one went at the same moment: then nobody would be left.
+    let alone = machine.clone().step(Event::Silent(nodes[1]), &context).0;
+    let (alone, effects) = alone.step(Event::Timer, &context);
+    assert!(matches!(effects[..], [Effect::Set(..), .., Effect::Report(Report { happened: Happened::Stays, .. })]));
+    assert_eq!((alone.standing(), alone.buckets()), (Standing::Leaving, ALL_BUCKETS));
     let (machine, effects) = machine.step(Event::Timer, &context);
     assert_eq!((machine.standing(), &effects[0]), (Standing::Out, &Effect::Set(context.place, Role::SILENT)));
 }
