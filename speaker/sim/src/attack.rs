@@ -72,10 +72,12 @@ impl World {
 
     /// What he answers to a question that he heard.
     pub(crate) fn answer_falsely(&mut self, frame: &Frame) {
-        let (address, says) = match frame.says {
-            Says::Ask(address, nonce) => (address, Says::Answer(address, nonce)),
-            Says::Alive(address, nonce) => (address, Says::Living(address, nonce)),
-            _ => return,
+        let (address, says) = if let Says::Ask(address, nonce) = frame.says {
+            (address, Says::Answer(address, nonce))
+        } else if let Says::Alive(address, nonce) = frame.says {
+            (address, Says::Living(address, nonce))
+        } else {
+            return;
         };
         // As one who does not exist or, where there is a key, as anybody. Or without a tag.
         let forged = self.forged();

@@ -93,10 +93,8 @@ impl Kernel {
         }
         let node = self.accepts(frame);
         let fresh = |nonce: u64| (nonce <= now_ns).then_some(nonce);
-        let answered_ns = match frame.says {
-            Says::Answer(_, nonce) | Says::Living(_, nonce) => fresh(nonce),
-            _ => None,
-        };
+        let answers = if let Says::Answer(_, nonce) | Says::Living(_, nonce) = frame.says { Some(nonce) } else { None };
+        let answered_ns = answers.and_then(fresh);
         if let Some(peer) = node.and_then(|node| self.peers.get_mut(&node)) {
             let answered_ns = answered_ns.unwrap_or_default().max(peer.answered_ns);
             *peer = Peer { mac: Some(frame.from.mac), at_ns: now_ns, answered_ns };
@@ -145,11 +143,11 @@ impl Kernel {
     fn speak(&self, question: &Frame, says: Says) -> Frame {
         let generation = says.address().map_or(0, |address| self.generations[address]);
         let frame = Frame { from: self.me, to: Some(question.from.mac), says, generation, proof: 0 };
-        match says {
+        if let Says::Reply(_) = says {
             // As everybody answers.
-            Says::Reply(_) => Frame { from: Voice { node: None, ..self.me }, generation: 0, ..frame },
-            _ => Key::seal(self.key, frame, question.from.node),
+            return Frame { from: Voice { node: None, ..self.me }, generation: 0, ..frame };
         }
+        Key::seal(self.key, frame, question.from.node)
     }
 
     fn sight(

@@ -503,7 +503,12 @@ fn flooded(claims: u64, voice: impl Fn(u64) -> Voice) -> (usize, Succession) {
                 Effect::Ask(..) | Effect::Inform(..) => 1,
                 Effect::Defend(_) => 2,
                 Effect::Claim(_) => 12,
-                _ => 0,
+                Effect::Set(..)
+                | Effect::Witness(_)
+                | Effect::Quiet(_)
+                | Effect::Correct(..)
+                | Effect::Heal(..)
+                | Effect::Report(_) => 0,
             };
         }
     }
