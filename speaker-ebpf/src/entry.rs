@@ -6,13 +6,19 @@ use arpeggio_common::{
 };
 use arpeggio_speaker_ebpf::{Frame, Subject, arp, decide, ndp};
 use aya_ebpf::{
-    bindings::{TC_ACT_OK, TC_ACT_SHOT, xdp_action},
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
     helpers::bpf_redirect,
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
 
 use crate::{maps::Maps, verdict::finish};
+
+/// `TCX_NEXT`: the next program at the hook decides, then the filters of clsact, then the stack. Anything else ends all of
+/// that, so only what is answered or dropped here may return it.
+const NEXT: i32 = TC_ACT_UNSPEC;
+/// The part of the tag beside a frame that names the VLAN; 0 is none (IEEE 802.1Q-2022 section 6.9).
+pub(crate) const VLAN: u32 = 0x0fff;
 
 /// For kernels that know multi-buffer frames (5.18): such a device may carry large frames as well.
 #[xdp(frags)]
@@ -42,11 +48,12 @@ fn xdp_entry(context: &XdpContext) -> u32 {
 #[classifier]
 pub(crate) fn arpeggio_tc(context: TcContext) -> i32 {
     let skb = context.skb.skb;
-    // SAFETY: the context is valid while the program runs; the field is readable for tc programs.
-    let tagged = unsafe { (*skb).vlan_present } != 0;
-    if tagged {
+    // SAFETY: the context is valid while the program runs; the fields are readable for tc programs. Older kernels leave the
+    // number of a tag behind when they take the tag away.
+    let (tagged, tag) = unsafe { ((*skb).vlan_present, (*skb).vlan_tci) };
+    if tagged != 0 && tag & VLAN != 0 {
         // The tag was taken out of the frame: the message belongs to another segment.
-        return TC_ACT_OK;
+        return NEXT;
     }
     pull(&context);
     // SAFETY: as above.
@@ -54,7 +61,7 @@ pub(crate) fn arpeggio_tc(context: TcContext) -> i32 {
     // SAFETY: data to data_end is the linear part of the packet, writable for classifiers; this is the only view on it.
     let frame = unsafe { Frame::between(context.data(), context.data_end()) };
     match disposition(frame, ifindex) {
-        Disposition::Pass => TC_ACT_OK,
+        Disposition::Pass => NEXT,
         Disposition::Drop => TC_ACT_SHOT,
         // SAFETY: the helper takes plain numbers; flags 0 means egress.
         Disposition::Transmit => unsafe { bpf_redirect(ifindex(), 0) as i32 },
@@ -68,8 +75,20 @@ fn disposition(mut frame: Frame, ifindex: impl FnOnce() -> u32) -> Disposition {
     match Subject::of(&mut frame) {
         Subject::Arp => decide_arp(frame, ifindex()),
         Subject::Discovery(kind) => decide_discovery(frame, kind, ifindex()),
+        Subject::Tagged => decide_tagged(frame, ifindex()),
         Subject::Other => Disposition::Pass,
     }
+}
+
+/// A frame that has a priority and no VLAN is one of this segment; all others with a tag are left alone.
+#[inline(never)]
+fn decide_tagged(mut frame: Frame, ifindex: u32) -> Disposition {
+    let decided = frame.without_priority_tag(|mut frame| match Subject::of(&mut frame) {
+        Subject::Arp => decide_arp(frame, ifindex),
+        Subject::Discovery(kind) => decide_discovery(frame, kind, ifindex),
+        Subject::Tagged | Subject::Other => Disposition::Pass,
+    });
+    decided.unwrap_or(Disposition::Pass)
 }
 
 #[inline(never)]

@@ -5,6 +5,11 @@
     reason = "packet memory is reached by pointer arithmetic; nothing else in this library is unsafe"
 )]
 
+/// Both MACs.
+const ADDRESSES: usize = 12;
+/// A VLAN tag: protocol, then priority and VLAN.
+const TAG: usize = 4;
+
 /// A frame between two addresses: the linear part of a packet in the kernel, a buffer anywhere else.
 ///
 /// The addresses are kept as integers because the verifier tracks them as packet pointers only from the context's fields
@@ -45,6 +50,25 @@ impl Frame {
         Some(unsafe { &mut *pointer })
     }
 
+    /// Shows `decide` the frame without the tag behind its addresses, if that tag names VLAN 0: it carries a priority and no
+    /// VLAN (IEEE 802.1Q-2022 section 6.9). The tag is put back afterwards, so that an answer goes the way the question
+    /// came. `None`: the tag names a VLAN, or the frame ends before it does.
+    #[inline(always)]
+    pub fn without_priority_tag<R>(&mut self, decide: impl FnOnce(Self) -> R) -> Option<R> {
+        let tag = *self.part::<TAG>(ADDRESSES)?;
+        if tag[2] & 0x0f != 0 || tag[3] != 0 {
+            return None;
+        }
+        let addresses = *self.head::<ADDRESSES>()?;
+        *self.part(TAG)? = addresses;
+        // `self` stays borrowed until the inner frame is gone, so the two never reach the bytes at the same time.
+        let decided = decide(Self { start: self.start + TAG, end: self.end });
+        let addresses = *self.part::<ADDRESSES>(TAG)?;
+        *self.head()? = addresses;
+        *self.part(ADDRESSES)? = tag;
+        Some(decided)
+    }
+
     /// The first `N` bytes.
     #[inline(always)]
     pub fn head<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
@@ -68,5 +92,26 @@ mod tests {
             *frame.part::<1>(9).unwrap() = [42];
         });
         assert_eq!(buffer[9], 42);
+    }
+
+    #[test]
+    fn a_priority_tag_is_out_of_the_way_for_as_long_as_it_takes() {
+        let mut buffer = *b"ddddddssssss\x81\x00\xe0\x00\x08\x06arp";
+        let seen = Frame::over(&mut buffer, |frame| {
+            frame.without_priority_tag(|mut inner| {
+                assert_eq!(inner.head::<17>(), Some(b"ddddddssssss\x08\x06arp").copied().as_mut());
+                assert_eq!(inner.part::<1>(17), None);
+                *inner.head().unwrap() = *b"ssssss";
+                7
+            })
+        });
+        assert_eq!((seen, &buffer), (Some(7), b"ssssssssssss\x81\x00\xe0\x00\x08\x06arp"));
+        for other in
+            [&mut b"ddddddssssss\x81\x00\x00\x01\x08\x06".to_owned()[..], &mut b"ddddddssssss\x81\x00\x10".to_owned()]
+        {
+            let before = other.to_vec();
+            assert_eq!(Frame::over(other, |frame| frame.without_priority_tag(|_| ())), None);
+            assert_eq!(other, before);
+        }
     }
 }

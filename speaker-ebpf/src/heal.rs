@@ -14,7 +14,7 @@ use aya_ebpf::{
     programs::SkBuffContext,
 };
 
-use crate::maps::Maps;
+use crate::{entry::VLAN, maps::Maps};
 
 /// The frame is for this host's MAC (linux/if_packet.h); frames to groups and to others are not.
 const PACKET_HOST: u32 = 0;
@@ -53,9 +53,9 @@ pub(crate) fn arpeggio_heal(context: SkBuffContext) -> i64 {
 #[inline(always)]
 fn heal(skb: *mut __sk_buff) -> Option<()> {
     // SAFETY: the context is valid while the program runs; these fields are readable for socket filters.
-    let (kind, tagged, protocol, ifindex) =
-        unsafe { ((*skb).pkt_type, (*skb).vlan_present, (*skb).protocol, (*skb).ifindex) };
-    if kind != PACKET_HOST || tagged != 0 {
+    let (kind, tagged, tag, protocol, ifindex) =
+        unsafe { ((*skb).pkt_type, (*skb).vlan_present, (*skb).vlan_tci, (*skb).protocol, (*skb).ifindex) };
+    if kind != PACKET_HOST || (tagged != 0 && tag & VLAN != 0) {
         return None;
     }
     let (vip, key, source) = match protocol {

@@ -26,6 +26,8 @@ pub enum Subject {
     Arp,
     /// Neighbour discovery: [`ndp`] decides.
     Discovery(NeighborKind),
+    /// It has a VLAN tag: [`Frame::without_priority_tag`] shows what is behind one that names no VLAN.
+    Tagged,
     /// Ordinary traffic. It leaves after one comparison of the EtherType and, for IPv6, of next header and type: no map is
     /// touched.
     Other,
@@ -42,6 +44,7 @@ impl Subject {
                 frame.head().and_then(|head| Neighbor::kind(head)).map_or(Self::Other, Self::Discovery)
             }
             EtherType::ARP => Self::Arp,
+            EtherType::VLAN => Self::Tagged,
             _ => Self::Other,
         }
     }
@@ -51,9 +54,13 @@ impl Subject {
 /// has been rewritten into the answer.
 #[inline(always)]
 pub fn decide(frame: &mut Frame, tables: &impl Tables, ifindex: u32) -> Outcome {
-    match Subject::of(frame) {
-        Subject::Arp => arp(frame, tables, ifindex),
-        Subject::Discovery(kind) => ndp(frame, kind, tables, ifindex),
-        Subject::Other => Outcome::Ordinary,
-    }
+    let untagged = |frame: &mut Frame| match Subject::of(frame) {
+        Subject::Arp => Some(arp(frame, tables, ifindex)),
+        Subject::Discovery(kind) => Some(ndp(frame, kind, tables, ifindex)),
+        Subject::Tagged => None,
+        Subject::Other => Some(Outcome::Ordinary),
+    };
+    let tagged = |frame: &mut Frame| frame.without_priority_tag(|mut inner| untagged(&mut inner)).flatten();
+    // A second tag is somebody else's business, whatever it says.
+    untagged(frame).or_else(|| tagged(frame)).unwrap_or(Outcome::Ordinary)
 }

@@ -130,8 +130,19 @@ mod programs {
     /// Takes the frame for one of VLAN 5, tag already removed, and calls the program under test.
     #[classifier]
     fn tagged(context: TcContext) -> i32 {
+        call_with_tag(context, 5)
+    }
+
+    /// The same for a frame that has a priority and no VLAN.
+    #[classifier]
+    fn prioritised(context: TcContext) -> i32 {
+        call_with_tag(context, 0xa000)
+    }
+
+    #[inline(always)]
+    fn call_with_tag(context: TcContext, tag: u16) -> i32 {
         // SAFETY: the context is the one this program was called with. A failure leaves it without a tag, which the test sees.
-        let _ = unsafe { bpf_skb_vlan_push(context.skb.skb, 0x8100_u16.to_be(), 5) };
+        let _ = unsafe { bpf_skb_vlan_push(context.skb.skb, 0x8100_u16.to_be(), tag) };
         // SAFETY: the context is the one this program was called with.
         unsafe { TARGET_TC.tail_call(&context, 0) };
         TC_ACT_SHOT

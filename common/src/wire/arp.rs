@@ -85,7 +85,7 @@ impl Arp<'_> {
         let mut frame = [0; ARP_FRAME];
         put::<0, _, _>(&mut frame, destination.0);
         put::<6, _, _>(&mut frame, source.0);
-        put::<12, _, _>(&mut frame, EtherType::ARP.0.to_be_bytes());
+        put::<12, _, _>(&mut frame, EtherType::ARP.get().to_be_bytes());
         put::<14, _, _>(&mut frame, fixed);
         put::<22, _, _>(&mut frame, sender.0.0);
         put::<28, _, _>(&mut frame, sender.1);

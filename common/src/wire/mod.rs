@@ -23,27 +23,29 @@ pub use tag::{ARP_TRAILER, ArpTag, ND_TAG};
 /// Length of an Ethernet header without VLAN tag.
 pub const ETHERNET_HEADER: usize = 14;
 
-/// EtherType of a frame, as it stands on the wire.
+/// EtherType of a frame, as it stands on the wire: in network order, so that nothing is turned around for every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EtherType(u16);
 
 impl EtherType {
     /// ARP.
-    pub const ARP: Self = Self(0x0806);
+    pub const ARP: Self = Self(0x0806_u16.to_be());
     /// IPv4.
-    pub const IPV4: Self = Self(0x0800);
+    pub const IPV4: Self = Self(0x0800_u16.to_be());
     /// IPv6.
-    pub const IPV6: Self = Self(0x86dd);
+    pub const IPV6: Self = Self(0x86dd_u16.to_be());
+    /// A VLAN tag (IEEE 802.1Q).
+    pub const VLAN: Self = Self(0x8100_u16.to_be());
 
     /// The EtherType of the frame that begins with `header`.
     #[inline(always)]
     pub const fn of(header: &[u8; ETHERNET_HEADER]) -> Self {
-        Self(u16::from_be_bytes([header[12], header[13]]))
+        Self(u16::from_ne_bytes([header[12], header[13]]))
     }
 
     /// The number in host order.
     pub const fn get(self) -> u16 {
-        self.0
+        u16::from_be(self.0)
     }
 }
 

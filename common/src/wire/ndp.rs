@@ -222,7 +222,7 @@ impl Neighbor<'_> {
         let mut head = [0; ND_FRAME];
         put::<0, _, _>(&mut head, to.0);
         put::<6, _, _>(&mut head, from.0);
-        put::<12, _, _>(&mut head, EtherType::IPV6.0.to_be_bytes());
+        put::<12, _, _>(&mut head, EtherType::IPV6.get().to_be_bytes());
         Neighbor(&mut head).write(addresses, message, &options);
         let mut frame = [0; FRAME];
         frame[..ND_FRAME].copy_from_slice(&head);

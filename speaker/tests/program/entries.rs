@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::{
     case::{Case, Observed, Verdict},
-    host,
+    frames, host,
     kernel::{Entry, kernel},
     oracle,
     table::{self, GROUPS},
@@ -41,6 +41,20 @@ fn in_kernel(entry: Entry, group: &str) {
     let cases: Vec<_> = table::rows(group).into_iter().filter(|case| entry.takes(&case.frame)).collect();
     assert!(!cases.is_empty(), "{entry:?} can be shown no row of {group}");
     judge_all(&format!("{} {group}", entry.program()), &cases, |case| kernel().run(entry, case));
+}
+
+/// A frame with a priority and no VLAN belongs to the segment like any other; what comes back has the tag as well.
+#[test]
+fn a_priority_tag_changes_nothing() {
+    let is_neighbour = |case: &Case| matches!(case.frame.get(12..14), Some([8, 6] | [0x86, 0xdd]));
+    let cases: Vec<_> = table::all().into_iter().filter(is_neighbour).collect();
+    let prioritised = |case: &Case| Case { frame: frames::prioritised(&case.frame), ..case.clone() };
+    let without = |observed: Observed| Observed { frame: frames::without_priority(&observed.frame), ..observed };
+    for entry in Entry::ALL {
+        let title = format!("{} with a priority", entry.program());
+        judge_all(&title, &cases, |case| without(kernel().run(entry, &prioritised(case))));
+    }
+    judge_all("host with a priority", &cases, |case| without(host::run(&prioritised(case))));
 }
 
 macro_rules! each_entry {

@@ -177,6 +177,19 @@ pub(crate) fn tagged(frame: &[u8]) -> Vec<u8> {
     [&frame[..12], &[0x81, 0, 0, 5], &frame[12..]].concat()
 }
 
+/// The frame with a priority and no VLAN (IEEE 802.1Q-2022 section 6.9).
+pub(crate) fn prioritised(frame: &[u8]) -> Vec<u8> {
+    [&frame[..12], &PRIORITY, &frame[12..]].concat()
+}
+
+/// The frame without that tag, which must still be there.
+pub(crate) fn without_priority(frame: &[u8]) -> Vec<u8> {
+    assert_eq!(frame[12..16], PRIORITY, "the tag goes back with the frame");
+    [&frame[..12], &frame[16..]].concat()
+}
+
+const PRIORITY: [u8; 4] = [0x81, 0, 0xa0, 0];
+
 /// The frame with a right ICMPv6 checksum (RFC 1071, RFC 8200 section 8.1), as far as its length field reaches and bytes are
 /// there.
 pub(crate) fn summed(frame: Vec<u8>) -> Vec<u8> {

@@ -63,7 +63,8 @@ impl Entry {
 
     fn verdict(self, code: u32) -> Verdict {
         match (self, code) {
-            (Self::Xdp | Self::XdpFrags, 2) | (Self::Tc, 0) => Verdict::Pass,
+            // TCX_NEXT: whoever else is at the hook sees the frame as well.
+            (Self::Xdp | Self::XdpFrags, 2) | (Self::Tc, u32::MAX) => Verdict::Pass,
             (Self::Xdp | Self::XdpFrags, 1) | (Self::Tc, 2) => Verdict::Drop,
             (Self::Xdp | Self::XdpFrags, 3) | (Self::Tc, 7) => Verdict::Transmit,
             (_, other) => panic!("{self:?} returned {other}"),

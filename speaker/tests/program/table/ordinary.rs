@@ -4,7 +4,7 @@ use arpeggio_common::abi::Outcome;
 
 use crate::{
     case::Case,
-    frames::{arp_request, at, cut, padded, solicitation, source_option, summed, tagged, with},
+    frames::{arp_request, at, cut, padded, prioritised, solicitation, source_option, summed, tagged, with},
 };
 
 pub(super) fn rows() -> Vec<Case> {
@@ -14,6 +14,13 @@ pub(super) fn rows() -> Vec<Case> {
         Case::new("ARP in a VLAN", tagged(&arp_request())),
         Case::new("NS in a VLAN", tagged(&ns())),
         Case::new("ARP in a provider's VLAN", ethertype(tagged(&arp_request()), [0x88, 0xa8])),
+        Case::new("ARP in VLAN 256", with(tagged(&arp_request()), 14, &[1, 0])),
+        Case::new("NS in VLAN 4095, with every bit", with(tagged(&ns()), 14, &[0xff, 0xff])),
+        Case::new("ARP with two priorities", prioritised(&prioritised(&arp_request()))),
+        Case::new("ARP of a VLAN behind a priority", prioritised(&tagged(&arp_request()))),
+        Case::new("IPv4 with a priority", prioritised(&ethertype(padded(arp_request(), 60), [8, 0]))),
+        Case::new("nothing behind a priority", cut(prioritised(&arp_request()), 16)),
+        Case::new("half a tag", cut(prioritised(&arp_request()), 15)),
         Case::new("ARP in two VLANs", tagged(&tagged(&arp_request()))),
         Case::new("IPv4", ethertype(padded(arp_request(), 60), [8, 0])),
         Case::new("IPv4, as large as it gets", ethertype(padded(arp_request(), 1514), [8, 0])),
