@@ -9,6 +9,7 @@ mod groups;
 mod lifecycle;
 mod publishing;
 mod situation;
+mod state;
 mod succession;
 mod telling;
 mod user;
@@ -59,7 +60,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
     let paths = SourcePaths {
         config: origin(&args),
         exclude: args.attachment.exclude_interfaces.clone(),
-        run_dir: args.places.run_dir.clone(),
+        state_dir: state::directory(args.state_dir(), &args.places.run_dir),
     };
     let sources = Sources::start(&paths, defaults(&args)?).await?;
     let publishing = Publishing::start(&args.cluster, sources.cluster()).await?;

@@ -6,7 +6,11 @@
 mod cluster;
 mod metallb;
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use arpeggio_common::{
     abi::DEFAULT_CAPACITY,
@@ -73,10 +77,15 @@ pub struct Places {
     /// Directory on a bpffs below which programs, links and maps are pinned.
     #[arg(long, env = "ARPEGGIO_PIN_DIR", value_name = "DIR", default_value = "/sys/fs/bpf/arpeggio")]
     pub pin_dir: PathBuf,
-    /// Directory of the control socket and of the last good configuration.
-    #[arg(long, env = "ARPEGGIO_RUN_DIR", value_name = "DIR", default_value = "/run/arpeggio")]
+    /// Directory of the control socket.
+    #[arg(long, env = "ARPEGGIO_RUN_DIR", value_name = "DIR", default_value = RUN_DIR)]
     pub run_dir: PathBuf,
 }
+
+/// Where `--run-dir` is by itself.
+const RUN_DIR: &str = "/run/arpeggio";
+/// Where `--state-dir` is by itself. Unlike the other, it outlives a reboot of the node.
+const STATE_DIR: &str = "/var/lib/arpeggio";
 
 /// Which interfaces take part and how the program is attached to them.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -106,6 +115,10 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub places: Places,
+    /// Directory of what a start goes on from: the last good configuration, the last word of the Kubernetes API; it should outlive
+    /// a reboot [default: /var/lib/arpeggio; the run directory where that is another than /run/arpeggio]
+    #[arg(long, env = "ARPEGGIO_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub attachment: Attachment,
@@ -291,10 +304,17 @@ fn interface_name(text: &str) -> Result<InterfaceName, String> {
     InterfaceName::try_from(text).map_err(|error| error.to_string())
 }
 
+impl RunArgs {
+    /// Where the state is kept: who chose a run directory has all files of this agent there unless told otherwise.
+    pub fn state_dir(&self) -> &Path {
+        let unsaid =
+            if self.places.run_dir == Path::new(RUN_DIR) { Path::new(STATE_DIR) } else { &self.places.run_dir };
+        self.state_dir.as_deref().unwrap_or(unsaid)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use clap::CommandFactory;
 
     use super::*;
@@ -323,7 +343,8 @@ mod tests {
         };
         assert_eq!(run.config, None);
         let settings = run.cluster.settings.as_deref().unwrap();
-        for path in [run.places.pin_dir.as_path(), &run.places.run_dir, &run.attachment.exclude_interfaces, settings] {
+        let Places { pin_dir, run_dir } = &run.places;
+        for path in [pin_dir, run_dir, run.state_dir(), run.attachment.exclude_interfaces.as_path(), settings] {
             assert!(mounted(path), "{} is not mounted", path.display());
         }
         // Every variable is one that is read.
@@ -341,6 +362,7 @@ mod tests {
         assert_eq!(run.config.as_deref(), Some(Path::new("/etc/arpeggio.yaml")));
         assert_eq!(run.places.pin_dir, Path::new("/sys/fs/bpf/arpeggio"));
         assert_eq!(run.places.run_dir, Path::new("/run/arpeggio"));
+        assert_eq!(run.state_dir(), Path::new("/var/lib/arpeggio"));
         assert_eq!(run.attachment.exclude_interfaces, Path::new("/etc/metallb/excludel2.yaml"));
         assert_eq!((run.lease, run.lease_renew), (Duration::from_secs(10), Duration::from_secs(1)));
         assert_eq!((run.capacity, run.on_exit, run.node_name), (16_384, OnExit::Keep, None));
@@ -378,6 +400,9 @@ mod tests {
         let Ok(Command::Run(run)) = parse(line) else { panic!("not run") };
         assert_eq!(run.node_name, Some(NodeName::try_from("node-a").unwrap()));
         assert_eq!((run.places.pin_dir.as_path(), run.places.run_dir.as_path()), (Path::new("/p"), Path::new("/r")));
+        assert_eq!(run.state_dir(), Path::new("/r"), "everything of this agent is there");
+        let Ok(Command::Run(apart)) = parse("speaker run --run-dir /r --state-dir /s") else { panic!("not run") };
+        assert_eq!(apart.state_dir(), Path::new("/s"));
         assert_eq!((run.attachment.attach, run.capacity, run.on_exit), (Attach::Tcx, 10, OnExit::Withdraw));
         assert_eq!((run.lease, run.lease_renew), (Duration::from_millis(500), Duration::from_millis(100)));
         assert_eq!((run.log_format, run.program_log), (LogFormat::Json, ProgramLog::Debug));

@@ -42,8 +42,8 @@ pub struct SourcePaths {
     pub config: Origin,
     /// MetalLB's exclude file; it need not exist.
     pub exclude: PathBuf,
-    /// Directory for the copies of the last good files.
-    pub run_dir: PathBuf,
+    /// Directory of what the next start goes on from: copies of the last good files, the last word of the API server.
+    pub state_dir: PathBuf,
 }
 
 /// There is no world to start with.
@@ -80,13 +80,13 @@ impl Configuration {
     async fn start(paths: &SourcePaths, dirs: &Dirs, defaults: Defaults) -> Result<Self, StartError> {
         let path = match &paths.config {
             Origin::Cluster(cluster) => {
-                return Ok(Self::Cluster(Kubernetes::start(cluster, &paths.run_dir, dirs, defaults).await?));
+                return Ok(Self::Cluster(Kubernetes::start(cluster, &paths.state_dir, dirs, defaults).await?));
             }
             Origin::File(path) => path.clone(),
         };
         let config = Reader {
             path,
-            copy: paths.run_dir.join("last-good.yaml"),
+            copy: paths.state_dir.join("last-good.yaml"),
             parse: Box::new(move |text: &str, file: &Path| Config::parse(text, file, &defaults)),
             absent: None,
             last_resort: None,
@@ -156,7 +156,7 @@ impl Sources {
         let dirs = Dirs::watch(file.into_iter().chain([&paths.exclude]).map(PathBuf::as_path));
         let exclude = Reader {
             path: paths.exclude.clone(),
-            copy: paths.run_dir.join("last-good-exclude.yaml"),
+            copy: paths.state_dir.join("last-good-exclude.yaml"),
             parse: Box::new(Exclude::parse),
             absent: Some(Box::new(Exclude::nothing)),
             last_resort: Some(Exclude::metallb),

@@ -13,7 +13,7 @@ fn paths(directory: &Path) -> SourcePaths {
     SourcePaths {
         config: Origin::File(directory.join("config.yaml")),
         exclude: directory.join("excludel2.yaml"),
-        run_dir: directory.join("run"),
+        state_dir: directory.join("run"),
     }
 }
 
@@ -104,6 +104,6 @@ fn without_a_configuration_there_is_no_start_but_with_a_copy() {
         fs::write(paths.file(), "{").unwrap();
         let mut sources = Sources::start(&paths, Defaults::default()).await.unwrap();
         assert_eq!(sources.changed().await.unwrap().config.announcements.len(), 1);
-        assert_eq!(sources.config().unwrap().file, paths.run_dir.join("last-good.yaml"));
+        assert_eq!(sources.config().unwrap().file, paths.state_dir.join("last-good.yaml"));
     });
 }

@@ -1,6 +1,6 @@
 //! The agent in Kubernetes mode where there is no API server: it goes on from what it kept of the last answer.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{ffi::OsString, fs, path::PathBuf, process::Command};
 
 use serde_json::Value;
 use xtask::{
@@ -28,6 +28,8 @@ struct Agent {
     segment: Segment,
     directory: PathBuf,
     running: Option<Running>,
+    /// Of `speaker run`, beside those that every verb takes.
+    flags: Vec<OsString>,
 }
 
 impl Agent {
@@ -40,7 +42,7 @@ impl Agent {
         if let Some(snapshot) = snapshot {
             fs::write(directory.join("run/kubernetes.json"), snapshot).unwrap();
         }
-        let mut agent = Self { segment, directory, running: None };
+        let mut agent = Self { segment, directory, running: None, flags: Vec::new() };
         agent.launch();
         agent
     }
@@ -56,6 +58,7 @@ impl Agent {
         let mut command = self.command("run");
         command.arg("--kubeconfig").arg(self.directory.join("kubeconfig")).args(["--node-name", "node-a"]);
         command.arg("--exclude-interfaces").arg(self.directory.join("no-exclusions.yaml"));
+        command.args(&self.flags);
         let log = self.segment.lab.free_path("kubernetes", "log").unwrap();
         self.running = Some(Running::start(&mut command, &log).unwrap());
     }
@@ -101,6 +104,26 @@ fn without_an_api_server_it_goes_on_from_the_snapshot() {
     agent.launch();
     agent.answers();
     assert_eq!(fs::read_to_string(agent.directory.join("run/kubernetes.json")).unwrap(), SNAPSHOT);
+}
+
+/// A reboot empties the run directory, as it is on a tmpfs, and the pins are gone as well.
+#[test]
+fn the_snapshot_outlives_a_reboot_of_the_node() {
+    let mut agent = Agent::start(Some(SNAPSHOT));
+    agent.answers();
+    // An agent of today finds what one of yesterday kept in the run directory.
+    agent.flags = vec!["--state-dir".into(), agent.directory.join("state").into()];
+    agent.running = None;
+    agent.launch();
+    agent.answers();
+    agent.running = None;
+    fs::remove_dir_all(agent.directory.join("run")).unwrap();
+    let mut cleanup = agent.command("cleanup");
+    cleanup.arg("--yes");
+    sh::read(cleanup).unwrap();
+    agent.launch();
+    agent.answers();
+    assert_eq!(fs::read_to_string(agent.directory.join("state/kubernetes.json")).unwrap(), SNAPSHOT);
 }
 
 #[test]

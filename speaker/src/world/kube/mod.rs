@@ -95,20 +95,20 @@ pub(super) enum KubernetesError {
 }
 
 impl Kubernetes {
-    /// Begins to follow the API server. What the snapshot in `run_dir` says is in force at once, if there is one.
+    /// Begins to follow the API server. What the snapshot in `state_dir` says is in force at once, if there is one.
     ///
     /// # Errors
     /// The settings cannot be used, or it is not known where the API server is. That it does not answer is none.
     pub(super) async fn start(
         paths: &ClusterPaths,
-        run_dir: &Path,
+        state_dir: &Path,
         dirs: &Dirs,
         defaults: Defaults,
     ) -> Result<Self, KubernetesError> {
-        let (settings, loaded) = settings(paths, run_dir, dirs, defaults).await?;
+        let (settings, loaded) = settings(paths, state_dir, dirs, defaults).await?;
         let node = loaded.borrow().value.node.clone();
         let way = client::find(paths.kubeconfig.clone()).await?;
-        let file = run_dir.join(snapshot::FILE);
+        let file = state_dir.join(snapshot::FILE);
         let restored = restore(file.clone(), node.clone()).await;
         let seen = Arc::new(Seen::default());
         {
@@ -168,7 +168,7 @@ fn pod_namespace(paths: &ClusterPaths, of_client: &str) -> Option<String> {
 
 async fn settings(
     paths: &ClusterPaths,
-    run_dir: &Path,
+    state_dir: &Path,
     dirs: &Dirs,
     defaults: Defaults,
 ) -> Result<(Settings, watch::Receiver<Loaded<Config>>), FileError> {
@@ -180,7 +180,7 @@ async fn settings(
     };
     let reader = Reader {
         path: path.clone(),
-        copy: run_dir.join("last-good-settings.yaml"),
+        copy: state_dir.join("last-good-settings.yaml"),
         parse: Box::new(move |text: &str, file: &Path| Config::settings(text, file, &defaults)),
         absent: Some(Box::new(move || absent.clone())),
         last_resort: None,
