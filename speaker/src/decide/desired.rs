@@ -59,6 +59,8 @@ pub struct DesiredVip {
     pub flags: Flags,
     /// The shares of clients this node answers; all ones for an exclusive owner, 0 where it does not answer.
     pub buckets: u64,
+    /// This node may own the address there: in a full map such an entry goes before those that only suppress.
+    pub may_own: bool,
 }
 
 /// Everything that should be, and the generation of the world it was decided from.

@@ -119,9 +119,12 @@ impl<'w> Placed<'w> {
         let mut placed = false;
         for (index, eligible) in usable {
             let Some(interface) = interfaces.get(index) else { continue };
-            let vip = DesiredVip { mac: interface.mac, action: Action::Suppress, flags: Flags::NONE, buckets: 0 };
+            let is_covered = announcement.covers(&interface.name) && carries(*eligible, address);
+            let may_own = is_candidate && is_covered;
+            let vip =
+                DesiredVip { mac: interface.mac, action: Action::Suppress, flags: Flags::NONE, buckets: 0, may_own };
             self.vips.push(((*index, address), vip));
-            if !(announcement.covers(&interface.name) && carries(*eligible, address)) {
+            if !is_covered {
                 continue;
             }
             // Of others as well: a node that was taken out of an order hands over before it lets go.

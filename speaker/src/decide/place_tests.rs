@@ -67,6 +67,7 @@ fn an_address_begins_suppressed_and_may_be_owned_on_every_eligible_interface() {
             action: Action::Suppress,
             flags: Flags::NONE,
             buckets: 0,
+            may_own: candidates.contains(&"node-a"),
         };
         let address: IpAddr = "192.0.2.10".parse().unwrap();
         assert_eq!(

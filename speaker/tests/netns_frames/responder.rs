@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     thread,
     time::{Duration, Instant},
 };
 
 use arpeggio_common::{
     abi::{ALL_BUCKETS, Action, EventKind, Flags, Lease, NodeId, Outcome, Stats},
-    wire::{Arp, Mac},
+    wire::{Arp, Mac, Neighbor},
 };
 use arpeggio_speaker::{
     decide::{Desired, DesiredVip},
@@ -31,7 +31,7 @@ struct Host {
 }
 
 fn vip(action: Action) -> DesiredVip {
-    DesiredVip { mac: FAR_MAC.parse().unwrap(), action, flags: Flags::NONE, buckets: ALL_BUCKETS }
+    DesiredVip { mac: FAR_MAC.parse().unwrap(), action, flags: Flags::NONE, buckets: ALL_BUCKETS, may_own: true }
 }
 
 fn address(text: &str) -> IpAddr {
@@ -99,6 +99,34 @@ fn clients_of_both_families_are_answered_and_counted() {
     assert!(clients.values().all(|client| Mac(client.mac()) == NEAR_MAC.parse().unwrap()));
     assert!(clients.len() >= 200, "{}", clients.len());
     assert_eq!(host.responder.losses(), ResponderLosses::default());
+}
+
+/// The kernel takes the tag off before the socket hears the frame; one that names a VLAN is another segment's.
+#[test]
+fn a_priority_tag_is_no_vlan() {
+    let wire = Wire::new();
+    let mut host = Host::start(&wire);
+    host.answer(&wire, [address("10.77.0.5"), address("2001:db8:77::5")]);
+    let near: Mac = NEAR_MAC.parse().unwrap();
+    let arp = Arp::request(Mac::BROADCAST, near, [10, 77, 0, 1], [10, 77, 0, 5]);
+    let [client, vip] = ["2001:db8:77::1", "2001:db8:77::5"].map(|text| text.parse::<Ipv6Addr>().unwrap().octets());
+    let solicitation = Neighbor::solicitation(near, client, vip);
+    let ifindex = wire.near.ifindex("near0");
+    let send = |message: &[u8], tag: [u8; 4]| {
+        let frame = [&message[..12], &tag, &message[12..]].concat();
+        wire.near.enter(|| FrameSocket::open().unwrap().send(ifindex, &frame).unwrap());
+    };
+    for message in [&arp[..], &solicitation] {
+        // The others come before the one that is waited for.
+        send(message, [0x81, 0, 0, 5]);
+        send(message, [0x81, 0, 0xa1, 0]);
+        send(message, [0x81, 0, 0xa0, 0]);
+    }
+    for text in ["10.77.0.5", "2001:db8:77::5"] {
+        let place = (host.ifindex, address(text));
+        host.wait_for(|responder| responder.entries()[&place].1.replies > 0);
+        assert_eq!(host.stats(text).requests, 1, "{text}");
+    }
 }
 
 #[test]

@@ -43,8 +43,8 @@ impl Plan {
 }
 
 /// Plans the difference between what the maps hold and what they should hold. `capacity` is the number of lines of
-/// counters. Where it is too small, what this node answers for comes before what it suppresses, and what is already there
-/// before what is new.
+/// counters. Where it is too small, what this node answers for comes first, then what it may have to answer for, then what it
+/// only suppresses; and in each of them what is already there before what is new.
 pub fn plan(observed: &Entries, desired: &BTreeMap<Place, DesiredVip>, capacity: u32) -> Plan {
     let left_out = beyond(observed, desired, capacity);
     let admitted = |place: &Place| desired.contains_key(place) && !left_out.contains(place);
@@ -74,7 +74,9 @@ fn beyond(observed: &Entries, desired: &BTreeMap<Place, DesiredVip>, capacity: u
         return BTreeSet::new();
     }
     let mut order: Vec<_> = desired.iter().collect();
-    order.sort_by_key(|(place, vip)| (vip.action != Action::Answer, !observed.contains_key(place), **place));
+    order.sort_by_key(|(place, vip)| {
+        (vip.action != Action::Answer, !vip.may_own, !observed.contains_key(place), **place)
+    });
     order.into_iter().skip(capacity).map(|(place, _)| *place).collect()
 }
 
@@ -112,7 +114,7 @@ mod tests {
     const CAPACITY: u32 = 12;
 
     fn wanted(action: Action) -> DesiredVip {
-        DesiredVip { mac: Mac([2, 0, 0, 0, 0, 1]), action, flags: Flags::NONE, buckets: u64::MAX }
+        DesiredVip { mac: Mac([2, 0, 0, 0, 0, 1]), action, flags: Flags::NONE, buckets: u64::MAX, may_own: false }
     }
 
     fn place(last: u8) -> Place {
@@ -158,6 +160,22 @@ mod tests {
         assert_eq!(entries[&place(99)].action(), Some(Action::Answer));
         let again = plan(&entries, &desired, CAPACITY);
         assert!(again.set.is_empty() && again.remove.is_empty(), "settled: {again:?}");
+    }
+
+    #[test]
+    fn where_this_node_may_own_an_address_goes_before_where_it_only_suppresses() {
+        let standby = DesiredVip { may_own: true, ..wanted(Action::Suppress) };
+        let mut desired: BTreeMap<_, _> = (0..20).map(|last| (place(last), wanted(Action::Suppress))).collect();
+        let full = applied(Entries::new(), &plan(&Entries::new(), &desired, CAPACITY));
+        desired.extend((90..95).map(|last| (place(last), standby)));
+        let entries = applied(full.clone(), &plan(&full, &desired, CAPACITY));
+        assert!((90..95).all(|last| entries.contains_key(&place(last))), "{entries:?}");
+        desired.insert(place(99), wanted(Action::Answer));
+        desired.extend((100..120).map(|last| (place(last), standby)));
+        let entries = applied(entries.clone(), &plan(&entries, &desired, CAPACITY));
+        assert!(entries.contains_key(&place(99)), "who answers goes first");
+        assert!((90..95).all(|last| entries.contains_key(&place(last))), "who is there stays");
+        assert!(entries.keys().all(|place| desired[place].may_own || *place == self::place(99)));
     }
 
     #[test]
@@ -229,9 +247,9 @@ mod tests {
     }
 
     prop_compose! {
-        fn some_vip()(mac: [u8; 6], action in 0..3u8, evacuating: bool, buckets: u64) -> DesiredVip {
+        fn some_vip()(mac: [u8; 6], action in 0..3u8, evacuating: bool, buckets: u64, may_own: bool) -> DesiredVip {
             let flags = if evacuating { Flags::EVACUATING } else { Flags::NONE };
-            DesiredVip { mac: Mac(mac), action: Action::from_code(action).unwrap(), flags, buckets }
+            DesiredVip { mac: Mac(mac), action: Action::from_code(action).unwrap(), flags, buckets, may_own }
         }
     }
 

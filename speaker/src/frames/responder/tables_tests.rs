@@ -35,7 +35,7 @@ fn lease(until_ns: u64) -> Lease {
 fn tables(action: Action) -> (UserTables, mpsc::Receiver<Event>) {
     let (sender, receiver) = mpsc::channel(1);
     let mut tables = UserTables::new(sender);
-    let vip = DesiredVip { mac: OURS, action, flags: Flags::NONE, buckets: ALL_BUCKETS };
+    let vip = DesiredVip { mac: OURS, action, flags: Flags::NONE, buckets: ALL_BUCKETS, may_own: true };
     tables.set(&plan(&BTreeMap::new(), &BTreeMap::from([(place4(), vip), (place6(), vip)]), 8).set);
     tables.set_lease(lease(u64::MAX));
     (tables, receiver)
