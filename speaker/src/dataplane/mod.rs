@@ -17,6 +17,7 @@ mod object;
 mod pins;
 mod readable;
 mod roles;
+mod syscall;
 mod tables;
 
 use std::{io, path::PathBuf};
@@ -24,7 +25,7 @@ use std::{io, path::PathBuf};
 use arpeggio_common::abi::{Action, Lease};
 use aya::{EbpfError, maps::MapError};
 
-pub use attach::{Attachment, Attachments, KernelFacts, Steps, VETH_REASON, explain, plan_steps};
+pub use attach::{Attachment, Attachments, Foreign, KernelFacts, Steps, VETH_REASON, explain, plan_steps};
 pub use counters::CountersError;
 pub(crate) use counters::wide_key;
 pub use events::{Events, EventsError};
@@ -36,7 +37,7 @@ pub use load::ProgramLoadError;
 pub use logs::{LogsError, ProgramLog};
 pub use maps::{Maps, MapsError};
 pub use object::{OBJECT, ObjectError};
-pub use pins::{CleanupReport, Fit, MapShape, PinDir, PinsError, Sweep, cleanup, compare, is_bpffs};
+pub use pins::{CleanupReport, Fit, MapShape, PinDir, PinsError, Remains, Sweep, cleanup, compare, is_bpffs};
 pub(crate) use roles::ENTRIES_AT_ONCE;
 pub use roles::{HeldRoles, Roles};
 pub use tables::{Entries, Place, Plan, TableError, Write, plan, taken};
@@ -101,10 +102,10 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether there is no BPF to be had here: then every interface has to be served by a raw socket. Any other error is
-    /// something that the operator can put right.
+    /// Whether there is no BPF to be had here, or no BPF file system on which it could outlive the agent: then every interface
+    /// has to be served by a raw socket. Any other error is something that the operator has to put right.
     pub const fn bpf_is_unavailable(&self) -> bool {
-        matches!(self, Self::NotPermitted { .. } | Self::NotSupported { .. })
+        matches!(self, Self::NotPermitted { .. } | Self::NotSupported { .. } | Self::Pins(PinsError::NotBpffs { .. }))
     }
 }
 
@@ -132,8 +133,10 @@ pub struct Dataplane {
     programs: load::Programs,
     maps: Maps,
     roles: Roles,
-    /// What the address maps held when they were last read or written; `None`: they have to be read.
-    known: Option<Entries>,
+    /// What the address maps held when they were last read or written.
+    known: Entries,
+    /// They may hold something else: they are to be read.
+    doubted: bool,
 }
 
 impl Dataplane {
@@ -154,8 +157,10 @@ impl Dataplane {
             None => pins::Survey::default(),
         };
         let opened = Self::load_and_adopt(options, pins.as_ref(), &survey);
-        if let (Err(_), Some(pins)) = (&opened, &pins) {
-            survey.abandon(pins);
+        match (&opened, &pins) {
+            (Err(_), Some(pins)) => survey.abandon(pins),
+            (Ok(_), Some(pins)) => pins.name_remains(),
+            (_, None) => {}
         }
         opened
     }
@@ -165,10 +170,13 @@ impl Dataplane {
         let mut carrier = attach::Carrier::new(pins.cloned(), attach::kernel_facts());
         if let Some(pins) = pins {
             pins::copy_entries(pins, survey, &mut maps)?;
-            carrier.adopt(&mut programs)?;
+            // Else what answers now goes on, with the maps that it has, until there are entries for the new program.
+            if survey.is_continuous() {
+                carrier.adopt(&mut programs)?;
+            }
             survey.commit(pins)?;
         }
-        Ok(Self { carrier, programs, maps, roles: Roles::default(), known: None })
+        Ok(Self { carrier, programs, maps, roles: Roles::default(), known: Entries::new(), doubted: true })
     }
 
     /// From now on entries say what these roles say, where there is one.
@@ -178,41 +186,54 @@ impl Dataplane {
 
     /// The next [`Self::apply`] reads what the address maps hold: somebody may have changed them by hand.
     pub fn distrust(&mut self) {
-        self.known = None;
+        self.doubted = true;
     }
 
     /// Makes the kernel be as wanted: entries first, so that an interface answers from its first frame on, then the
     /// program on every interface. The address maps are only read where they are not known (see [`Self::distrust`]).
     pub fn apply(&mut self, desired: &Desired) -> Applied {
         let mut applied = Applied::default();
-        match self.present() {
-            Ok(before) => {
-                let vips = self.roles.applied_to(desired).vips;
-                let plan = plan(&before, &vips, self.maps.capacity());
-                let mut after = before.clone();
-                let report = tables::apply(&mut self.maps, &plan, &mut after, &self.roles);
-                applied.written = report.written;
-                applied.removed = report.removed;
-                applied.taken = taken(&before, &after);
-                // What could not be written may be there in another form.
-                self.known = report.errors.is_empty().then(|| after.clone());
-                applied.errors = report.errors;
-                applied.entries = after;
-            }
-            Err(error) => applied.errors.push(error),
+        let (before, failure) = self.present();
+        applied.errors.extend(failure);
+        let vips = self.roles.applied_to(desired).vips;
+        let plan = plan(&before, &vips, self.maps.capacity());
+        let mut after = before.clone();
+        let report = tables::apply(&mut self.maps, &plan, &mut after, &self.roles);
+        applied.written = report.written;
+        applied.removed = report.removed;
+        applied.taken = taken(&before, &after);
+        // What could not be written may be there in another form.
+        self.doubted |= !report.errors.is_empty();
+        self.known = after.clone();
+        applied.errors.extend(report.errors);
+        applied.entries = after;
+        if !self.carrier.has_adopted()
+            && let Err(error) = self.carrier.adopt(&mut self.programs)
+        {
+            tracing::warn!(%error, "the links of an earlier agent cannot be taken over; the next round tries again");
         }
         applied.attachments = self.carrier.reconcile(&mut self.programs, &desired.interfaces);
         applied
     }
 
-    /// What the address maps hold: as far as it is known, with what the succession wrote since.
-    fn present(&mut self) -> Result<Entries, TableError> {
-        let Some(mut known) = self.known.take() else { return tables::observe(&self.maps) };
+    /// What the address maps hold. They are read where they are doubted; when that fails, what was known stays known: to take
+    /// a map that cannot be read for an empty one would drop every address at once.
+    fn present(&mut self) -> (Entries, Option<TableError>) {
+        let failure = match self.doubted.then(|| tables::observe(&self.maps)) {
+            Some(Ok(entries)) => {
+                self.doubted = false;
+                return (entries, None);
+            }
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        // What the succession wrote since is in the roles.
+        let mut known = self.known.clone();
         let roles = self.roles.hold();
         for (place, vip) in &mut known {
             *vip = roles.entry(place, *vip);
         }
-        Ok(known)
+        (known, failure)
     }
 
     /// Handles of its own to the maps, for whoever works beside this one and shares its roles.
@@ -245,18 +266,17 @@ impl Dataplane {
     /// The lease cannot be ended. Entries that could not be removed are in the result.
     pub fn withdraw(&mut self) -> Result<Applied, LeaseError> {
         lease::clear(&mut self.maps)?;
-        self.known = None;
         let mut applied = Applied::default();
-        match tables::observe(&self.maps) {
-            Ok(mut entries) => {
-                let answers = entries.iter().filter(|(_, vip)| vip.action() == Some(Action::Answer));
-                let plan = Plan { remove: answers.map(|(place, _)| *place).collect(), ..Plan::default() };
-                let report = tables::apply(&mut self.maps, &plan, &mut entries, &self.roles);
-                applied.removed = report.removed;
-                applied.errors = report.errors;
-            }
-            Err(error) => applied.errors.push(error),
-        }
+        self.doubted = true;
+        let (mut entries, failure) = self.present();
+        applied.errors.extend(failure);
+        let answers = entries.iter().filter(|(_, vip)| vip.action() == Some(Action::Answer));
+        let plan = Plan { remove: answers.map(|(place, _)| *place).collect(), ..Plan::default() };
+        let report = tables::apply(&mut self.maps, &plan, &mut entries, &self.roles);
+        applied.removed = report.removed;
+        applied.errors.extend(report.errors);
+        self.known = entries;
+        self.doubted = true;
         Ok(applied)
     }
 

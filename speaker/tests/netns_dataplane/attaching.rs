@@ -2,7 +2,7 @@
 
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, XdpMode, tc::TcAttachOptions};
 
-use arpeggio_common::abi::{Action, names};
+use arpeggio_common::abi::{Action, LAYOUT_DIRECTORY, names};
 use arpeggio_speaker::{
     dataplane::{Dataplane, Options, VETH_REASON},
     decide::{AttachMode, AttachPolicy, Desired},
@@ -10,8 +10,8 @@ use arpeggio_speaker::{
 };
 
 use crate::sandbox::{
-    NODE, address, apply, ask, assert_soon, desired, foreign, foreign_xdp, lease, run, sandbox, tcx_of, veth, vip,
-    xdp_of,
+    NODE, address, apply, ask, ask_tagged, assert_soon, desired, foreign, foreign_xdp, lease, run, sandbox, tcx_of,
+    veth, vip, xdp_of,
 };
 
 #[test]
@@ -29,7 +29,7 @@ fn auto_on_a_veth_is_tcx_with_a_reason_and_answers() {
         assert_eq!(attachment.program_tag.as_ref().map(String::len), Some(16));
         assert_eq!(ask("va"), Some(NODE));
         assert_soon!(xdp_of("va"), None);
-        assert!(sandbox.pins().contains(&format!("v1/links/tcx-{index}")), "{:?}", sandbox.pins());
+        assert!(sandbox.pins().contains(&format!("{LAYOUT_DIRECTORY}/links/tcx-{index}")), "{:?}", sandbox.pins());
     });
 }
 
@@ -61,6 +61,28 @@ fn each_policy_attaches_that_way_and_answers() {
         let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::User));
         assert_eq!(applied.attachments[&index].mode, Some(AttachMode::User));
         assert_soon!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 0, None));
+    });
+}
+
+#[test]
+fn a_priority_tag_is_no_vlan() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut dataplane = sandbox.open();
+        for policy in [AttachPolicy::Native, AttachPolicy::Generic, AttachPolicy::Tcx] {
+            let mut wanted = desired(index, "va", policy);
+            assert!(apply(&mut dataplane, &wanted).attachments[&index].mode.is_some());
+            assert_eq!(ask_tagged("va", [0x81, 0, 0xa0, 0]), Some(NODE), "{policy:?}");
+            for vlan in [[0, 5], [1, 0], [0xa0, 1]] {
+                assert_eq!(ask_tagged("va", [0x81, 0, vlan[0], vlan[1]]), None, "{policy:?}: another segment");
+            }
+            // This node's kernel has the address as well: what is suppressed is so with a tag, too.
+            run("ip addr add 192.0.2.10/32 dev va");
+            wanted.vips.insert((index, address(10)), vip(Action::Suppress));
+            apply(&mut dataplane, &wanted);
+            assert_eq!((ask("va"), ask_tagged("va", [0x81, 0, 0xa0, 0])), (None, None), "{policy:?}");
+            run("ip addr del 192.0.2.10/32 dev va");
+        }
     });
 }
 
@@ -177,7 +199,7 @@ fn an_interface_that_vanishes_leaves_no_pin_and_one_that_comes_is_served() {
         assert_eq!((applied.removed, applied.written, applied.taken), (1, 1, vec![(second, address(10))]));
         assert_eq!(ask("vb"), Some(NODE));
         let links: Vec<_> = sandbox.pins().into_iter().filter(|pin| pin.contains("links")).collect();
-        assert_eq!(links, [format!("v1/links/native-{second}")]);
+        assert_eq!(links, [format!("{LAYOUT_DIRECTORY}/links/native-{second}")]);
 
         // Still wanted, but gone: reported, not fatal.
         run("ip link del vb");

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test ends the test")]
 
 mod attaching;
+mod beside;
 mod cleaning;
 mod healing;
+mod layouts;
 mod pinning;
 mod privileges;
 mod roles;

@@ -4,13 +4,16 @@
 
 use caps::{CapSet, Capability};
 
+use arpeggio_common::abi::Action;
 use arpeggio_speaker::{
     dataplane::{Dataplane, OpenError, Options},
     decide::{AttachMode, AttachPolicy},
     world::LinkKind,
 };
 
-use crate::sandbox::{NODE, apply, ask, assert_soon, desired, run, sandbox, tcx_of, veth, xdp_of};
+use crate::sandbox::{
+    NODE, address, apply, ask, ask_for, assert_soon, desired, run, sandbox, tcx_of, veth, vip, xdp_of,
+};
 
 const UNPINNED: Options = Options { pin_dir: None, capacity: 16, log_level: 0 };
 
@@ -36,6 +39,10 @@ fn refuse_bpf(command: Option<u32>, errno: i32) {
         ],
     };
     filter.push(instruction(leave, 0, 0, allow));
+    install(filter);
+}
+
+fn install(mut filter: Vec<libc::sock_filter>) {
     let program = libc::sock_fprog { len: u16::try_from(filter.len()).unwrap(), filter: filter.as_mut_ptr() };
     // SAFETY: takes numbers only; it affects this thread, which ends with the test.
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
@@ -86,8 +93,61 @@ fn where_bpf_is_forbidden_or_missing_the_error_says_so() {
     }
 }
 
+/// From now on this thread cannot open files any more, as if the process had no descriptors left.
+fn refuse_files() {
+    let instruction =
+        |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: u16::try_from(code).unwrap(), jt, jf, k };
+    let out = libc::SECCOMP_RET_ERRNO | u32::try_from(libc::EMFILE).unwrap();
+    install(vec![
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, u32::try_from(libc::SYS_openat).unwrap()),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, out),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]);
+}
+
+const BPF_MAP_GET_NEXT_KEY: u32 = 4;
+
+#[test]
+fn out_of_descriptors_everything_stays_attached() {
+    for policy in [AttachPolicy::Native, AttachPolicy::Tcx, AttachPolicy::Generic] {
+        sandbox(move |sandbox| {
+            let index = veth("va");
+            let mut dataplane = sandbox.open();
+            let before = apply(&mut dataplane, &desired(index, "va", policy)).attachments;
+            refuse_files();
+            for _ in 0..3 {
+                assert_eq!(apply(&mut dataplane, &desired(index, "va", policy)).attachments, before);
+                assert_eq!(ask("va"), Some(NODE));
+            }
+        });
+    }
+}
+
+#[test]
+fn maps_that_cannot_be_read_are_not_empty() {
+    sandbox(|sandbox| {
+        let index = veth("va");
+        let mut dataplane = sandbox.open();
+        let mut wanted = desired(index, "va", AttachPolicy::Tcx);
+        apply(&mut dataplane, &wanted);
+        refuse_bpf(Some(BPF_MAP_GET_NEXT_KEY), libc::ENOMEM);
+        for last in 11..14 {
+            dataplane.distrust();
+            wanted.vips.insert((index, address(last)), vip(Action::Answer));
+            let applied = dataplane.apply(&wanted);
+            assert_eq!(applied.errors.len(), 1, "{:?}", applied.errors);
+            assert!(applied.errors[0].to_string().contains("cannot read the map"), "{:?}", applied.errors);
+            assert!(applied.entries.keys().eq(wanted.vips.keys()), "what was known, and what is new");
+            assert_eq!((ask("va"), ask_for("va", [192, 0, 2, last])), (Some(NODE), Some(NODE)));
+        }
+        let withdrawn = dataplane.withdraw().unwrap();
+        assert_eq!((withdrawn.removed, withdrawn.errors.len()), (4, 1), "{:?}", withdrawn.errors);
+    });
+}
+
 /// This thread becomes nobody and keeps these capabilities only.
-fn become_nobody(kept: &[Capability]) {
+pub(crate) fn become_nobody(kept: &[Capability]) {
     let nobody = 65_534;
     // SAFETY: takes numbers only; it affects this thread, which ends with the test.
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) }, 0);
@@ -98,7 +158,7 @@ fn become_nobody(kept: &[Capability]) {
     caps::set(None, CapSet::Effective, &kept).unwrap();
 }
 
-const NEEDED: [Capability; 4] =
+pub(crate) const NEEDED: [Capability; 4] =
     [Capability::CAP_BPF, Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON, Capability::CAP_NET_RAW];
 
 #[test]
@@ -155,7 +215,7 @@ fn directories_of_others_are_refused_with_the_command_that_helps() {
     sandbox(|sandbox| {
         drop(sandbox.open());
         run(&format!(
-            "chmod a+x {0} && chmod -R a+rx {0} && chmod 0600 {0}/arpeggio/v1/[A-Z]*",
+            "chmod a+x {0} && chmod -R a+rx {0} && chmod 0600 {0}/arpeggio/v[0-9]/[A-Z]*",
             sandbox.bpffs().display()
         ));
         become_nobody(&NEEDED);

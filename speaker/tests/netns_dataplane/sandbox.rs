@@ -21,7 +21,7 @@ use nix::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use arpeggio_common::{
-    abi::{Action, Flags, Lease, names},
+    abi::{Action, Flags, LAYOUT_DIRECTORY, Lease, names},
     model::{NodeId, NodeName},
     wire::{Arp, ArpOperation, Mac},
 };
@@ -66,7 +66,7 @@ impl Sandbox {
     }
 
     pub(crate) fn pin(&self, name: &str) -> PathBuf {
-        self.pin_dir().join("v1").join(name)
+        self.pin_dir().join(LAYOUT_DIRECTORY).join(name)
     }
 
     pub(crate) fn options(&self, capacity: u32) -> Options {
@@ -135,7 +135,7 @@ pub(crate) fn interface(name: &str, policy: AttachPolicy) -> DesiredInterface {
 }
 
 pub(crate) fn vip(action: Action) -> DesiredVip {
-    DesiredVip { mac: NODE, action, flags: Flags::NONE, buckets: u64::MAX }
+    DesiredVip { mac: NODE, action, flags: Flags::NONE, buckets: u64::MAX, may_own: true }
 }
 
 pub(crate) fn node(name: &str) -> NodeId {
@@ -173,12 +173,23 @@ pub(crate) fn ask(name: &str) -> Option<Mac> {
 }
 
 pub(crate) fn ask_for(name: &str, target: [u8; 4]) -> Option<Mac> {
+    let request = Arp::request(Mac::BROADCAST, CLIENT, [192, 0, 2, 200], target);
+    ask_with(name, &request, target)
+}
+
+/// Asks with this tag behind the addresses of the frame.
+pub(crate) fn ask_tagged(name: &str, tag: [u8; 4]) -> Option<Mac> {
+    let target = [192, 0, 2, 10];
+    let request = Arp::request(Mac::BROADCAST, CLIENT, [192, 0, 2, 200], target);
+    ask_with(name, &[&request[..12], &tag, &request[12..]].concat(), target)
+}
+
+fn ask_with(name: &str, request: &[u8], target: [u8; 4]) -> Option<Mac> {
     // ETH_P_ARP: unlike ETH_P_ALL it sees received frames only.
     let arp = i32::from(0x0806u16.to_be());
     let mut socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(arp))).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-    let request = Arp::request(Mac::BROADCAST, CLIENT, [192, 0, 2, 200], target);
-    FrameSocket::open().unwrap().send(index_of(&format!("{name}p")), &request).unwrap();
+    FrameSocket::open().unwrap().send(index_of(&format!("{name}p")), request).unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test that waits for a frame")]
     let deadline = Instant::now() + Duration::from_millis(300);
     let mut buffer = [0; 256];

@@ -78,7 +78,10 @@ fn random_states_one_after_the_other_are_reached() {
                     let action = Action::ALL[usize::try_from(random() % 3).unwrap()];
                     let flags = if random() % 2 == 0 { Flags::NONE } else { Flags::EVACUATING };
                     let ifindex = u32::try_from(random() % 3 + 1).unwrap();
-                    ((ifindex, place), DesiredVip { mac: NODE, action, flags, buckets: random() })
+                    (
+                        (ifindex, place),
+                        DesiredVip { mac: NODE, action, flags, buckets: random(), may_own: random() % 2 == 0 },
+                    )
                 })
                 .collect();
             let wanted = Desired { vips: wanted, ..Desired::default() };

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use arpeggio_common::abi::LAYOUT_DIRECTORY;
 use arpeggio_speaker::{
     dataplane::{Dataplane, inspect},
     decide::{AttachMode, AttachPolicy, Desired},
@@ -192,7 +193,8 @@ fn of_two_links_of_one_interface_the_better_one_stays() {
         apply(&mut other, &desired(index, "va", AttachPolicy::Native));
         drop(other);
         let links = sandbox.pin("links");
-        run(&format!("mv {}/other/v1/links/native-{index} {}", sandbox.bpffs().display(), links.display()));
+        let other = sandbox.bpffs().join("other").join(LAYOUT_DIRECTORY);
+        run(&format!("mv {}/links/native-{index} {}", other.display(), links.display()));
         assert_soon!((xdp_of("va").is_some(), tcx_of("va").len()), (true, 1));
         let mut new = sandbox.open();
         assert_soon!((xdp_of("va").is_some(), tcx_of("va").len(), ask("va")), (true, 0, Some(NODE)));

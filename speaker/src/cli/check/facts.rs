@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use crate::world::{AttachPolicy, Link};
+use crate::{
+    dataplane::Remains,
+    world::{AttachPolicy, Link},
+};
 
 /// A kernel version: major and minor.
 pub(super) type Version = (u32, u32);
@@ -54,6 +57,8 @@ pub(super) struct Pins {
     pub bpffs: Result<bool, String>,
     /// Whether this user may make files in it.
     pub writable: bool,
+    /// What is in it and is not in use.
+    pub remains: Remains,
 }
 
 /// What this process may do.

@@ -19,7 +19,7 @@ use super::{
     facts::{Interface, Ipv4Sysctls, Kernel, Offloads, Pins, Privileges},
     machine::parse_release,
 };
-use crate::{ethtool::Ethtool, world::Link};
+use crate::{dataplane::Remains, ethtool::Ethtool, world::Link};
 
 /// The running kernel.
 pub(super) fn kernel() -> Kernel {
@@ -42,6 +42,7 @@ pub(super) fn pins(directory: &Path) -> Pins {
             .map(|answer| answer.filesystem_type() == BPF_FS_MAGIC)
             .map_err(|errno| errno.desc().to_owned()),
         writable: eaccess(existing, AccessFlags::W_OK | AccessFlags::X_OK).is_ok(),
+        remains: Remains::below(directory).unwrap_or_default(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! Pure: kernel, pin directory and privileges, judged.
 
+use std::path::PathBuf;
+
 use super::{
     facts::{Kernel, Pins, Privileges, Version},
     finding::{Area, Finding},
 };
-use crate::world::AttachPolicy;
+use crate::{dataplane::Remains, world::AttachPolicy};
 
 /// The oldest kernel that is supported.
 pub(super) const FLOOR: Version = (5, 15);
@@ -122,6 +124,24 @@ pub(super) fn pins(pins: &Pins, uid: u32) -> Vec<Finding> {
             format!("install -d -o {uid} -m 0700 {directory}, as root"),
         )
     });
+    let Remains { stale, foreign } = &pins.remains;
+    let names = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
+    if !stale.is_empty() {
+        findings.push(Finding::warn(
+            Area::Pins,
+            "put aside",
+            format!("of no use to any agent any more: {}", names(stale)),
+            format!("rm -r {directory}/stale, once nothing else uses them"),
+        ));
+    }
+    if !foreign.is_empty() {
+        findings.push(Finding::warn(
+            Area::Pins,
+            "foreign",
+            format!("not pinned by an agent, and left alone: {}", names(foreign)),
+            "ask whoever pinned it; nothing of this project needs it",
+        ));
+    }
     findings
 }
 
@@ -238,7 +258,16 @@ mod tests {
             existing: "/sys/fs/bpf".into(),
             bpffs: Ok(true),
             writable: true,
+            remains: Remains::default(),
         }
+    }
+
+    #[test]
+    fn what_nobody_uses_is_named() {
+        let remains = Remains { stale: vec!["/b/stale/v1-VIPS4".into()], foreign: vec!["/b/theirs".into()] };
+        let findings = pins(&Pins { remains, ..good_pins() }, 0);
+        assert_eq!(verdicts(&findings)[2..], [("put aside", Verdict::Warn), ("foreign", Verdict::Warn)]);
+        assert!(findings[2].text.contains("/b/stale/v1-VIPS4") && findings[3].text.contains("/b/theirs"));
     }
 
     #[test]

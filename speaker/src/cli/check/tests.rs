@@ -10,6 +10,7 @@ use super::{
     *,
 };
 use crate::{
+    dataplane::Remains,
     decide::{
         AttachMode::{self, Generic, Native, Tcx, User},
         AttachPolicy,
@@ -208,6 +209,7 @@ fn facts() -> Facts {
             existing: "/sys/fs/bpf".into(),
             bpffs: Ok(true),
             writable: true,
+            remains: Remains::default(),
         },
         privileges: Privileges {
             uid: 0,

@@ -1,41 +1,37 @@
-//! The links of this agent: attach, pin, take over, replace, let go.
+//! The links of this agent: which interface has one, whether it is still there, and when to let go.
 
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
-use aya::programs::{
-    LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
-    links::{FdLink, PinnedLink},
-    tc::{SchedClassifierLink, TcAttachOptions},
-    xdp::XdpLink,
-};
+use aya::programs::{ProgramError, SchedClassifier, TcAttachType, links::FdLink};
 use nix::errno::Errno;
 
 use super::{
-    AttachError, Attachment, Attachments, KernelFacts, explain,
-    observe::{self, LinkFacts},
-    plan_steps,
+    Attachment, Attachments, Foreign, KernelFacts,
+    adopt::Leftovers,
+    climb::Climb,
+    observe::{self, LinkFacts, Links},
+    order,
 };
 use crate::{
-    dataplane::{
-        load::{Programs, driver_of, errno_of},
-        pins::{PinDir, PinsError},
-    },
+    dataplane::{load::Programs, pins::PinDir},
     decide::{AttachMode, DesiredInterface},
     world::{AttachPolicy, LinkKind},
 };
 
 /// A program that is attached. Dropping it detaches the program unless it is pinned.
-struct Held {
-    mode: AttachMode,
-    link_id: u32,
-    pin: Option<PathBuf>,
+pub(super) struct Held {
+    pub(super) mode: AttachMode,
+    pub(super) link_id: u32,
+    pub(super) pin: Option<PathBuf>,
+    /// What the kernel said about the link last.
+    pub(super) seen: Option<LinkFacts>,
     /// Keeps the link alive where it is not pinned, and visible in fdinfo where it is.
-    _link: FdLink,
+    pub(super) link: FdLink,
 }
 
 /// What the ladder is planned from.
 #[derive(PartialEq, Eq)]
-struct Wish {
+pub(super) struct Wish {
     policy: AttachPolicy,
     kind: LinkKind,
     carries_vlans: bool,
@@ -43,52 +39,29 @@ struct Wish {
 
 /// What was settled for one interface.
 #[derive(Default)]
-struct Settled {
-    /// For which wish; `None` for a link of an earlier agent about which nothing was decided yet.
-    wish: Option<Wish>,
-    mode: Option<AttachMode>,
-    steps_down: Vec<(AttachMode, String)>,
-    held: Option<Held>,
+pub(super) struct Settled {
+    /// For which wish; `None` where nothing was decided yet, or something will work the next time.
+    pub(super) wish: Option<Wish>,
+    pub(super) mode: Option<AttachMode>,
+    pub(super) steps_down: Vec<(AttachMode, String)>,
+    pub(super) held: Option<Held>,
+    /// Who stood before our program when that was known last.
+    pub(super) behind: Vec<Foreign>,
 }
 
 /// All links of this agent.
 pub(in crate::dataplane) struct Carrier {
-    pins: Option<PinDir>,
+    pub(super) pins: Option<PinDir>,
     facts: KernelFacts,
-    interfaces: BTreeMap<u32, Settled>,
+    pub(super) interfaces: BTreeMap<u32, Settled>,
+    pub(super) leftovers: Leftovers,
+    pub(super) has_adopted: bool,
 }
 
 impl Carrier {
-    pub(in crate::dataplane) const fn new(pins: Option<PinDir>, facts: KernelFacts) -> Self {
-        Self { pins, facts, interfaces: BTreeMap::new() }
-    }
-
-    /// Takes over the links that an earlier agent pinned: each one runs this agent's program afterwards, replaced
-    /// atomically, and stays the same link. A link that cannot be taken over loses its pin, and with it its program.
-    ///
-    /// # Errors
-    /// The directory of the links cannot be read.
-    pub(in crate::dataplane) fn adopt(&mut self, programs: &mut Programs) -> Result<(), PinsError> {
-        let Some(pins) = self.pins.clone() else { return Ok(()) };
-        for (ifindex, mode) in pins.pinned_links()? {
-            let path = pins.link(mode, ifindex);
-            match take_over(programs, mode, ifindex, &path) {
-                Ok(held) => {
-                    let settled = self.interfaces.entry(ifindex).or_default();
-                    // Two links of one interface: an earlier agent died between attaching the new and dropping the old.
-                    // The better one was found first.
-                    match settled.held {
-                        None => settled.held = Some(held),
-                        Some(_) => let_go(held),
-                    }
-                }
-                Err(error) => {
-                    tracing::info!(ifindex, ?mode, %error, "a pinned link is removed, it cannot be taken over");
-                    remove_pin(&path);
-                }
-            }
-        }
-        Ok(())
+    pub(in crate::dataplane) fn new(pins: Option<PinDir>, facts: KernelFacts) -> Self {
+        let has_adopted = pins.is_none();
+        Self { pins, facts, interfaces: BTreeMap::new(), leftovers: Leftovers::default(), has_adopted }
     }
 
     /// Gives every wanted interface the program in the best way that works, and takes it from all others.
@@ -97,22 +70,30 @@ impl Carrier {
         programs: &mut Programs,
         wanted: &BTreeMap<u32, DesiredInterface>,
     ) -> Attachments {
-        let links = observe::links().unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot look at the links of this process");
-            BTreeMap::new()
-        });
+        let links = look();
         self.forget_unwanted(wanted);
         for (ifindex, interface) in wanted {
             let settled = self.interfaces.entry(*ifindex).or_default();
-            if let Some(held) = settled.held.take_if(|held| !alive(&links, held, *ifindex)) {
+            if let Some(held) = settled.held.take_if(|held| !is_attached(links.as_ref(), held.link_id, *ifindex)) {
                 tracing::info!(ifindex, interface = interface.name, "the program was detached by other hands");
                 let_go(held);
                 settled.wish = None;
             }
             if settled.needs_work(interface) {
-                let mut climb = Climb { programs, pins: self.pins.as_ref(), ifindex: *ifindex, interface };
-                climb.run(settled, self.facts);
+                let pins = self.pins.as_ref();
+                let leftovers = &mut self.leftovers;
+                Climb { programs, pins, leftovers, ifindex: *ifindex, interface, again: false }
+                    .run(settled, self.facts);
             }
+        }
+        let still_needed = |ifindex| {
+            let settled = self.interfaces.get(&ifindex);
+            wanted.contains_key(&ifindex) && settled.is_none_or(|settled| settled.held.is_none())
+        };
+        if self.leftovers.let_go_unless(still_needed)
+            && let Some(pins) = &self.pins
+        {
+            pins.tidy_aside();
         }
         self.report(wanted)
     }
@@ -127,19 +108,24 @@ impl Carrier {
         }
     }
 
-    fn report(&self, wanted: &BTreeMap<u32, DesiredInterface>) -> Attachments {
-        let links = observe::links().unwrap_or_default();
-        let describe = |settled: &Settled| {
-            let facts = settled.held.as_ref().and_then(|held| links.get(&held.link_id));
-            Attachment {
+    /// How things are; what cannot be told is as it was.
+    fn report(&mut self, wanted: &BTreeMap<u32, DesiredInterface>) -> Attachments {
+        let links = look();
+        let mut attachments = Attachments::new();
+        for (ifindex, interface) in wanted {
+            let Some(settled) = self.interfaces.get_mut(ifindex) else { continue };
+            settled.look_closer(links.as_ref(), *ifindex, &interface.name);
+            let facts = settled.held.as_ref().and_then(|held| held.seen.as_ref());
+            let attachment = Attachment {
                 mode: settled.mode,
                 steps_down: settled.steps_down.clone(),
                 program_id: facts.map(|facts| facts.program_id),
                 program_tag: facts.map(|facts| facts.program_tag.clone()),
-            }
-        };
-        let of_wanted = self.interfaces.iter().filter(|(ifindex, _)| wanted.contains_key(ifindex));
-        of_wanted.map(|(ifindex, settled)| (*ifindex, describe(settled))).collect()
+                behind: settled.behind.clone(),
+            };
+            attachments.insert(*ifindex, attachment);
+        }
+        attachments
     }
 }
 
@@ -149,188 +135,54 @@ impl Settled {
         let content = self.held.is_some() || interface.policy == AttachPolicy::User;
         self.wish != Some(Wish::of(interface)) || !content
     }
+
+    fn look_closer(&mut self, links: Option<&Links>, ifindex: u32, interface: &str) {
+        let Some(held) = &mut self.held else {
+            self.behind.clear();
+            return;
+        };
+        if let Some(facts) = links.and_then(|links| links.get(&held.link_id)) {
+            held.seen = Some(facts.clone());
+        }
+        let behind = if held.mode == AttachMode::Tcx {
+            order::before(ifindex, interface, held.link_id)
+        } else {
+            Some(Vec::new())
+        };
+        self.behind = behind.unwrap_or_else(|| std::mem::take(&mut self.behind));
+    }
 }
 
 impl Wish {
-    fn of(interface: &DesiredInterface) -> Self {
+    pub(super) fn of(interface: &DesiredInterface) -> Self {
         let DesiredInterface { policy, kind, carries_vlans, .. } = interface;
         Self { policy: *policy, kind: kind.clone(), carries_vlans: *carries_vlans }
     }
 }
 
-/// One climb of the ladder.
-struct Climb<'a> {
-    programs: &'a mut Programs,
-    pins: Option<&'a PinDir>,
-    ifindex: u32,
-    interface: &'a DesiredInterface,
+/// The links of this process; `None`: cannot tell.
+fn look() -> Option<Links> {
+    observe::links()
+        .inspect_err(|error| {
+            tracing::warn!(%error, "cannot look at the links of this process; what is attached is taken to be so still");
+        })
+        .ok()
 }
 
-impl Climb<'_> {
-    fn run(&mut self, settled: &mut Settled, facts: KernelFacts) {
-        let DesiredInterface { name, policy, kind, carries_vlans, .. } = self.interface;
-        let steps = plan_steps(*policy, kind, *carries_vlans, facts);
-        let mut current = settled.held.take();
-        // What answers now and is on the ladder is only replaced by something that can be attached beside it.
-        let keep = current.as_ref().is_some_and(|held| steps.attempts.contains(&held.mode));
-        let mut steps_down = steps.skipped;
-        let mut chosen = None;
-        for mode in steps.attempts {
-            if mode == AttachMode::User {
-                chosen = Some((mode, None));
-                break;
-            }
-            if let Some(held) = current.take_if(|held| held.mode == mode) {
-                chosen = Some((mode, Some(held)));
-                break;
-            }
-            match self.step(mode, &mut current, keep) {
-                Ok(held) => {
-                    chosen = Some((mode, Some(held)));
-                    break;
-                }
-                Err(reason) => steps_down.push((mode, reason)),
-            }
-        }
-        // Only now: what was there answered while the new one was being attached.
-        if let Some(held) = current {
-            let_go(held);
-        }
-        // A way that is worse than the chosen one is no step down, whatever speaks against it.
-        steps_down.retain(|(mode, _)| chosen.as_ref().is_none_or(|(chosen, _)| mode < chosen));
-        steps_down.sort_unstable();
-        if steps_down != settled.steps_down {
-            for (mode, reason) in &steps_down {
-                tracing::info!(interface = name, ?mode, reason, "not attached this way");
-            }
-        }
-        let (mode, held) = chosen.map_or((None, None), |(mode, held)| (Some(mode), held));
-        *settled = Settled { wish: Some(Wish::of(self.interface)), mode, steps_down, held };
-    }
-
-    /// Tries one way. Native and generic XDP exclude each other on a device: what is there stays if it may, since a working
-    /// answer is worth more than a faster one, and goes first if it is not wanted.
-    fn step(&mut self, mode: AttachMode, current: &mut Option<Held>, keep: bool) -> Result<Held, String> {
-        let is_xdp = |mode| matches!(mode, AttachMode::Native | AttachMode::Generic);
-        if is_xdp(mode)
-            && let Some(held) = current.take_if(|held| is_xdp(held.mode))
-        {
-            if keep {
-                let reason = format!("not tried while {:?} XDP from before answers; set attach to choose", held.mode);
-                *current = Some(held);
-                return Err(reason.to_lowercase());
-            }
-            let_go(held);
-        }
-        self.attach(mode).map_err(|error| self.reason(mode, &error))
-    }
-
-    fn reason(&self, mode: AttachMode, error: &AttachError) -> String {
-        match (error, errno_of(error)) {
-            (AttachError::Program(_), Some(errno)) => {
-                let driver = driver_of(&self.interface.name)
-                    .or_else(|| (self.interface.kind == LinkKind::Veth).then(|| "veth".to_owned()));
-                explain(mode, errno, driver.as_deref())
-            }
-            (_, Some(errno)) => format!("{error}: {}", errno.desc()),
-            (_, None) => error.to_string(),
-        }
-    }
-
-    fn attach(&mut self, mode: AttachMode) -> Result<Held, AttachError> {
-        let link = match mode {
-            AttachMode::Native => attach_xdp(self.programs.xdp()?, self.ifindex, XdpMode::Driver)?,
-            AttachMode::Generic => attach_xdp(self.programs.xdp()?, self.ifindex, XdpMode::Skb)?,
-            AttachMode::Tcx | AttachMode::User => attach_tcx(self.programs.tc()?, self.ifindex)?,
-        };
-        let link_id = link.info()?.id();
-        let Some(pins) = self.pins else { return Ok(Held { mode, link_id, pin: None, _link: link }) };
-        let path = pins.link(mode, self.ifindex);
-        let link = link.pin(&path).map_err(|source| AttachError::Pin { path: path.clone(), source })?;
-        Ok(Held { mode, link_id, pin: Some(path), _link: link.into() })
-    }
-}
-
-/// Attaches through a BPF link or not at all. Where the kernel answers EINVAL, aya attaches through netlink instead; such
-/// an attachment is no link, and turning it into one makes aya forget it while it stays on the device. So the link is
-/// looked for first, and without one aya is told to detach.
-fn attach_xdp(xdp: &mut Xdp, ifindex: u32, mode: XdpMode) -> Result<FdLink, AttachError> {
-    let id = xdp.attach_to_if_index(ifindex, mode)?;
-    let program = xdp.info()?.id();
-    let is_ours = |facts: &LinkFacts| facts.kind == "xdp" && facts.ifindex == ifindex && facts.program_id == program;
-    match observe::links() {
-        Ok(links) if links.values().any(is_ours) => Ok(FdLink::try_from(xdp.take_link(id)?)?),
-        Ok(_) => {
-            xdp.detach(id)?;
-            Err(AttachError::NoLink)
-        }
-        Err(error) => {
-            xdp.detach(id)?;
-            Err(AttachError::Observe(error))
-        }
-    }
-}
-
-/// Attaches in front of every other tcx program, so that none of them can take the request away.
-fn attach_tcx(tc: &mut SchedClassifier, ifindex: u32) -> Result<FdLink, AttachError> {
-    // aya wants a name here; it is looked up now, since interfaces are renamed.
-    let name = nix::net::if_::if_indextoname(ifindex).ok().and_then(|name| name.into_string().ok());
-    let name = name.ok_or(AttachError::Gone)?;
-    let order = TcAttachOptions::TcxOrder(LinkOrder::first());
-    let id = tc.attach_with_options(&name, TcAttachType::Ingress, order)?;
-    let link = FdLink::try_from(tc.take_link(id)?)?;
-    let link_id = link.info()?.id();
-    let links = observe::links().map_err(AttachError::Observe)?;
-    match links.get(&link_id) {
-        Some(facts) if facts.ifindex == ifindex => Ok(link),
-        _ => Err(AttachError::Gone),
-    }
-}
-
-/// Opens a pinned link, checks that it is what its name says, and makes it run this agent's program.
-fn take_over(
-    programs: &mut Programs,
-    mode: AttachMode,
-    ifindex: u32,
-    path: &std::path::Path,
-) -> Result<Held, AttachError> {
-    let link = FdLink::from(PinnedLink::from_pin(path)?);
-    let link_id = link.info()?.id();
-    let links = observe::links().map_err(AttachError::Observe)?;
-    if links.get(&link_id).is_none_or(|facts| facts.ifindex != ifindex) {
-        return Err(AttachError::Gone);
-    }
-    let link = match mode {
-        AttachMode::Native | AttachMode::Generic => {
-            let link = XdpLink::try_from(link)?;
-            let xdp = programs.xdp()?;
-            let id = xdp.attach_to_link(link)?;
-            FdLink::try_from(xdp.take_link(id)?)?
-        }
-        AttachMode::Tcx | AttachMode::User => {
-            let link = SchedClassifierLink::try_from(link)?;
-            let tc = programs.tc()?;
-            let id = tc.attach_to_link(link)?;
-            FdLink::try_from(tc.take_link(id)?)?
-        }
-    };
-    // Not pinned again: the pin names the link, and the link stayed the same.
-    Ok(Held { mode, link_id, pin: Some(path.to_owned()), _link: link })
-}
-
-fn alive(links: &BTreeMap<u32, LinkFacts>, held: &Held, ifindex: u32) -> bool {
-    links.get(&held.link_id).is_some_and(|facts| facts.ifindex == ifindex)
+/// Whether a link is where it was put. Where that cannot be told it is: to attach again would take the program away first.
+fn is_attached(links: Option<&Links>, link_id: u32, ifindex: u32) -> bool {
+    links.is_none_or(|links| links.get(&link_id).is_some_and(|facts| facts.ifindex == ifindex))
 }
 
 /// Detaches: the kernel lets go of a link with its last reference, the pin or our descriptor.
-fn let_go(held: Held) {
+pub(super) fn let_go(held: Held) {
     if let Some(path) = &held.pin {
         remove_pin(path);
     }
-    drop(held);
+    drop(held.link);
 }
 
-fn remove_pin(path: &std::path::Path) {
+pub(super) fn remove_pin(path: &std::path::Path) {
     match fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -347,4 +199,19 @@ pub(in crate::dataplane) fn kernel_facts() -> KernelFacts {
         Err(_) => true,
     };
     KernelFacts { tcx }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_look_takes_nothing_away() {
+        let facts = |ifindex| LinkFacts { kind: "tcx".into(), ifindex, program_id: 7, program_tag: "d1".into() };
+        let links = Links::from([(70, facts(3)), (80, facts(0))]);
+        assert!(is_attached(Some(&links), 70, 3));
+        assert!(!is_attached(Some(&links), 80, 3), "the kernel says that it was detached");
+        assert!(!is_attached(Some(&links), 90, 3), "the kernel does not have it");
+        assert!(is_attached(None, 70, 3) && is_attached(None, 90, 3), "the kernel says nothing");
+    }
 }

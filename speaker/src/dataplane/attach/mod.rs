@@ -1,8 +1,11 @@
 //! Puts the program on interfaces: the ladder of ways, the links that hold it there, and their pins.
 
+mod adopt;
+mod climb;
 mod driver;
 mod ladder;
 pub(super) mod observe;
+mod order;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +26,27 @@ pub struct Attachment {
     pub program_id: Option<u32>,
     /// Tag of that program: equal tags are equal instructions.
     pub program_tag: Option<String>,
+    /// Programs of others that see a frame before ours does, in that order: what they accept, answer or drop never comes to
+    /// ours. Always empty where the kernel does not tell.
+    pub behind: Vec<Foreign>,
+}
+
+/// Somebody else's program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// Its id.
+    pub id: u32,
+    /// Its name; unknown to an agent without CAP_SYS_ADMIN.
+    pub name: Option<String>,
+}
+
+impl std::fmt::Display for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "program {name} (id {})", self.id),
+            None => write!(f, "program id {}", self.id),
+        }
+    }
 }
 
 /// How every wanted interface is served, by index.

@@ -1,9 +1,13 @@
-//! What the kernel says about the links that this process holds.
+//! What the kernel says about the links that this process holds, and about what is pinned.
 //!
 //! `bpf_link_info` carries the interface, but aya does not hand it out; asking by id needs CAP_SYS_ADMIN. The same facts
 //! stand in `/proc/self/fdinfo` (Linux 5.9 for XDP links, 6.6 for tcx), readable without any privilege.
 
-use std::{collections::BTreeMap, fs, io};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+};
 
 /// A link that this process holds a descriptor of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,18 +22,54 @@ pub(in crate::dataplane) struct LinkFacts {
     pub(in crate::dataplane) program_tag: String,
 }
 
+/// Links by their id.
+pub(in crate::dataplane) type Links = BTreeMap<u32, LinkFacts>;
+
+/// A BPF object that somebody pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::dataplane) enum Object {
+    /// A map.
+    Map,
+    /// A link of an interface.
+    Link(LinkFacts),
+    /// A program, a link of something else, …
+    Other,
+}
+
 /// All links of this process, by link id.
 ///
 /// # Errors
-/// `/proc` is not there.
-pub(in crate::dataplane) fn links() -> io::Result<BTreeMap<u32, LinkFacts>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir("/proc/self/fdinfo")? {
-        // A descriptor that another thread closed meanwhile.
-        let Ok(text) = fs::read_to_string(entry?.path()) else { continue };
-        found.extend(parse(&text));
+/// `/proc` is not there, or not all of it can be read. Then nothing is known: a link that is missing in half a list would
+/// look like one that somebody detached.
+pub(in crate::dataplane) fn links() -> io::Result<Links> {
+    collect(fs::read_dir("/proc/self/fdinfo")?.map(|entry| fs::read_to_string(entry?.path())))
+}
+
+/// The links among descriptors, as far as they are still open.
+fn collect(descriptors: impl Iterator<Item = io::Result<String>>) -> io::Result<Links> {
+    let mut found = Links::new();
+    for text in descriptors {
+        match text {
+            Ok(text) => found.extend(parse(&text)),
+            // Another thread closed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(found)
+}
+
+/// What kind of object this process has open here.
+///
+/// # Errors
+/// `/proc` is not there, or the process has no descriptors left.
+pub(in crate::dataplane) fn object(descriptor: BorrowedFd<'_>) -> io::Result<Object> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", descriptor.as_raw_fd()))?;
+    Ok(match parse(&text) {
+        Some((_, facts)) => Object::Link(facts),
+        None if text.contains("map_type:") => Object::Map,
+        None => Object::Other,
+    })
 }
 
 /// Reads one fdinfo file; `None` when it is no link of an interface.
@@ -62,6 +102,16 @@ mod tests {
         assert_eq!(facts.program_tag, "d114feb83094ec01");
         let (id, facts) = parse(TCX).unwrap();
         assert_eq!((id, facts.kind.as_str(), facts.ifindex), (90, "tcx", 3));
+    }
+
+    /// Out of descriptors half way (EMFILE) is no list of the links that were read before; a closed descriptor is.
+    #[test]
+    fn half_a_list_is_no_list() {
+        let texts = || [Ok(XDP.to_owned()), Err(io::ErrorKind::NotFound.into()), Ok(TCX.to_owned())];
+        assert_eq!(collect(texts().into_iter()).unwrap().len(), 2);
+        let out = io::Error::from_raw_os_error(libc::EMFILE);
+        let error = collect(texts().into_iter().chain([Err(out)])).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{LINKS, PinsError, file_names, is_bpffs, is_map, parse_link};
+use super::{LINKS, PinsError, STALE, file_names, is_bpffs, is_directory, is_map, layout_version, parse_link};
 
 /// Whether to remove or only to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,27 @@ pub struct CleanupReport {
     pub failed: Vec<(PathBuf, String)>,
 }
 
+/// What lies below the pin directory and is not in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// Pins that were put aside, see [`PinDir::put_aside`](super::PinDir::put_aside).
+    pub stale: Vec<PathBuf>,
+    /// What nobody here pinned.
+    pub foreign: Vec<PathBuf>,
+}
+
+impl Remains {
+    /// Looks at everything below the directory.
+    ///
+    /// # Errors
+    /// A directory cannot be read, or it is not on a BPF file system.
+    pub fn below(pin_dir: &Path) -> Result<Self, PinsError> {
+        let CleanupReport { removed, foreign, .. } = cleanup(pin_dir, Sweep::List)?;
+        let stale = pin_dir.join(STALE);
+        Ok(Self { stale: removed.into_iter().filter(|path| path.starts_with(&stale)).collect(), foreign })
+    }
+}
+
 /// Removes what the agent pinned below `pin_dir`, of whatever layout version. Without the directory there is nothing to do.
 ///
 /// # Errors
@@ -42,9 +63,12 @@ pub fn cleanup(pin_dir: &Path, sweep: Sweep) -> Result<CleanupReport, PinsError>
     let mut directories = Vec::new();
     for name in file_names(pin_dir)? {
         let path = pin_dir.join(&name);
-        if is_layout(&name) && is_directory(&path) {
+        if layout_version(&name).is_some() && is_directory(&path) {
             sort_layout(&path, &mut report)?;
             directories.extend([path.join(LINKS), path]);
+        } else if name == STALE && is_directory(&path) {
+            report.removed.extend(file_names(&path)?.iter().map(|name| path.join(name)));
+            directories.push(path);
         } else {
             report.foreign.push(path);
         }
@@ -56,14 +80,18 @@ pub fn cleanup(pin_dir: &Path, sweep: Sweep) -> Result<CleanupReport, PinsError>
     Ok(report)
 }
 
-/// `v1`, `v2`, …
-fn is_layout(name: &str) -> bool {
-    name.strip_prefix('v')
-        .is_some_and(|number| number.parse::<u32>().is_ok_and(|version| version.to_string() == number))
-}
-
-fn is_directory(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+/// Removes the directory of another layout after its links have moved away. What is not ours in it stays, and is named.
+///
+/// # Errors
+/// The directory cannot be read.
+pub(in crate::dataplane) fn retire(directory: &Path) -> Result<(), PinsError> {
+    let mut report = CleanupReport::default();
+    sort_layout(directory, &mut report)?;
+    remove(&mut report, &[directory.join(LINKS), directory.to_owned()]);
+    for (path, error) in &report.failed {
+        tracing::warn!(path = %path.display(), error, "a pin of another layout stays");
+    }
+    Ok(())
 }
 
 fn sort_layout(directory: &Path, report: &mut CleanupReport) -> Result<(), PinsError> {
@@ -123,7 +151,7 @@ mod tests {
             ("version1", false),
             ("1", false),
         ] {
-            assert_eq!(is_layout(name), ours, "{name}");
+            assert_eq!(layout_version(name).is_some(), ours, "{name}");
         }
     }
 

@@ -1,136 +1,44 @@
-//! Looks at what is pinned before a load, and moves entries to a map of another capacity.
+//! Copies entries from pinned maps into those that take their place: of another capacity, or in another layout.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    path::Path,
 };
 
-use arpeggio_common::abi::{Key4, Key6, Stats, Vip, names};
+use arpeggio_common::abi::{Key4, Key6, Lease, Stats, Vip, names};
 use aya::{
     Pod,
-    maps::{HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues},
+    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues},
 };
 
-use super::{Fit, MapShape, PinDir, PinsError, compare};
+use super::{PinDir, PinsError, Survey};
 use crate::dataplane::{counters::snapshot, maps::Maps};
-
-/// What has to be done before and after the load.
-#[derive(Debug, Default)]
-pub(in crate::dataplane) struct Survey {
-    /// Maps whose capacity changes: pinned under a temporary name until every link runs the new program.
-    pub(in crate::dataplane) staged: BTreeSet<&'static str>,
-}
-
-impl Survey {
-    /// Puts the staged maps in the place of the old ones. Each rename is atomic; a crash in between leaves a state from
-    /// which the next start migrates the rest.
-    ///
-    /// # Errors
-    /// The file system refuses.
-    pub(in crate::dataplane) fn commit(&self, pins: &PinDir) -> Result<(), PinsError> {
-        for name in &self.staged {
-            let path = pins.staged(name);
-            fs::rename(&path, pins.map(name)).map_err(|source| PinsError::Io {
-                operation: "move into place",
-                path,
-                source,
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Forgets the staged maps after a failed start; the old ones were never touched.
-    pub(in crate::dataplane) fn abandon(&self, pins: &PinDir) {
-        for name in &self.staged {
-            if let Err(error) = remove_staged(pins, name) {
-                tracing::warn!(%error, "a map that was meant to replace another one stays; the next start removes it");
-            }
-        }
-    }
-}
-
-/// Compares every pinned map with the wanted one.
-///
-/// # Errors
-/// A map with another layout is pinned, or a pin cannot be opened.
-pub(in crate::dataplane) fn survey(
-    pins: &PinDir,
-    wanted: &BTreeMap<&'static str, MapShape>,
-) -> Result<Survey, PinsError> {
-    let mut survey = Survey::default();
-    for (name, expected) in wanted {
-        remove_staged(pins, name)?;
-        let Some(found) = shape_of_pin(pins, name)? else { continue };
-        match compare(&found, expected) {
-            Fit::Reuse => {}
-            Fit::Migrate => {
-                survey.staged.insert(name);
-            }
-            Fit::Refuse => {
-                return Err(PinsError::Incompatible { path: pins.map(name), found, expected: *expected });
-            }
-        }
-    }
-    Ok(survey)
-}
-
-/// Left behind by a start that failed half way.
-fn remove_staged(pins: &PinDir, name: &str) -> Result<(), PinsError> {
-    let path = pins.staged(name);
-    match fs::remove_file(&path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(PinsError::Io { operation: "remove", path, source }),
-    }
-}
-
-fn shape_of_pin(pins: &PinDir, name: &str) -> Result<Option<MapShape>, PinsError> {
-    let path = pins.map(name);
-    match path.symlink_metadata() {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(PinsError::Io { operation: "look at", path, source }),
-    }
-    let shape = || {
-        let info = MapData::from_pin(&path)?.info()?;
-        // The number, not aya's enum: a type that aya does not know must still be comparable.
-        let kind = info.map_type().map(|kind| kind as u32).unwrap_or(u32::MAX);
-        let (key_size, value_size) = (info.key_size(), info.value_size());
-        Ok(MapShape { kind, key_size, value_size, max_entries: info.max_entries(), flags: info.map_flags() })
-    };
-    shape().map(Some).map_err(|source: MapError| match crate::dataplane::load::errno_of(&source) {
-        Some(errno @ (nix::errno::Errno::EACCES | nix::errno::Errno::EPERM)) => PinsError::Denied {
-            operation: "open",
-            remedy: format!("chown -R {} {}", nix::unistd::geteuid(), pins.root.display()),
-            path: path.clone(),
-            source: errno.into(),
-        },
-        _ => PinsError::Open { path: path.clone(), source },
-    })
-}
 
 /// Copies what is in the pinned maps into those that will replace them, as far as it fits. Entries keep their counters.
 ///
 /// # Errors
 /// A map cannot be read or written.
 pub(in crate::dataplane) fn copy_entries(pins: &PinDir, survey: &Survey, maps: &mut Maps) -> Result<(), PinsError> {
-    let staged = |name: &str| survey.staged.contains(name);
-    if [names::VIPS4, names::VIPS6, names::STATS].into_iter().any(staged) {
+    if [names::VIPS4, names::VIPS6, names::STATS].into_iter().any(|name| survey.source(name).is_some()) {
         copy_addresses(pins, survey, maps).map_err(failed(pins, names::VIPS4))?;
     }
-    if staged(names::SIGHTINGS) {
-        copy_hash(pins, names::SIGHTINGS, &mut maps.sightings).map_err(failed(pins, names::SIGHTINGS))?;
+    if let Some(source) = survey.source(names::SIGHTINGS) {
+        copy_hash(source, &mut maps.sightings).map_err(failed(pins, names::SIGHTINGS))?;
     }
-    if staged(names::CLIENTS) {
-        copy_hash(pins, names::CLIENTS, &mut maps.clients).map_err(failed(pins, names::CLIENTS))?;
+    if let Some(source) = survey.source(names::CLIENTS) {
+        copy_hash(source, &mut maps.clients).map_err(failed(pins, names::CLIENTS))?;
     }
-    if staged(names::OUTCOMES) {
-        copy_outcomes(pins, maps).map_err(failed(pins, names::OUTCOMES))?;
+    if let Some(source) = survey.source(names::OUTCOMES) {
+        copy_outcomes(source, maps).map_err(failed(pins, names::OUTCOMES))?;
     }
-    if staged(names::PEERS) {
-        copy_hash(pins, names::PEERS, &mut maps.peers).map_err(failed(pins, names::PEERS))?;
+    if let Some(source) = survey.source(names::PEERS) {
+        copy_hash(source, &mut maps.peers).map_err(failed(pins, names::PEERS))?;
     }
-    // What stands in STRAYS is a minute's worth and comes again. LEASE has one entry in every version, and what stands in EVENTS was for the agent before.
+    if let Some(source) = survey.source(names::LEASE) {
+        let lease = old::<Array<_, Lease>>(source).and_then(|lease| lease.get(&0, 0));
+        lease.and_then(|lease| maps.lease.set(0, lease, 0)).map_err(failed(pins, names::LEASE))?;
+    }
+    // What stands in STRAYS is a minute's worth and comes again. What stands in EVENTS was for the agent before.
     Ok(())
 }
 
@@ -141,28 +49,27 @@ fn failed(pins: &PinDir, name: &str) -> impl FnOnce(MapError) -> PinsError {
 
 /// The address maps and their counters belong together: a line beyond the new capacity moves to a free one.
 fn copy_addresses(pins: &PinDir, survey: &Survey, maps: &mut Maps) -> Result<(), MapError> {
-    let staged = |name: &str| survey.staged.contains(name);
-    let entries4: BTreeMap<Key4, Vip> = read_hash(pins, names::VIPS4)?;
-    let entries6: BTreeMap<Key6, Vip> = read_hash(pins, names::VIPS6)?;
+    let (source4, source6) = (survey.source(names::VIPS4), survey.source(names::VIPS6));
+    let entries4: BTreeMap<Key4, Vip> = read_hash(source4.unwrap_or(&pins.map(names::VIPS4)))?;
+    let entries6: BTreeMap<Key6, Vip> = read_hash(source6.unwrap_or(&pins.map(names::VIPS6)))?;
     let slots = entries4.values().chain(entries6.values()).map(Vip::slot);
     let moves = refit(slots, maps.capacity());
     for (key, vip) in entries4 {
         if let Some(slot) = moves.get(&vip.slot())
-            && (staged(names::VIPS4) || *slot != vip.slot())
+            && (source4.is_some() || *slot != vip.slot())
         {
             maps.vips4.insert(key, with_slot(&vip, *slot), 0)?;
         }
     }
     for (key, vip) in entries6 {
         if let Some(slot) = moves.get(&vip.slot())
-            && (staged(names::VIPS6) || *slot != vip.slot())
+            && (source6.is_some() || *slot != vip.slot())
         {
             maps.vips6.insert(key, with_slot(&vip, *slot), 0)?;
         }
     }
-    if staged(names::STATS)
-        && let Some(counters) = old::<PerCpuArray<_, Stats>>(pins, names::STATS)?
-    {
+    if let Some(source) = survey.source(names::STATS) {
+        let counters = old::<PerCpuArray<_, Stats>>(source)?;
         for (from, to) in moves.into_iter().filter(|(from, _)| *from < counters.len()) {
             copy_line(&counters, from, &mut maps.stats, to)?;
         }
@@ -180,22 +87,15 @@ fn copy_line<V: Pod>(
     to.set(new_line, PerCpuValues::try_from(values)?, 0)
 }
 
-/// The map that is pinned under this name; `None` when there is none.
-fn old<T: TryFrom<Map, Error = MapError>>(pins: &PinDir, name: &str) -> Result<Option<T>, MapError> {
-    let path = pins.map(name);
-    if !path.exists() {
-        return Ok(None);
-    }
-    Map::from_map_data(MapData::from_pin(path)?)?.try_into().map(Some)
+/// The map that is pinned here.
+fn old<T: TryFrom<Map, Error = MapError>>(path: &Path) -> Result<T, MapError> {
+    Map::from_map_data(MapData::from_pin(path)?)?.try_into()
 }
 
 /// All entries of a pinned map. The old program may still write to it, so the keys are collected first (see
 /// `counters::snapshot`).
-fn read_hash<K: Pod + Ord, V: Pod>(pins: &PinDir, name: &str) -> Result<BTreeMap<K, V>, MapError> {
-    match old::<HashMap<_, K, V>>(pins, name)? {
-        Some(map) => snapshot(&map),
-        None => Ok(BTreeMap::new()),
-    }
+fn read_hash<K: Pod + Ord, V: Pod>(path: &Path) -> Result<BTreeMap<K, V>, MapError> {
+    snapshot(&old::<HashMap<_, K, V>>(path)?)
 }
 
 /// Pure: old line → new line, for as many as there is room. Lines below the capacity stay where they are.
@@ -211,20 +111,16 @@ fn with_slot(vip: &Vip, slot: u32) -> Vip {
     Vip::new(vip.mac(), action, slot, vip.buckets()).with_flags(vip.flags())
 }
 
-fn copy_hash<K: Pod + Ord, V: Pod>(
-    pins: &PinDir,
-    name: &str,
-    new: &mut HashMap<MapData, K, V>,
-) -> Result<(), MapError> {
-    for (key, value) in read_hash::<K, V>(pins, name)? {
+fn copy_hash<K: Pod + Ord, V: Pod>(source: &Path, new: &mut HashMap<MapData, K, V>) -> Result<(), MapError> {
+    for (key, value) in read_hash::<K, V>(source)? {
         new.insert(key, value, 0)?;
     }
     Ok(())
 }
 
 /// Outcomes are only ever appended within one layout, so equal lines mean the same.
-fn copy_outcomes(pins: &PinDir, maps: &mut Maps) -> Result<(), MapError> {
-    let Some(counters) = old::<PerCpuArray<_, u64>>(pins, names::OUTCOMES)? else { return Ok(()) };
+fn copy_outcomes(source: &Path, maps: &mut Maps) -> Result<(), MapError> {
+    let counters = old::<PerCpuArray<_, u64>>(source)?;
     for line in 0..counters.len().min(maps.outcomes.len()) {
         copy_line(&counters, line, &mut maps.outcomes, line)?;
     }

@@ -4,13 +4,17 @@
 //! <pin_dir>/v1/VIPS4 … EVENTS        one file per map, named like the map
 //! <pin_dir>/v1/VIPS4-next            a map that takes the place of another one; gone after a successful start
 //! <pin_dir>/v1/links/native-7        one file per link: mode, interface index
+//! <pin_dir>/stale/v1-VIPS4           what had one of these names and could not be used: out of the way, until a cleanup
 //! ```
 //!
-//! Whatever is named like this in this directory is ours; everything else is foreign and stays untouched.
+//! Whatever is named like this in this directory is ours; everything else is foreign and stays untouched. Directories of other
+//! layouts (`v2`, …) are read at a start, which moves their links here, and are gone afterwards.
 
+mod aside;
 mod cleanup;
 mod migrate;
 mod shape;
+mod survey;
 
 use std::{
     fs, io,
@@ -18,17 +22,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use arpeggio_common::abi::{LAYOUT_DIRECTORY, names};
+use arpeggio_common::abi::{LAYOUT_DIRECTORY, LAYOUT_VERSION, names};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
-pub use cleanup::{CleanupReport, Sweep, cleanup};
-pub(super) use migrate::{Survey, copy_entries, survey};
+pub(super) use cleanup::retire;
+pub use cleanup::{CleanupReport, Remains, Sweep, cleanup};
+pub(super) use migrate::copy_entries;
 pub use shape::{Fit, MapShape, compare};
+pub(super) use survey::{Survey, survey};
 
 use crate::decide::AttachMode;
 
 /// Name of the directory of links below the one of the layout.
 const LINKS: &str = "links";
+/// Name of the directory of what could not be used.
+const STALE: &str = "stale";
 /// Ending of a map that is about to replace the pinned one.
 const STAGED: &str = "-next";
 
@@ -69,27 +77,6 @@ pub enum PinsError {
         #[expect(missing_docs, reason = "the cause")]
         source: io::Error,
     },
-    /// What is pinned cannot be opened as a map.
-    #[error("cannot open the pinned map {}; remove what is there: speaker cleanup", path.display())]
-    Open {
-        /// The pin.
-        path: PathBuf,
-        #[expect(missing_docs, reason = "the cause")]
-        source: aya::maps::MapError,
-    },
-    /// A pinned map has another layout.
-    #[error(
-        "the pinned map {} has another layout: found {found}; expected {expected}. Remove it with: speaker cleanup",
-        path.display()
-    )]
-    Incompatible {
-        /// The pin.
-        path: PathBuf,
-        /// What is pinned.
-        found: MapShape,
-        /// What the program wants.
-        expected: MapShape,
-    },
     /// Entries could not be moved to a map of another capacity.
     #[error("cannot move the entries of {} to a map of another capacity", path.display())]
     Migrate {
@@ -98,6 +85,14 @@ pub enum PinsError {
         #[expect(missing_docs, reason = "the cause")]
         source: aya::maps::MapError,
     },
+}
+
+/// A link that somebody pinned, as its name tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PinnedLinkPath {
+    pub(super) ifindex: u32,
+    pub(super) mode: AttachMode,
+    pub(super) path: PathBuf,
 }
 
 /// The pin directory of this layout.
@@ -134,7 +129,7 @@ impl PinDir {
 
     /// Where the link of this interface is pinned.
     pub fn link(&self, mode: AttachMode, ifindex: u32) -> PathBuf {
-        self.links().join(format!("{}-{ifindex}", mode_name(mode)))
+        self.links().join(link_name(mode, ifindex))
     }
 
     /// Every pinned link that is named like ours, best mode first for each interface. No directory means no links.
@@ -142,11 +137,35 @@ impl PinDir {
     /// # Errors
     /// The directory cannot be read.
     pub fn pinned_links(&self) -> Result<Vec<(u32, AttachMode)>, PinsError> {
-        let path = self.links();
-        let mut found: Vec<_> =
-            file_names(&path)?.iter().filter_map(|name| parse_link(name)).map(|(mode, index)| (index, mode)).collect();
-        found.sort_unstable();
+        links_in(&self.links())
+    }
+
+    /// The links of this layout, then those of the others, with their pins.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub(super) fn every_link(&self, others: &[PathBuf]) -> Result<Vec<PinnedLinkPath>, PinsError> {
+        let mut found = Vec::new();
+        for directory in std::iter::once(self.links()).chain(others.iter().map(|layout| layout.join(LINKS))) {
+            let pin = |(ifindex, mode)| {
+                let path = directory.join(link_name(mode, ifindex));
+                PinnedLinkPath { ifindex, mode, path }
+            };
+            found.extend(links_in(&directory)?.into_iter().map(pin));
+        }
         Ok(found)
+    }
+
+    /// The directories of other layouts, newest first.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub(super) fn other_layouts(&self) -> Result<Vec<PathBuf>, PinsError> {
+        let mut versions: Vec<u32> = file_names(&self.root)?.iter().filter_map(|name| layout_version(name)).collect();
+        versions.retain(|version| *version != LAYOUT_VERSION);
+        versions.sort_unstable_by(|one, other| other.cmp(one));
+        let directories = versions.into_iter().map(|version| self.root.join(format!("v{version}")));
+        Ok(directories.filter(|path| is_directory(path)).collect())
     }
 
     /// Makes the directories; those that exist stay as they are.
@@ -209,6 +228,29 @@ pub fn is_bpffs(path: &Path) -> Result<bool, PinsError> {
     Ok(answer.filesystem_type() == BPF_FS_MAGIC)
 }
 
+/// The links in a directory that are named like ours, by interface, best mode first.
+fn links_in(directory: &Path) -> Result<Vec<(u32, AttachMode)>, PinsError> {
+    let mut found: Vec<_> =
+        file_names(directory)?.iter().filter_map(|name| parse_link(name)).map(|(mode, index)| (index, mode)).collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Reads `v1`, `v2`, …
+fn layout_version(name: &str) -> Option<u32> {
+    let version: u32 = name.strip_prefix('v')?.parse().ok()?;
+    (format!("v{version}") == name).then_some(version)
+}
+
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// The name of a link's pin.
+fn link_name(mode: AttachMode, ifindex: u32) -> String {
+    format!("{}-{ifindex}", mode_name(mode))
+}
+
 /// The part of a link's name that tells the mode.
 const fn mode_name(mode: AttachMode) -> &'static str {
     match mode {
@@ -260,7 +302,7 @@ mod tests {
         let pins = PinDir::new(Path::new("/sys/fs/bpf/arpeggio"));
         for mode in [AttachMode::Native, AttachMode::Tcx, AttachMode::Generic] {
             let path = pins.link(mode, 42);
-            assert_eq!(path.parent(), Some(Path::new("/sys/fs/bpf/arpeggio/v1/links")));
+            assert_eq!(path.parent(), Some(pins.links().as_path()));
             assert_eq!(parse_link(path.file_name().unwrap().to_str().unwrap()), Some((mode, 42)));
         }
     }
