@@ -6,6 +6,8 @@
 
 #[path = "guest/devices.rs"]
 mod devices;
+#[path = "guest/filters.rs"]
+mod filters;
 #[path = "netns/harness.rs"]
 #[expect(dead_code, reason = "shared with the netns tier, which uses more of it")]
 mod harness;

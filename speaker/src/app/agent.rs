@@ -159,11 +159,11 @@ impl Agent {
             if attachment.mode == Some(AttachMode::Native) {
                 info!(interface = name, mode, "attached");
             } else {
-                let reasons: Vec<_> = attachment
-                    .steps_down
-                    .iter()
-                    .map(|(mode, reason)| format!("not {}: {reason}", attach_mode_name(*mode)))
-                    .collect();
+                let behind =
+                    attachment.behind.iter().map(|program| format!("behind {program}, which may take requests away"));
+                let steps = attachment.steps_down.iter();
+                let steps = steps.map(|(mode, reason)| format!("not {}: {reason}", attach_mode_name(*mode)));
+                let reasons: Vec<_> = behind.chain(steps).collect();
                 warn!(interface = name, mode, "attached; {}", reasons.join("; "));
             }
         }

@@ -277,14 +277,16 @@ impl Backend {
 fn all_user(desired: &Desired, reason: &str) -> BTreeMap<u32, AttachmentFacts> {
     let kernel_modes = AttachMode::LADDER.into_iter().filter(|mode| *mode != AttachMode::User);
     let steps_down = kernel_modes.map(|mode| (mode, reason.to_owned())).collect();
-    let facts = AttachmentFacts { mode: Some(AttachMode::User), steps_down };
+    let facts = AttachmentFacts { mode: Some(AttachMode::User), steps_down, behind: Vec::new() };
     desired.interfaces.keys().map(|index| (*index, facts.clone())).collect()
 }
 
 impl From<Applied> for Round {
     fn from(applied: Applied) -> Self {
-        let facts =
-            |attachment: Attachment| AttachmentFacts { mode: attachment.mode, steps_down: attachment.steps_down };
+        let facts = |Attachment { mode, steps_down, behind, .. }: Attachment| {
+            let behind = behind.iter().map(ToString::to_string).collect();
+            AttachmentFacts { mode, steps_down, behind }
+        };
         let mut round = Self {
             attachments: applied
                 .attachments

@@ -47,7 +47,10 @@ fn interface(health: &Health<'_>, index: u32) -> Option<SpeakerInterface> {
     let link = health.links.0.get(&index)?;
     let attachment = health.attachments.get(&index);
     let better = attachment.map(|attachment| attachment.steps_down.as_slice()).unwrap_or_default();
-    let reasons: Vec<_> = better.iter().map(|(mode, why)| format!("not {}: {why}", attach_mode_name(*mode))).collect();
+    let behind = attachment.map(|attachment| attachment.behind.as_slice()).unwrap_or_default();
+    let behind = behind.iter().map(|program| format!("behind {program}, which may take requests away"));
+    let steps = better.iter().map(|(mode, why)| format!("not {}: {why}", attach_mode_name(*mode)));
+    let reasons: Vec<_> = behind.chain(steps).collect();
     let subnets = link.addresses.iter().filter(|net| match net.addr() {
         std::net::IpAddr::V4(_) => true,
         std::net::IpAddr::V6(v6) => !v6.is_unicast_link_local(),
@@ -142,7 +145,7 @@ mod tests {
         let links = Links([(2, card(2, "eth2", &["192.0.2.7/24", "fe80::7/64", "2001:db8::7/64"]))].into());
         let attachments = modes.iter().map(|(index, mode)| {
             let steps_down = vec![(AttachMode::Native, "no".to_owned())];
-            (*index, AttachmentFacts { mode: *mode, steps_down })
+            (*index, AttachmentFacts { mode: *mode, steps_down, ..AttachmentFacts::default() })
         });
         let indices: Vec<_> = modes.iter().map(|(index, _)| *index).collect();
         speaker_status(&Health {

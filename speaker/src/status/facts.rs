@@ -133,6 +133,8 @@ pub struct AttachmentFacts {
     pub mode: Option<AttachMode>,
     /// The better modes that were tried, and why each was not possible.
     pub steps_down: Vec<(AttachMode, String)>,
+    /// Programs of others that see every frame first, as people should read them.
+    pub behind: Vec<String>,
 }
 
 /// One entry of the address maps and its counters.

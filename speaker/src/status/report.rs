@@ -112,6 +112,9 @@ pub struct InterfaceReport {
     pub attach: Option<AttachMode>,
     /// The better modes that were not possible.
     pub steps_down: Vec<StepDown>,
+    /// Programs of others that see every frame before ours: what they answer, accept or drop never comes to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<String>,
     /// Whether something is at the other end.
     pub carrier: bool,
     /// Bytes.

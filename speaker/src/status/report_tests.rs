@@ -31,7 +31,7 @@ fn entry(action: Action, mac: u8, stats: Stats) -> EntryFacts {
 
 fn wanted(action: Action, mac: u8) -> DesiredVip {
     let buckets = if action == Action::Answer { ALL_BUCKETS } else { 0 };
-    DesiredVip { mac: Mac([2, 0, 0, 0, 0, mac]), action, flags: Flags::NONE, buckets }
+    DesiredVip { mac: Mac([2, 0, 0, 0, 0, mac]), action, flags: Flags::NONE, buckets, may_own: true }
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -97,7 +97,7 @@ fn facts() -> Facts {
             groups: BTreeSet::new(),
         }),
         attachments: BTreeMap::from([
-            (2, AttachmentFacts { mode: Some(AttachMode::Native), steps_down: vec![] }),
+            (2, AttachmentFacts { mode: Some(AttachMode::Native), steps_down: vec![], ..AttachmentFacts::default() }),
             (
                 3,
                 AttachmentFacts {
@@ -106,6 +106,7 @@ fn facts() -> Facts {
                         (AttachMode::Native, "the driver refuses XDP with an MTU of 9000".to_owned()),
                         (AttachMode::Tcx, "needs Linux 6.6, this is 6.1".to_owned()),
                     ],
+                    ..AttachmentFacts::default()
                 },
             ),
         ]),

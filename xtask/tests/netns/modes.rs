@@ -1,8 +1,8 @@
 //! Every way of attaching answers real clients, with the node's MAC, and counts what it answered.
 
-use xtask::lab::clients;
+use xtask::lab::{Segment, SpeakerOptions, SpeakerProcess, clients};
 
-use super::harness::{address, both, interface, one_owner};
+use super::harness::{address, both, interface, one_owner, owned_by};
 
 /// The node holds the addresses as a service's node does, on `lo`, where its own kernel does not answer for them: whoever
 /// resolves them was answered by the agent's program.
@@ -47,6 +47,24 @@ fn tcx_answers() {
 #[test]
 fn the_user_space_responder_answers() {
     answers("user");
+}
+
+/// Nothing can be pinned on any other file system, and nothing has to be.
+#[test]
+fn without_a_bpf_file_system_a_raw_socket_answers() {
+    let segment = Segment::new(1).unwrap();
+    let node = &segment.nodes[0];
+    let hide = format!("mount -t tmpfs tmpfs {} && exec \"$@\"", segment.lab.bpffs().display());
+    let wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-c", &hide, "sh"].map(ToOwned::to_owned);
+    let options = SpeakerOptions { wrapper: wrapper.into(), ..SpeakerOptions::default() };
+    let speaker = SpeakerProcess::start(&segment.lab, node, &owned_by(&["node-a"], "auto"), &options).unwrap();
+    let report = interface(&speaker.status().unwrap(), "eth0");
+    assert_eq!(report["attach"], "user", "{report:#}");
+    let reason = report["stepsDown"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("not on a BPF file system") && reason.contains("mount -t bpf"), "{reason}");
+    for vip in both() {
+        clients::expect_only(&segment.client, vip, &node.mac).unwrap();
+    }
 }
 
 #[test]

@@ -154,8 +154,13 @@ impl Chain<'_> {
             return self.add(Level::Problem, "attached", "nothing is attached");
         };
         let steps = attachment.steps_down.iter().map(|(mode, why)| format!("; not {}: {why}", attach_mode_name(*mode)));
-        let steps: String = steps.collect();
+        let behind =
+            attachment.behind.iter().map(|program| format!("; behind {program}, which may take requests away"));
+        let steps: String = behind.chain(steps).collect();
         match attachment.mode {
+            Some(mode) if !attachment.behind.is_empty() => {
+                self.add(Level::Warning, "attached", format!("{}{steps}", attach_mode_name(mode)));
+            }
             Some(mode @ (AttachMode::Native | AttachMode::Tcx)) => {
                 self.add(Level::Ok, "attached", format!("{}{steps}", attach_mode_name(mode)));
             }

@@ -80,7 +80,10 @@ fn evidence() -> Evidence {
         }),
         lease_until_ns: Some(NOW + 9_400 * MS),
         links: Links(BTreeMap::from([(2, device())])),
-        attachments: BTreeMap::from([(2, AttachmentFacts { mode: Some(AttachMode::Native), steps_down: vec![] })]),
+        attachments: BTreeMap::from([(
+            2,
+            AttachmentFacts { mode: Some(AttachMode::Native), steps_down: vec![], ..AttachmentFacts::default() },
+        )]),
         entries: BTreeMap::from([((2, vip()), entry(Action::Answer))]),
         succession: Some(SuccessionFacts {
             pace: Pace::DEFAULT,
@@ -253,7 +256,10 @@ fn whatever_is_in_the_way_is_named() {
     let attached = obstacle(|facts| facts.attachments.clear());
     assert_eq!(attached, "nothing is attached to eth0.");
     let mut refused = evidence();
-    refused.facts.attachments.insert(2, AttachmentFacts { mode: None, steps_down: vec![step] });
+    refused
+        .facts
+        .attachments
+        .insert(2, AttachmentFacts { mode: None, steps_down: vec![step], ..AttachmentFacts::default() });
     let refused = Explanation::new(&refused).verdict.text;
     assert!(refused.ends_with("but nothing is attached to eth0 (not user: no raw sockets)."), "{refused}");
     assert_eq!(obstacle(|facts| facts.lease_until_ns = None), "the kernel was never allowed to answer.");
