@@ -217,7 +217,7 @@ impl Agent {
     }
 
     /// Logs an error and keeps it for the status; one that repeats is logged once.
-    fn note(&mut self, error: String) {
+    pub(super) fn note(&mut self, error: String) {
         if self.errors.back().is_none_or(|(_, last)| *last != error) {
             warn!("{error}");
         } else {

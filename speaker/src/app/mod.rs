@@ -23,15 +23,14 @@ use arpeggio_common::{
 };
 use tokio::{
     sync::mpsc,
-    task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
 use tracing::{info, warn};
 
 use self::{
     agent::Agent,
-    lifecycle::{Signal, Signals},
-    publishing::Publishing,
+    lifecycle::{Signal, Signals, Tasks},
+    publishing::{Due, Publishing},
 };
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
@@ -65,13 +64,13 @@ pub async fn run(args: RunArgs) -> Result<()> {
     let sources = Sources::start(&paths, defaults(&args)?).await?;
     let publishing = Publishing::start(&args.cluster, sources.cluster()).await?;
     let mut agent = Agent::new(&args, sources, publishing)?;
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::default();
     let (calls_in, mut calls) = mpsc::channel(WAITING_CALLS);
-    tasks.spawn_local(control.serve(calls_in));
+    tasks.spawn_local("answers on the control socket", control.serve(calls_in));
     if args.program_log == ProgramLog::Debug
         && let Some(log) = agent.backend.program_log()?
     {
-        tasks.spawn_local(async move {
+        tasks.spawn_local("reads the log of the kernel program", async move {
             if let Err(error) = log.run().await {
                 warn!("the log of the kernel program ended: {}", with_causes(&error));
             }
@@ -98,7 +97,11 @@ pub async fn run(args: RunArgs) -> Result<()> {
                 None => bail!("the thread of the succession ended; start the agent again and look into its log"),
             },
             event = agent.backend.user_event() => agent.succession.heard(event),
-            () = agent.publishing.due() => agent.publish().await,
+            due = agent.publishing.due() => match due {
+                Due::Publish => agent.publish().await,
+                Due::Ended(text) => agent.note(text),
+            },
+            text = tasks.ended() => agent.note(text),
             _ = resync.tick() => {
                 agent.resync();
                 give_back_free_memory();

@@ -11,12 +11,11 @@ use anyhow::{Result, anyhow};
 use arpeggio_common::wire::Mac;
 use tokio::{
     sync::watch,
-    task::JoinSet,
     time::{Instant, sleep_until},
 };
 use tracing::{info, warn};
 
-use super::agent::Agent;
+use super::{agent::Agent, lifecycle::Tasks};
 use crate::{
     args::ClusterArgs,
     clock::{monotonic_ns, wall_ahead_ns},
@@ -33,6 +32,19 @@ const THERE: Duration = Duration::from_secs(1);
 /// A stranger is a rival for so long after it was last seen; it is looked for every 10 s.
 const RIVALRY_NS: u64 = 60_000_000_000;
 
+/// What the tasks do.
+const LEASE: &str = "renews the Lease of this speaker";
+const WRITER: &str = "writes status and events to the API";
+const PROBES: &str = "answers kubelet's probes";
+
+/// Why there is something to do.
+pub(super) enum Due {
+    /// There is something to tell.
+    Publish,
+    /// A task ended by itself, in a sentence.
+    Ended(String),
+}
+
 /// What is told, and when.
 pub(super) struct Publishing {
     side: Option<Side>,
@@ -41,8 +53,7 @@ pub(super) struct Publishing {
     last: Instant,
     /// Strangers who answer for an address of ours, and when each was last reported.
     rivals: BTreeMap<IpAddr, (Mac, u64)>,
-    /// Ends with this.
-    _probes: JoinSet<()>,
+    probes: Tasks,
 }
 
 /// The Kubernetes side of it.
@@ -54,7 +65,7 @@ struct Side {
     ethtool: Option<Ethtool>,
     drivers: BTreeMap<u32, String>,
     /// Lease and writer, once there is something to tell.
-    tasks: JoinSet<()>,
+    tasks: Tasks,
 }
 
 impl Publishing {
@@ -70,11 +81,11 @@ impl Publishing {
         let times = HeartTimes::new(args.speaker_lease_renew, args.speaker_lease_duration).map_err(faults)?;
         let waiting = "nothing is known yet of what is to be announced";
         let (readiness, told) = watch::channel(Err(waiting.to_owned()));
-        let mut probes = JoinSet::new();
+        let mut probes = Tasks::default();
         let usual = if cluster.is_some() { PORT } else { 0 };
         let port = args.health_probe_port.unwrap_or(usual);
         if port != 0 {
-            probes.spawn(Probes::bind(port).await?.serve(told));
+            probes.spawn(PROBES, Probes::bind(port).await?.serve(told));
         }
         let side = |cluster: &Cluster| Side {
             cluster: cluster.clone(),
@@ -83,7 +94,7 @@ impl Publishing {
             times,
             ethtool: Ethtool::new().ok(),
             drivers: BTreeMap::new(),
-            tasks: JoinSet::new(),
+            tasks: Tasks::default(),
         };
         Ok(Self {
             side: cluster.map(side),
@@ -91,7 +102,7 @@ impl Publishing {
             due: None,
             last: Instant::now(),
             rivals: BTreeMap::new(),
-            _probes: probes,
+            probes,
         })
     }
 
@@ -107,12 +118,19 @@ impl Publishing {
         self.due = Some(self.due.map_or(at, |before| before.min(at)));
     }
 
-    /// When there is something to tell. Cancel safe.
-    pub(super) async fn due(&mut self) {
+    /// When there is something to tell, or a task ended: then it is started again with what is told next. Cancel safe.
+    pub(super) async fn due(&mut self) -> Due {
         loop {
+            let (changes, tasks) = self.side.as_mut().map(|side| (&mut side.changes, &mut side.tasks)).unzip();
             let changed = async {
-                match &mut self.side {
-                    Some(side) => side.changes.changed().await.is_ok(),
+                match changes {
+                    Some(changes) => changes.changed().await.is_ok(),
+                    None => std::future::pending().await,
+                }
+            };
+            let ended = async {
+                match tasks {
+                    Some(tasks) => tasks.ended().await,
                     None => std::future::pending().await,
                 }
             };
@@ -123,8 +141,13 @@ impl Publishing {
                 }
             };
             tokio::select! {
-                () = due => return,
+                () = due => return Due::Publish,
                 there = changed => if there { self.due_after(THERE) },
+                ended = ended => {
+                    self.due_after(THERE);
+                    return Due::Ended(ended);
+                }
+                ended = self.probes.ended() => return Due::Ended(ended),
             }
         }
     }
@@ -163,12 +186,14 @@ impl Publishing {
 impl Side {
     /// Begins to tell: from now on the node counts as alive.
     fn begin(&mut self) {
-        if self.tasks.is_empty() {
-            self.tasks.spawn(Heart::new(self.cluster.clone(), self.times).beat());
+        if !self.tasks.runs(LEASE) {
+            self.tasks.spawn(LEASE, Heart::new(self.cluster.clone(), self.times).beat());
+        }
+        if !self.tasks.runs(WRITER) {
             let mut wanted = self.wanted.subscribe();
             // What is wanted now is news to the writer.
             wanted.mark_changed();
-            self.tasks.spawn(Writer::new(self.cluster.clone(), wanted).run());
+            self.tasks.spawn(WRITER, Writer::new(self.cluster.clone(), wanted).run());
         }
     }
 

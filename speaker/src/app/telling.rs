@@ -14,6 +14,7 @@ use crate::{
         SuccessionFacts,
     },
     succession::{Cause, Happened, Standing, View},
+    world::ineligible,
 };
 
 impl Agent {
@@ -99,8 +100,9 @@ impl Agent {
                 views: snapshot.views,
                 peers: snapshot.peers,
             });
-            facts.links = world.links.as_ref().clone();
-            facts.ineligible.clone_from(&decision.ineligible);
+            // Interfaces that no decision depends on may have changed since.
+            facts.links = self.sources.links().as_ref().clone();
+            facts.ineligible = ineligible(&facts.links, &world.exclude);
             facts.unplaced.clone_from(&decision.unplaced);
             facts.failures = self.round.failures(&decision.desired);
             facts.desired = Some(self.backend.roles().applied_to(&decision.desired));

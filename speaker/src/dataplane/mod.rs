@@ -229,10 +229,7 @@ impl Dataplane {
         };
         // What the succession wrote since is in the roles.
         let mut known = self.known.clone();
-        let roles = self.roles.hold();
-        for (place, vip) in &mut known {
-            *vip = roles.entry(place, *vip);
-        }
+        self.roles.written_to(&mut known);
         (known, failure)
     }
 

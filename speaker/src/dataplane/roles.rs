@@ -39,15 +39,28 @@ impl Roles {
         self.hold().get(place)
     }
 
-    /// What is desired, as the roles want it now.
+    /// What is desired, as the roles want it. Each entry as at some moment of this call: roles change meanwhile.
     #[must_use]
     pub fn applied_to(&self, desired: &Desired) -> Desired {
-        let roles = self.hold();
         let mut desired = desired.clone();
-        for (place, vip) in &mut desired.vips {
-            *vip = roles.desired(place, *vip);
-        }
+        self.turn(&mut desired.vips, |roles, place, vip| roles.desired(place, vip));
         desired
+    }
+
+    /// Brings entries in line with the roles, each as at some moment of this call.
+    pub(crate) fn written_to(&self, entries: &mut BTreeMap<Place, Vip>) {
+        self.turn(entries, |roles, place, vip| roles.entry(place, vip));
+    }
+
+    /// A few at a time: a takeover must not wait for ten thousand.
+    fn turn<T: Copy>(&self, values: &mut BTreeMap<Place, T>, role: impl Fn(&HeldRoles<'_>, &Place, T) -> T) {
+        let mut values = values.iter_mut();
+        while let Some(first) = values.next() {
+            let roles = self.hold();
+            for (place, value) in std::iter::once(first).chain(values.by_ref().take(ENTRIES_AT_ONCE - 1)) {
+                *value = role(&roles, place, *value);
+            }
+        }
     }
 }
 
@@ -125,5 +138,17 @@ mod tests {
         assert_eq!(roles.hold().entry(&place(2), vip), vip);
         roles.clone().hold().forget(&place(1));
         assert_eq!(roles.get(&place(1)), None, "clones share");
+    }
+
+    #[test]
+    fn every_entry_of_many_gets_its_role() {
+        let roles = Roles::default();
+        let vip = Vip::new([2, 0, 0, 0, 0, 1], Action::Suppress, 12, 0);
+        let places = || (0..=u8::MAX).map(place);
+        places().for_each(|place| roles.hold().set(place, Role::OWNER));
+        let mut entries: BTreeMap<_, _> = places().map(|place| (place, vip)).collect();
+        assert!(entries.len() > 2 * ENTRIES_AT_ONCE);
+        roles.written_to(&mut entries);
+        assert!(entries.values().all(|vip| vip.action() == Some(Action::Answer)));
     }
 }

@@ -6,6 +6,7 @@ mod orders;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -262,9 +263,10 @@ impl Succession {
         })
     }
 
-    /// How every address stands.
-    pub fn views(&self) -> BTreeMap<Place, View> {
-        self.entries.keys().filter_map(|place| Some((*place, self.view(*place)?))).collect()
+    /// How the addresses behind this one stand, in order.
+    pub fn views_from(&self, from: Bound<Place>) -> impl Iterator<Item = (Place, View)> + '_ {
+        let places = self.entries.range((from, Bound::Unbounded)).map(|(place, _)| *place);
+        places.filter_map(|place| Some((place, self.view(place)?)))
     }
 
     /// Whether it is still asked of an address who has it.

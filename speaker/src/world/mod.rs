@@ -16,6 +16,8 @@ mod netlink;
 mod policy;
 mod problem;
 #[cfg(feature = "agent")]
+mod relevant;
+#[cfg(feature = "agent")]
 mod sources;
 #[cfg(feature = "agent")]
 mod task;
@@ -41,5 +43,7 @@ pub use link::{Link, LinkKind, Links};
 pub use netlink::{LinkWatch, NetlinkError};
 pub use policy::AttachPolicy;
 pub use problem::{FileError, Problem};
+#[cfg(feature = "agent")]
+pub use relevant::ineligible;
 #[cfg(feature = "agent")]
 pub use sources::{Origin, SourceGone, SourcePaths, Sources, StartError, World};

@@ -11,6 +11,7 @@ use super::{
     Cluster, ClusterPaths, Config, Defaults, Exclude, FileError, LinkWatch, Links, Loaded, NetlinkError, Refused,
     file::{Dirs, FileWatch, Reader},
     kube::{ClientError, Kubernetes, KubernetesError},
+    relevant::decide_alike,
 };
 
 /// Everything a decision is made of, at one moment.
@@ -139,6 +140,8 @@ pub struct Sources {
     exclude: FileWatch<Exclude>,
     link_watch: LinkWatch,
     links: watch::Receiver<Arc<Links>>,
+    /// Those of the last world.
+    decided: Arc<Links>,
 }
 
 impl Sources {
@@ -165,11 +168,12 @@ impl Sources {
         let exclude = FileWatch::start(exclude, &dirs).await.map_err(StartError::File)?;
         let link_watch = LinkWatch::start().await?;
         let links = link_watch.links();
-        Ok(Self { generation: 0, dirs, config, exclude, link_watch, links })
+        Ok(Self { generation: 0, dirs, config, exclude, link_watch, links, decided: Arc::default() })
     }
 
     /// The first world as soon as there is a configuration, which of a file is at once; then waits until anything changed and
-    /// gives the newest. Nothing is lost when the future is dropped.
+    /// gives the newest. Interfaces that no decision depends on change nothing; [`Self::links`] has them. Nothing is lost when
+    /// the future is dropped.
     ///
     /// # Errors
     /// When a watch ended by itself.
@@ -179,15 +183,22 @@ impl Sources {
                 tokio::select! {
                     config = self.config.changed() => config?,
                     exclude = self.exclude.loaded.changed() => exclude.map_err(|_gone| SourceGone("exclude file"))?,
-                    links = self.links.changed() => links.map_err(|_gone| SourceGone("interfaces"))?,
+                    links = self.links.changed() => {
+                        links.map_err(|_gone| SourceGone("interfaces"))?;
+                        let newest = Arc::clone(&self.links.borrow_and_update());
+                        if decide_alike(&self.decided, &newest, &self.exclude.loaded.borrow().value) {
+                            continue;
+                        }
+                    }
                 }
             }
             let Some(config) = self.config.take() else { continue };
             self.generation += 1;
+            self.decided = Arc::clone(&self.links.borrow_and_update());
             return Ok(World {
                 generation: self.generation,
                 config,
-                links: Arc::clone(&self.links.borrow_and_update()),
+                links: Arc::clone(&self.decided),
                 exclude: Arc::clone(&self.exclude.loaded.borrow_and_update().value),
             });
         }
@@ -201,6 +212,11 @@ impl Sources {
     /// Lists the interfaces again: after attaching a program through a BPF link, of which the kernel tells nobody.
     pub fn refresh_links(&self) {
         self.link_watch.refresh();
+    }
+
+    /// All interfaces as they are now.
+    pub fn links(&self) -> Arc<Links> {
+        Arc::clone(&self.links.borrow())
     }
 
     /// The configuration in force, where it came from and since when; `None` before the API server said anything.

@@ -55,6 +55,12 @@ fn every_input_makes_a_new_world() {
         assert_eq!(*first.exclude, Exclude::nothing());
 
         ip("link add w0 type veth peer name w1");
+        let mut links = sources.links.clone();
+        timeout(LIMIT, links.wait_for(|links| links.0.len() == 3)).await.unwrap().unwrap();
+        let none = timeout(Duration::from_millis(50), sources.changed()).await;
+        assert!(none.is_err() && sources.links().0.len() == 3, "interfaces that are down decide nothing");
+        ip("link set w0 up");
+        ip("link set w1 up");
         let second = until(&mut sources, |world| world.links.0.len() == 3).await;
         assert!(second.generation > 1 && Arc::ptr_eq(&first.config, &second.config));
 

@@ -133,15 +133,17 @@ impl Outlet {
     }
 
     /// Hands over what there is to correct.
-    fn hand_over(&mut self) {
+    fn hand_over(&mut self, now_ns: u64) {
         if self.jobs.is_empty() {
             return;
         }
         match self.corrections.try_send(std::mem::take(&mut self.jobs)) {
             // With the next ones.
             Err(TrySendError::Full(jobs)) => self.jobs = jobs,
-            // Gone only together with this thread.
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Ok(()) => {}
+            Err(TrySendError::Disconnected(_)) => self.trouble(0, "corrections", now_ns, || {
+                "the thread that corrects caches of clients ended; start the agent again and look into its log".to_owned()
+            }),
         }
     }
 
@@ -157,7 +159,7 @@ impl Outlet {
                 self.trouble(ifindex, "claims", now_ns, || with_causes(&error));
             }
         }
-        self.hand_over();
+        self.hand_over(now_ns);
         step.next_ns
     }
 

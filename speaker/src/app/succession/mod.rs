@@ -7,6 +7,7 @@ mod effects;
 mod healing;
 mod lease;
 mod priority;
+mod showing;
 mod tables;
 mod thread;
 mod wait;

@@ -18,8 +18,8 @@ use arpeggio_common::{
 use tokio::sync::mpsc::Sender;
 
 use super::{
-    Command, News, Parts, Situation, Snapshot, corrections::Corrector, counters::FrameCounters, effects::Outlet,
-    healing::Healing, lease::Lease, priority, tables::SharedTables, wait::wait,
+    Command, News, Parts, Situation, corrections::Corrector, counters::FrameCounters, effects::Outlet,
+    healing::Healing, lease::Lease, priority, showing::Showing, tables::SharedTables, wait::wait,
 };
 use crate::{
     clock::monotonic_ns,
@@ -52,6 +52,7 @@ pub(super) struct Driver {
     /// Events of the raw sockets.
     heard: Vec<Event>,
     settling: Settling,
+    showing: Showing,
     woken: UnixStream,
     commands: Receiver<Command>,
     tell: Sender<News>,
@@ -96,6 +97,7 @@ impl Driver {
             situation: None,
             heard: Vec::new(),
             settling: Settling::Unordered,
+            showing: Showing::default(),
             woken,
             commands,
             tell,
@@ -113,8 +115,11 @@ impl Driver {
                 return;
             }
             let next_ns = self.situation.is_some().then(|| self.turn(now_ns)).flatten();
+            self.showing.work(&self.succession, &self.tables, &self.outlet);
+            let next_ns = if self.showing.is_due() { Some(now_ns) } else { next_ns };
             let longest = next_ns.map(|next_ns| Duration::from_nanos(next_ns.saturating_sub(monotonic_ns())));
-            let events = self.events.as_ref().map(EventQueue::as_fd);
+            // Before the first situation nobody reads them: they would wake this thread without end.
+            let events = self.events.as_ref().filter(|_| self.situation.is_some()).map(EventQueue::as_fd);
             if let Err(error) = wait(&self.woken, events, longest) {
                 self.say(News::Trouble(format!("the succession ends, nobody renews the lease: {error}")));
                 return;
@@ -137,12 +142,7 @@ impl Driver {
             match self.commands.try_recv() {
                 Ok(Command::Follow(situation)) => self.follow(situation, now_ns),
                 Ok(Command::Heard(event)) => self.heard.push(event),
-                Ok(Command::Show(answer)) => {
-                    let (views, peers) = (self.succession.views(), self.tables.peers().unwrap_or_default());
-                    let snapshot = Snapshot { views, peers, sent: self.outlet.sent() };
-                    // Whoever asked may be gone.
-                    let _ = answer.send(snapshot);
-                }
+                Ok(Command::Show(answer)) => self.showing.add(answer),
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return ControlFlow::Break(()),
                 Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
             }

@@ -32,7 +32,7 @@ use self::{
 };
 use super::{Capture, CaptureError, FrameSocket, Heard, SendError};
 use crate::{
-    dataplane::{ENTRIES_AT_ONCE, Entries, HeldRoles, Place, Roles, Write, plan, taken},
+    dataplane::{ENTRIES_AT_ONCE, Entries, Place, Roles, Write, plan, taken},
     decide::Desired,
 };
 
@@ -137,7 +137,8 @@ impl Responder {
     /// Serves exactly these interfaces, by index, with the entries that are desired for them.
     pub fn follow(&mut self, desired: &Desired, served: &BTreeSet<u32>) -> ResponderApplied {
         let vips = self.roles.applied_to(desired).vips.into_iter().filter(|((ifindex, _), _)| served.contains(ifindex));
-        self.catch_up(&self.roles.clone().hold());
+        // What the succession wrote since.
+        self.roles.written_to(&mut self.entries);
         // Planned on a copy of our own, so that the thread is not kept from answering meanwhile.
         let plan = plan(&self.entries, &vips.collect(), self.capacity);
         let before = self.entries.clone();
@@ -159,13 +160,6 @@ impl Responder {
             taken: taken(&before, &self.entries),
             failed: self.serve_interfaces(served),
             left_out: plan.left_out,
-        }
-    }
-
-    /// What the succession wrote since.
-    fn catch_up(&mut self, roles: &HeldRoles<'_>) {
-        for (place, vip) in &mut self.entries {
-            *vip = roles.entry(place, *vip);
         }
     }
 
@@ -198,8 +192,9 @@ impl Responder {
     pub fn entries(&self) -> BTreeMap<Place, (Vip, Stats)> {
         let stats = self.tables().stats();
         let with_stats = |vip: Vip| (vip, stats.get(&vip.slot()).copied().unwrap_or_default());
-        let roles = self.roles.hold();
-        self.entries.iter().map(|(place, vip)| (*place, with_stats(roles.entry(place, *vip)))).collect()
+        let mut entries = self.entries.clone();
+        self.roles.written_to(&mut entries);
+        entries.into_iter().map(|(place, vip)| (place, with_stats(vip))).collect()
     }
 
     /// Who else was seen with an address.

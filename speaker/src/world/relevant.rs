@@ -1,0 +1,60 @@
+//! Pure: which interfaces can change a decision. A node with hundreds of pods sees their interfaces come and go all the time.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use super::{Exclude, Link, Links, eligible};
+
+/// Whether every decision is the same with these interfaces as with those.
+pub(super) fn decide_alike(before: &Links, after: &Links, exclude: &Exclude) -> bool {
+    relevant(before, exclude).eq(relevant(after, exclude))
+}
+
+fn relevant<'l>(links: &'l Links, exclude: &'l Exclude) -> impl Iterator<Item = &'l Link> {
+    links.0.values().filter(|link| is_relevant(link, exclude))
+}
+
+/// Addresses may be announced on it, or it holds one itself, or it is a VLAN of an interface that they are announced on.
+fn is_relevant(link: &Link, exclude: &Exclude) -> bool {
+    let is_own = |address: IpAddr| match address {
+        IpAddr::V4(v4) => !v4.is_link_local(),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+    };
+    link.vlan_of.is_some()
+        || link.addresses.iter().any(|net| is_own(net.addr()))
+        || eligible(link, exclude).is_ok()
+}
+
+/// Why interfaces are not used, by index; those that are not listed are eligible.
+pub fn ineligible(links: &Links, exclude: &Exclude) -> BTreeMap<u32, String> {
+    let reason = |link: &Link| Some((link.index, eligible(link, exclude).err()?.to_string()));
+    links.0.values().filter_map(reason).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::world::testing::card;
+
+    fn links(links: &[Link]) -> Links {
+        Links(links.iter().map(|link| (link.index, link.clone())).collect())
+    }
+
+    #[test]
+    fn the_interface_of_a_pod_decides_nothing() {
+        let exclude = Exclude::parse("announcedInterfacesToExclude: [^cali]", Path::new("x")).unwrap();
+        let eth0 = card(2, "eth0", &["192.0.2.1/24"]);
+        let before = links(&[eth0.clone()]);
+        let alike = |link: Link| decide_alike(&before, &links(&[eth0.clone(), link]), &exclude);
+        assert!(alike(card(3, "cali1", &["fe80::1/64"])), "excluded");
+        assert!(alike(Link { enslaved: true, ..card(3, "veth1", &[]) }), "a port of a bridge");
+        assert!(alike(Link { up: false, ..card(3, "veth1", &[]) }), "not up yet");
+        assert!(!alike(card(3, "eth1", &[])), "addresses can be announced on it");
+        assert!(!alike(card(3, "cali1", &["192.0.2.9/24"])), "it holds an address");
+        assert!(!alike(Link { vlan_of: Some(2), ..card(3, "cali1", &[]) }), "frames for it come in on another one");
+        let renumbered = links(&[card(2, "eth0", &["192.0.2.2/24"])]);
+        assert!(!decide_alike(&before, &renumbered, &exclude));
+        assert!(!decide_alike(&before, &Links::default(), &exclude), "it went");
+    }
+}
