@@ -1,18 +1,25 @@
 //! Explanations: the segment is asked while everything else goes on, then the evidence is put together.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use anyhow::Result;
-use arpeggio_common::{model::NodeId, program::with_causes, wire::Mac};
+use arpeggio_common::{abi::Stats, model::NodeId, program::with_causes, wire::Mac};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
 };
 
-use super::{agent::Agent, situation::speaker};
+use super::{
+    agent::Agent,
+    situation::{speaker, witnesses_of},
+};
 use crate::{
     clock::{monotonic_ns, wall_ahead_ns},
-    frames::{Asking, Enquiry, EnquiryError},
+    frames::{Answers, Asking, Enquiry, EnquiryError},
     status::{ClientFacts, Evidence, Explain, Explanation, Response, WireFacts},
     succession::Standing,
 };
@@ -21,6 +28,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_millis(150);
 /// Rounds: one frame may get lost.
 const ROUNDS: usize = 2;
+/// Clients that are asked for their own address on each interface.
+const LAST_CLIENTS: usize = 4;
 /// Explanations that may be under way; whoever asks for more waits.
 const UNDER_WAY: usize = 16;
 
@@ -28,6 +37,7 @@ const UNDER_WAY: usize = 16;
 pub(super) struct Asked {
     question: Explain,
     wire: BTreeMap<u32, WireFacts>,
+    before: BTreeMap<u32, Stats>,
     answer: oneshot::Sender<Response>,
 }
 
@@ -66,23 +76,38 @@ impl Agent {
                 return;
             }
         };
-        let (asking, mut wire) = plan(&evidence);
+        let before = evidence.stats();
+        let (mut asking, mut wire) = plan(&evidence);
+        let world = self.current.as_ref().map(|(world, _)| world);
+        for (index, asking) in &mut asking {
+            asking.witnesses = witnesses_of(world, *index);
+            asking.witnesses.extend(self.last_clients(question.address, *index));
+        }
         let tell = self.explainer.tell.clone();
         tokio::task::spawn_local(async move {
             wire.extend(ask(question.address, &asking).await);
             // Fails only when the agent ends.
-            let _ = tell.send(Asked { question, wire, answer }).await;
+            let _ = tell.send(Asked { question, wire, before, answer }).await;
         });
     }
 
     /// Explains what was asked.
     pub(super) async fn explained(&self, asked: Asked) {
-        let response = match self.whole(&asked.question, asked.wire).await {
+        let response = match self.whole(&asked.question, asked.wire, asked.before).await {
             Ok(evidence) => Response::Explain(Box::new(Explanation::new(&evidence))),
             Err(error) => Response::Error { message: format!("{error:#}") },
         };
         // A client that hung up meanwhile needs no answer.
         let _ = asked.answer.send(response);
+    }
+
+    /// Those who asked for the address last: they answer for their own.
+    fn last_clients(&self, address: IpAddr, index: u32) -> Vec<IpAddr> {
+        let clients = self.backend.clients_of(address).unwrap_or_default().into_iter();
+        let here = clients.filter(|((ifindex, client), _)| *ifindex == index && !client.is_unspecified());
+        let mut here: Vec<_> = here.map(|((_, client), found)| (found.last_seen_ns(), client)).collect();
+        here.sort_unstable_by_key(|(last_ns, _)| std::cmp::Reverse(*last_ns));
+        here.into_iter().take(LAST_CLIENTS).map(|(_, client)| client).collect()
     }
 
     /// Everything but what takes long or is still to come.
@@ -95,13 +120,19 @@ impl Agent {
             announcement: (config.and_then(|config| config.announcements.get(&question.address)))
                 .map(|announcement| announcement.as_ref().clone()),
             wire: BTreeMap::new(),
+            before: BTreeMap::new(),
             clients: Vec::new(),
             events: self.succession.recorder().of(question.address).copied().collect(),
             wall_ahead_ns: wall_ahead_ns(),
         })
     }
 
-    async fn whole(&self, question: &Explain, wire: BTreeMap<u32, WireFacts>) -> Result<Evidence> {
+    async fn whole(
+        &self,
+        question: &Explain,
+        wire: BTreeMap<u32, WireFacts>,
+        before: BTreeMap<u32, Stats>,
+    ) -> Result<Evidence> {
         let clients = self.backend.clients_of(question.address)?;
         let clients = clients.into_iter().map(|((ifindex, client), found)| ClientFacts {
             ifindex,
@@ -109,7 +140,7 @@ impl Agent {
             mac: Mac(found.mac()),
             last_ns: found.last_seen_ns(),
         });
-        Ok(Evidence { wire, clients: clients.collect(), ..self.evidence(question).await? })
+        Ok(Evidence { wire, before, clients: clients.collect(), ..self.evidence(question).await? })
     }
 }
 
@@ -128,7 +159,8 @@ fn plan(evidence: &Evidence) -> (BTreeMap<u32, Asking>, BTreeMap<u32, WireFacts>
         let standing = views.and_then(|views| views.get(&(index, evidence.address))).map(|view| view.standing);
         // An answer without a tag would be taken for a stranger's by a node that is asking who has the address.
         let as_client = !matches!(standing, Some(Standing::Asking | Standing::Waiting));
-        asking.insert(index, Asking { speaker, as_client });
+        let others = evidence.speakers_on(index).filter(|mac| *mac != speaker.mac).collect();
+        asking.insert(index, Asking { speaker, as_client, others, witnesses: BTreeSet::new() });
     }
     (asking, not_asked)
 }
@@ -147,7 +179,10 @@ async fn ask(address: IpAddr, interfaces: &BTreeMap<u32, Asking>) -> BTreeMap<u3
     }
     let facts = |(index, result): (u32, Result<_, EnquiryError>)| {
         let wire = match result {
-            Ok(answers) => WireFacts::Asked { at_ns, source: source(address, interfaces.get(&index)), answers },
+            Ok(Answers { macs, heard }) => {
+                let source = source(address, interfaces.get(&index));
+                WireFacts::Asked { at_ns, source, answers: macs, heard }
+            }
             Err(error) => not_asked(&error),
         };
         (index, wire)
@@ -157,7 +192,7 @@ async fn ask(address: IpAddr, interfaces: &BTreeMap<u32, Asking>) -> BTreeMap<u3
 
 /// The address that the clients' question comes from.
 fn source(address: IpAddr, asking: Option<&Asking>) -> Option<IpAddr> {
-    let Asking { speaker, as_client: true } = asking? else { return None };
+    let Asking { speaker, as_client: true, .. } = asking? else { return None };
     match address {
         IpAddr::V4(_) => speaker.ipv4.map(IpAddr::V4),
         IpAddr::V6(_) => speaker.link_local.map(IpAddr::V6),

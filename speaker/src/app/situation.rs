@@ -50,6 +50,11 @@ pub(super) fn speaker(node: NodeId, link: &Link) -> Option<Speaker> {
     Some(Speaker { node, mac: link.mac?, ipv4, link_local })
 }
 
+/// Who can be asked for a sign of life on one interface.
+pub(super) fn witnesses_of(world: Option<&World>, index: u32) -> BTreeSet<IpAddr> {
+    world.and_then(|world| witnesses(world, std::iter::once(index)).remove(&index)).unwrap_or_default()
+}
+
 /// The default gateways, and those of the configured witnesses that are on the segment of the interface.
 fn witnesses(world: &World, interfaces: impl Iterator<Item = u32>) -> BTreeMap<u32, BTreeSet<IpAddr>> {
     let interfaces: Vec<u32> = interfaces.collect();

@@ -56,6 +56,7 @@ async fn is_running(run_dir: &Path) -> Result<bool, ClientError> {
         Ok(_)
         | Err(
             ClientError::Broken { .. }
+            | ClientError::Stopped { .. }
             | ClientError::Silent { .. }
             | ClientError::Foreign { .. }
             | ClientError::Refused(_),

@@ -9,7 +9,10 @@ use super::{Answer, PinnedError, TellError, output, pinned};
 use crate::{
     args::ExplainArgs,
     clock::wall_ahead_ns,
-    status::{ClientError, ClientFacts, Evidence, Explain, Explanation, Request, Response, ask, render_explanation},
+    status::{
+        ClientError, ClientFacts, Evidence, Explain, Explanation, Facts, Request, Response, Silence, ask,
+        render_explanation,
+    },
 };
 
 /// Writes the explanation to `out`. [`Answer::Yes`] when the address is answered as it should be. Needs a current-thread
@@ -25,15 +28,17 @@ pub async fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<Answer,
         Ok(other @ (Response::Status(_) | Response::Evacuation(_) | Response::Error { .. })) => {
             return Err(ClientError::unexpected(&other).into());
         }
-        Err(ClientError::NotRunning { .. }) => from_maps(args, question).await?,
-        Err(error) => return Err(error.into()),
+        Err(error) => match error.silence() {
+            Some(silence) => from_maps(args, question, silence).await?,
+            None => return Err(error.into()),
+        },
     };
     output::write(out, args.output, &explanation, || render_explanation(&explanation))?;
     Ok(Answer::when(explanation.verdict.good))
 }
 
 /// Without an agent nobody knows what should be: what is pinned is all there is to tell.
-async fn from_maps(args: &ExplainArgs, question: Explain) -> Result<Explanation, PinnedError> {
+async fn from_maps(args: &ExplainArgs, question: Explain, silence: Silence) -> Result<Explanation, PinnedError> {
     let (facts, clients) = pinned::facts_and_clients(&args.places.pin_dir, question.address).await?;
     let clients = clients.into_iter().map(|((ifindex, client), found)| ClientFacts {
         ifindex,
@@ -42,11 +47,12 @@ async fn from_maps(args: &ExplainArgs, question: Explain) -> Result<Explanation,
         last_ns: found.last_seen_ns(),
     });
     Ok(Explanation::new(&Evidence {
-        facts,
+        facts: Facts { silence, ..facts },
         address: question.address,
         interface: question.interface,
         announcement: None,
         wire: std::collections::BTreeMap::new(),
+        before: std::collections::BTreeMap::new(),
         clients: clients.collect(),
         events: Vec::new(),
         wall_ahead_ns: wall_ahead_ns(),

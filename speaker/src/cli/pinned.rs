@@ -2,8 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     net::IpAddr,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use arpeggio_common::abi::{Client, Vip};
@@ -23,6 +24,12 @@ pub enum PinnedError {
     /// The pin directory cannot be looked at.
     #[error(transparent)]
     Inspect(#[from] InspectError),
+    /// Nobody but the user of the agent may look.
+    #[error("not allowed to look at what is pinned in {}; run this as the user of the agent or as root", path.display())]
+    Denied {
+        /// The pin directory.
+        path: PathBuf,
+    },
     /// The address maps.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -66,11 +73,25 @@ pub(super) async fn facts(pin_dir: &Path) -> Result<Facts, PinnedError> {
 }
 
 /// What is pinned, if something is.
-fn look(pin_dir: &Path) -> Result<Option<Inspection>, InspectError> {
+fn look(pin_dir: &Path) -> Result<Option<Inspection>, PinnedError> {
+    let denied = || PinnedError::Denied { path: pin_dir.to_owned() };
+    // To those who may not enter the file system it looks empty.
+    match std::fs::read_dir(pin_dir) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(denied()),
+        Ok(_) | Err(_) => {}
+    }
     match inspect(pin_dir) {
         Err(InspectError::Nothing { .. }) => Ok(None),
-        inspection => inspection.map(Some),
+        Err(error) if is_denied(&error) => Err(denied()),
+        inspection => Ok(Some(inspection?)),
     }
+}
+
+/// Whether the kernel says in the end that this user may not (EACCES of a file, EPERM of a BPF map).
+fn is_denied(error: &InspectError) -> bool {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let mut kinds = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.any(|kind| kind == io::ErrorKind::PermissionDenied)
 }
 
 fn nothing() -> Facts {

@@ -5,10 +5,10 @@ use std::{io::Write, path::Path};
 use super::{Answer, TellError, output, pinned};
 use crate::{
     args::StatusArgs,
-    status::{ClientError, Filter, Nothing, Request, Response, StatusReport, ask, render},
+    status::{ClientError, Facts, Filter, Nothing, Request, Response, StatusReport, ask, render},
 };
 
-/// Writes the status to `out`. [`Answer::Yes`] when the agent runs and its lease is valid. Needs a current-thread runtime.
+/// Writes the status to `out`. [`Answer::Yes`] when the agent runs and nothing is wrong. Needs a current-thread runtime.
 ///
 /// # Errors
 /// See [`TellError`]. That no agent runs is none.
@@ -30,9 +30,10 @@ async fn report(run_dir: &Path, pin_dir: &Path) -> Result<StatusReport, TellErro
         Ok(other @ (Response::Evacuation(_) | Response::Explain(_) | Response::Error { .. })) => {
             Err(ClientError::unexpected(&other).into())
         }
-        Err(ClientError::NotRunning { .. }) => {
-            Ok(StatusReport::new(&pinned::facts(pin_dir).await?, env!("CARGO_PKG_VERSION")))
+        Err(error) => {
+            let Some(silence) = error.silence() else { return Err(error.into()) };
+            let facts = Facts { silence, ..pinned::facts(pin_dir).await? };
+            Ok(StatusReport::new(&facts, env!("CARGO_PKG_VERSION")))
         }
-        Err(error) => Err(error.into()),
     }
 }

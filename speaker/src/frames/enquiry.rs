@@ -1,8 +1,9 @@
-//! Asks everybody on some interfaces for an address, as a client would, and hears who answers.
+//! Asks everybody on some interfaces for an address, as a client would, and hears who answers. It claims nothing and changes
+//! nobody's cache.
 //!
 //! The program lets answers to clients through to sockets. Answers to questions between speakers it keeps to itself, for its
 //! map of sightings: both are asked, so that a node without an address of its own learns something, and so that speakers
-//! say who they are.
+//! say who they are. Speakers that are known are asked by unicast as well: some switches do not flood questions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,6 +16,7 @@ use super::{
     Capture, CaptureError, Frame, FrameSocket, Heard, SendError,
     messages::{Speaker, question, sign_of_life},
 };
+use crate::dataplane::Place;
 
 /// Longer than every answer of which all is read.
 const LONGEST: usize = 128;
@@ -36,12 +38,25 @@ pub enum EnquiryError {
 }
 
 /// How an interface is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asking {
     /// Who asks.
     pub speaker: Speaker,
     /// The clients' question too, not only that between speakers. Its answers name no node.
     pub as_client: bool,
+    /// The speakers that are known there: each is asked alone as well.
+    pub others: BTreeSet<Mac>,
+    /// Machines that answer for themselves, so that something comes in at all.
+    pub witnesses: BTreeSet<IpAddr>,
+}
+
+/// What came in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// Who answered the clients' question.
+    pub macs: BTreeSet<Mac>,
+    /// Whether any answer came in, to whatever question.
+    pub heard: bool,
 }
 
 /// Questions that were put, and sockets that hear the answers.
@@ -81,7 +96,7 @@ impl Enquiry {
     }
 
     /// Who answered so far, by interface index, in answers to the clients' question.
-    pub fn finish(self) -> BTreeMap<u32, Result<BTreeSet<Mac>, EnquiryError>> {
+    pub fn finish(self) -> BTreeMap<u32, Result<Answers, EnquiryError>> {
         let address = self.address;
         self.ears.into_iter().map(|(index, ear)| (index, ear.map(|ear| ear.answers(address)))).collect()
     }
@@ -93,25 +108,53 @@ impl Ear {
             IpAddr::V4(_) => Heard::ArpReplies,
             IpAddr::V6(_) => Heard::Advertisements,
         };
-        let speaker = &asking.speaker;
-        let mut frames = Vec::new();
-        frames.extend(question(speaker, (ifindex, address), None));
-        frames.extend(sign_of_life(speaker, ifindex, address).filter(|_| asking.as_client));
+        let frames = questions(address, ifindex, asking);
         if frames.is_empty() {
             return Err(EnquiryError::Speechless(ifindex));
         }
-        Ok(Self { mac: speaker.mac, frames, capture: Capture::open(ifindex, heard)? })
+        Ok(Self { mac: asking.speaker.mac, frames, capture: Capture::open(ifindex, heard)? })
     }
 
-    fn answers(mut self, address: IpAddr) -> BTreeSet<Mac> {
-        let mut answers = BTreeSet::new();
+    fn answers(mut self, address: IpAddr) -> Answers {
+        let mut answers = Answers::default();
         let mut buffer = [0; LONGEST];
         for _ in 0..MOST {
             let Ok(Some(arrival)) = self.capture.receive(&mut buffer) else { break };
             let frame = buffer.get_mut(..arrival.length).unwrap_or_default();
-            answers.extend(answerer(frame, address, self.mac));
+            answers.heard = true;
+            answers.macs.extend(answerer(frame, address, self.mac));
         }
         answers
+    }
+}
+
+/// Pure: everything that is asked on one interface. None of it is sent from the address itself: that would be a claim.
+fn questions(address: IpAddr, ifindex: u32, asking: &Asking) -> Vec<Frame> {
+    let Asking { speaker, as_client, others, witnesses } = asking;
+    let mut frames = Vec::new();
+    let everybody_and_each = std::iter::once(None).chain(others.iter().map(|mac| Some(*mac)));
+    frames.extend(everybody_and_each.filter_map(|to| question(speaker, (ifindex, address), to)));
+    let is_claim = [speaker.ipv4.map(IpAddr::V4), speaker.link_local.map(IpAddr::V6)].contains(&Some(address));
+    if *as_client && !is_claim {
+        frames.extend(sign_of_life(speaker, ifindex, address));
+        frames.extend(others.iter().filter_map(|to| client_question(speaker, (ifindex, address), *to)));
+    }
+    frames.extend(witnesses.iter().filter_map(|witness| sign_of_life(speaker, ifindex, *witness)));
+    frames
+}
+
+/// Asks one machine alone, as a client that looks whether its entry is still true (RFC 1122 section 2.3.2.1).
+fn client_question(speaker: &Speaker, (ifindex, address): Place, to: Mac) -> Option<Frame> {
+    match address {
+        IpAddr::V4(v4) => {
+            let sender = speaker.ipv4?.octets();
+            Some(Frame::new(ifindex, Arp::request(to, speaker.mac, sender, v4.octets())))
+        }
+        IpAddr::V6(v6) => {
+            let mut frame = Neighbor::solicitation(speaker.mac, speaker.link_local?.octets(), v6.octets());
+            *frame.first_chunk_mut()? = to.0;
+            Some(Frame::new(ifindex, frame))
+        }
     }
 }
 
@@ -141,6 +184,21 @@ mod tests {
     const OTHER: Mac = Mac([2, 0, 0, 0, 0, 2]);
     const V4: [u8; 4] = [192, 0, 2, 10];
     const V6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10];
+
+    #[test]
+    fn nothing_is_asked_from_the_address_itself() {
+        let node = arpeggio_common::model::NodeId::from_number(7).unwrap();
+        let speaker = Speaker { node, mac: ME, ipv4: Some(V4.into()), link_local: None };
+        let asking = |speaker| Asking { speaker, as_client: true, others: [OTHER].into(), witnesses: [].into() };
+        let claims = |frame: &Frame| frame.bytes()[28..32] == V4;
+        let frames = questions(V4.into(), 7, &asking(speaker));
+        assert!(frames.len() == 2 && !frames.iter().any(claims), "{frames:?}");
+        let elsewhere = Speaker { ipv4: Some([192, 0, 2, 1].into()), ..speaker };
+        let frames = questions(V4.into(), 7, &asking(elsewhere));
+        let to: Vec<_> = frames.iter().map(|frame| &frame.bytes()[..6]).collect();
+        assert_eq!(to, [&[0xff; 6], &OTHER.0, &[0xff; 6], &OTHER.0], "speakers ask, then a client does");
+        assert!(!frames.iter().any(claims));
+    }
 
     #[test]
     fn only_answers_to_us_count() {

@@ -13,7 +13,7 @@ mod responder;
 mod socket;
 
 pub use capture::{Arrival, Capture, CaptureError};
-pub use enquiry::{Asking, Enquiry, EnquiryError};
+pub use enquiry::{Answers, Asking, Enquiry, EnquiryError};
 pub use filter::Heard;
 pub use frame::Frame;
 pub use gratuitous::{Gratuitous, GratuitousStep, Pace};

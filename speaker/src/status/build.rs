@@ -11,9 +11,11 @@ use arpeggio_common::{
 };
 
 use super::{
+    client::Silence,
     cluster::KubernetesReport,
     facts::{AttachmentFacts, EntryFacts, Facts},
     ownership::{OwnershipReport, SuccessionReport},
+    problems::problems,
     report::{
         AddressReport, AgentReport, ConfigReport, Counters, ErrorReport, GratuitousReport, GroupReport,
         InterfaceReport, LastRequest, LeaseReport, Role, Seen, SeenKind, StatusReport, StepDown,
@@ -25,13 +27,17 @@ impl StatusReport {
     /// The report of these facts; `version` is that of the program that makes it.
     pub fn new(facts: &Facts, version: &str) -> Self {
         let ago = |at_ns: u64| ago_ms(facts.now_ns, at_ns);
-        Self {
+        let mut report = Self {
+            problems: Vec::new(),
             node: facts.node.as_ref().map(ToString::to_string),
             version: version.to_owned(),
-            agent: facts.agent.map_or(AgentReport::NotRunning, |agent| AgentReport::Running {
-                pid: agent.pid,
-                for_ms: ago(agent.started_ns),
-            }),
+            agent: match (facts.agent, facts.silence) {
+                (Some(agent), _) => AgentReport::Running { pid: agent.pid, for_ms: ago(agent.started_ns) },
+                (None, Silence::NotRunning) => AgentReport::NotRunning,
+                (None, silence @ (Silence::Stopped { .. } | Silence::Hangs)) => {
+                    AgentReport::Silent { reason: silence.to_string() }
+                }
+            },
             config: facts.config.as_ref().map(|config| ConfigReport {
                 file: config.file.clone(),
                 generation: config.generation,
@@ -63,7 +69,9 @@ impl StatusReport {
                 last_ago_ms: facts.gratuitous.last_ns.map(ago),
             },
             errors: errors(facts),
-        }
+        };
+        report.problems = problems(facts, &report);
+        report
     }
 }
 

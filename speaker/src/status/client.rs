@@ -9,13 +9,16 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::protocol::{MAX_RESPONSE, Request, Response, SOCKET_NAME};
 
 /// More than the agent itself allows for each of its steps together.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two looks whether the agent is stopped.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,14 @@ pub enum ClientError {
         /// Why.
         source: io::Error,
     },
+    /// The agent was stopped, by SIGSTOP or a debugger.
+    #[error("the agent on {path} is stopped; let it go on with `kill -CONT {pid}`")]
+    Stopped {
+        /// The socket.
+        path: PathBuf,
+        /// The process of the agent.
+        pid: i32,
+    },
     /// The agent hangs.
     #[error("the agent on {path} did not answer in {PATIENCE:?}; look into its log")]
     Silent {
@@ -61,7 +72,42 @@ pub enum ClientError {
     Refused(String),
 }
 
+/// Why an agent says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Silence {
+    /// Nobody listens on the control socket.
+    #[default]
+    NotRunning,
+    /// It was stopped.
+    Stopped {
+        /// Its process.
+        pid: i32,
+    },
+    /// It does not answer.
+    Hangs,
+}
+
+impl std::fmt::Display for Silence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotRunning => f.write_str("not running"),
+            Self::Stopped { pid } => write!(f, "stopped (process {pid}; `kill -CONT {pid}` lets it go on)"),
+            Self::Hangs => f.write_str("not answering"),
+        }
+    }
+}
+
 impl ClientError {
+    /// Why what is pinned has to speak for the agent: it is not running or does not answer. `None` for any other error.
+    pub fn silence(&self) -> Option<Silence> {
+        match self {
+            Self::NotRunning { .. } => Some(Silence::NotRunning),
+            Self::Stopped { pid, .. } => Some(Silence::Stopped { pid: *pid }),
+            Self::Silent { .. } => Some(Silence::Hangs),
+            Self::Denied { .. } | Self::Broken { .. } | Self::Foreign { .. } | Self::Refused(_) => None,
+        }
+    }
+
     /// An answer to another question than was asked.
     pub fn unexpected(response: &Response) -> Self {
         Self::Refused(match response {
@@ -90,7 +136,12 @@ pub async fn ask(directory: &Path, request: &Request) -> Result<Response, Client
             broken(source)
         }
     })?;
-    let line = match timeout(PATIENCE, converse(stream, request)).await {
+    let agent = stream.peer_cred().ok().and_then(|credentials| credentials.pid());
+    let answered = tokio::select! {
+        answered = timeout(PATIENCE, converse(stream, request)) => answered,
+        pid = stopped(agent) => return Err(ClientError::Stopped { path, pid }),
+    };
+    let line = match answered {
         Ok(Ok(line)) => line,
         Ok(Err(source)) => return Err(broken(source)),
         Err(_) => return Err(ClientError::Silent { path }),
@@ -102,6 +153,25 @@ pub async fn ask(directory: &Path, request: &Request) -> Result<Response, Client
     }
 }
 
+/// Ends when this process is stopped: then it will not answer, however long it is waited for.
+async fn stopped(agent: Option<i32>) -> i32 {
+    // A process of another PID namespace has no number here.
+    let Some(pid) = agent.filter(|pid| *pid > 0) else { return std::future::pending().await };
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        if is_stopped(&stat) {
+            return pid;
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Pure: whether the text of `/proc/PID/stat` is that of a stopped or traced process. The name in it may hold anything.
+fn is_stopped(stat: &str) -> bool {
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    matches!(state, Some('T' | 't'))
+}
+
 async fn converse(mut stream: UnixStream, request: &Request) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
@@ -109,4 +179,15 @@ async fn converse(mut stream: UnixStream, request: &Request) -> io::Result<Vec<u
     let mut answer = Vec::new();
     stream.take(MAX_RESPONSE as u64).read_to_end(&mut answer).await?;
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_stopped;
+
+    #[test]
+    fn a_stopped_process_is_told_by_its_state() {
+        assert!(is_stopped("12 (speaker) T 1 12 12 0") && is_stopped("12 (a) R) t 1"));
+        assert!(!is_stopped("12 (T) S 1 12") && !is_stopped(""));
+    }
 }

@@ -13,7 +13,7 @@ use arpeggio_common::{
     wire::Mac,
 };
 
-use super::parties::Names;
+use super::{client::Silence, parties::Names};
 use crate::{
     decide::{AttachMode, Desired},
     succession::{Pace, Place, View},
@@ -31,6 +31,8 @@ pub struct Facts {
     pub names: Names,
     /// The running agent; `None` when the facts come from the pinned maps alone.
     pub agent: Option<AgentFacts>,
+    /// Why there is no agent to ask; says nothing where one runs.
+    pub silence: Silence,
     /// The configuration in force.
     pub config: Option<ConfigFacts>,
     /// How it stands with the Kubernetes API; `None` in static mode and without an agent.

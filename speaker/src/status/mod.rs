@@ -7,6 +7,7 @@ mod explain;
 mod facts;
 mod ownership;
 mod parties;
+mod problems;
 mod protocol;
 mod render;
 mod report;
@@ -14,7 +15,7 @@ mod server;
 mod text;
 mod wording;
 
-pub use client::{ClientError, ask};
+pub use client::{ClientError, Silence, ask};
 pub use cluster::{ApiSource, FaultReport, KubernetesReport};
 pub use explain::{
     ClientFacts, ClientReport, EventReport, Evidence, Explanation, Level, Link, PlaceReport, Verdict, Wire, WireFacts,

@@ -11,13 +11,17 @@ use super::{
 };
 use crate::succession::Standing;
 
+/// Problems that are shown; all are in the JSON.
+const NAMED_PROBLEMS: usize = 20;
 /// Unused interfaces that are named one by one; a node with hundreds of pods has hundreds of them.
 const NAMED_UNUSED: usize = 8;
 
 /// The text of a report, with a final line break. Where single addresses are asked for, each is shown in full; one that the
 /// report does not hold is said to be unknown.
 pub fn render(report: &StatusReport, filter: &Filter) -> String {
-    let mut sections = vec![head(report)];
+    let mut sections = Vec::new();
+    sections.extend(problems(report));
+    sections.push(head(report));
     sections.extend(errors(report));
     let report = report.clone().filtered(filter);
     if filter.addresses.is_empty() {
@@ -51,6 +55,7 @@ fn head(report: &StatusReport) -> String {
                 "not running, and nothing is pinned".to_owned()
             }
             AgentReport::NotRunning => "not running; what follows stands in the pinned maps".to_owned(),
+            AgentReport::Silent { reason } => format!("{reason}; what follows stands in the pinned maps"),
         },
     ));
     if let Some(config) = &report.config {
@@ -82,6 +87,14 @@ fn head(report: &StatusReport) -> String {
         lines.push(("sent", count(gratuitous.frames, "gratuitous frame") + &last + &failed));
     }
     lines.iter().map(|(name, text)| format!("{name:<9}{text}\n")).collect()
+}
+
+/// First, where the eye is.
+fn problems(report: &StatusReport) -> Option<String> {
+    let lines = report.problems.iter().take(NAMED_PROBLEMS).map(|problem| format!("  {problem}\n"));
+    let more = report.problems.len().saturating_sub(NAMED_PROBLEMS);
+    let more = if more > 0 { format!("  and {more} more\n") } else { String::new() };
+    (!report.problems.is_empty()).then(|| "PROBLEMS\n".to_owned() + &lines.collect::<String>() + &more)
 }
 
 fn errors(report: &StatusReport) -> Option<String> {

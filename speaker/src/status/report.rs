@@ -19,6 +19,9 @@ use crate::decide::AttachMode;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReport {
+    /// What is not as it should be, each in a sentence; empty when all is well.
+    #[serde(default)]
+    pub problems: Vec<String>,
     /// Name of the node, if it is known.
     pub node: Option<String>,
     /// Version of the program that made the report.
@@ -60,6 +63,11 @@ pub enum AgentReport {
     },
     /// Nobody listens on the control socket.
     NotRunning,
+    /// It is there and does not answer.
+    Silent {
+        /// How it is, as `agent: …`.
+        reason: String,
+    },
 }
 
 /// The configuration in force.
@@ -273,9 +281,9 @@ pub struct Filter {
 }
 
 impl StatusReport {
-    /// Whether clients are served: the agent runs and the kernel may answer.
+    /// Whether all is well: the agent runs, the kernel may answer, and nothing else is in the way.
     pub const fn is_healthy(&self) -> bool {
-        matches!((&self.agent, &self.lease), (AgentReport::Running { .. }, LeaseReport::Valid { .. }))
+        self.problems.is_empty()
     }
 
     /// The same report without what `filter` does not ask for. An address that no interface carries is kept when only

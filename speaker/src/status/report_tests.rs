@@ -68,6 +68,7 @@ fn facts() -> Facts {
     };
     Facts {
         api: None,
+        silence: Silence::NotRunning,
         now_ns: NOW,
         node: Some(NodeName::try_from("node-a").unwrap()),
         agent: Some(AgentFacts { pid: 77, started_ns: NOW - 190 * SECOND }),

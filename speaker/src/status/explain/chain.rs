@@ -9,7 +9,7 @@ use arpeggio_common::{
 };
 
 use super::{
-    evidence::{Evidence, WireFacts, is_answer},
+    evidence::{Evidence, Proof, WireFacts, is_answer},
     report::{ClientReport, Level, Link},
     verdict::list,
     wire::Wire,
@@ -39,6 +39,13 @@ impl Chain<'_> {
         let (interface, subject) = (self.interface.clone(), subject.to_owned());
         self.links.push(Link { level, interface, subject, text: text.into() });
     }
+
+    /// The address is not expected on this interface: nothing here keeps it from being answered.
+    fn soften(&mut self) {
+        for link in self.links.iter_mut().filter(|link| link.level == Level::Problem) {
+            link.level = Level::Warning;
+        }
+    }
 }
 
 /// What concerns the node as a whole: agent, configuration, interfaces that do not count, lease.
@@ -66,6 +73,9 @@ pub(super) fn place(
     chain.wire(index, wire);
     chain.requests(status);
     chain.clients(clients);
+    if !evidence.matters(index) {
+        chain.soften();
+    }
     chain.links
 }
 
@@ -76,7 +86,10 @@ impl Chain<'_> {
                 let since = self.evidence.ago(agent.started_ns);
                 self.add(Level::Ok, "agent", format!("running for {since}"));
             }
-            None => self.add(Level::Problem, "agent", "not running; what follows stands in the pinned maps"),
+            None => {
+                let text = format!("{}; what follows stands in the pinned maps", self.evidence.facts.silence);
+                self.add(Level::Problem, "agent", text);
+            }
         }
     }
 
@@ -233,8 +246,14 @@ impl Chain<'_> {
         let names: Vec<_> = heard.iter().map(ToString::to_string).collect();
         let names = list(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let strangers = heard.iter().any(|party| party.node.is_none());
+        let proof = match self.evidence.proof(index) {
+            Proof::Answered => (Level::Ok, "and its program answered meanwhile"),
+            Proof::Saw => (Level::Ok, "and its program saw frames meanwhile"),
+            Proof::Refused => (Level::Problem, "and its program was asked and did not answer"),
+            Proof::Nothing => (Level::Warning, "and no frame is known to have reached its program"),
+        };
         let (level, text) = match (heard.len(), answers) {
-            (0, true) => (Level::Ok, format!("{how}: nobody else answers (a node does not hear itself)")),
+            (0, true) => (proof.0, format!("{how}: nobody else answers; a node does not hear itself, {}", proof.1)),
             (0, false) => (Level::Problem, format!("{how}: nobody answers")),
             (1, false) if !strangers => (Level::Ok, format!("{how}: {names} answers")),
             (1, false) => (Level::Problem, format!("{how}: {names} answers, which is no speaker")),

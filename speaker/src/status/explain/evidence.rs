@@ -6,12 +6,13 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{Action, Vip},
+    abi::{Action, Stats, Vip},
     model::Announcement,
     wire::Mac,
 };
 
 use crate::{
+    decide::AttachMode,
     status::{
         facts::{EntryFacts, Facts},
         text::{attach_mode_name, span},
@@ -31,6 +32,8 @@ pub enum WireFacts {
         source: Option<IpAddr>,
         /// Who answered the question from that address.
         answers: BTreeSet<Mac>,
+        /// Whether any answer came in, to whatever question.
+        heard: bool,
     },
     /// It was not, and why.
     NotAsked(String),
@@ -49,6 +52,8 @@ pub struct Evidence {
     pub announcement: Option<Announcement>,
     /// What asking came to, by interface index.
     pub wire: BTreeMap<u32, WireFacts>,
+    /// The counters of the address before it was asked for, by interface index.
+    pub before: BTreeMap<u32, Stats>,
     /// Who asked for the address.
     pub clients: Vec<ClientFacts>,
     /// What the flight recorder has about the address, the oldest first.
@@ -70,7 +75,79 @@ pub struct ClientFacts {
     pub last_ns: u64,
 }
 
+/// What shows that this node answers, beside what it was told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The program answered somebody while the segment was asked.
+    Answered,
+    /// It saw frames meanwhile; nobody asked it for the address.
+    Saw,
+    /// It was asked, and answered nobody.
+    Refused,
+    /// No frame is known to have reached it.
+    Nothing,
+}
+
 impl Evidence {
+    /// The counters of the address, by interface index.
+    pub fn stats(&self) -> BTreeMap<u32, Stats> {
+        let own = self.facts.entries.iter().filter(|((_, address), _)| *address == self.address);
+        own.map(|((index, _), entry)| (*index, entry.stats)).collect()
+    }
+
+    /// The other speakers that were heard on an interface.
+    pub fn speakers_on(&self, index: u32) -> impl Iterator<Item = Mac> + '_ {
+        let peers = self.facts.succession.iter().flat_map(|succession| &succession.peers);
+        let owner = self.view(index).and_then(|view| view.owner).map(|voice| voice.mac);
+        peers.filter(move |peer| peer.ifindex == index).map(|peer| peer.mac).chain(owner)
+    }
+
+    /// What shows that this node answers there.
+    pub(super) fn proof(&self, index: u32) -> Proof {
+        let Some(WireFacts::Asked { at_ns, heard, .. }) = self.wire.get(&index) else { return Proof::Nothing };
+        let (Some(before), Some(after)) = (self.before.get(&index), self.entry(index).map(|entry| entry.stats)) else {
+            return Proof::Nothing;
+        };
+        if after.replies > before.replies {
+            return Proof::Answered;
+        }
+        if after.requests > before.requests {
+            return Proof::Refused;
+        }
+        let peers = self.facts.succession.iter().flat_map(|succession| &succession.peers);
+        let mut spoke = peers.filter(|peer| peer.ifindex == index).map(|peer| peer.last_ns);
+        let mut seen = self.facts.sightings.iter().filter(|((on, _), _)| *on == index);
+        let saw = after.heartbeats > before.heartbeats
+            || after.claims > before.claims
+            || spoke.any(|last_ns| last_ns >= *at_ns)
+            || seen.any(|(_, sighting)| sighting.last_seen_ns() >= *at_ns);
+        if saw || (*heard && self.sockets_hear_what_the_program_saw(index)) { Proof::Saw } else { Proof::Nothing }
+    }
+
+    /// Sockets hear frames behind XDP, but before tcx.
+    fn sockets_hear_what_the_program_saw(&self, index: u32) -> bool {
+        let mode = self.facts.attachments.get(&index).and_then(|attachment| attachment.mode);
+        matches!(mode, Some(AttachMode::Native | AttachMode::Generic | AttachMode::User))
+    }
+
+    /// Whether the address can be expected to be answered on an interface: the interface is named, or has the subnet of the
+    /// address. Where none has, every interface with a carrier counts; where none has a carrier, all do.
+    pub(super) fn matters(&self, index: u32) -> bool {
+        let Some(announcement) = &self.announcement else { return true };
+        let places = self.places();
+        let link = |index: &u32| self.facts.links.0.get(index);
+        let near = |index: &u32| link(index).is_some_and(|link| link.addresses.iter().any(|net| net.contains(&self.address)));
+        let carrier = |index: &u32| link(index).is_some_and(|link| link.carrier);
+        if !announcement.interfaces().is_empty() {
+            return true;
+        }
+        match (places.iter().any(near), places.iter().any(carrier)) {
+            (true, _) => near(&index),
+            (false, true) => carrier(&index),
+            (false, false) => true,
+        }
+    }
+
     /// The interfaces that the address belongs to: those it is announced on; without an agent those that have an entry.
     pub fn places(&self) -> Vec<u32> {
         let wanted = |index: &u32| self.interface.as_ref().is_none_or(|wanted| *wanted == self.name(*index));

@@ -19,7 +19,7 @@ pub use self::{
     report::{ClientReport, EventReport, Explanation, Level, Link, PlaceReport, Verdict},
     wire::Wire,
 };
-use super::{Filter, StatusReport, text::span};
+use super::{Filter, Silence, StatusReport, text::span};
 
 impl Explanation {
     /// What the evidence comes to.
@@ -35,7 +35,9 @@ impl Explanation {
             let wire = Wire::new(evidence, index);
             let clients = clients(evidence, index);
             chain.extend(chain::place(evidence, index, status, &wire, &clients));
-            cases.insert(interface.clone(), case(evidence, index, wire.clone()));
+            if evidence.matters(index) {
+                cases.insert(interface.clone(), case(evidence, index, wire.clone()));
+            }
             places.push(PlaceReport { status: status.cloned(), interface, wire, clients });
         }
         let judgement = if cases.is_empty() { without_place(evidence) } else { judge(evidence.address, &cases) };
@@ -72,8 +74,10 @@ fn case(evidence: &Evidence, index: u32, wire: Wire) -> Case {
         shares: entry.map_or(0, |entry| entry.vip.buckets().count_ones()),
         owner: view.and_then(|view| view.owner).map(|voice| super::Party::new(voice, &evidence.facts.names)),
         prospect: prospect(evidence, index),
+        proof: evidence.proof(index),
         wire,
         lease_left: span(left_ns / 1_000_000),
+        silence: without_agent(evidence),
     }
 }
 
@@ -94,12 +98,20 @@ fn prospect(evidence: &Evidence, index: u32) -> Prospect {
     Prospect::turn(before, succession.pace)
 }
 
+/// Why what is pinned has to speak.
+fn without_agent(evidence: &Evidence) -> String {
+    match evidence.facts.silence {
+        Silence::NotRunning => "no agent is running".to_owned(),
+        silence @ (Silence::Stopped { .. } | Silence::Hangs) => format!("the agent is {silence}"),
+    }
+}
+
 /// The verdict where the address belongs to no interface.
 fn without_place(evidence: &Evidence) -> Judgement {
     let Evidence { facts, address, interface, announcement, .. } = evidence;
     let on = interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
     let text = match (&facts.agent, announcement, &facts.config) {
-        (None, ..) => format!("no agent is running, and nothing is pinned for {address}{on}"),
+        (None, ..) => format!("{}, and nothing is pinned for {address}{on}", without_agent(evidence)),
         (Some(_), None, None) if facts.api.is_some() => {
             "no: nothing is known yet of what is to be announced, the API server has not answered".to_owned()
         }

@@ -106,6 +106,7 @@ fn evidence() -> Evidence {
         interface: None,
         announcement: Some(announcement(&[], Mode::Exclusive)),
         wire: BTreeMap::from([(2, heard(&[]))]),
+        before: BTreeMap::from([(2, entry(Action::Answer).stats)]),
         clients: vec![ClientFacts {
             ifindex: 2,
             client: IpAddr::from([192, 0, 2, 77]),
@@ -134,6 +135,7 @@ fn heard(answers: &[Mac]) -> WireFacts {
         at_ns: NOW - 300 * MS,
         source: Some(IpAddr::from([192, 0, 2, 1])),
         answers: answers.iter().copied().collect(),
+        heard: !answers.is_empty(),
     }
 }
 
@@ -158,7 +160,7 @@ eth0
   ok       attached       native
   ok       entry          answers everybody with 02:00:00:00:00:01
   ok       standing       owner for 3m 10s
-  ok       wire           asked from 192.0.2.1: nobody else answers (a node does not hear itself)
+  ok       wire           asked from 192.0.2.1: nobody else answers; a node does not hear itself, and its program saw frames meanwhile
   ok       requests       120 requests, 120 answers; the last request 3.0s ago
   ok       clients        192.0.2.77 (06:06:06:06:06:06) 3.0s ago
 
@@ -214,6 +216,60 @@ fn what_the_program_kept_from_sockets_is_taken_from_its_sightings() {
     let explanation = Explanation::new(&evidence);
     assert!(!explanation.verdict.good, "what was before the question answers nothing");
     assert_eq!(links(&explanation, "wire"), [(Level::Problem, "asked from 192.0.2.1: nobody answers".to_owned())]);
+}
+
+#[test]
+fn what_an_owner_says_needs_a_proof() {
+    let owner = |change: &dyn Fn(&mut Evidence)| {
+        let mut evidence = evidence();
+        // Nobody watches it.
+        evidence.facts.succession.as_mut().unwrap().peers.clear();
+        change(&mut evidence);
+        let explanation = Explanation::new(&evidence);
+        (explanation.verdict.good, explanation.verdict.text)
+    };
+    let unseen = "cannot tell whether this node answers on eth0: no frame is known to have reached its program while it was \
+                  asked; nobody else does.";
+    assert_eq!(owner(&|_| {}), (false, unseen.to_owned()));
+    let alone = (true, "192.0.2.10 is answered by this node on eth0 and by nobody else.".to_owned());
+    let count = |requests: u64, replies: u64| {
+        move |evidence: &mut Evidence| {
+            let stats = evidence.before.get_mut(&2).unwrap();
+            (stats.requests, stats.replies) = (stats.requests - requests, stats.replies - replies);
+        }
+    };
+    assert_eq!(owner(&count(1, 1)), alone);
+    assert_eq!(owner(&count(0, 1)), alone, "it answered a heartbeat");
+    let refused = "nobody answers on eth0: this node owns it, was asked, and did not answer.";
+    assert_eq!(owner(&count(1, 0)), (false, refused.to_owned()));
+    let came_in = |mode| {
+        move |evidence: &mut Evidence| {
+            evidence.facts.attachments.get_mut(&2).unwrap().mode = Some(mode);
+            evidence.wire.insert(2, WireFacts::Asked { at_ns: NOW, source: None, answers: [].into(), heard: true });
+        }
+    };
+    assert_eq!(owner(&came_in(AttachMode::Native)), alone, "what sockets hear came through XDP");
+    assert_eq!(owner(&came_in(AttachMode::Tcx)), (false, unseen.to_owned()), "sockets hear before tcx");
+}
+
+#[test]
+fn interfaces_without_the_subnet_do_not_turn_the_verdict() {
+    let with = |address: &[&str], carrier| {
+        let mut evidence = evidence();
+        evidence.facts.links.0.insert(3, Device { carrier, ..card(3, "docker0", address) });
+        Explanation::new(&evidence)
+    };
+    let alone = "192.0.2.10 is answered by this node on eth0 and by nobody else.";
+    for carrier in [true, false] {
+        let explanation = with(&["172.17.0.1/16"], carrier);
+        assert_eq!((explanation.verdict.text.as_str(), explanation.verdict.good), (alone, true));
+        assert!(explanation.chain.iter().all(|link| link.level != Level::Problem), "{:#?}", explanation.chain);
+    }
+    assert!(!with(&["192.0.2.9/24"], false).verdict.good, "its cable is out");
+    let mut nowhere = evidence();
+    nowhere.facts.links.0.get_mut(&2).unwrap().addresses = ["198.51.100.1/24".parse().unwrap()].into();
+    nowhere.facts.links.0.insert(3, Device { carrier: false, ..card(3, "eth1", &[]) });
+    assert_eq!(Explanation::new(&nowhere).verdict.text, alone, "where none has the subnet, those with a carrier count");
 }
 
 #[test]

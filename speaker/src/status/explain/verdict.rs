@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::wire::Wire;
+use super::{evidence::Proof, wire::Wire};
 use crate::{
     status::parties::Party,
     succession::{Pace, Standing},
@@ -23,10 +23,14 @@ pub(super) struct Case {
     pub(super) owner: Option<Party>,
     /// What would happen if the owner were gone.
     pub(super) prospect: Prospect,
+    /// What shows that this node answers.
+    pub(super) proof: Proof,
     /// Who answered when asked.
     pub(super) wire: Wire,
     /// How long the kernel goes on answering without an agent.
     pub(super) lease_left: String,
+    /// Why there is no agent to ask.
+    pub(super) silence: String,
 }
 
 /// Whether this node would take over.
@@ -39,6 +43,9 @@ pub(super) enum Prospect {
     /// It is to lose everything to others.
     Evacuating,
 }
+
+/// Why nothing shows that the program answers.
+const UNSEEN: &str = "no frame is known to have reached its program while it was asked";
 
 /// A sentence, and whether it is good news.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,20 +102,33 @@ fn one(address: IpAddr, case: &Case, at: &str) -> Judgement {
 
 fn owner(case: &Case, alone: &str, at: &str) -> Judgement {
     let heard = case.wire.heard();
-    match (&case.obstacle, &case.wire) {
-        (None, Wire::NotAsked { reason: why }) => {
-            good(format!("this node answers for it{at}; whether others do as well is not known: {why}"))
-        }
-        (None, Wire::Asked { .. }) if heard.is_empty() => good(alone.to_owned()),
-        (None, Wire::Asked { .. }) => {
-            bad(format!("{} nodes answer{at}: this node and {}", number(heard.len() + 1), named(heard)))
-        }
-        (Some(obstacle), _) if heard.is_empty() => {
-            bad(format!("nobody answers{at}: this node owns it, but {obstacle}"))
-        }
-        (Some(obstacle), _) => bad(format!(
+    let (others, count) = (named(heard), heard.len());
+    match (&case.obstacle, &case.wire, case.proof, heard) {
+        (Some(obstacle), .., []) => bad(format!("nobody answers{at}: this node owns it, but {obstacle}")),
+        (Some(obstacle), ..) => bad(format!(
             "{} for it{at}, while this node owns it and cannot answer: {obstacle}",
-            answers(&named(heard), heard.len())
+            answers(&others, count)
+        )),
+        (None, Wire::NotAsked { reason: why }, ..) => {
+            bad(format!("cannot tell who answers{at}: this node should, and nobody was asked: {why}"))
+        }
+        (None, Wire::Asked { .. }, Proof::Answered | Proof::Saw, []) => good(alone.to_owned()),
+        (None, Wire::Asked { .. }, Proof::Answered | Proof::Saw, _) => {
+            bad(format!("{} nodes answer{at}: this node and {others}", number(count + 1)))
+        }
+        (None, Wire::Asked { .. }, Proof::Refused, []) => {
+            bad(format!("nobody answers{at}: this node owns it, was asked, and did not answer"))
+        }
+        (None, Wire::Asked { .. }, Proof::Refused, _) => bad(format!(
+            "{} for it{at}, while this node owns it, was asked, and did not answer",
+            answers(&others, count)
+        )),
+        (None, Wire::Asked { .. }, Proof::Nothing, []) => {
+            bad(format!("cannot tell whether this node answers{at}: {UNSEEN}; nobody else does"))
+        }
+        (None, Wire::Asked { .. }, Proof::Nothing, _) => bad(format!(
+            "{} for it{at}; cannot tell whether this node, which owns it, does as well: {UNSEEN}",
+            answers(&others, count)
         )),
     }
 }
@@ -121,11 +141,22 @@ fn sharing(case: &Case, at: &str) -> Judgement {
     if let Some(stranger) = heard.iter().find(|party| party.node.is_none()) {
         return bad(format!("a stranger ({}) answers for it{at} beside the nodes that share it", stranger.mac));
     }
-    let shared = format!("the clients are shared{at}: this node answers {} of 64 shares", case.shares);
-    match (&case.wire, heard) {
-        (Wire::NotAsked { .. } | Wire::Asked { own_share: Some(true) | None, .. }, []) => good(shared),
-        (_, []) => bad(format!("{shared}, but nobody answers the share that this node's own address belongs to")),
-        (Wire::Asked { own_share: Some(true), .. }, _) => {
+    let shares = case.shares;
+    let (own_share, why) = match (&case.wire, case.proof) {
+        (Wire::Asked { own_share, .. }, Proof::Answered | Proof::Saw | Proof::Refused) => (own_share, None),
+        (Wire::Asked { own_share, .. }, Proof::Nothing) => (own_share, Some(UNSEEN)),
+        (Wire::NotAsked { reason }, _) => (&None, Some(reason.as_str())),
+    };
+    if let Some(why) = why {
+        return bad(format!("cannot tell whether this node answers its {shares} of 64 shares of clients{at}: {why}"));
+    }
+    let shared = format!("the clients are shared{at}: this node answers {shares} of 64 shares");
+    match (own_share, heard) {
+        (Some(true) | None, []) => good(shared),
+        (Some(false), []) => {
+            bad(format!("{shared}, but nobody answers the share that this node's own address belongs to"))
+        }
+        (Some(true), _) => {
             bad(format!("{} for it{at} to a client that is this node's to answer", answers(&named(heard), heard.len())))
         }
         (_, [one]) => good(format!("{shared}, and {} answers others", one.short())),
@@ -135,8 +166,9 @@ fn sharing(case: &Case, at: &str) -> Judgement {
 
 fn other(case: &Case, standing: Standing, at: &str) -> Judgement {
     match (case.wire.heard(), &case.wire, &case.owner) {
-        ([], Wire::NotAsked { .. }, Some(owner)) if standing == Standing::Standby => {
-            good(format!("{} owns it{at}, as far as this node knows{}", owner.short(), prospect(case)))
+        ([], Wire::NotAsked { reason }, Some(owner)) if standing == Standing::Standby => {
+            let why = case.obstacle.as_ref().unwrap_or(reason);
+            bad(format!("cannot tell who answers{at}: {} should, and nobody was asked: {why}", owner.short()))
         }
         ([], Wire::NotAsked { reason }, _) => {
             let obstacle = case.obstacle.as_ref().unwrap_or(reason);
@@ -182,15 +214,13 @@ fn prospect(case: &Case) -> String {
 
 /// Without an agent only what is pinned speaks, and nobody sees to it that it stays so.
 fn pinned(case: &Case, at: &str) -> Judgement {
+    let Case { silence, lease_left, .. } = case;
     bad(match (&case.obstacle, case.answers) {
-        (Some(obstacle), _) => format!("no agent is running, and this node does not answer{at}: {obstacle}"),
-        (None, true) => format!(
-            "no agent is running; the kernel of this node answers{at} with what is pinned, for {} more",
-            case.lease_left
-        ),
-        (None, false) => {
-            format!("no agent is running; what is pinned only keeps this node's kernel from answering{at}")
+        (Some(obstacle), _) => format!("{silence}, and this node does not answer{at}: {obstacle}"),
+        (None, true) => {
+            format!("{silence}; the kernel of this node answers{at} with what is pinned, for {lease_left} more")
         }
+        (None, false) => format!("{silence}; what is pinned only keeps this node's kernel from answering{at}"),
     })
 }
 

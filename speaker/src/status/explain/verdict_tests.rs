@@ -35,13 +35,19 @@ fn case(standing: Standing, wire: Wire) -> Case {
         shares: 21,
         owner: Some(node(1)),
         prospect: Prospect::turn(0, Pace::DEFAULT),
+        proof: Proof::Saw,
         wire,
         lease_left: "9.4s".to_owned(),
+        silence: "no agent is running".to_owned(),
     }
 }
 
 fn but(case: Case) -> Case {
     Case { obstacle: Some("eth0 has no carrier".to_owned()), ..case }
+}
+
+fn proof(proof: Proof, case: Case) -> Case {
+    Case { proof, ..case }
 }
 
 fn prospect(prospect: Prospect, case: Case) -> Case {
@@ -54,9 +60,14 @@ fn prospect(prospect: Prospect, case: Case) -> Case {
 #[case::leaving(case(Standing::Leaving, asked(&[])), true, "192.0.2.10 is answered by this node on eth0 until a successor claims it.")]
 #[case::unknown_others(
     case(OWNER, mute()),
-    true,
-    "this node answers for it on eth0; whether others do as well is not known: no carrier."
+    false,
+    "cannot tell who answers on eth0: this node should, and nobody was asked: no carrier."
 )]
+#[case::counted(proof(Proof::Answered, case(OWNER, asked(&[]))), true, "192.0.2.10 is answered by this node on eth0 and by nobody else.")]
+#[case::refused(proof(Proof::Refused, case(OWNER, asked(&[]))), false, "nobody answers on eth0: this node owns it, was asked, and did not answer.")]
+#[case::refused_beside(proof(Proof::Refused, case(OWNER, asked(&[node(1)]))), false, "node-b (02:00:00:00:00:01) answers for it on eth0, while this node owns it, was asked, and did not answer.")]
+#[case::unseen(proof(Proof::Nothing, case(OWNER, asked(&[]))), false, "cannot tell whether this node answers on eth0: no frame is known to have reached its program while it was asked; nobody else does.")]
+#[case::unseen_beside(proof(Proof::Nothing, case(OWNER, asked(&[node(1)]))), false, "node-b (02:00:00:00:00:01) answers for it on eth0; cannot tell whether this node, which owns it, does as well: no frame is known to have reached its program while it was asked.")]
 #[case::two(case(OWNER, asked(&[node(1)])), false, "two nodes answer on eth0: this node and node-b (02:00:00:00:00:01).")]
 #[case::three(case(OWNER, asked(&[node(1), stranger()])), false, "three nodes answer on eth0: this node and node-b (02:00:00:00:00:01) and a stranger (02:00:00:00:00:99).")]
 #[case::hindered(
@@ -71,9 +82,10 @@ fn prospect(prospect: Prospect, case: Case) -> Case {
 #[case::sharing_own(case(Standing::Sharing, as_client(true, &[])), true, "the clients are shared on eth0: this node answers 21 of 64 shares.")]
 #[case::sharing_unasked(
     case(Standing::Sharing, mute()),
-    true,
-    "the clients are shared on eth0: this node answers 21 of 64 shares."
+    false,
+    "cannot tell whether this node answers its 21 of 64 shares of clients on eth0: no carrier."
 )]
+#[case::sharing_unseen(proof(Proof::Nothing, case(Standing::Sharing, as_client(true, &[]))), false, "cannot tell whether this node answers its 21 of 64 shares of clients on eth0: no frame is known to have reached its program while it was asked.")]
 #[case::sharing_other(case(Standing::Sharing, as_client(false, &[node(1)])), true, "the clients are shared on eth0: this node answers 21 of 64 shares, and node-b answers others.")]
 #[case::sharing_gap(case(Standing::Sharing, as_client(false, &[])), false, "the clients are shared on eth0: this node answers 21 of 64 shares, but nobody answers the share that this node's own address belongs to.")]
 #[case::sharing_twice(case(Standing::Sharing, as_client(true, &[node(1)])), false, "node-b (02:00:00:00:00:01) answers for it on eth0 to a client that is this node's to answer.")]
@@ -94,8 +106,8 @@ fn prospect(prospect: Prospect, case: Case) -> Case {
 #[case::evacuated(prospect(Prospect::Evacuating, case(Standing::Out, asked(&[node(1)]))), true, "node-b answers for it on eth0; this node is being evacuated and would not take over.")]
 #[case::standby_unasked(
     case(Standing::Standby, mute()),
-    true,
-    "node-b owns it on eth0, as far as this node knows; this node is next in line and would take over within 160 ms."
+    false,
+    "cannot tell who answers on eth0: node-b should, and nobody was asked: no carrier."
 )]
 #[case::two_others(case(Standing::Standby, asked(&[node(1), node(2)])), false, "two nodes answer on eth0: node-b (02:00:00:00:00:01) and node-c (02:00:00:00:00:02).")]
 #[case::waiting_but_back(case(Standing::Waiting, asked(&[node(1)])), true, "node-b answers for it on eth0; this node is next in line and would take over within 160 ms.")]

@@ -36,7 +36,7 @@ impl Wire {
         match evidence.wire.get(&index) {
             None => Self::NotAsked { reason: "the wire was not asked".to_owned() },
             Some(WireFacts::NotAsked(reason)) => Self::NotAsked { reason: reason.clone() },
-            Some(WireFacts::Asked { at_ns, source, answers }) => {
+            Some(WireFacts::Asked { at_ns, source, answers, .. }) => {
                 let mut macs = answers.clone();
                 // What came back to questions between speakers is kept from sockets, but not from the map.
                 let sighting = evidence.facts.sightings.get(&(index, evidence.address));
