@@ -7,9 +7,11 @@ use arpeggio_common::model::NodeId;
 use tracing::{info, warn};
 
 use super::{
+    alarms::Alarms,
     backend::{Backend, Round},
     explaining::Explainer,
     groups::Memberships,
+    naming::unknown_here,
     publishing::Publishing,
     situation::situation,
     succession::{News, SuccessionHandle},
@@ -21,7 +23,7 @@ use crate::{
     decide::{AttachMode, Decision, decide},
     status::{AgentFacts, Names, attach_mode_name, change},
     succession::Report,
-    world::{AttachPolicy, Sources, World},
+    world::{AttachPolicy, Config, Sources, World},
 };
 
 /// Errors that the status remembers.
@@ -55,6 +57,9 @@ pub(super) struct Agent {
     /// Configurations taken, and when the last one was.
     pub(super) configs: (u64, u64),
     pub(super) errors: VecDeque<(u64, String)>,
+    alarms: Alarms,
+    /// The names of the nodes that any configuration knew.
+    names: Names,
 }
 
 impl Agent {
@@ -91,22 +96,36 @@ impl Agent {
             agent: AgentFacts { pid: std::process::id(), started_ns: monotonic_ns() },
             configs: (0, 0),
             errors: VecDeque::new(),
+            alarms: Alarms::default(),
+            names: Names::default(),
         })
     }
 
     /// The world changed.
     pub(super) fn follow(&mut self, world: World) {
         let before = self.current.as_ref().map(|(world, _)| world);
-        if before.is_none_or(|before| !Arc::ptr_eq(&before.config, &world.config)) {
-            self.configs = (self.configs.0 + 1, monotonic_ns());
-        }
         let links_changed = before.is_some_and(|before| !Arc::ptr_eq(&before.links, &world.links));
+        let known = before.map(|before| Arc::clone(&before.config));
+        if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &world.config)) {
+            self.configs = (self.configs.0 + 1, monotonic_ns());
+            self.learn_names(&world.config, known.is_none_or(|known| unknown_here(&known).is_none()));
+        }
         if links_changed && let Some(error) = self.memberships.verify() {
             self.note(error);
         }
         let decision = decide(&world, self.default_policy);
         self.current = Some((world, decision));
         self.reconcile();
+    }
+
+    fn learn_names(&mut self, config: &Config, is_news: bool) {
+        let candidates = config.announcements.values().flat_map(|announcement| announcement.candidates());
+        self.names.learn(candidates.chain([&config.node]));
+        match unknown_here(config) {
+            Some(text) if is_news && self.sources.cluster().is_none() => warn!("{text}; is the name right?"),
+            Some(text) if is_news => info!("{text}"),
+            Some(_) | None => {}
+        }
     }
 
     fn addresses(&self) -> usize {
@@ -193,21 +212,22 @@ impl Agent {
         }
     }
 
-    fn log_changes(&self, reports: &[Report]) {
-        let names = self.names();
+    fn log_changes(&mut self, reports: &[Report]) {
         for report in reports {
+            let warns = self.alarms.warns(report);
             let (ifindex, address) = report.place;
-            let interface = self.interface_name(ifindex);
-            info!(%address, interface, "{}", change(report, &names));
+            let (interface, text) = (self.interface_name(ifindex), change(report, &self.names));
+            if warns {
+                warn!(%address, interface, "{text}");
+            } else {
+                info!(%address, interface, "{text}");
+            }
         }
     }
 
-    /// The names of the nodes that the configuration knows.
+    /// The names of the nodes that any configuration knew: whoever left may still be about.
     pub(super) fn names(&self) -> Names {
-        let config = self.current.as_ref().map(|(world, _)| &world.config);
-        let candidates = config.into_iter().flat_map(|config| config.announcements.values());
-        let candidates = candidates.flat_map(|announcement| announcement.candidates());
-        Names::new(candidates.chain(config.map(|config| &config.node)))
+        self.names.clone()
     }
 
     /// The present name of an interface.

@@ -2,11 +2,13 @@
 //! [`decide`](crate::decide); here it is only carried to those who make it so.
 
 mod agent;
+mod alarms;
 mod backend;
 mod explaining;
 mod gateways;
 mod groups;
 mod lifecycle;
+mod naming;
 mod publishing;
 mod situation;
 mod state;

@@ -1,21 +1,35 @@
 //! What the agent tells of itself over the control socket.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use anyhow::Result;
-use tracing::info;
+use arpeggio_common::model::{Announcement, NodeId};
+use tracing::{info, warn};
 
-use super::agent::{Agent, Evacuation};
+use super::{
+    agent::{Agent, Evacuation},
+    succession::Snapshot,
+};
 use crate::{
     clock::{monotonic_ns, wall_ahead_ns},
     dataplane::Place,
     status::{
-        ApiFacts, Call, ConfigFacts, Evacuate, EvacuationReport, Facts, Request, Response, StatusReport,
+        ApiFacts, Call, ConfigFacts, Evacuate, EvacuationReport, Facts, PeerFacts, Request, Response, StatusReport,
         SuccessionFacts,
     },
     succession::{Cause, Happened, Standing, View},
-    world::ineligible,
+    world::{Link, expected_on, ineligible},
 };
+
+/// A candidate that was heard so long ago is there, in nanoseconds.
+const HEARD_NS: u64 = 5_000_000_000;
+
+fn owns(view: &View) -> bool {
+    matches!(view.standing, Standing::Owner | Standing::Leaving) || view.buckets != 0
+}
 
 impl Agent {
     /// Answers a request on the control socket.
@@ -26,18 +40,56 @@ impl Agent {
                 Ok(facts) => Response::Status(Box::new(StatusReport::new(&facts, env!("CARGO_PKG_VERSION")))),
                 Err(error) => Response::Error { message: format!("{error:#}") },
             },
-            Request::Evacuate(Evacuate { on }) => {
-                if on != self.evacuation.wanted {
-                    info!(on, "evacuation asked for");
-                    self.evacuation = Evacuation { wanted: on, since_ns: monotonic_ns() };
-                    self.reconcile();
-                }
-                Response::Evacuation(self.evacuation().await)
-            }
+            Request::Evacuate(Evacuate { on, force }) => Response::Evacuation(self.evacuate(on, force).await),
             Request::Evacuation(_) => Response::Evacuation(self.evacuation().await),
         };
         // A client that hung up meanwhile needs no answer.
         let _ = call.answer.send(response);
+    }
+
+    /// Gives everything away, or takes part again.
+    async fn evacuate(&mut self, on: bool, force: bool) -> EvacuationReport {
+        let alone = if on && !force { self.alone().await } else { Vec::new() };
+        if !alone.is_empty() {
+            warn!(addresses = alone.len(), "evacuation refused: no other candidate is there to take over");
+            return EvacuationReport { alone, ..self.evacuation().await };
+        }
+        if on != self.evacuation.wanted {
+            info!(on, force, "evacuation asked for");
+            self.evacuation = Evacuation { wanted: on, since_ns: monotonic_ns() };
+            self.reconcile();
+        }
+        self.evacuation().await
+    }
+
+    /// What this node answers for and no other candidate was heard for lately, where it can be expected to be asked for.
+    async fn alone(&self) -> Vec<String> {
+        let Some((world, _)) = &self.current else { return Vec::new() };
+        let Snapshot { views, peers, .. } = self.succession.snapshot().await;
+        let me = NodeId::from(&world.config.node);
+        let now_ns = monotonic_ns();
+        let is_there = |ifindex: u32, announcement: &Announcement| {
+            let candidate = |peer: &PeerFacts| {
+                let is_candidate = announcement.candidates().iter().any(|name| NodeId::from(name) == peer.node);
+                is_candidate && peer.node != me && now_ns.saturating_sub(peer.last_ns) < HEARD_NS
+            };
+            peers.iter().any(|peer| peer.ifindex == ifindex && candidate(peer))
+        };
+        let mut owned: BTreeMap<IpAddr, Vec<&Link>> = BTreeMap::new();
+        for ((ifindex, address), _) in views.iter().filter(|(_, view)| owns(view)) {
+            owned.entry(*address).or_default().extend(world.links.0.get(ifindex));
+        }
+        let mut alone = Vec::new();
+        for (address, links) in owned {
+            let Some(announcement) = world.config.announcements.get(&address) else { continue };
+            let expected = expected_on(address, links).into_iter();
+            alone.extend(expected.filter(|index| !is_there(*index, announcement)).map(|index| (index, address)));
+        }
+        alone.iter().map(|place| self.named(place)).collect()
+    }
+
+    fn named(&self, (ifindex, address): &Place) -> String {
+        format!("{address} on {}", self.interface_name(*ifindex))
     }
 
     async fn evacuation(&mut self) -> EvacuationReport {
@@ -46,8 +98,6 @@ impl Agent {
         while let Some(news) = self.succession.unheard() {
             self.hear(news);
         }
-        let named = |(ifindex, address): &Place| format!("{address} on {}", self.interface_name(*ifindex));
-        let owns = |view: &View| matches!(view.standing, Standing::Owner | Standing::Leaving) || view.buckets != 0;
         let owned: BTreeMap<_, _> = snapshot.views.into_iter().filter(|(_, view)| owns(view)).collect();
         let since_ns = self.evacuation.since_ns;
         let left = self.succession.recorder().iter().filter(|report| report.at_ns >= since_ns);
@@ -58,8 +108,9 @@ impl Agent {
         let configured = self.current.as_ref().is_some_and(|(_, decision)| decision.orders.evacuate);
         EvacuationReport {
             evacuating: configured || self.evacuation.wanted,
-            owned: owned.keys().map(named).collect(),
-            abandoned: abandoned.iter().map(named).collect(),
+            owned: owned.keys().map(|place| self.named(place)).collect(),
+            alone: Vec::new(),
+            abandoned: abandoned.iter().map(|place| self.named(place)).collect(),
         }
     }
 

@@ -221,6 +221,9 @@ pub struct EvacuateArgs {
     /// Take part again.
     #[arg(long, conflicts_with = "wait")]
     pub undo: bool,
+    /// Give away also what no other node is there to take over: nobody answers for it then.
+    #[arg(long, conflicts_with = "undo")]
+    pub force: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub places: Places,
@@ -420,8 +423,8 @@ mod tests {
         assert_eq!(explain.interface, Some(InterfaceName::try_from("eth0").unwrap()));
         let Ok(Command::Cleanup(cleanup)) = parse("speaker cleanup --yes --force") else { panic!("not cleanup") };
         assert!(cleanup.yes && cleanup.force);
-        let Ok(Command::Evacuate(evacuate)) = parse("speaker evacuate --wait") else { panic!("not evacuate") };
-        assert!(evacuate.wait && !evacuate.undo);
+        let Ok(Command::Evacuate(evacuate)) = parse("speaker evacuate --wait --force") else { panic!("not evacuate") };
+        assert!(evacuate.wait && evacuate.force && !evacuate.undo);
         assert_eq!(parse("speaker version"), Ok(Command::Version));
     }
 
@@ -436,6 +439,7 @@ mod tests {
             ("speaker status -i a/b", "without '/'"),
             ("speaker run --config c --failover quick", "fastest"),
             ("speaker evacuate --wait --undo", "cannot be used with"),
+            ("speaker evacuate --force --undo", "cannot be used with"),
             ("speaker run --config c --kubeconfig k", "cannot be used with"),
             ("speaker run --health-probe-port 70000", "70000"),
             ("speaker status 192.0.2.300", "ADDRESS"),

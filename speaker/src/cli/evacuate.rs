@@ -24,14 +24,14 @@ pub enum EvacuateError {
     Output(#[from] OutputError),
 }
 
-/// Asks the agent and, if wanted, waits until nothing is left. [`Answer::No`] when an address was let go of although no other
-/// node claimed it.
+/// Asks the agent and, if wanted, waits until nothing is left. [`Answer::No`] when no other node is there to take over, so that
+/// nothing was done, and when an address was let go of although no other node claimed it.
 ///
 /// # Errors
 /// See [`EvacuateError`].
 pub async fn evacuate(args: &EvacuateArgs, out: &mut impl Write) -> Result<Answer, EvacuateError> {
     let directory = args.places.run_dir.as_path();
-    let mut report = told(directory, &Request::Evacuate(Evacuate { on: !args.undo })).await?;
+    let mut report = told(directory, &Request::Evacuate(Evacuate { on: !args.undo, force: args.force })).await?;
     if args.undo {
         let text = if report.evacuating {
             "the configuration still says `evacuate: true`; change it there"
@@ -40,6 +40,17 @@ pub async fn evacuate(args: &EvacuateArgs, out: &mut impl Write) -> Result<Answe
         };
         say(out, text)?;
         return Ok(Answer::when(!report.evacuating));
+    }
+    if let [first, rest @ ..] = report.alone.as_slice() {
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        say(
+            out,
+            &format!(
+                "refused: no other candidate is there to take over {first}{more}; this node goes on answering. With --force \
+                 it lets go all the same, and nobody answers"
+            ),
+        )?;
+        return Ok(Answer::No);
     }
     say(out, &progress(&report))?;
     while args.wait && !report.owned.is_empty() {
@@ -82,6 +93,7 @@ mod tests {
         let report = |owned: &[&str]| EvacuationReport {
             evacuating: true,
             owned: owned.iter().map(|name| (*name).to_owned()).collect(),
+            alone: vec![],
             abandoned: vec![],
         };
         assert_eq!(progress(&report(&[])), "this node owns nothing");

@@ -15,7 +15,7 @@ use super::{
     cluster::KubernetesReport,
     facts::{AttachmentFacts, EntryFacts, Facts},
     ownership::{OwnershipReport, SuccessionReport},
-    problems::problems,
+    problems::{PENDING, problems},
     report::{
         AddressReport, AgentReport, ConfigReport, Counters, ErrorReport, GratuitousReport, GroupReport,
         InterfaceReport, LastRequest, LeaseReport, Role, Seen, SeenKind, StatusReport, StepDown,
@@ -148,7 +148,7 @@ fn addresses(facts: &Facts) -> Vec<AddressReport> {
             let key = (index, address);
             let mut report = match facts.entries.get(&key) {
                 Some(entry) => installed(facts.now_ns, address, entry),
-                None => not_installed(address, facts.failures.get(&key).map_or("not written yet", String::as_str)),
+                None => not_installed(address, facts.failures.get(&key).map_or(PENDING, String::as_str)),
             };
             report.interface = Some(interface_name(facts, index));
             report.ownership = OwnershipReport::new(facts, key);

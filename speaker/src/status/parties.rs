@@ -20,6 +20,13 @@ impl Names {
         Self(names.into_iter().map(|name| (NodeId::from(name), name.clone())).collect())
     }
 
+    /// These as well.
+    pub fn learn<'a>(&mut self, names: impl IntoIterator<Item = &'a NodeName>) {
+        for name in names {
+            self.0.entry(NodeId::from(name)).or_insert_with(|| name.clone());
+        }
+    }
+
     /// The name, or the number of a node that is not in the configuration.
     pub fn of(&self, node: NodeId) -> String {
         self.0.get(&node).map_or_else(|| node.to_string(), ToString::to_string)

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
     facts::Facts,
-    report::{AddressReport, AgentReport, LeaseReport, StatusReport},
+    report::{AddressReport, AgentReport, LeaseReport, Role, StatusReport},
     text::span,
 };
 use crate::{succession::Standing, world::Link};
@@ -13,6 +13,9 @@ use crate::{succession::Standing, world::Link};
 const RIVAL_MS: u64 = 30_000;
 /// An owner that has not answered for so many times the time of detection is doubted.
 const DOUBT: u64 = 4;
+
+/// What is said of an entry that no round has come to yet.
+pub(super) const PENDING: &str = "not written yet";
 
 /// The problems of the node first, then those of interfaces and addresses.
 pub(super) fn problems(facts: &Facts, report: &StatusReport) -> Vec<String> {
@@ -87,8 +90,9 @@ fn of_addresses(facts: &Facts, report: &StatusReport) -> Vec<String> {
 
 fn of_address(address: &AddressReport, detection_ms: u64) -> Option<String> {
     let Some(own) = &address.ownership else {
-        // What others own is nobody's problem here; what no interface carries is.
-        return address.note.clone().filter(|_| address.interface.is_none());
+        // An entry of what others own may be old; what no interface carries, or no map holds, is a problem.
+        let is_missing = address.interface.is_none() || address.role == Role::NotInstalled;
+        return address.note.clone().filter(|note| is_missing && note != PENDING);
     };
     let heard_ms = own.heartbeat_ago_ms.unwrap_or_default();
     match own.standing {
@@ -137,7 +141,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::status::{Counters, OwnershipReport, Party, Role, Seen, SeenKind};
+    use crate::status::{Counters, OwnershipReport, Party, Seen, SeenKind};
 
     fn party() -> Party {
         Party { node: Some("node-b".to_owned()), mac: "02:00:00:00:00:02".to_owned() }
@@ -185,6 +189,8 @@ mod tests {
     #[case::doubt(AddressReport { ownership: heartbeat(45_377), ..address(Standing::Standby) }, Some("node-b does not answer; this node hears nothing and therefore does not take over"))]
     #[case::not_installed(AddressReport { note: Some("the map is full".to_owned()), ..address(Standing::Owner) }, Some("the map is full"))]
     #[case::not_ours(AddressReport { note: Some("the map is full".to_owned()), ownership: None, ..address(Standing::Out) }, None)]
+    #[case::full(AddressReport { note: Some("the map is full".to_owned()), ownership: None, role: Role::NotInstalled, ..address(Standing::Out) }, Some("the map is full"))]
+    #[case::pending(AddressReport { note: Some(PENDING.to_owned()), ownership: None, role: Role::NotInstalled, ..address(Standing::Out) }, None)]
     #[case::unplaced(AddressReport { note: Some("no interface".to_owned()), ownership: None, interface: None, ..address(Standing::Out) }, Some("no interface"))]
     fn every_address_tells_what_is_wrong(#[case] address: AddressReport, #[case] problem: Option<&str>) {
         assert_eq!(of_address(&address, 160).as_deref(), problem);

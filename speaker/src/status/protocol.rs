@@ -35,6 +35,9 @@ pub enum Request {
 pub struct Evacuate {
     /// Others are to take them over.
     pub on: bool,
+    /// Also where no other node is there to take them over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// How far an evacuation is.
@@ -45,6 +48,9 @@ pub struct EvacuationReport {
     pub evacuating: bool,
     /// What it still answers for, as `address on interface`.
     pub owned: Vec<String>,
+    /// Nothing was given away, because no other node is there to take these over.
+    #[serde(default)]
+    pub alone: Vec<String>,
     /// What it let go of since the evacuation was asked for although nobody claimed it.
     pub abandoned: Vec<String>,
 }

@@ -132,6 +132,9 @@ fn facts() -> Facts {
 }
 
 const WHOLE: &str = "\
+PROBLEMS
+  198.51.100.1: no eligible interface is named eth7
+
 node     node-a
 version  0.1.0
 agent    running for 3m 10s (pid 77)
@@ -185,6 +188,10 @@ const ONE_ADDRESS: &str = "
 ";
 
 const FROM_MAPS: &str = "\
+PROBLEMS
+  the agent is not running
+  the lease ended 20s ago: the kernel answers nothing
+
 node     unknown
 version  0.1.0
 agent    not running; what follows stands in the pinned maps
@@ -204,7 +211,7 @@ fn assert_same(text: &str, expected: &str) {
 #[test]
 fn the_whole_report_reads_like_this() {
     let report = StatusReport::new(&facts(), "0.1.0");
-    assert!(report.is_healthy());
+    assert!(!report.is_healthy());
     assert_same(&render(&report, &Filter::default()), WHOLE);
     assert!(WHOLE.lines().all(|line| line.len() <= 100));
 }
@@ -305,7 +312,8 @@ fn every_lease_is_told_apart() {
         (Some(NOW), LeaseReport::Lapsed { ago_ms: 0 }),
         (Some(NOW - SECOND), LeaseReport::Lapsed { ago_ms: 1000 }),
     ] {
-        let report = StatusReport::new(&Facts { lease_until_ns: until, ..facts() }, "0.1.0");
+        let facts = Facts { lease_until_ns: until, unplaced: BTreeMap::new(), ..facts() };
+        let report = StatusReport::new(&facts, "0.1.0");
         assert_eq!(report.is_healthy(), matches!(lease, LeaseReport::Valid { .. }));
         assert_eq!(report.lease, lease);
     }

@@ -44,6 +44,6 @@ pub use netlink::{LinkWatch, NetlinkError};
 pub use policy::AttachPolicy;
 pub use problem::{FileError, Problem};
 #[cfg(feature = "agent")]
-pub use relevant::ineligible;
+pub use relevant::{expected_on, ineligible};
 #[cfg(feature = "agent")]
 pub use sources::{Origin, SourceGone, SourcePaths, Sources, StartError, World};

@@ -19,9 +19,17 @@ fn is_relevant(link: &Link, exclude: &Exclude) -> bool {
         IpAddr::V4(v4) => !v4.is_link_local(),
         IpAddr::V6(v6) => !v6.is_unicast_link_local(),
     };
-    link.vlan_of.is_some()
-        || link.addresses.iter().any(|net| is_own(net.addr()))
-        || eligible(link, exclude).is_ok()
+    link.vlan_of.is_some() || link.addresses.iter().any(|net| is_own(net.addr())) || eligible(link, exclude).is_ok()
+}
+
+/// The interfaces among these that an address can be expected on: those with its subnet. Where none has it, those with a
+/// carrier; where none has a carrier, all.
+pub fn expected_on<'l>(address: IpAddr, links: impl IntoIterator<Item = &'l Link>) -> Vec<u32> {
+    let links: Vec<_> = links.into_iter().collect();
+    let near = |link: &&&Link| link.addresses.iter().any(|net| net.contains(&address));
+    let indices = |wanted: &dyn Fn(&&&Link) -> bool| links.iter().filter(wanted).map(|link| link.index).collect();
+    let kinds: [Vec<u32>; 3] = [indices(&near), indices(&|link| link.carrier), indices(&|_| true)];
+    kinds.into_iter().find(|kind| !kind.is_empty()).unwrap_or_default()
 }
 
 /// Why interfaces are not used, by index; those that are not listed are eligible.
@@ -39,6 +47,17 @@ mod tests {
 
     fn links(links: &[Link]) -> Links {
         Links(links.iter().map(|link| (link.index, link.clone())).collect())
+    }
+
+    #[test]
+    fn an_address_is_expected_where_its_subnet_is() {
+        let eth0 = card(2, "eth0", &["192.0.2.1/24"]);
+        let docker0 = card(3, "docker0", &["172.17.0.1/16"]);
+        let unplugged = Link { carrier: false, ..card(4, "eth1", &[]) };
+        let on = |address: &str, links: &[&Link]| expected_on(address.parse().unwrap(), links.iter().copied());
+        assert_eq!(on("192.0.2.10", &[&eth0, &docker0, &unplugged]), [2]);
+        assert_eq!(on("198.51.100.10", &[&eth0, &docker0, &unplugged]), [2, 3]);
+        assert_eq!(on("198.51.100.10", &[&unplugged]), [4]);
     }
 
     #[test]

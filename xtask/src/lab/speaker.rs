@@ -160,13 +160,12 @@ impl SpeakerProcess {
         command
     }
 
-    /// `speaker status` as JSON.
+    /// `speaker status` as JSON, whatever problems it tells.
     ///
     /// # Errors
     /// If the agent does not answer, or its lease is over.
     pub fn status(&self) -> Result<serde_json::Value> {
-        let text = sh::read(self.cli(&["status", "-o", "json"]))?;
-        serde_json::from_str(&text).with_context(|| format!("the status is not JSON:\n{text}"))
+        read_status(self.cli(&["status", "-o", "json"]))
     }
 
     /// Replaces the configuration; the agent reads it again by itself.
@@ -205,6 +204,19 @@ impl SpeakerProcess {
         self.running.signal(signal)?;
         self.running.wait(STOP).map(drop)
     }
+}
+
+/// Reads what `speaker status` writes as JSON. Its exit code only says whether there are problems.
+///
+/// # Errors
+/// If the agent does not answer, or its lease is over.
+pub fn read_status(mut command: Command) -> Result<serde_json::Value> {
+    let output = sh::attempt(&mut command)?;
+    let status: serde_json::Value =
+        serde_json::from_slice(&output.stdout).with_context(|| sh::report(&command, &output))?;
+    let works = status["agent"]["state"] == "running" && status["lease"]["state"] == "valid";
+    ensure!(works, "the agent does not work: {status:#}");
+    Ok(status)
 }
 
 /// Replaces a file in one step, as editors and Kubernetes do: the agent never reads half of it. Everybody may read it, whatever

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use xtask::{
     lab::{Node, Segment, SpeakerProcess, clients, eventually},
@@ -228,6 +229,63 @@ fn a_stranger_beside_the_owner_makes_two() {
 }
 
 #[test]
+fn an_owner_that_hears_nothing_does_not_claim_to_answer() {
+    let (speaker, segment) = one_owner("native", &[]);
+    for vip in both() {
+        standing(&speaker, vip, "owner");
+        clients::expect_only(&segment.client, vip, &segment.nodes[0].mac).unwrap();
+    }
+    expect_verdict(&speaker, v4(), "192.0.2.10 is answered by this node on eth0 and by nobody else.", true);
+    let fault = segment.deafen(&segment.nodes[0]).unwrap();
+    let unseen = "cannot tell whether this node answers on eth0: no frame is known to have reached its program while it was \
+                  asked; nobody else does.";
+    for vip in both() {
+        let told = expect_verdict(&speaker, vip, unseen, false);
+        assert_eq!(fact(&told, "wire").0, "warning", "{told:#}");
+    }
+    fault.heal().unwrap();
+}
+
+#[test]
+fn a_stopped_agent_is_told_and_what_is_pinned_speaks_at_once() {
+    let (speaker, _segment) = one_owner("native", &["--lease", "60s"]);
+    standing(&speaker, v4(), "owner");
+    speaker.signal(Signal::SIGSTOP).unwrap();
+    let (told, code) = explain(&speaker, &["192.0.2.10"]);
+    let verdict = told["verdict"]["text"].as_str().unwrap();
+    let pid = speaker.pid();
+    let expected =
+        format!("the agent is stopped (process {pid}; `kill -CONT {pid}` lets it go on); the kernel of this node");
+    assert!(verdict.starts_with(&expected) && code == Some(1), "{verdict}");
+    let output = sh::attempt(&mut speaker.cli(&["status"])).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("PROBLEMS\n  the agent is stopped (process "), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+    speaker.signal(Signal::SIGCONT).unwrap();
+    standing(&speaker, v4(), "owner");
+}
+
+#[test]
+fn a_node_that_is_no_candidate_sees_what_the_others_see() {
+    let segment = Segment::new(2).unwrap();
+    let config = owned_by(&["node-a"], "native");
+    let owner = start(&segment, &segment.nodes[0], &config, &[]);
+    standing(&owner, v4(), "owner");
+    let other = start(&segment, &segment.nodes[1], &config, &[]);
+    for vip in both() {
+        expect_verdict(&other, vip, "node-a answers for it on eth0; this node is no candidate.", true);
+    }
+    let warning = "no announcement has this node, node-b, among its candidates (they are node-a)";
+    assert!(other.log().contains(warning), "{}", other.log());
+    squat(&segment.client, v4());
+    let mac = &segment.client.mac;
+    let (told, code) = explain(&other, &["192.0.2.10"]);
+    let verdict = told["verdict"]["text"].as_str().unwrap();
+    assert!(verdict.starts_with("two nodes answer on eth0: ") && verdict.contains(mac.as_str()), "{verdict}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
 fn without_carrier_the_reason_is_the_carrier() {
     let (speaker, segment) = one_owner("native", &[]);
     standing(&speaker, v4(), "owner");
@@ -240,6 +298,8 @@ fn without_carrier_the_reason_is_the_carrier() {
     });
     assert_eq!(fact(&told.unwrap(), "interface").0, "problem");
     fault.heal().unwrap();
+    standing(&speaker, v4(), "owner");
+    clients::expect_only(&segment.client, v4(), &segment.nodes[0].mac).unwrap();
     expect_verdict(&speaker, v4(), "192.0.2.10 is answered by this node on eth0 and by nobody else.", true);
 }
 

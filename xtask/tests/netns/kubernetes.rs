@@ -96,7 +96,10 @@ fn without_an_api_server_it_goes_on_from_the_snapshot() {
     let status = agent.wait_kubernetes("the API server to be missed", |status| status["answering"] == false);
     assert_eq!((&status["source"], &status["server"]), (&"snapshot".into(), &"https://127.0.0.1:1".into()));
     assert!(status["snapshotAgoMs"].is_u64() && status["error"].is_string(), "{status:#}");
-    let text = sh::read(agent.command("status")).unwrap();
+    let output = sh::attempt(&mut agent.command("status")).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "what changes meanwhile is not followed: {text}");
+    assert!(text.starts_with("PROBLEMS\n  the API server has not answered for "), "{text}");
     assert!(text.contains("in force until the API server answers"), "{text}");
 
     // Killed and started again: still there, and the snapshot is as it was.

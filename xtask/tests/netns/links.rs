@@ -35,6 +35,24 @@ fn wait_until_corrected(segment: &Segment, mac: &str) {
 }
 
 #[test]
+fn a_new_mac_reaches_the_clients_of_a_shared_address() {
+    let segment = Segment::new(1).unwrap();
+    let config = owned_by(&["node-a"], "native").replace("Exclusive", "Shared");
+    let _speaker = start(&segment, &segment.nodes[0], &config, &[]);
+    let node = &segment.nodes[0];
+    eventually(SOON, "an answer", || clients::expect_only(&segment.client, v4(), &node.mac)).unwrap();
+    poison(&segment);
+    let new = "02:00:00:00:aa:02";
+    node.namespace.ip(&format!("link set eth0 address {new}")).unwrap();
+    eventually(SOON, "the client's neighbour entry to be corrected", || {
+        let held = clients::neighbour(&segment.client, v4())?;
+        anyhow::ensure!(held == new, "{} is still at {held}", v4());
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
 fn taking_an_address_corrects_the_caches_of_clients() {
     let segment = Segment::new(1).unwrap();
     poison(&segment);

@@ -70,6 +70,12 @@ impl Outlet {
         self.jobs.push(Job::Follow(situation.user.clone()));
     }
 
+    /// The interfaces that are to have another MAC than now.
+    pub(super) fn moved(&self, speakers: &BTreeMap<u32, Speaker>) -> BTreeSet<u32> {
+        let is_other = |(index, now): &(&u32, &Speaker)| self.speakers.get(index).is_some_and(|was| was.mac != now.mac);
+        speakers.iter().filter(is_other).map(|(index, _)| *index).collect()
+    }
+
     /// The address is ours since before this agent started.
     pub(super) fn adopt(&mut self, place: Place) {
         if let Some(speaker) = self.speakers.get(&place.0) {
@@ -142,7 +148,8 @@ impl Outlet {
             Err(TrySendError::Full(jobs)) => self.jobs = jobs,
             Ok(()) => {}
             Err(TrySendError::Disconnected(_)) => self.trouble(0, "corrections", now_ns, || {
-                "the thread that corrects caches of clients ended; start the agent again and look into its log".to_owned()
+                "the thread that corrects caches of clients ended; start the agent again and look into its log"
+                    .to_owned()
             }),
         }
     }

@@ -11,8 +11,8 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{Event, Lease as PermissionToAnswer, SightingKind},
-    model::NodeId,
+    abi::{Action, Event, Lease as PermissionToAnswer, SightingKind},
+    model::{Mode, NodeId},
     wire::Mac,
 };
 use tokio::sync::mpsc::Sender;
@@ -159,6 +159,7 @@ impl Driver {
         // Raw sockets that were started just now have none.
         self.lease.hasten();
         self.tables.follow(situation.user.clone());
+        let moved = self.outlet.moved(&situation.speakers);
         self.outlet.follow(&situation, refresh != situation.refresh, now_ns);
         self.adopt(now_ns);
         self.succession.input(Input::Orders(situation.orders.clone()), now_ns);
@@ -168,6 +169,20 @@ impl Driver {
         self.situation = Some(situation);
         // After the step that follows: the machines say themselves what they give up.
         self.tidy(now_ns);
+        self.correct_shared(&moved);
+    }
+
+    /// An interface has another MAC: an exclusive owner claims with it, those who share an address tell their own clients.
+    fn correct_shared(&mut self, moved: &BTreeSet<u32>) {
+        let Some(situation) = self.situation.as_ref().filter(|_| !moved.is_empty()) else { return };
+        for (place, order) in &situation.orders.places {
+            if order.mode == Mode::Shared
+                && moved.contains(&place.0)
+                && let Some(role) = self.tables.role(place).filter(|role| role.action == Action::Answer)
+            {
+                self.outlet.correct_clients(*place, role.buckets);
+            }
+        }
     }
 
     /// What an agent before this one left answering is ours, unless its lease ended meanwhile.

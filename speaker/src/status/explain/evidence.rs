@@ -18,7 +18,7 @@ use crate::{
         text::{attach_mode_name, span},
     },
     succession::{Report, Standing, View},
-    world::Link,
+    world::{Link, expected_on},
 };
 
 /// What asking one interface came to.
@@ -130,22 +130,12 @@ impl Evidence {
         matches!(mode, Some(AttachMode::Native | AttachMode::Generic | AttachMode::User))
     }
 
-    /// Whether the address can be expected to be answered on an interface: the interface is named, or has the subnet of the
-    /// address. Where none has, every interface with a carrier counts; where none has a carrier, all do.
+    /// Whether the address can be expected to be answered on an interface: it is named, or is one of [`expected_on`].
     pub(super) fn matters(&self, index: u32) -> bool {
         let Some(announcement) = &self.announcement else { return true };
         let places = self.places();
-        let link = |index: &u32| self.facts.links.0.get(index);
-        let near = |index: &u32| link(index).is_some_and(|link| link.addresses.iter().any(|net| net.contains(&self.address)));
-        let carrier = |index: &u32| link(index).is_some_and(|link| link.carrier);
-        if !announcement.interfaces().is_empty() {
-            return true;
-        }
-        match (places.iter().any(near), places.iter().any(carrier)) {
-            (true, _) => near(&index),
-            (false, true) => carrier(&index),
-            (false, false) => true,
-        }
+        let links = places.iter().filter_map(|index| self.facts.links.0.get(index));
+        !announcement.interfaces().is_empty() || expected_on(self.address, links).contains(&index)
     }
 
     /// The interfaces that the address belongs to: those it is announced on; without an agent those that have an entry.

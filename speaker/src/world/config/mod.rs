@@ -2,11 +2,11 @@
 //!
 //! ```yaml
 //! node: node-a                 # optional; --node-name beats it, the host name stands in for it
-//! announcements:
+//! announcements:               # required; [] if nothing is to be announced
 //!   - address: 192.0.2.10
 //!     pool: home               # optional, shown in the status
-//!     l2:                      # absent: nothing to do at layer 2
-//!       candidates: [node-a, node-b]
+//!     l2:                      # absent, which needs a pool: nothing to do at layer 2
+//!       candidates: [node-a, node-b]   # required; [] if no node may have it
 //!       interfaces: [eth0]     # optional; none named: all eligible ones
 //!       mode: Exclusive        # or Shared
 //! interfaces:                  # optional: how the program is attached
@@ -35,6 +35,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path, sync::Arc, time::Durat
 
 use arpeggio_common::model::{Announcement, InterfaceName, NodeName};
 
+use self::validate::Content;
 pub use self::{
     lease::{LeaseFault, LeaseTimes},
     succession::{Preset, SuccessionConfig},
@@ -86,7 +87,7 @@ impl Config {
     pub fn parse(text: &str, file: &Path, defaults: &Defaults) -> Result<Self, FileError> {
         let refuse = |problems| FileError { file: file.to_owned(), problems };
         match yaml::parse(text) {
-            Ok(Some(raw)) => validate::validate(raw, defaults).map_err(refuse),
+            Ok(Some(raw)) => validate::validate(raw, Content::Announcements, defaults).map_err(refuse),
             // Editors truncate before they write: an empty file must not withdraw every address.
             Ok(None) => {
                 let text = "the file holds no configuration; write \"announcements: []\" if nothing is to be announced";
@@ -104,7 +105,7 @@ impl Config {
     pub fn settings(text: &str, file: &Path, defaults: &Defaults) -> Result<Self, FileError> {
         let refuse = |problems| FileError { file: file.to_owned(), problems };
         let raw = yaml::parse(text).map_err(|problem| refuse(vec![problem]))?.unwrap_or_default();
-        let config = validate::validate(raw, defaults).map_err(refuse)?;
+        let config = validate::validate(raw, Content::Settings, defaults).map_err(refuse)?;
         if config.announcements.is_empty() && config.pools.is_empty() {
             return Ok(config);
         }

@@ -7,7 +7,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{
     Config,
-    raw::{RawAnnouncement, RawConfig, RawGratuitous, RawInterface, RawL2, RawLease, RawSuccession, Text},
+    raw::{Listed, RawAnnouncement, RawConfig, RawGratuitous, RawInterface, RawL2, RawLease, RawSuccession, Text},
 };
 use crate::world::AttachPolicy;
 
@@ -28,7 +28,7 @@ impl From<&Config> for RawConfig {
         let announcement = |address: &IpAddr| RawAnnouncement {
             address: Some(text(address)),
             pool: pools.get(address).map(text),
-            l2: announcements.get(address).map(|announcement| l2(announcement)),
+            l2: announcements.get(address).map(|announcement| spanned(Some(l2(announcement)))),
         };
         let interface = |(name, policy): (_, &AttachPolicy)| RawInterface {
             name: Some(text(name)),
@@ -36,7 +36,7 @@ impl From<&Config> for RawConfig {
         };
         Self {
             node: Some(text(node)),
-            announcements: Some(addresses.into_iter().map(|address| spanned(announcement(address))).collect()),
+            announcements: listed(addresses.into_iter().map(|address| spanned(announcement(address))).collect()),
             interfaces: Some(policies.iter().map(|entry| spanned(interface(entry))).collect()),
             gratuitous: refresh
                 .map(|refresh| RawGratuitous { refresh: Some(text(humantime::format_duration(refresh))) }),
@@ -61,7 +61,7 @@ fn l2(announcement: &Announcement) -> RawL2 {
         Mode::Shared => "Shared",
     };
     RawL2 {
-        candidates: Some(announcement.candidates().iter().map(text).collect()),
+        candidates: listed(announcement.candidates().iter().map(text).collect()),
         interfaces: Some(announcement.interfaces().iter().map(text).collect()),
         mode: Some(text(mode)),
     }
@@ -79,6 +79,10 @@ const fn attach(policy: AttachPolicy) -> &'static str {
 
 fn text(value: impl ToString) -> Text {
     spanned(value.to_string())
+}
+
+const fn listed<T>(list: Vec<T>) -> Listed<T> {
+    Some(spanned(Some(list)))
 }
 
 const fn spanned<T>(value: T) -> Spanned<T> {

@@ -1,20 +1,29 @@
 //! What was typed: the configuration file word by word, nothing judged but the names of the fields.
 //!
 //! Every value is text with its line, so that one pass of [`super::validate`] can report all wrong ones. Optional lists
-//! may be `null`, as in MetalLB's objects.
+//! may be `null`, as in MetalLB's objects; those that say what is answered, and by whom, may not.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_saphyr::Spanned;
 
 /// A value and where it stands.
 pub(super) type Text = Spanned<String>;
+/// A list that has to be written: `None` where it is not mentioned, and within where nothing stands below its name. A file
+/// that is cut off looks like either.
+pub(super) type Listed<T> = Option<Spanned<Option<Vec<T>>>>;
+
+/// A field that is mentioned, whatever it says.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) node: Option<Text>,
-    pub(super) announcements: Option<Vec<Spanned<RawAnnouncement>>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) announcements: Listed<Spanned<RawAnnouncement>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) interfaces: Option<Vec<Spanned<RawInterface>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,14 +40,15 @@ pub(super) struct RawAnnouncement {
     pub(super) address: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pool: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) l2: Option<RawL2>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub(super) l2: Option<Spanned<Option<RawL2>>>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawL2 {
-    pub(super) candidates: Option<Vec<Text>>,
+    #[serde(default, deserialize_with = "present")]
+    pub(super) candidates: Listed<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) interfaces: Option<Vec<Text>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -85,9 +85,7 @@ fn the_whole_file_is_understood() {
 
 #[rstest]
 #[case("announcements: []")]
-#[case("announcements: null")]
-#[case("announcements:\n")]
-#[case("interfaces: []\nlease: null\ngratuitous: {}\n")]
+#[case("announcements: []\ninterfaces: []\nlease: null\ngratuitous: {}\n")]
 #[case("\u{feff}announcements: []\r\n")]
 fn what_is_left_out_has_its_default(#[case] text: &str) {
     let nothing = Config {
@@ -111,8 +109,8 @@ fn the_flag_beats_the_file_and_the_file_beats_the_host_name() {
             .map_err(|error| error.to_string())
     };
     let [flag, host] = ["flag", "host"].map(|name| Some(node(name)));
-    assert_eq!(name("node: file", flag.clone(), host.clone()), Ok("flag".to_owned()));
-    assert_eq!(name("node: file", None, host.clone()), Ok("file".to_owned()));
+    assert_eq!(name("{node: file, announcements: []}", flag.clone(), host.clone()), Ok("flag".to_owned()));
+    assert_eq!(name("{node: file, announcements: []}", None, host.clone()), Ok("file".to_owned()));
     assert_eq!(name("announcements: []", None, host), Ok("host".to_owned()));
     assert!(name("node: F", flag, None).unwrap_err().starts_with("a:1: node: "), "a wrong name is wrong at any rate");
     assert!(name("announcements: []", None, None).unwrap_err().contains("or start with --node-name"));
@@ -173,7 +171,7 @@ fn an_empty_file_is_refused(#[case] text: &str) {
 #[case::no_ip("announcements:\n- address: 192.0.2.10/32", 2, "announcements[0].address", "without prefix length")]
 #[case::number("announcements:\n- address: 7", 2, "announcements[0].address", "\"7\" is not an IP address")]
 #[case::unicast(
-    "announcements:\n- address: 224.0.0.9\n  l2: {}",
+    "announcements:\n- address: 224.0.0.9\n  l2: {candidates: []}",
     2,
     "announcements[0].address",
     "a multicast address; announce a unicast"
@@ -197,13 +195,13 @@ fn an_empty_file_is_refused(#[case] text: &str) {
     "cannot exist on Linux; use"
 )]
 #[case::mode(
-    "announcements:\n- address: 192.0.2.1\n  l2: {mode: exclusive}",
+    "announcements:\n- address: 192.0.2.1\n  l2: {candidates: [], mode: exclusive}",
     3,
     "announcements[0].l2.mode",
     "expected `Exclusive` or `Shared`"
 )]
 #[case::twice(
-    "announcements:\n- address: 192.0.2.1\n- address: ::ffff:192.0.2.1",
+    "announcements:\n- {address: 192.0.2.1, pool: a}\n- {address: ::ffff:192.0.2.1, pool: a}",
     3,
     "announcements[1].address",
     "192.0.2.1 is announced already on line 2; keep one"
@@ -257,6 +255,64 @@ fn every_rule_has_its_sentence(#[case] text: &str, #[case] line: u64, #[case] fi
     assert!(error.to_string().starts_with(&format!("/etc/a.yaml:{line}: ")), "{error}");
 }
 
+/// Editors, full disks and copies that were interrupted leave the beginning of a file.
+#[rstest]
+#[case::before_the_list(
+    "node: a\n",
+    None,
+    "announcements",
+    "it is missing, as in a file that is cut off; write the rest"
+)]
+#[case::nothing_below(
+    "node: a\nannouncements:\n",
+    Some(2),
+    "announcements",
+    "write the rest, or \"announcements: []\" if"
+)]
+#[case::null("announcements: null", Some(1), "announcements", "nothing stands below it")]
+#[case::address_alone(
+    "announcements:\n- address: 192.0.2.1\n",
+    Some(2),
+    "announcements[0].l2",
+    "name candidates below l2"
+)]
+#[case::l2_alone(
+    "announcements:\n- address: 192.0.2.1\n  l2:\n",
+    Some(3),
+    "announcements[0].l2.candidates",
+    "it is missing"
+)]
+#[case::l2_empty(
+    "announcements:\n- address: 192.0.2.1\n  l2: {}\n",
+    Some(3),
+    "announcements[0].l2.candidates",
+    "or \"candidates: []\" if no node may have it"
+)]
+#[case::candidates_alone(
+    "announcements:\n- address: 192.0.2.1\n  l2:\n    candidates:\n",
+    Some(4),
+    "announcements[0].l2.candidates",
+    "nothing stands below it"
+)]
+fn a_file_that_is_cut_off_is_refused(
+    #[case] text: &str,
+    #[case] line: Option<u64>,
+    #[case] field: &str,
+    #[case] said: &str,
+) {
+    let error = parse(text).unwrap_err();
+    let [problem] = error.problems.as_slice() else { panic!("{error}") };
+    assert_eq!((problem.line, problem.field.as_str()), (line, field), "{error}");
+    assert!(problem.text.contains(said), "{error}");
+}
+
+#[test]
+fn an_empty_list_is_meant() {
+    let config = parse("announcements:\n- address: 192.0.2.1\n  l2: {candidates: []}").unwrap();
+    assert!(config.announcements[&address("192.0.2.1")].candidates().is_empty());
+    assert!(parse("announcements: []").unwrap().announcements.is_empty());
+}
+
 #[test]
 fn all_wrong_values_are_told_at_once() {
     let text = "\
@@ -265,8 +321,8 @@ announcements:
 - address: nowhere
 - address: 0.0.0.0
   l2: {candidates: [A, b, B, b], interfaces: [x/y], mode: Both}
-- address: 192.0.2.1
-- address: 192.0.2.1
+- {address: 192.0.2.1, pool: a}
+- {address: 192.0.2.1, pool: a}
 interfaces:
 - {attach: fast}
 gratuitous: {refresh: soon}

@@ -18,7 +18,7 @@ use serde_saphyr::Spanned;
 
 use super::{
     Config, Defaults, LeaseFault, LeaseTimes,
-    raw::{RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, RawSuccession, Text},
+    raw::{Listed, RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, RawSuccession, Text},
     succession::{Preset, SuccessionConfig},
 };
 use crate::{
@@ -31,16 +31,34 @@ const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 /// Keeps sums with the clock far from its end.
 const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3600);
 
+/// When a list of announcements is empty.
+const NOTHING: &str = "if nothing is to be announced";
+
+/// Whether a file says what is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// It has to: without a list it was cut off.
+    Announcements,
+    /// It does not.
+    Settings,
+}
+
 /// Judges every value; `defaults` stand in for what the file does not give.
-pub(super) fn validate(raw: RawConfig, defaults: &Defaults) -> Result<Config, Vec<Problem>> {
+pub(super) fn validate(raw: RawConfig, content: Content, defaults: &Defaults) -> Result<Config, Vec<Problem>> {
     let RawConfig { node, announcements, interfaces, gratuitous, lease, succession } = raw;
     let mut judge = Judge::default();
     let node = judge.node(node.as_ref(), defaults);
-    let (announcements, pools) = judge.announcements(&announcements.unwrap_or_default());
+    let is_cut_off = announcements.is_none() && content == Content::Announcements;
+    let list = if announcements.is_some() { judge.list(&announcements, (0, "announcements"), NOTHING) } else { &[] };
+    let (announcements, pools) = judge.announcements(list);
     let policies = judge.policies(&interfaces.unwrap_or_default());
     let refresh = gratuitous.and_then(|gratuitous| gratuitous.refresh).and_then(|refresh| judge.refresh(&refresh));
     let lease = lease.map_or(Some(defaults.lease), |lease| judge.lease(&lease, defaults.lease));
     let succession = judge.succession(&succession.unwrap_or_default(), defaults.pace);
+    // Last: a file with other faults need not be cut off.
+    if is_cut_off && judge.problems.is_empty() {
+        judge.list::<()>(&None, (0, "announcements"), NOTHING);
+    }
     match (node, lease, succession) {
         (Some(node), Some(lease), Some(succession)) if judge.problems.is_empty() => {
             Ok(Config { node, announcements, pools, policies, refresh, lease, succession })
@@ -59,6 +77,20 @@ struct Judge {
 impl Judge {
     fn refuse<T>(&mut self, at: &Spanned<T>, field: String, text: impl Into<String>) {
         self.problems.push(Problem::new(at.referenced.line(), field, text));
+    }
+
+    /// A list that has to be written, be it empty: a file that is cut off must withdraw nothing. `line` is where its owner
+    /// stands.
+    fn list<'l, T>(&mut self, list: &'l Listed<T>, (line, field): (u64, &str), when: &str) -> &'l [T] {
+        let line = list.as_ref().map_or(line, |list| list.referenced.line());
+        if let Some(list) = list.as_ref().and_then(|list| list.value.as_ref()) {
+            return list;
+        }
+        let name = field.rsplit('.').next().unwrap_or(field);
+        let what = if list.is_some() { "nothing stands below it" } else { "it is missing" };
+        let text = format!("{what}, as in a file that is cut off; write the rest, or \"{name}: []\" {when}");
+        self.problems.push(Problem::new(line, field, text));
+        &[]
     }
 
     /// A value whose type knows its own rule. The path is only built for a fault: there may be a hundred thousand values.
@@ -121,8 +153,17 @@ impl Judge {
             if let Some(pool) = pool {
                 pools.insert(address, pool.value.as_str().into());
             }
-            if let Some(announcement) = l2.as_ref().and_then(|l2| self.l2(address, l2, index, line)) {
-                announcements.insert(address, Arc::new(announcement));
+            match (l2, pool) {
+                (Some(l2), _) => {
+                    let read = self.l2(address, l2, index, line);
+                    announcements.extend(read.map(|announcement| (address, Arc::new(announcement))));
+                }
+                (None, Some(_)) => {}
+                (None, None) => {
+                    let text =
+                        "nothing is said about the address, as in a file that is cut off; name candidates below l2";
+                    self.problems.push(Problem::new(line, format!("announcements[{index}].l2"), text));
+                }
             }
         }
         (announcements, pools)
@@ -146,10 +187,13 @@ impl Judge {
         }
     }
 
-    fn l2(&mut self, address: IpAddr, l2: &RawL2, index: usize, line: u64) -> Option<Announcement> {
-        let RawL2 { candidates, interfaces, mode } = l2;
+    fn l2(&mut self, address: IpAddr, l2: &Spanned<Option<RawL2>>, index: usize, line: u64) -> Option<Announcement> {
+        let nothing = RawL2::default();
+        let RawL2 { candidates, interfaces, mode } = l2.value.as_ref().unwrap_or(&nothing);
         let faults = self.problems.len();
-        let candidates = self.candidates(candidates.as_deref().unwrap_or_default(), index);
+        let field = format!("announcements[{index}].l2.candidates");
+        let candidates = self.list(candidates, (l2.referenced.line(), &field), "if no node may have it");
+        let candidates = self.candidates(candidates, index);
         let interfaces: BTreeSet<InterfaceName> = (interfaces.iter().flatten().enumerate())
             .filter_map(|(nth, name)| self.read(name, || format!("announcements[{index}].l2.interfaces[{nth}]")))
             .collect();

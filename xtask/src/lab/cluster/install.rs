@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Cluster, Daemon, http, network, webhooks::Endpoint};
 use crate::{
-    lab::{Namespace, eventually},
+    lab::{Namespace, eventually, read_status},
     manifests, paths, sh, ui,
 };
 
@@ -217,13 +217,12 @@ impl Speaker {
         command
     }
 
-    /// `speaker status` as JSON.
+    /// `speaker status` as JSON, whatever problems it tells.
     ///
     /// # Errors
     /// If the agent does not answer, or its lease is over.
     pub fn status(&self) -> Result<Value> {
-        let text = sh::read(self.cli(&["status", "-o", "json"]))?;
-        serde_json::from_str(&text).with_context(|| format!("the status is not JSON:\n{text}"))
+        read_status(self.cli(&["status", "-o", "json"]))
     }
 }
 
