@@ -51,6 +51,19 @@ impl Netlink {
     where
         M: NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<M>>,
     {
+        let mut answers = Vec::new();
+        self.each(message, flags, |answer| answers.push(answer))?;
+        Ok(answers)
+    }
+
+    /// The same, one message at a time: a dump may be larger than what there is memory for.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) fn each<M>(&mut self, message: M, flags: u16, mut take: impl FnMut(M)) -> io::Result<()>
+    where
+        M: NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<M>>,
+    {
         self.sequence += 1;
         let mut request = NetlinkMessage::from(message);
         request.header.flags = NLM_F_REQUEST | flags;
@@ -59,11 +72,10 @@ impl Netlink {
         let mut bytes = vec![0; request.buffer_len()];
         request.serialize(&mut bytes);
         self.socket.send(&bytes, 0)?;
-        let mut answers = Vec::new();
         loop {
             let datagram = self.receive()?;
-            if self.read(&datagram, flags & NLM_F_DUMP != 0, &mut answers)? {
-                return Ok(answers);
+            if self.read(&datagram, flags & NLM_F_DUMP != 0, &mut take)? {
+                return Ok(());
             }
         }
     }
@@ -76,7 +88,12 @@ impl Netlink {
 
     /// Reads one datagram; whether it ends the answer. That a dump goes on is not told by NLM_F_MULTI: the `netdev` family
     /// forgets that flag.
-    fn read<M: NetlinkDeserializable>(&self, datagram: &[u8], is_dump: bool, answers: &mut Vec<M>) -> io::Result<bool> {
+    fn read<M: NetlinkDeserializable>(
+        &self,
+        datagram: &[u8],
+        is_dump: bool,
+        take: &mut impl FnMut(M),
+    ) -> io::Result<bool> {
         let mut rest = datagram;
         while !rest.is_empty() {
             let message = NetlinkMessage::<M>::deserialize(rest).map_err(invalid)?;
@@ -87,7 +104,7 @@ impl Netlink {
             }
             match message.payload {
                 NetlinkPayload::InnerMessage(answer) => {
-                    answers.push(answer);
+                    take(answer);
                     if !is_dump {
                         return Ok(true);
                     }

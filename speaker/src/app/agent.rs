@@ -10,6 +10,7 @@ use super::{
     alarms::Alarms,
     backend::{Backend, Round},
     explaining::Explainer,
+    gateways::Gateways,
     groups::Memberships,
     naming::unknown_here,
     publishing::Publishing,
@@ -46,6 +47,7 @@ pub(super) struct Agent {
     pub(super) memberships: Memberships,
     pub(super) explainer: Explainer,
     pub(super) publishing: Publishing,
+    pub(super) gateways: Gateways,
     default_policy: AttachPolicy,
     pin_dir: PathBuf,
     /// Somebody asked this node to give everything away.
@@ -86,6 +88,7 @@ impl Agent {
             memberships: Memberships::default(),
             explainer: Explainer::default(),
             publishing,
+            gateways: Gateways::find().context("default gateways cannot be looked for")?,
             evacuation: Evacuation::default(),
             sources,
             backend,
@@ -110,8 +113,11 @@ impl Agent {
             self.configs = (self.configs.0 + 1, monotonic_ns());
             self.learn_names(&world.config, known.is_none_or(|known| unknown_here(&known).is_none()));
         }
-        if links_changed && let Some(error) = self.memberships.verify() {
-            self.note(error);
+        if links_changed {
+            self.gateways.look();
+            if let Some(error) = self.memberships.verify() {
+                self.note(error);
+            }
         }
         let decision = decide(&world, self.default_policy);
         self.current = Some((world, decision));
@@ -135,6 +141,7 @@ impl Agent {
     /// Everything is compared with what the kernel holds, and put right.
     pub(super) fn resync(&mut self) {
         self.backend.distrust();
+        self.gateways.look();
         self.reconcile();
     }
 
@@ -142,7 +149,7 @@ impl Agent {
     pub(super) fn reconcile(&mut self) {
         let Some((world, decision)) = &self.current else { return };
         let round = self.backend.apply(&decision.desired);
-        let mut situation = situation(world, decision, &round, self.backend.user());
+        let mut situation = situation(world, decision, self.gateways.found(), &round, self.backend.user());
         if self.evacuation.wanted {
             Arc::make_mut(&mut situation.orders).evacuate = true;
         }

@@ -42,7 +42,7 @@ fn is_out_of_order(report: &Report) -> bool {
             | Cause::Claimed
     );
     match report.happened {
-        Happened::AddressConflict | Happened::AddressInUse => true,
+        Happened::AddressConflict | Happened::AddressInUse | Happened::SameName | Happened::Stays => true,
         Happened::Took | Happened::Lost => by_itself,
         Happened::Leaving | Happened::Follows | Happened::Suspects | Happened::Shares => false,
     }

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     agent::Agent,
-    situation::{speaker, witnesses_of},
+    situation::{speaker, witnesses},
 };
 use crate::{
     clock::{monotonic_ns, wall_ahead_ns},
@@ -80,7 +80,7 @@ impl Agent {
         let (mut asking, mut wire) = plan(&evidence);
         let world = self.current.as_ref().map(|(world, _)| world);
         for (index, asking) in &mut asking {
-            asking.witnesses = witnesses_of(world, *index);
+            asking.witnesses = world.map(|world| witnesses(world, self.gateways.found(), *index)).unwrap_or_default();
             asking.witnesses.extend(self.last_clients(question.address, *index));
         }
         let tell = self.explainer.tell.clone();

@@ -1,58 +1,126 @@
 //! The default gateways of the interfaces: machines that answer whenever they are asked.
+//!
+//! Every route is looked at: asking the kernel for the way to some far address finds one gateway of several, and none where that
+//! address is routed or blocked on its own. With a full table of the internet that takes seconds, so a thread of its own
+//! looks.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::IpAddr,
 };
 
+use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
-    route::{RouteAddress, RouteAttribute, RouteMessage},
+    route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia},
 };
 use netlink_sys::protocols::NETLINK_ROUTE;
+use tokio::task::JoinSet;
 
 use crate::netlink::Netlink;
 
-/// Somewhere far away (RFC 5737 and RFC 3849: for documentation): the way there leads over the default gateway. Asking for one
-/// way takes the kernel the same time however many routes there are.
-const FAR: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1))];
+/// The gateways of interfaces, by index.
+pub(super) type Found = BTreeMap<u32, BTreeSet<IpAddr>>;
 
-/// The gateways of these interfaces, by index; none where there is none.
-///
-/// # Errors
-/// There is no socket to ask the kernel.
-pub(super) fn gateways(interfaces: impl IntoIterator<Item = u32>) -> io::Result<BTreeMap<u32, BTreeSet<IpAddr>>> {
-    let mut netlink = Netlink::open(NETLINK_ROUTE)?;
-    let mut of = |ifindex| FAR.into_iter().filter_map(|far| gateway(&mut netlink, ifindex, far)).collect();
-    Ok(interfaces.into_iter().map(|ifindex| (ifindex, of(ifindex))).collect())
+/// The gateways as they were found last.
+pub(super) struct Gateways {
+    found: Found,
+    looking: JoinSet<io::Result<Found>>,
+    /// Something changed since the look that is under way began.
+    again: bool,
 }
 
-fn gateway(netlink: &mut Netlink, ifindex: u32, far: IpAddr) -> Option<IpAddr> {
-    let mut message = RouteMessage::default();
-    let (family, length, address) = match far {
-        IpAddr::V4(v4) => (AddressFamily::Inet, 32, RouteAddress::Inet(v4)),
-        IpAddr::V6(v6) => (AddressFamily::Inet6, 128, RouteAddress::Inet6(v6)),
-    };
-    message.header.address_family = family;
-    message.header.destination_prefix_length = length;
-    message.attributes = vec![RouteAttribute::Destination(address), RouteAttribute::Oif(ifindex)];
-    // An error is that there is no such way.
-    let answers = netlink.ask(RouteNetlinkMessage::GetRoute(message), 0).ok()?;
-    let attributes = answers.into_iter().filter_map(|answer| {
-        if let RouteNetlinkMessage::NewRoute(route) = answer { Some(route.attributes) } else { None }
-    });
-    attributes.flatten().find_map(|attribute| {
-        let RouteAttribute::Gateway(gateway) = attribute else { return None };
-        if let RouteAddress::Inet(v4) = gateway {
-            Some(v4.into())
-        } else if let RouteAddress::Inet6(v6) = gateway {
-            Some(v6.into())
+impl Gateways {
+    /// Looks for the first time, and waits for it.
+    ///
+    /// # Errors
+    /// The kernel cannot be asked.
+    pub(super) fn find() -> io::Result<Self> {
+        Ok(Self { found: gateways()?, looking: JoinSet::new(), again: false })
+    }
+
+    /// By interface index.
+    pub(super) const fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Looks again, in the background. [`Self::changed`] tells what came of it.
+    pub(super) fn look(&mut self) {
+        if self.looking.is_empty() {
+            self.looking.spawn_blocking(gateways);
         } else {
-            None
+            self.again = true;
         }
-    })
+    }
+
+    /// Ends when others were found, or when they cannot be looked for, with the reason. Cancel safe.
+    pub(super) async fn changed(&mut self) -> Result<(), String> {
+        loop {
+            let found = match self.looking.join_next().await {
+                Some(Ok(found)) => found.map_err(|error| error.to_string()),
+                Some(Err(error)) => Err(error.to_string()),
+                None => std::future::pending().await,
+            };
+            if std::mem::take(&mut self.again) {
+                self.look();
+            }
+            let found = found.map_err(|error| format!("default gateways cannot be looked for: {error}"))?;
+            if found != self.found {
+                self.found = found;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The gateways of all default routes, whatever their table and metric, in the network namespace of the calling thread.
+fn gateways() -> io::Result<Found> {
+    let mut netlink = Netlink::open(NETLINK_ROUTE)?;
+    let mut found = Found::new();
+    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family;
+        netlink.each(RouteNetlinkMessage::GetRoute(message), NLM_F_DUMP, |answer| {
+            if let RouteNetlinkMessage::NewRoute(route) = answer {
+                note(&route, &mut found);
+            }
+        })?;
+    }
+    Ok(found)
+}
+
+/// Notes the gateways of a default route.
+fn note(route: &RouteMessage, found: &mut Found) {
+    if route.header.destination_prefix_length != 0 || route.header.kind != RouteType::Unicast {
+        return;
+    }
+    let mut oif = None;
+    for attribute in &route.attributes {
+        if let RouteAttribute::Oif(index) = attribute {
+            oif = Some(*index);
+        } else if let RouteAttribute::MultiPath(hops) = attribute {
+            for hop in hops {
+                let gateways = hop.attributes.iter().filter_map(gateway);
+                found.entry(hop.interface_index).or_default().extend(gateways);
+            }
+        }
+    }
+    if let Some(index) = oif {
+        found.entry(index).or_default().extend(route.attributes.iter().filter_map(gateway));
+    }
+}
+
+const fn gateway(attribute: &RouteAttribute) -> Option<IpAddr> {
+    if let RouteAttribute::Gateway(RouteAddress::Inet(v4)) = attribute {
+        Some(IpAddr::V4(*v4))
+    } else if let RouteAttribute::Gateway(RouteAddress::Inet6(v6)) | RouteAttribute::Via(RouteVia::Inet6(v6)) =
+        attribute
+    {
+        Some(IpAddr::V6(*v6))
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -80,14 +148,28 @@ mod tests {
             }
             ip("route add default via 10.0.1.1 dev one");
             ip("route add default via 10.0.2.1 dev two metric 500");
+            ip("route add default table 77 nexthop via 10.0.1.2 dev one nexthop via 10.0.2.2 dev two");
+            // A route to a far address, of documentation at that, is no default one.
+            ip("route add 198.51.100.0/24 via 10.0.3.1 dev none");
+            ip("route add blackhole 2001:db8:ffff::/48");
             ip("-6 route add default via fe80::1 dev one");
             let index = |name: &str| nix::net::if_::if_nametoindex(name).unwrap();
-            let found = gateways(["one", "two", "none"].map(index)).unwrap();
+            let found = gateways().unwrap();
             let expected =
                 |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<BTreeSet<IpAddr>>();
-            assert_eq!(found[&index("one")], expected(&["10.0.1.1", "fe80::1"]));
-            assert_eq!(found[&index("two")], expected(&["10.0.2.1"]));
-            assert_eq!(found[&index("none")], expected(&[]));
+            assert_eq!(found[&index("one")], expected(&["10.0.1.1", "10.0.1.2", "fe80::1"]));
+            assert_eq!(found[&index("two")], expected(&["10.0.2.1", "10.0.2.2"]));
+            assert_eq!(found.get(&index("none")), None);
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let mut known = Gateways::find().unwrap();
+                assert_eq!(*known.found(), found);
+                ip("route del default via 10.0.2.1 dev two");
+                known.look();
+                known.look();
+                known.changed().await.unwrap();
+                assert_eq!(known.found()[&index("two")], expected(&["10.0.2.2"]));
+            });
         });
         test.join().unwrap();
     }

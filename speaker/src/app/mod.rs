@@ -104,6 +104,10 @@ pub async fn run(args: RunArgs) -> Result<()> {
                 Due::Ended(text) => agent.note(text),
             },
             text = tasks.ended() => agent.note(text),
+            found = agent.gateways.changed() => match found {
+                Ok(()) => agent.reconcile(),
+                Err(text) => agent.note(text),
+            },
             _ = resync.tick() => {
                 agent.resync();
                 give_back_free_memory();

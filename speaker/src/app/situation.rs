@@ -8,7 +8,7 @@ use std::{
 use arpeggio_common::model::NodeId;
 use ipnet::IpNet;
 
-use super::{backend::Round, gateways::gateways, succession::Situation};
+use super::{backend::Round, gateways::Found, succession::Situation};
 use crate::{
     decide::Decision,
     frames::{ResponderLive, messages::Speaker},
@@ -16,7 +16,13 @@ use crate::{
 };
 
 /// Everything that the succession has to know.
-pub(super) fn situation(world: &World, decision: &Decision, round: &Round, user: Option<ResponderLive>) -> Situation {
+pub(super) fn situation(
+    world: &World,
+    decision: &Decision,
+    gateways: &Found,
+    round: &Round,
+    user: Option<ResponderLive>,
+) -> Situation {
     let config = &world.config;
     let node = NodeId::from(&config.node);
     let speakers: BTreeMap<u32, Speaker> = decision
@@ -25,7 +31,7 @@ pub(super) fn situation(world: &World, decision: &Decision, round: &Round, user:
         .keys()
         .filter_map(|index| Some((*index, speaker(node, world.links.0.get(index)?)?)))
         .collect();
-    let witnesses = witnesses(world, speakers.keys().copied());
+    let witnesses = speakers.keys().map(|index| (*index, witnesses(world, gateways, *index))).collect();
     Situation {
         node,
         orders: round.feasible(&decision.orders),
@@ -50,24 +56,12 @@ pub(super) fn speaker(node: NodeId, link: &Link) -> Option<Speaker> {
     Some(Speaker { node, mac: link.mac?, ipv4, link_local })
 }
 
-/// Who can be asked for a sign of life on one interface.
-pub(super) fn witnesses_of(world: Option<&World>, index: u32) -> BTreeSet<IpAddr> {
-    world.and_then(|world| witnesses(world, std::iter::once(index)).remove(&index)).unwrap_or_default()
-}
-
-/// The default gateways, and those of the configured witnesses that are on the segment of the interface.
-fn witnesses(world: &World, interfaces: impl Iterator<Item = u32>) -> BTreeMap<u32, BTreeSet<IpAddr>> {
-    let interfaces: Vec<u32> = interfaces.collect();
-    let mut witnesses = gateways(interfaces.iter().copied()).unwrap_or_else(|error| {
-        tracing::warn!("default gateways are not known, nobody can be asked for a sign of life: {error}");
-        BTreeMap::new()
-    });
-    for index in interfaces {
-        let Some(link) = world.links.0.get(&index) else { continue };
-        let near = world.config.succession.witnesses.iter().filter(|witness| on_segment(link, **witness));
-        witnesses.entry(index).or_default().extend(near);
-    }
-    witnesses
+/// Who can be asked for a sign of life on an interface: its default gateways, and the configured witnesses on its segment.
+pub(super) fn witnesses(world: &World, gateways: &Found, index: u32) -> BTreeSet<IpAddr> {
+    let gateways = gateways.get(&index).into_iter().flatten();
+    let link = world.links.0.get(&index);
+    let near = |witness: &&IpAddr| link.is_some_and(|link| on_segment(link, **witness));
+    gateways.chain(world.config.succession.witnesses.iter().filter(near)).copied().collect()
 }
 
 fn on_segment(link: &Link, address: IpAddr) -> bool {

@@ -57,6 +57,9 @@ pub struct OwnershipReport {
     pub for_ms: u64,
     /// When the owner answered a heartbeat of this node last.
     pub heartbeat_ago_ms: Option<u64>,
+    /// For how long this node has heard nothing, so that it does not take over from an owner that does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deaf_ms: Option<u64>,
 }
 
 impl SuccessionReport {
@@ -92,6 +95,7 @@ impl OwnershipReport {
             owner: owner(facts, index, view),
             for_ms: ago_ms(view.since_ns),
             heartbeat_ago_ms: view.heartbeat_ns.map(ago_ms),
+            deaf_ms: view.doubt.map(|doubt| ago_ms(doubt.since_ns)),
         })
     }
 }

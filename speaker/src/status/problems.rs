@@ -17,6 +17,11 @@ const DOUBT: u64 = 4;
 /// What is said of an entry that no round has come to yet.
 pub(super) const PENDING: &str = "not written yet";
 
+/// Whether an owner is silent for so long that this node would have taken over if it heard anything.
+pub(super) fn is_doubtful(heartbeat_ago_ms: Option<u64>, detection_ms: u64) -> bool {
+    heartbeat_ago_ms.is_some_and(|ago_ms| ago_ms > detection_ms.saturating_mul(DOUBT))
+}
+
 /// The problems of the node first, then those of interfaces and addresses.
 pub(super) fn problems(facts: &Facts, report: &StatusReport) -> Vec<String> {
     let mut problems = of_the_node(facts, report);
@@ -94,7 +99,6 @@ fn of_address(address: &AddressReport, detection_ms: u64) -> Option<String> {
         let is_missing = address.interface.is_none() || address.role == Role::NotInstalled;
         return address.note.clone().filter(|note| is_missing && note != PENDING);
     };
-    let heard_ms = own.heartbeat_ago_ms.unwrap_or_default();
     match own.standing {
         Standing::Owner | Standing::Leaving | Standing::Sharing if address.note.is_some() => address.note.clone(),
         Standing::Owner => {
@@ -107,7 +111,9 @@ fn of_address(address: &AddressReport, detection_ms: u64) -> Option<String> {
             let who = own.owner.as_ref().map_or("a stranger", |owner| owner.short());
             Some(format!("not claimed, because {who} has it, which is no speaker"))
         }
-        Standing::Standby if heard_ms > detection_ms.saturating_mul(DOUBT) => {
+        Standing::Standby | Standing::Waiting
+            if own.deaf_ms.is_some() || is_doubtful(own.heartbeat_ago_ms, detection_ms) =>
+        {
             let owner = own.owner.as_ref().map_or("its owner", |owner| owner.short());
             Some(format!("{owner} does not answer; this node hears nothing and therefore does not take over"))
         }
@@ -158,6 +164,7 @@ mod tests {
                 owner: Some(party()),
                 for_ms: 20_000,
                 heartbeat_ago_ms: None,
+                deaf_ms: None,
             }),
             note: None,
             mac: None,
@@ -178,6 +185,10 @@ mod tests {
         address(Standing::Standby).ownership.map(|own| OwnershipReport { heartbeat_ago_ms: Some(ago_ms), ..own })
     }
 
+    fn deaf() -> Option<OwnershipReport> {
+        address(Standing::Standby).ownership.map(|own| OwnershipReport { deaf_ms: Some(900), ..own })
+    }
+
     #[rstest]
     #[case::owner(address(Standing::Owner), None)]
     #[case::rival(AddressReport { seen: seen(100, Some("node-c")), ..address(Standing::Owner) }, Some("node-c answers for it or claims it as well"))]
@@ -187,6 +198,7 @@ mod tests {
     #[case::in_use(address(Standing::InUse), Some("not claimed, because node-b has it, which is no speaker"))]
     #[case::standby(AddressReport { ownership: heartbeat(40), ..address(Standing::Standby) }, None)]
     #[case::doubt(AddressReport { ownership: heartbeat(45_377), ..address(Standing::Standby) }, Some("node-b does not answer; this node hears nothing and therefore does not take over"))]
+    #[case::deaf(AddressReport { ownership: deaf(), ..address(Standing::Standby) }, Some("node-b does not answer; this node hears nothing and therefore does not take over"))]
     #[case::not_installed(AddressReport { note: Some("the map is full".to_owned()), ..address(Standing::Owner) }, Some("the map is full"))]
     #[case::not_ours(AddressReport { note: Some("the map is full".to_owned()), ownership: None, ..address(Standing::Out) }, None)]
     #[case::full(AddressReport { note: Some("the map is full".to_owned()), ownership: None, role: Role::NotInstalled, ..address(Standing::Out) }, Some("the map is full"))]

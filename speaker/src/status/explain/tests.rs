@@ -206,6 +206,17 @@ fn a_standby_names_the_owner() {
 }
 
 #[test]
+fn a_standby_that_hears_nothing_says_so() {
+    let mut evidence = standby();
+    let view = evidence.facts.succession.as_mut().unwrap().views.get_mut(&(2, vip())).unwrap();
+    view.heartbeat_ns = Some(NOW - 45_377 * MS);
+    let text = "standby for 3m 10s; node-b (02:00:00:00:00:02) has it and answered a heartbeat 45377 ms ago; I hear nothing and \
+                therefore do not take over";
+    let told = links(&Explanation::new(&evidence), "standing");
+    assert_eq!(told, [(Level::Warning, text.to_owned())]);
+}
+
+#[test]
 fn what_the_program_kept_from_sockets_is_taken_from_its_sightings() {
     let mut evidence = standby();
     evidence.wire.insert(2, heard(&[]));
