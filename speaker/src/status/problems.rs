@@ -11,16 +11,9 @@ use crate::{succession::Standing, world::Link};
 
 /// Somebody else with an address of this node counts for so long after it was seen, in milliseconds.
 const RIVAL_MS: u64 = 30_000;
-/// An owner that has not answered for so many times the time of detection is doubted.
-const DOUBT: u64 = 4;
 
 /// What is said of an entry that no round has come to yet.
 pub(super) const PENDING: &str = "not written yet";
-
-/// Whether an owner is silent for so long that this node would have taken over if it heard anything.
-pub(super) fn is_doubtful(heartbeat_ago_ms: Option<u64>, detection_ms: u64) -> bool {
-    heartbeat_ago_ms.is_some_and(|ago_ms| ago_ms > detection_ms.saturating_mul(DOUBT))
-}
 
 /// The problems of the node first, then those of interfaces and addresses.
 pub(super) fn problems(facts: &Facts, report: &StatusReport) -> Vec<String> {
@@ -78,7 +71,6 @@ fn of_interfaces(facts: &Facts, report: &StatusReport) -> Vec<String> {
 }
 
 fn of_addresses(facts: &Facts, report: &StatusReport) -> Vec<String> {
-    let detection_ms = report.succession.as_ref().map_or(u64::MAX, |succession| succession.detection_ms);
     let carrier = |address: &AddressReport| {
         let link = facts.links.0.values().find(|link| Some(&link.name) == address.interface.as_ref());
         link.is_none_or(|link| link.carrier)
@@ -88,12 +80,12 @@ fn of_addresses(facts: &Facts, report: &StatusReport) -> Vec<String> {
             Some(interface) => format!("{} on {interface}", address.address),
             None => address.address.to_string(),
         };
-        Some((place, of_address(address, detection_ms)?))
+        Some((place, of_address(address)?))
     });
     alike(places, |(place, reason)| format!("{place}: {reason}"))
 }
 
-fn of_address(address: &AddressReport, detection_ms: u64) -> Option<String> {
+fn of_address(address: &AddressReport) -> Option<String> {
     let Some(own) = &address.ownership else {
         // An entry of what others own may be old; what no interface carries, or no map holds, is a problem.
         let is_missing = address.interface.is_none() || address.role == Role::NotInstalled;
@@ -111,9 +103,7 @@ fn of_address(address: &AddressReport, detection_ms: u64) -> Option<String> {
             let who = own.owner.as_ref().map_or("a stranger", |owner| owner.short());
             Some(format!("not claimed, because {who} has it, which is no speaker"))
         }
-        Standing::Standby | Standing::Waiting
-            if own.deaf_ms.is_some() || is_doubtful(own.heartbeat_ago_ms, detection_ms) =>
-        {
+        Standing::Standby | Standing::Waiting if own.deaf_ms.is_some() => {
             let owner = own.owner.as_ref().map_or("its owner", |owner| owner.short());
             Some(format!("{owner} does not answer; this node hears nothing and therefore does not take over"))
         }
@@ -181,10 +171,6 @@ mod tests {
         Some(Seen { node, mac, ago_ms, kind: SeenKind::Claim, count: 1 })
     }
 
-    fn heartbeat(ago_ms: u64) -> Option<OwnershipReport> {
-        address(Standing::Standby).ownership.map(|own| OwnershipReport { heartbeat_ago_ms: Some(ago_ms), ..own })
-    }
-
     fn deaf() -> Option<OwnershipReport> {
         address(Standing::Standby).ownership.map(|own| OwnershipReport { deaf_ms: Some(900), ..own })
     }
@@ -196,8 +182,7 @@ mod tests {
     #[case::before(AddressReport { seen: seen(25_000, None), ..address(Standing::Owner) }, None)]
     #[case::successor(AddressReport { seen: seen(100, Some("node-c")), ..address(Standing::Leaving) }, None)]
     #[case::in_use(address(Standing::InUse), Some("not claimed, because node-b has it, which is no speaker"))]
-    #[case::standby(AddressReport { ownership: heartbeat(40), ..address(Standing::Standby) }, None)]
-    #[case::doubt(AddressReport { ownership: heartbeat(45_377), ..address(Standing::Standby) }, Some("node-b does not answer; this node hears nothing and therefore does not take over"))]
+    #[case::standby(address(Standing::Standby), None)]
     #[case::deaf(AddressReport { ownership: deaf(), ..address(Standing::Standby) }, Some("node-b does not answer; this node hears nothing and therefore does not take over"))]
     #[case::not_installed(AddressReport { note: Some("the map is full".to_owned()), ..address(Standing::Owner) }, Some("the map is full"))]
     #[case::not_ours(AddressReport { note: Some("the map is full".to_owned()), ownership: None, ..address(Standing::Out) }, None)]
@@ -205,7 +190,7 @@ mod tests {
     #[case::pending(AddressReport { note: Some(PENDING.to_owned()), ownership: None, role: Role::NotInstalled, ..address(Standing::Out) }, None)]
     #[case::unplaced(AddressReport { note: Some("no interface".to_owned()), ownership: None, interface: None, ..address(Standing::Out) }, Some("no interface"))]
     fn every_address_tells_what_is_wrong(#[case] address: AddressReport, #[case] problem: Option<&str>) {
-        assert_eq!(of_address(&address, 160).as_deref(), problem);
+        assert_eq!(of_address(&address).as_deref(), problem);
     }
 
     #[test]

@@ -19,7 +19,6 @@ use crate::{
     status::{
         AddressReport,
         ownership::standing_name,
-        problems::is_doubtful,
         text::{attach_mode_name, count, span},
     },
     succession::Standing,
@@ -224,14 +223,7 @@ impl Chain<'_> {
         if let Some(ms) = own.heartbeat_ago_ms {
             text += &format!(" and answered a heartbeat {ms} ms ago");
         }
-        let detection_ms = self
-            .evidence
-            .facts
-            .succession
-            .as_ref()
-            .map_or(u64::MAX, |succession| succession.pace.detection_ns() / 1_000_000);
-        let doubts = own.deaf_ms.is_some() || is_doubtful(own.heartbeat_ago_ms, detection_ms);
-        if doubts && matches!(own.standing, Standing::Standby | Standing::Waiting) {
+        if own.deaf_ms.is_some() {
             text += "; I hear nothing and therefore do not take over";
             return self.add(Level::Warning, "standing", text);
         }
