@@ -202,7 +202,7 @@ impl Backend {
     }
 
     /// The next event of the raw sockets. Cancel safe.
-    pub(super) async fn user_event(&mut self) -> Event {
+    pub(super) async fn user_event(&mut self) -> Option<Event> {
         self.user.event().await
     }
 

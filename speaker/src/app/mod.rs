@@ -98,7 +98,13 @@ pub async fn run(args: RunArgs) -> Result<()> {
                 Some(news) => agent.hear(news),
                 None => bail!("the thread of the succession ended; start the agent again and look into its log"),
             },
-            event = agent.backend.user_event() => agent.succession.heard(event),
+            event = agent.backend.user_event() => match event {
+                Some(event) => agent.succession.heard(event),
+                None => {
+                    agent.note("the thread that answers from raw sockets ended; another is started".to_owned());
+                    agent.reconcile();
+                }
+            },
             due = agent.publishing.due() => match due {
                 Due::Publish => agent.publish().await,
                 Due::Ended(text) => agent.note(text),

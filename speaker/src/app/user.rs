@@ -68,15 +68,15 @@ impl UserSide {
         self.running.as_ref().map(|(responder, _)| responder.live())
     }
 
-    /// The next event. Cancel safe.
-    pub(super) async fn event(&mut self) -> Event {
-        if let Some((_, events)) = &mut self.running
-            && let Some(event) = events.recv().await
-        {
-            return event;
-        }
+    /// The next event; `None` when the thread that answers ended by itself: the next round starts another. Cancel safe.
+    pub(super) async fn event(&mut self) -> Option<Event> {
         // Nobody there to speak: the next round may start one.
-        std::future::pending().await
+        let Some((_, events)) = &mut self.running else { return std::future::pending().await };
+        let event = events.recv().await;
+        if event.is_none() {
+            self.running = None;
+        }
+        event
     }
 
     /// Every entry with its counters.

@@ -67,11 +67,19 @@ fn an_evacuated_node_gives_everything_away_and_takes_part_again() {
 }
 
 #[test]
-fn an_evacuation_without_a_successor_names_what_nobody_answers_for() {
+fn an_evacuation_without_a_successor_is_refused_and_forced_it_names_what_nobody_answers_for() {
     let segment = Segment::new(1).unwrap();
     let speaker = start(&segment, &segment.nodes[0], &owned_by(&["node-a", "node-b"], "native"), &[]);
     answered_by(&segment, &segment.nodes[0]);
     let output = sh::attempt(&mut speaker.cli(&["evacuate", "--wait"])).unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let refused = "refused: no other candidate is there to take over 192.0.2.10 on eth0 and 1 more; this node goes on answering";
+    assert!(told.starts_with(refused), "{told}");
+    assert_eq!(speaker.status().unwrap()["succession"]["evacuating"], false);
+    answered_by(&segment, &segment.nodes[0]);
+
+    let output = sh::attempt(&mut speaker.cli(&["evacuate", "--wait", "--force"])).unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{told}");
     for vip in both() {

@@ -121,7 +121,7 @@ fn the_pace_of_the_command_line_is_the_default_and_the_preset_is_overruled_field
     let pace = |ms, misses| Pace::new(Duration::from_millis(ms), misses).unwrap();
     let defaults = Defaults { pace: pace(30, 4), ..defaults() };
     let config = |text| {
-        Config::parse(text, Path::new("a"), &defaults).map(|config| config.succession.pace).map_err(|e| e.to_string())
+        Config::settings(text, Path::new("a"), &defaults).map(|config| config.succession.pace).map_err(|e| e.to_string())
     };
     assert_eq!(config("node: a"), Ok(pace(30, 4)));
     assert_eq!(config("succession: {misses: 2}"), Ok(pace(30, 2)));
@@ -144,7 +144,7 @@ fn the_pace_of_the_command_line_is_the_default_and_the_preset_is_overruled_field
 #[test]
 fn the_lease_of_the_command_line_is_the_default() {
     let defaults = Defaults { lease: lease(200, 1000), ..defaults() };
-    let config = |text| Config::parse(text, Path::new("a"), &defaults);
+    let config = |text| Config::settings(text, Path::new("a"), &defaults);
     assert_eq!(config("node: a").unwrap().lease, lease(200, 1000));
     assert_eq!(config("lease: {duration: 3s}").unwrap().lease, lease(200, 3000));
     let error = config("lease: {renew: 600ms}").unwrap_err().to_string();
