@@ -1,6 +1,10 @@
 //! The agent's state between two turns of the loop, and what each turn does to it.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::model::NodeId;
@@ -20,10 +24,10 @@ use super::{
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
     clock::monotonic_ns,
-    dataplane::{self, Options, Sweep},
+    dataplane::{self, Options, Place, Sweep},
     decide::{AttachMode, Decision, decide},
     status::{AgentFacts, Names, attach_mode_name, change},
-    succession::Report,
+    succession::{Happened, Report},
     world::{AttachPolicy, Config, Sources, World},
 };
 
@@ -31,12 +35,16 @@ use crate::{
 const REMEMBERED_ERRORS: usize = 32;
 
 /// A wish to give everything away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Evacuation {
     /// Whether it is wanted, beside what the configuration says.
     pub(super) wanted: bool,
     /// Since when, monotonic nanoseconds.
     pub(super) since_ns: u64,
+    /// Also what nobody takes over is to go.
+    pub(super) forced: bool,
+    /// What nobody took over in time, and went therefore.
+    pub(super) abandoned: BTreeSet<Place>,
 }
 
 /// The agent's state between two turns of the loop.
@@ -151,7 +159,9 @@ impl Agent {
         let round = self.backend.apply(&decision.desired);
         let mut situation = situation(world, decision, self.gateways.found(), &round, self.backend.user());
         if self.evacuation.wanted {
-            Arc::make_mut(&mut situation.orders).evacuate = true;
+            let orders = Arc::make_mut(&mut situation.orders);
+            orders.evacuate = true;
+            orders.places.retain(|place, _| !self.evacuation.abandoned.contains(place));
         }
         self.succession.follow(situation);
         let groups = decision.desired.groups.iter().filter(|(index, _)| round.serves(*index));
@@ -209,6 +219,7 @@ impl Agent {
                 self.log_changes(&reports);
                 self.publishing.record(&reports);
                 self.publishing.soon();
+                self.abandon();
             }
             News::Settled => {
                 let served = self.round.attachments.values().filter(|attachment| attachment.mode.is_some()).count();
@@ -216,6 +227,21 @@ impl Agent {
             }
             News::Lost(count) => self.note(format!("{count} changes of ownership came too fast to be told")),
             News::Trouble(text) => self.note(text),
+        }
+    }
+
+    /// Lets go of what nobody took over, if that is what somebody wants.
+    pub(super) fn abandon(&mut self) {
+        if !self.evacuation.forced {
+            return;
+        }
+        let mut last: BTreeMap<Place, Happened> = BTreeMap::new();
+        last.extend(self.succession.recorder().iter().map(|report| (report.place, report.happened)));
+        let before = self.evacuation.abandoned.len();
+        let stayed = last.into_iter().filter(|(_, happened)| *happened == Happened::Stays);
+        self.evacuation.abandoned.extend(stayed.map(|(place, _)| place));
+        if self.evacuation.abandoned.len() > before {
+            self.reconcile();
         }
     }
 

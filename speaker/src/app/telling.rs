@@ -54,10 +54,12 @@ impl Agent {
             warn!(addresses = alone.len(), "evacuation refused: no other candidate is there to take over");
             return EvacuationReport { alone, ..self.evacuation().await };
         }
-        if on != self.evacuation.wanted {
+        if (on, force) != (self.evacuation.wanted, self.evacuation.forced) {
             info!(on, force, "evacuation asked for");
-            self.evacuation = Evacuation { wanted: on, since_ns: monotonic_ns() };
+            let since_ns = monotonic_ns();
+            self.evacuation = Evacuation { wanted: on, since_ns, forced: force, abandoned: BTreeSet::new() };
             self.reconcile();
+            self.abandon();
         }
         self.evacuation().await
     }
@@ -101,10 +103,11 @@ impl Agent {
         let owned: BTreeMap<_, _> = snapshot.views.into_iter().filter(|(_, view)| owns(view)).collect();
         let since_ns = self.evacuation.since_ns;
         let left = self.succession.recorder().iter().filter(|report| report.at_ns >= since_ns);
-        let abandoned: BTreeSet<Place> = left
+        let mut abandoned: BTreeSet<Place> = left
             .filter(|report| (report.happened, report.cause) == (Happened::Lost, Cause::NoSuccessor))
             .map(|report| report.place)
             .collect();
+        abandoned.extend(&self.evacuation.abandoned);
         let configured = self.current.as_ref().is_some_and(|(_, decision)| decision.orders.evacuate);
         EvacuationReport {
             evacuating: configured || self.evacuation.wanted,

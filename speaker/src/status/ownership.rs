@@ -11,9 +11,6 @@ use super::{
 };
 use crate::succession::{Standing, View};
 
-/// A silent owner is taken over from within the time of detection, and its turns, by a node that hears anything.
-const DOUBT: u64 = 20;
-
 /// How the nodes of the segment watch each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -98,25 +95,9 @@ impl OwnershipReport {
             owner: owner(facts, index, view),
             for_ms: ago_ms(view.since_ns),
             heartbeat_ago_ms: view.heartbeat_ns.map(ago_ms),
-            deaf_ms: deaf_since_ns(facts.now_ns, facts.succession.as_ref()?, index, view).map(ago_ms),
+            deaf_ms: view.doubt.map(|doubt| ago_ms(doubt.since_ns)),
         })
     }
-}
-
-/// Since when this node has heard nothing, if it therefore leaves an address to an owner that does not answer.
-fn deaf_since_ns(now_ns: u64, succession: &SuccessionFacts, index: u32, view: &View) -> Option<u64> {
-    if !matches!(view.standing, Standing::Standby | Standing::Waiting) {
-        return None;
-    }
-    if let Some(doubt) = view.doubt {
-        return Some(doubt.since_ns);
-    }
-    // Of ten thousand addresses each is asked about rarely; what counts is what the owner answered at all.
-    let owner = view.owner?.mac;
-    let peer = succession.peers.iter().find(|peer| peer.ifindex == index && peer.mac == owner)?;
-    let silent_ns = now_ns.saturating_sub(peer.answered_ns);
-    let is_silent = peer.answered_ns > 0 && silent_ns > succession.pace.detection_ns().saturating_mul(DOUBT);
-    is_silent.then_some(peer.answered_ns)
 }
 
 fn owner(facts: &Facts, index: u32, view: &View) -> Option<Party> {

@@ -329,8 +329,13 @@ impl Machine {
     }
 
     fn is_damped(&self, now_ns: u64) -> bool {
+        now_ns < self.damped_until_ns()
+    }
+
+    /// 0 for one that was not damped.
+    fn damped_until_ns(&self) -> u64 {
         let [oldest, ..] = self.losses;
-        oldest != 0 && now_ns.saturating_sub(oldest) < FLAP_WINDOW_NS
+        if oldest == 0 { 0 } else { oldest.saturating_add(FLAP_WINDOW_NS) }
     }
 
     /// One step. Pure: the same machine, event and context give the same machine and effects.

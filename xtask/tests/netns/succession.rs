@@ -74,7 +74,8 @@ fn an_evacuation_without_a_successor_is_refused_and_forced_it_names_what_nobody_
     let output = sh::attempt(&mut speaker.cli(&["evacuate", "--wait"])).unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    let refused = "refused: no other candidate is there to take over 192.0.2.10 on eth0 and 1 more; this node goes on answering";
+    let refused =
+        "refused: no other candidate is there to take over 192.0.2.10 on eth0 and 1 more; this node goes on answering";
     assert!(told.starts_with(refused), "{told}");
     assert_eq!(speaker.status().unwrap()["succession"]["evacuating"], false);
     answered_by(&segment, &segment.nodes[0]);

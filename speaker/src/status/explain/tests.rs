@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     decide::AttachMode,
     status::{AgentFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, Names, PeerFacts, SuccessionFacts},
-    succession::{Cause, Happened, Pace, Report, Standing, View, Voice},
+    succession::{Cause, Doubt, Happened, Pace, Report, Standing, View, Voice},
     world::{Link as Device, Links, testing::card},
 };
 
@@ -211,7 +211,8 @@ fn a_standby_that_hears_nothing_says_so() {
     let view = evidence.facts.succession.as_mut().unwrap().views.get_mut(&(2, vip())).unwrap();
     view.heartbeat_ns = Some(NOW - 45_377 * MS);
     assert_eq!(links(&Explanation::new(&evidence), "standing")[0].0, Level::Ok, "it answered for other addresses");
-    evidence.facts.succession.as_mut().unwrap().peers[0].answered_ns = NOW - 45_377 * MS;
+    let view = evidence.facts.succession.as_mut().unwrap().views.get_mut(&(2, vip())).unwrap();
+    view.doubt = Some(Doubt { since_ns: NOW - 45_377 * MS });
     let text = "standby for 3m 10s; node-b (02:00:00:00:00:02) has it and answered a heartbeat 45377 ms ago; I hear nothing and \
                 therefore do not take over";
     let told = links(&Explanation::new(&evidence), "standing");

@@ -335,7 +335,8 @@ impl Turn<'_> {
         } else if context.hearing.since(since_ns) && !self.machine.is_damped(context.now_ns) {
             self.take(Cause::Preferred, Some(owner), None);
         } else {
-            let due_ns = context.now_ns + context.pace.interval_ns();
+            // Until then nothing changes, however often it is looked at.
+            let due_ns = (context.now_ns + context.pace.interval_ns()).max(self.machine.damped_until_ns());
             let eager = Some(Eager { since_ns, due_ns });
             self.machine.state = State::Standby { owner, generation, spare, eager };
         }

@@ -121,7 +121,9 @@ fn the_pace_of_the_command_line_is_the_default_and_the_preset_is_overruled_field
     let pace = |ms, misses| Pace::new(Duration::from_millis(ms), misses).unwrap();
     let defaults = Defaults { pace: pace(30, 4), ..defaults() };
     let config = |text| {
-        Config::settings(text, Path::new("a"), &defaults).map(|config| config.succession.pace).map_err(|e| e.to_string())
+        Config::settings(text, Path::new("a"), &defaults)
+            .map(|config| config.succession.pace)
+            .map_err(|e| e.to_string())
     };
     assert_eq!(config("node: a"), Ok(pace(30, 4)));
     assert_eq!(config("succession: {misses: 2}"), Ok(pace(30, 2)));
