@@ -148,7 +148,7 @@ impl Agent {
 fn plan(evidence: &Evidence) -> (BTreeMap<u32, Asking>, BTreeMap<u32, WireFacts>) {
     let (mut asking, mut not_asked) = (BTreeMap::new(), BTreeMap::new());
     let facts = &evidence.facts;
-    for index in evidence.places() {
+    for index in evidence.asked() {
         let Some(link) = facts.links.0.get(&index) else { continue };
         let speaker = facts.node.as_ref().and_then(|node| speaker(NodeId::from(node), link));
         let Some(speaker) = speaker.filter(|_| link.carrier) else {

@@ -305,14 +305,18 @@ fn without_carrier_the_reason_is_the_carrier() {
 
 #[test]
 fn what_nobody_announces_is_said_to_be_so() {
-    let (speaker, _segment) = one_owner("native", &[]);
+    let (speaker, segment) = one_owner("native", &[]);
     let (told, code) = explain(&speaker, &["192.0.2.99"]);
     let verdict = told["verdict"]["text"].as_str().unwrap();
     assert!(
-        verdict.starts_with("no: it is not in the configuration ") && verdict.ends_with("/config.yaml."),
+        verdict.starts_with("no: it is not in the configuration ")
+            && verdict.ends_with("/config.yaml; nobody answers on eth0."),
         "{verdict}"
     );
     assert_eq!((code, told["places"].as_array().unwrap().len()), (Some(1), 0));
+    let client = "192.0.2.200";
+    let verdict = explain(&speaker, &[client]).0["verdict"]["text"].as_str().unwrap().to_owned();
+    assert!(verdict.ends_with(&format!("; {} answers for it on eth0.", segment.client.mac)), "{verdict}");
     let (told, code) = explain(&speaker, &["192.0.2.10", "--interface", "eth7"]);
     assert_eq!((&told["verdict"]["text"], code), (&"no: this node has no interface eth7.".into(), Some(1)));
     let (told, code) = explain(&speaker, &["192.0.2.10", "--interface", "lo"]);

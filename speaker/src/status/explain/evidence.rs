@@ -151,6 +151,16 @@ impl Evidence {
         fits.filter(wanted).collect()
     }
 
+    /// The interfaces that are asked: of an address that this node does not announce, those it can be expected on.
+    pub fn asked(&self) -> Vec<u32> {
+        if self.announcement.is_some() || self.facts.agent.is_none() {
+            return self.places();
+        }
+        let usable = self.facts.links.0.values().filter(|link| !self.facts.ineligible.contains_key(&link.index));
+        let wanted = usable.filter(|link| self.interface.as_ref().is_none_or(|wanted| *wanted == link.name));
+        expected_on(self.address, wanted)
+    }
+
     /// Why the address is not announced on an interface.
     pub(super) fn why_not(&self, announcement: &Announcement, link: &Link) -> Option<String> {
         if let Some(reason) = self.facts.ineligible.get(&link.index) {

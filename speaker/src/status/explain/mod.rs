@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use arpeggio_common::model::NodeId;
 
-use self::verdict::{Case, Judgement, Prospect, judge};
+use self::verdict::{Case, Judgement, Prospect, judge, list};
 pub use self::{
     evidence::{ClientFacts, Evidence, WireFacts},
     render::render as render_explanation,
@@ -123,7 +123,20 @@ fn without_place(evidence: &Evidence) -> Judgement {
         (Some(_), None, None) => "no: this node has no configuration".to_owned(),
         (Some(_), Some(announcement), _) => format!("no: {}", why_nowhere(evidence, announcement)),
     };
-    Judgement { good: false, text: text + "." }
+    let answers: String = evidence.asked().into_iter().filter_map(|index| who_answers(evidence, index)).collect();
+    Judgement { good: false, text: text + &answers + "." }
+}
+
+/// Who answers on an interface for an address that this node does not announce.
+fn who_answers(evidence: &Evidence, index: u32) -> Option<String> {
+    let (wire, name) = (Wire::new(evidence, index), evidence.name(index));
+    let Wire::Asked { answers, .. } = &wire else { return None };
+    let named: Vec<_> = answers.iter().map(|party| party.short()).collect();
+    Some(match named.as_slice() {
+        [] => format!("; nobody answers on {name}"),
+        [one] => format!("; {one} answers for it on {name}"),
+        several => format!("; {} answer for it on {name}", list(several)),
+    })
 }
 
 fn why_nowhere(evidence: &Evidence, announcement: &arpeggio_common::model::Announcement) -> String {

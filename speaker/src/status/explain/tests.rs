@@ -354,7 +354,7 @@ fn an_address_without_a_place_says_why() {
     };
     assert_eq!(
         verdict(|evidence| evidence.announcement = None),
-        "no: it is not in the configuration /etc/arpeggio/speaker.yaml."
+        "no: it is not in the configuration /etc/arpeggio/speaker.yaml; nobody answers on eth0."
     );
     assert_eq!(limited(&["eth7"]), "no: this node has no interface for it.");
     let down = verdict(|evidence| {
