@@ -75,6 +75,7 @@ fn case(evidence: &Evidence, index: u32, wire: Wire) -> Case {
         owner: view.and_then(|view| view.owner).map(|voice| super::Party::new(voice, &evidence.facts.names)),
         prospect: prospect(evidence, index),
         proof: evidence.proof(index),
+        behind: evidence.facts.attachments.get(&index).map(|attachment| attachment.behind.clone()).unwrap_or_default(),
         wire,
         lease_left: span(left_ns / 1_000_000),
         silence: without_agent(evidence),

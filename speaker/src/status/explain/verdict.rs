@@ -25,6 +25,8 @@ pub(super) struct Case {
     pub(super) prospect: Prospect,
     /// What shows that this node answers.
     pub(super) proof: Proof,
+    /// Programs of others that get frames before ours.
+    pub(super) behind: Vec<String>,
     /// Who answered when asked.
     pub(super) wire: Wire,
     /// How long the kernel goes on answering without an agent.
@@ -44,9 +46,6 @@ pub(super) enum Prospect {
     Evacuating,
 }
 
-/// Why nothing shows that the program answers.
-const UNSEEN: &str = "no frame is known to have reached its program while it was asked";
-
 /// A sentence, and whether it is good news.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Judgement {
@@ -60,6 +59,15 @@ fn good(text: String) -> Judgement {
 
 fn bad(text: String) -> Judgement {
     Judgement { good: false, text }
+}
+
+impl Case {
+    /// Why nothing shows that the program answers.
+    fn unseen(&self) -> String {
+        let behind: Vec<_> = self.behind.iter().map(String::as_str).collect();
+        let first = if behind.is_empty() { String::new() } else { format!(", behind {}", list(&behind)) };
+        format!("no frame is known to have reached its program{first} while it was asked")
+    }
 }
 
 impl Prospect {
@@ -102,7 +110,7 @@ fn one(address: IpAddr, case: &Case, at: &str) -> Judgement {
 
 fn owner(case: &Case, alone: &str, at: &str) -> Judgement {
     let heard = case.wire.heard();
-    let (others, count) = (named(heard), heard.len());
+    let (others, count, unseen) = (named(heard), heard.len(), case.unseen());
     match (&case.obstacle, &case.wire, case.proof, heard) {
         (Some(obstacle), .., []) => bad(format!("nobody answers{at}: this node owns it, but {obstacle}")),
         (Some(obstacle), ..) => bad(format!(
@@ -124,10 +132,10 @@ fn owner(case: &Case, alone: &str, at: &str) -> Judgement {
             answers(&others, count)
         )),
         (None, Wire::Asked { .. }, Proof::Nothing, []) => {
-            bad(format!("cannot tell whether this node answers{at}: {UNSEEN}; nobody else does"))
+            bad(format!("cannot tell whether this node answers{at}: {unseen}; nobody else does"))
         }
         (None, Wire::Asked { .. }, Proof::Nothing, _) => bad(format!(
-            "{} for it{at}; cannot tell whether this node, which owns it, does as well: {UNSEEN}",
+            "{} for it{at}; cannot tell whether this node, which owns it, does as well: {unseen}",
             answers(&others, count)
         )),
     }
@@ -141,10 +149,10 @@ fn sharing(case: &Case, at: &str) -> Judgement {
     if let Some(stranger) = heard.iter().find(|party| party.node.is_none()) {
         return bad(format!("a stranger ({}) answers for it{at} beside the nodes that share it", stranger.mac));
     }
-    let shares = case.shares;
+    let (shares, unseen) = (case.shares, case.unseen());
     let (own_share, why) = match (&case.wire, case.proof) {
         (Wire::Asked { own_share, .. }, Proof::Answered | Proof::Saw | Proof::Refused) => (own_share, None),
-        (Wire::Asked { own_share, .. }, Proof::Nothing) => (own_share, Some(UNSEEN)),
+        (Wire::Asked { own_share, .. }, Proof::Nothing) => (own_share, Some(unseen.as_str())),
         (Wire::NotAsked { reason }, _) => (&None, Some(reason.as_str())),
     };
     if let Some(why) = why {

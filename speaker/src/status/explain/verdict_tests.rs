@@ -36,6 +36,7 @@ fn case(standing: Standing, wire: Wire) -> Case {
         owner: Some(node(1)),
         prospect: Prospect::turn(0, Pace::DEFAULT),
         proof: Proof::Saw,
+        behind: vec![],
         wire,
         lease_left: "9.4s".to_owned(),
         silence: "no agent is running".to_owned(),
@@ -67,6 +68,7 @@ fn prospect(prospect: Prospect, case: Case) -> Case {
 #[case::refused(proof(Proof::Refused, case(OWNER, asked(&[]))), false, "nobody answers on eth0: this node owns it, was asked, and did not answer.")]
 #[case::refused_beside(proof(Proof::Refused, case(OWNER, asked(&[node(1)]))), false, "node-b (02:00:00:00:00:01) answers for it on eth0, while this node owns it, was asked, and did not answer.")]
 #[case::unseen(proof(Proof::Nothing, case(OWNER, asked(&[]))), false, "cannot tell whether this node answers on eth0: no frame is known to have reached its program while it was asked; nobody else does.")]
+#[case::shadowed(Case { behind: vec!["the tcx program drop (id 12)".to_owned()], ..proof(Proof::Nothing, case(OWNER, asked(&[]))) }, false, "cannot tell whether this node answers on eth0: no frame is known to have reached its program, behind the tcx program drop (id 12), while it was asked; nobody else does.")]
 #[case::unseen_beside(proof(Proof::Nothing, case(OWNER, asked(&[node(1)]))), false, "node-b (02:00:00:00:00:01) answers for it on eth0; cannot tell whether this node, which owns it, does as well: no frame is known to have reached its program while it was asked.")]
 #[case::two(case(OWNER, asked(&[node(1)])), false, "two nodes answer on eth0: this node and node-b (02:00:00:00:00:01).")]
 #[case::three(case(OWNER, asked(&[node(1), stranger()])), false, "three nodes answer on eth0: this node and node-b (02:00:00:00:00:01) and a stranger (02:00:00:00:00:99).")]
