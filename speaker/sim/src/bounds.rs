@@ -41,6 +41,8 @@ pub struct Bounds {
     pub heartbeats: u64,
     /// Everything else that takes its time: late wake-ups, slow frames, and the pace of claims.
     pub slack_ns: u64,
+    /// How long a node waits that takes another one for a stranger, because it knows neither it nor the key: then it asks again.
+    pub retry_ns: u64,
 }
 
 impl Bounds {
@@ -58,6 +60,7 @@ impl Bounds {
             healed_ns: (1 + addresses as u64) * AUDIT_NS * count.div_ceil(5) + slack_ns,
             heartbeats: 1_000 * MS / pace.interval_ns() + 3,
             slack_ns,
+            retry_ns: 0,
         }
     }
 
@@ -67,6 +70,12 @@ impl Bounds {
     pub fn suppressed(self, nodes: usize) -> Self {
         let healed_ns = self.healed_ns * nodes.div_ceil(AUDITED) as u64;
         Self { healed_ns, two_ns: healed_ns, nobody_ns: self.nobody_ns + healed_ns, ..self }
+    }
+
+    /// Where nobody can prove who it is.
+    #[must_use]
+    pub const fn unproven(self) -> Self {
+        Self { retry_ns: STRANGER_NS, ..self }
     }
 
     /// Where nobody but the nodes says anything: one of two waits to be sure that it is alone.

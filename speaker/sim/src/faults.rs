@@ -64,8 +64,8 @@ impl World {
                 self.wire.slow(most_ns, true);
             }
             Fault::Order(changes) => {
-                // Who shares counts on the others to know the same; of an exclusive address no two orders are excused.
-                if self.scenario.mode == Mode::Shared {
+                // Of an exclusive address no two orders are excused, where a node can prove to whom that does not know it that it is one.
+                if self.needs_one_order() {
                     self.judge.storm(true, self.now_ns);
                 }
                 changes.iter().for_each(|(address, _)| self.judge.caused(*address, self.now_ns));
@@ -137,7 +137,7 @@ impl World {
                 self.wire.slow(most_ns, false);
             }
             Fault::Order(changes) => {
-                if self.scenario.mode == Mode::Shared {
+                if self.needs_one_order() {
                     self.judge.storm(false, self.now_ns);
                 }
                 changes.iter().for_each(|(address, _)| self.judge.caused(*address, self.now_ns));
@@ -177,6 +177,12 @@ impl World {
         } else {
             self.judge.moved(self.now_ns);
         }
+    }
+
+    /// Who shares counts on the others to know the same, and without a key a node that an order does not name is a stranger to whoever
+    /// follows that order.
+    fn needs_one_order(&self) -> bool {
+        self.scenario.mode == Mode::Shared || !self.scenario.key
     }
 
     /// Cuts pairs of sets, or ends that.

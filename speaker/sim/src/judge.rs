@@ -250,7 +250,7 @@ impl Judge {
         let moves = |one: &Station| sight.reached(*one).is_some_and(|at| gains(*one, at) || loses(*one, at));
         let Some(mover) = (0..now.len()).find(moves) else { return Ok(()) };
         self.measured.changes += 1;
-        let patience_ns = self.bounds.nobody_ns + self.bounds.healed_ns;
+        let patience_ns = self.bounds.nobody_ns + self.bounds.healed_ns + self.bounds.retry_ns;
         if self.storms > 0
             || self.is_strange(address, sight.now_ns)
             || sight.now_ns <= self.caused_ns[address] + patience_ns

@@ -184,6 +184,9 @@ impl Scenario {
         if self.fabric != Fabric::Floods {
             bounds = bounds.suppressed(self.nodes.len());
         }
+        if !self.key {
+            bounds = bounds.unproven();
+        }
         if self.silent { bounds.silent(self.pace) } else { bounds }
     }
 

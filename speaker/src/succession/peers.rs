@@ -34,10 +34,12 @@ impl Peers {
         self.nodes.iter().filter(move |((index, _), _)| *index == ifindex).map(|((_, node), peer)| (*node, peer))
     }
 
-    /// The MACs of at most so many of these nodes, in their order, beginning with the one of this number and going round.
+    /// The MACs of at most so many nodes, these first and in their order, then all others: one that is no candidate any more may own an
+    /// address still. Beginning with the one of this number, and going round.
     pub(super) fn some(&self, ifindex: u32, of: &[NodeId], (from, most): (usize, usize)) -> Vec<Mac> {
-        let macs = of.iter().filter_map(|node| self.get((ifindex, *node))).map(|peer| peer.mac);
-        let macs: Vec<_> = macs.collect();
+        let first = of.iter().filter_map(|node| self.get((ifindex, *node)));
+        let others = self.on(ifindex).filter(|(node, _)| !of.contains(node)).map(|(_, peer)| peer);
+        let macs: Vec<_> = first.chain(others).map(|peer| peer.mac).collect();
         let from = from.checked_rem(macs.len()).unwrap_or_default();
         macs.iter().cycle().skip(from).take(macs.len().min(most)).copied().collect()
     }
@@ -71,7 +73,7 @@ mod tests {
         for node in [1, 2, 3] {
             peers.insert((1, id(node.into())), peer(node, 5, 0));
         }
-        let order = [id(3), id(9), id(1), id(2)];
+        let order = [id(3), id(9), id(1)];
         let lasts = |turn| peers.some(1, &order, turn).iter().map(|mac| mac.0[5]).collect::<Vec<_>>();
         assert_eq!((lasts((0, 2)), lasts((2, 2)), lasts((4, 9))), (vec![3, 1], vec![2, 3], vec![1, 2, 3]));
         assert_eq!(peers.some(2, &order, (0, 2)), []);

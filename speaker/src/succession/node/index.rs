@@ -21,6 +21,8 @@ use super::{
 const FULL_RATE: usize = 2;
 /// What is asked for in one go by who leaves …
 const SAID: usize = 8;
+/// … of everybody and so many candidates in turn …
+const ASKED: usize = 2;
 /// … and how long it waits between two goes at least.
 const SAY_NS: u64 = 50_000_000;
 /// Where nobody came for so long, fewer are asked for more rarely.
@@ -91,7 +93,14 @@ impl Succession {
             let next = places.range((after, Bound::Unbounded)).chain(places).take(places.len().min(most)).copied();
             *said = next.collect();
             *said_ns = self.now_ns;
-            self.effects.extend(said.iter().map(|place| Effect::Ask(*place, To::All)));
+            for place in said.iter() {
+                self.effects.push(Effect::Ask(*place, To::All));
+                // Probes do not arrive everywhere.
+                let Some(entry) = self.entries.get(place) else { continue };
+                let macs = self.peers.some(*ifindex, &entry.order.candidates, (self.audited, ASKED));
+                self.effects.extend(macs.into_iter().map(|mac| Effect::Ask(*place, To::One(mac))));
+                self.audited = self.audited.wrapping_add(ASKED);
+            }
         }
     }
 
