@@ -1,8 +1,8 @@
-//! A node's name in 64 bits: what frames, map entries and orders carry instead of the text.
+//! A node's identity in 64 bits: what frames, map entries and orders carry instead of the text.
 
 use core::num::NonZeroU64;
 
-/// The hash of a node's name. Never 0, which frames and maps read as "unknown": an `Option` of it has 8 bytes as well.
+/// The hash of a cluster's identity and a node's name. Never 0, which frames and maps read as "unknown": an `Option` of it has 8 bytes as well.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(NonZeroU64);
@@ -40,15 +40,26 @@ pub(crate) const fn avalanche(mut hash: u64) -> u64 {
 
 #[cfg(feature = "std")]
 mod named {
-    use core::{fmt, num::NonZeroU64};
+    use core::{fmt, iter, num::NonZeroU64};
 
     use super::NodeId;
     use crate::model::{NodeName, stable_hash};
 
+    impl NodeId {
+        /// A node of a cluster: two clusters on one segment may have nodes of the same name. Without a cluster (the empty text)
+        /// it is the name's alone. Two of a thousand nodes are alike once in 3 × 10¹³ clusters.
+        pub fn of(cluster: &str, name: &NodeName) -> Self {
+            // No name and no identity of a cluster contains a zero, so no two pairs are the same bytes.
+            let cluster = cluster.bytes().chain(iter::once(0)).take(if cluster.is_empty() { 0 } else { usize::MAX });
+            let hash = stable_hash(cluster.chain(name.as_str().bytes()));
+            Self(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
+        }
+    }
+
     impl From<&NodeName> for NodeId {
-        /// Two of a thousand nodes are alike once in 3 × 10¹³ clusters.
+        /// By its name alone: for a ranking within one cluster.
         fn from(name: &NodeName) -> Self {
-            Self(NonZeroU64::new(stable_hash(name.as_str().bytes())).unwrap_or(NonZeroU64::MIN))
+            Self::of("", name)
         }
     }
 
@@ -74,6 +85,18 @@ mod tests {
         assert_eq!(id("node-a").to_string(), "48e86629c152a3f3");
         assert_eq!(NodeId::from_number(id("node-a").number()), Some(id("node-a")));
         assert_eq!(NodeId::from_number(0), None);
+    }
+
+    #[test]
+    fn nodes_of_two_clusters_are_two_nodes() {
+        let name = NodeName::try_from("node-a").unwrap();
+        let of = |cluster| NodeId::of(cluster, &name);
+        assert_eq!(of(""), id("node-a"), "without a cluster the name is all there is");
+        assert_ne!(of("east"), of("west"));
+        assert_ne!(of("east"), of(""));
+        assert_ne!(NodeId::of("a", &NodeName::try_from("b").unwrap()), id("ab"));
+        // Computed apart from this code, as above: FNV-1a over "east", a zero and the name.
+        assert_eq!(of("east").to_string(), "4deccfa35d2f375f");
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub const OLD_PREFIX: &str = "metallb.universe.tf/";
 pub const EXCLUDE: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 /// A node with this annotation (`true`) is evacuated: others take over all that it owns.
 pub const EVACUATE: &str = "arpeggio.io/evacuate";
+/// Annotation on the Secret with the key of the speakers: any value that it did not have before asks for another key.
+pub const ROTATE: &str = "arpeggio.io/rotate";
+/// Name of that Secret, unless told otherwise.
+pub const KEY_SECRET: &str = "arpeggio-succession-key";
 /// Label on the leases of speakers, with the value [`SPEAKER_COMPONENT`].
 pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// See [`COMPONENT`].

@@ -50,11 +50,34 @@ pub struct SpeakerStatus {
     /// How many addresses it owns.
     #[serde(default, deserialize_with = "null_default")]
     pub owned: i64,
+    /// How it takes part in the succession.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succession: Option<SpeakerSuccession>,
     /// Ready: whether it can answer. Evacuating: whether others take over from it. Accepted: whether it understands every
     /// Announcement.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// How an agent takes part in the succession.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SpeakerSuccession {
+    /// By what it knows the frames of other nodes. Absent: an agent that knows no keys wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Authentication>,
+}
+
+/// By what an agent knows the frames of other nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Authentication {
+    /// Fingerprints of the keys that it accepts, that of the one that it signs with first. None: its frames have no proof.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// Whether it takes frames without a proof for those of a stranger.
+    #[serde(default, deserialize_with = "null_default")]
+    pub refuses_unauthenticated: bool,
 }
 
 /// An interface of a node.

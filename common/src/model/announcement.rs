@@ -33,11 +33,12 @@ pub struct Announcement {
     candidates: Arc<[NodeName]>,
     interfaces: BTreeSet<InterfaceName>,
     mode: Mode,
+    generation: u64,
 }
 
 impl Announcement {
     /// `candidates`: the first is the preferred owner. `interfaces`: empty means all eligible ones. IPv4-mapped IPv6
-    /// addresses become IPv4.
+    /// addresses become IPv4. The generation is unknown.
     ///
     /// # Errors
     /// When the address is not a unicast one, or a candidate is named twice.
@@ -63,7 +64,14 @@ impl Announcement {
         if let Some(twice) = candidates.iter().find(|candidate| !seen.insert(*candidate)) {
             return Err(AnnouncementError::Twice(twice.clone(), address));
         }
-        Ok(Self { address, candidates, interfaces, mode })
+        Ok(Self { address, candidates, interfaces, mode, generation: 0 })
+    }
+
+    /// The same, of this generation: of two orders for an address the one with the greater number is the newer one. 0: unknown.
+    #[must_use]
+    pub fn with_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
     }
 
     /// The address; never IPv4-mapped.
@@ -84,6 +92,11 @@ impl Announcement {
     /// The interfaces that are named; empty means all.
     pub const fn interfaces(&self) -> &BTreeSet<InterfaceName> {
         &self.interfaces
+    }
+
+    /// Which of two orders for the address is the newer one; 0: unknown.
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// One owner or shared.

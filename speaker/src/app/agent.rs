@@ -87,10 +87,11 @@ impl Agent {
             warn!("answering in user space, more slowly and without suppression: {reason}");
         }
         // In static mode the file names the node, and may name another one later; the API's view of a node is that node's.
-        let by_file = sources.config().map(|loaded| loaded.value.node.clone());
-        let node = by_file.or_else(|| sources.cluster().map(|cluster| cluster.node.clone()));
+        let by_config = sources.config().map(|loaded| loaded.value.id());
+        // Of which cluster is not known yet: the first situation says so, before anything is owned.
+        let node = by_config.or_else(|| sources.cluster().map(|cluster| NodeId::of("", &cluster.node)));
         let node = node.context("nobody names this node; give --node-name")?;
-        let parts = backend.succession_parts(NodeId::from(&node))?;
+        let parts = backend.succession_parts(node)?;
         Ok(Self {
             succession: SuccessionHandle::start(parts).context("the succession cannot begin")?,
             memberships: Memberships::default(),
@@ -134,7 +135,7 @@ impl Agent {
 
     fn learn_names(&mut self, config: &Config, is_news: bool) {
         let candidates = config.announcements.values().flat_map(|announcement| announcement.candidates());
-        self.names.learn(candidates.chain([&config.node]));
+        self.names.learn(&config.cluster, candidates.chain([&config.node]));
         match unknown_here(config) {
             Some(text) if is_news && self.sources.cluster().is_none() => warn!("{text}; is the name right?"),
             Some(text) if is_news => info!("{text}"),

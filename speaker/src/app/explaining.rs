@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
-use arpeggio_common::{abi::Stats, model::NodeId, program::with_causes, wire::Mac};
+use arpeggio_common::{abi::Stats, program::with_causes, wire::Mac};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
@@ -150,7 +150,7 @@ fn plan(evidence: &Evidence) -> (BTreeMap<u32, Asking>, BTreeMap<u32, WireFacts>
     let facts = &evidence.facts;
     for index in evidence.asked() {
         let Some(link) = facts.links.0.get(&index) else { continue };
-        let speaker = facts.node.as_ref().and_then(|node| speaker(NodeId::from(node), link));
+        let speaker = facts.id().and_then(|node| speaker(node, link));
         let Some(speaker) = speaker.filter(|_| link.carrier) else {
             not_asked.insert(index, WireFacts::NotAsked(format!("{} has no carrier", link.name)));
             continue;

@@ -60,6 +60,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
     }
     let paths = SourcePaths {
         config: origin(&args),
+        keys: args.succession_keys.clone(),
         exclude: args.attachment.exclude_interfaces.clone(),
         state_dir: state::directory(args.state_dir(), &args.places.run_dir),
     };

@@ -267,6 +267,7 @@ impl Agent {
             evacuated_by: &evacuated_by,
             faults: &state.faults,
             owned: owned(&views),
+            keys: &world.config.succession.keys,
         });
         side.wanted.send_if_modified(|before| {
             let changed = **before != wanted;

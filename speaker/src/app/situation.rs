@@ -24,7 +24,7 @@ pub(super) fn situation(
     user: Option<ResponderLive>,
 ) -> Situation {
     let config = &world.config;
-    let node = NodeId::from(&config.node);
+    let node = config.id();
     let speakers: BTreeMap<u32, Speaker> = decision
         .desired
         .interfaces

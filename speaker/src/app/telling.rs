@@ -3,10 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use anyhow::Result;
-use arpeggio_common::model::{Announcement, NodeId};
+use arpeggio_common::model::Announcement;
 use tracing::{info, warn};
 
 use super::{
@@ -68,11 +69,11 @@ impl Agent {
     async fn alone(&self) -> Vec<String> {
         let Some((world, _)) = &self.current else { return Vec::new() };
         let Snapshot { views, peers, .. } = self.succession.snapshot().await;
-        let me = NodeId::from(&world.config.node);
+        let me = world.config.id();
         let now_ns = monotonic_ns();
         let is_there = |ifindex: u32, announcement: &Announcement| {
             let candidate = |peer: &PeerFacts| {
-                let is_candidate = announcement.candidates().iter().any(|name| NodeId::from(name) == peer.node);
+                let is_candidate = announcement.candidates().iter().any(|name| world.config.id_of(name) == peer.node);
                 is_candidate && peer.node != me && now_ns.saturating_sub(peer.last_ns) < HEARD_NS
             };
             peers.iter().any(|peer| peer.ifindex == ifindex && candidate(peer))
@@ -128,8 +129,10 @@ impl Agent {
                 .map(|loaded| &loaded.value.node)
                 .or_else(|| cluster.map(|cluster| &cluster.node))
                 .cloned(),
+            cluster: loaded.as_ref().map(|loaded| Arc::clone(&loaded.value.cluster)).unwrap_or_default(),
             agent: Some(self.agent),
             config: loaded.map(|loaded| ConfigFacts {
+                newest_order: loaded.value.newest_order(),
                 file: loaded.file,
                 generation: self.configs.0,
                 loaded_ns: self.configs.1,
@@ -151,6 +154,7 @@ impl Agent {
             facts.succession = Some(SuccessionFacts {
                 pace: decision.orders.pace,
                 evacuating: decision.orders.evacuate || self.evacuation.wanted,
+                keys: world.config.succession.keys.clone(),
                 views: snapshot.views,
                 peers: snapshot.peers,
             });

@@ -141,6 +141,9 @@ pub struct RunArgs {
     /// Heartbeats in a row that are unanswered before another node takes over [default: that of --failover]
     #[arg(long, env = "ARPEGGIO_HEARTBEAT_MISSES", value_name = "N")]
     pub heartbeat_misses: Option<u32>,
+    /// File of the keys by which nodes know each other's frames, where the configuration names none; it need not exist.
+    #[arg(long, env = "ARPEGGIO_SUCCESSION_KEYS", value_name = "FILE")]
+    pub succession_keys: Option<PathBuf>,
     /// What stays in the kernel when the agent is stopped.
     #[arg(long, env = "ARPEGGIO_ON_EXIT", value_enum, default_value_t = OnExit::Keep)]
     pub on_exit: OnExit,
@@ -347,7 +350,9 @@ mod tests {
         assert_eq!(run.config, None);
         let settings = run.cluster.settings.as_deref().unwrap();
         let Places { pin_dir, run_dir } = &run.places;
-        for path in [pin_dir, run_dir, run.state_dir(), run.attachment.exclude_interfaces.as_path(), settings] {
+        let keys = run.succession_keys.as_deref().unwrap();
+        let exclude = run.attachment.exclude_interfaces.as_path();
+        for path in [pin_dir, run_dir, run.state_dir(), exclude, settings, keys] {
             assert!(mounted(path), "{} is not mounted", path.display());
         }
         // Every variable is one that is read.

@@ -35,6 +35,8 @@ pub struct Decision {
 /// empty.
 #[derive(Default)]
 struct Placed<'w> {
+    /// This node's.
+    cluster: &'w str,
     vips: Vec<(Place, DesiredVip)>,
     orders: Vec<(Place, Order)>,
     groups: Vec<(u32, Ipv6Addr)>,
@@ -66,7 +68,7 @@ pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
             }
         }
     }
-    let mut placed = Placed::default();
+    let mut placed = Placed { cluster: &config.cluster, ..Placed::default() };
     for announcement in config.announcements.values() {
         let is_candidate = announcement.candidates().contains(&config.node);
         let has_place = placed.place(announcement, is_candidate, &usable, &decision.desired.interfaces);
@@ -114,7 +116,7 @@ impl<'w> Placed<'w> {
         interfaces: &BTreeMap<u32, DesiredInterface>,
     ) -> bool {
         let address = announcement.address();
-        let ids = || announcement.candidates().iter().map(NodeId::from).collect();
+        let ids = || announcement.candidates().iter().map(|name| NodeId::of(self.cluster, name)).collect();
         let candidates = self.candidates.entry(announcement.candidates()).or_insert_with(ids);
         let mut placed = false;
         for (index, eligible) in usable {
@@ -128,7 +130,8 @@ impl<'w> Placed<'w> {
                 continue;
             }
             // Of others as well: a node that was taken out of an order hands over before it lets go.
-            let order = Order { generation: 0, candidates: Arc::clone(candidates), mode: announcement.mode() };
+            let (generation, mode) = (announcement.generation(), announcement.mode());
+            let order = Order { generation, candidates: Arc::clone(candidates), mode };
             self.orders.push(((*index, address), order));
             if !is_candidate {
                 continue;

@@ -24,11 +24,14 @@ fn announcement(address: &str, candidates: &[&str], interfaces: &[&str]) -> Anno
         Mode::Exclusive,
     )
     .unwrap()
+    .with_generation(9)
 }
 
 fn world(announcements: Vec<Announcement>, links: Vec<Link>) -> World {
     let config = Config {
         node: NodeName::try_from("node-a").unwrap(),
+        cluster: "east".into(),
+        generation: None,
         announcements: announcements
             .into_iter()
             .map(|announcement| (announcement.address(), announcement.into()))
@@ -78,8 +81,9 @@ fn an_address_begins_suppressed_and_may_be_owned_on_every_eligible_interface() {
         assert!(decision.unplaced.is_empty());
         // Of others too: whoever was taken out of an order hands over first.
         let order = &decision.orders.places[&(3, address)];
-        let ids: Vec<_> = candidates.iter().map(|name| NodeId::from(&NodeName::try_from(*name).unwrap())).collect();
-        assert_eq!((order.candidates.as_ref(), order.mode), (ids.as_slice(), Mode::Exclusive));
+        let ids: Vec<_> =
+            candidates.iter().map(|name| NodeId::of("east", &NodeName::try_from(*name).unwrap())).collect();
+        assert_eq!((order.candidates.as_ref(), order.mode, order.generation), (ids.as_slice(), Mode::Exclusive, 9));
         assert_eq!(ordered(&decision, "192.0.2.10"), [2, 3]);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use arpeggio_common::api::speaker::{SpeakerInterface, SpeakerStatus};
+use arpeggio_common::{
+    api::speaker::{Authentication, SpeakerInterface, SpeakerStatus, SpeakerSuccession},
+    model::Keys,
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -31,6 +34,8 @@ pub struct Health<'h> {
     pub faults: &'h [(String, String)],
     /// Addresses that it owns.
     pub owned: usize,
+    /// By what it knows the frames of others.
+    pub keys: &'h Keys,
 }
 
 /// The status. The times of its conditions mean nothing.
@@ -39,8 +44,13 @@ pub fn speaker_status(health: &Health<'_>) -> SpeakerStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         interfaces: health.desired.interfaces.keys().filter_map(|index| interface(health, *index)).collect(),
         owned: i64::try_from(health.owned).unwrap_or(i64::MAX),
+        succession: Some(SpeakerSuccession { authentication: Some(authentication(health.keys)) }),
         conditions: vec![ready(health), evacuating(health), accepted(health)],
     }
+}
+
+fn authentication(keys: &Keys) -> Authentication {
+    Authentication { keys: keys.fingerprints(), refuses_unauthenticated: !keys.accept_unauthenticated() }
 }
 
 fn interface(health: &Health<'_>, index: u32) -> Option<SpeakerInterface> {
@@ -121,7 +131,7 @@ fn condition(kind: &str, holds: bool, reason: &str, message: String) -> Conditio
 
 #[cfg(test)]
 mod tests {
-    use arpeggio_common::wire::Mac;
+    use arpeggio_common::{model::Key, wire::Mac};
 
     use super::*;
     use crate::{
@@ -156,6 +166,7 @@ mod tests {
             evacuated_by: by,
             faults,
             owned: 3,
+            keys: &Keys::new(vec![Key::new([7; 16]).unwrap()], false).unwrap(),
         })
     }
 

@@ -30,6 +30,7 @@ impl StatusReport {
         let mut report = Self {
             problems: Vec::new(),
             node: facts.node.as_ref().map(ToString::to_string),
+            cluster: Some(facts.cluster.to_string()).filter(|cluster| !cluster.is_empty()),
             version: version.to_owned(),
             agent: match (facts.agent, facts.silence) {
                 (Some(agent), _) => AgentReport::Running { pid: agent.pid, for_ms: ago(agent.started_ns) },
@@ -42,6 +43,7 @@ impl StatusReport {
                 file: config.file.clone(),
                 generation: config.generation,
                 loaded_ago_ms: ago(config.loaded_ns),
+                newest_order: config.newest_order,
                 refused: config.refused.clone(),
             }),
             kubernetes: facts.api.as_ref().map(|api| KubernetesReport::new(api, facts.now_ns)),

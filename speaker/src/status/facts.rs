@@ -5,11 +5,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv6Addr},
     path::PathBuf,
+    sync::Arc,
 };
 
 use arpeggio_common::{
     abi::{Outcome, Sighting, Stats, Vip},
-    model::{NodeId, NodeName},
+    model::{Keys, NodeId, NodeName},
     wire::Mac,
 };
 
@@ -27,6 +28,8 @@ pub struct Facts {
     pub now_ns: u64,
     /// Name of this node, if it is known.
     pub node: Option<NodeName>,
+    /// The cluster it belongs to; empty where nobody says.
+    pub cluster: Arc<str>,
     /// The names of the nodes that the configuration knows.
     pub names: Names,
     /// The running agent; `None` when the facts come from the pinned maps alone.
@@ -67,6 +70,18 @@ pub struct Facts {
     pub errors: Vec<(u64, String)>,
 }
 
+impl Facts {
+    /// A node as frames and maps name it.
+    pub(super) fn id_of(&self, name: &NodeName) -> NodeId {
+        NodeId::of(&self.cluster, name)
+    }
+
+    /// This node as frames and maps name it, if it is known.
+    pub(crate) fn id(&self) -> Option<NodeId> {
+        self.node.as_ref().map(|name| self.id_of(name))
+    }
+}
+
 /// The running agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AgentFacts {
@@ -83,6 +98,8 @@ pub struct SuccessionFacts {
     pub pace: Pace,
     /// This node is to lose everything to others.
     pub evacuating: bool,
+    /// By what it knows the frames of others.
+    pub keys: Keys,
     /// What this node is for every address on every interface.
     pub views: BTreeMap<Place, View>,
     /// The other speakers that were heard.
@@ -115,6 +132,8 @@ pub struct ConfigFacts {
     pub generation: u64,
     /// When it was taken.
     pub loaded_ns: u64,
+    /// The newest generation among the orders; 0: unknown.
+    pub newest_order: u64,
     /// Why the newest file is not in force, if it is not.
     pub refused: Option<String>,
 }

@@ -23,6 +23,9 @@ pub struct SuccessionReport {
     pub detection_ms: u64,
     /// Whether this node is to lose everything to others.
     pub evacuating: bool,
+    /// By which key it knows the frames of other nodes, in words; "unauthenticated": by none.
+    #[serde(default)]
+    pub authentication: String,
     /// The other speakers that were heard, by interface.
     pub peers: Vec<PeerReport>,
 }
@@ -79,6 +82,7 @@ impl SuccessionReport {
             misses: succession.pace.misses(),
             detection_ms: ms(succession.pace.detection_ns()),
             evacuating: succession.evacuating,
+            authentication: succession.keys.to_string(),
             peers,
         }
     }
@@ -132,9 +136,10 @@ pub(super) const fn standing_name(standing: Standing) -> &'static str {
 impl SuccessionReport {
     /// One line for the head of the report.
     pub(super) fn line(&self) -> String {
-        let Self { interval_ms, misses, detection_ms, .. } = self;
+        let Self { interval_ms, misses, detection_ms, authentication, .. } = self;
         let evacuating = if self.evacuating { "; evacuating" } else { "" };
-        format!("heartbeats every {interval_ms} ms, {misses} missed mean silence: {detection_ms} ms{evacuating}")
+        let pace = format!("heartbeats every {interval_ms} ms, {misses} missed mean silence: {detection_ms} ms");
+        format!("{pace}; {authentication}{evacuating}")
     }
 }
 

@@ -50,10 +50,11 @@ fn facts() -> Facts {
     Facts {
         now_ns: NOW,
         node: Some(name("node-b")),
-        names: Names::new([&name("node-a"), &name("node-b")]),
+        names: Names::new("", [&name("node-a"), &name("node-b")]),
         links: Links(BTreeMap::from([(2, card(2, "eth0", &[]))])),
         succession: Some(SuccessionFacts {
             pace: Pace::DEFAULT,
+            keys: Default::default(),
             evacuating: true,
             views: BTreeMap::from([
                 ((2, address(10)), view(Standing::Owner)),
@@ -106,7 +107,10 @@ ADDRESS     INTERFACE  STANDING      RANK  OWNER              FOR     HEARTBEAT 
 fn owners_and_standbys_read_like_this() {
     let report = StatusReport::new(&facts(), "0.1.0");
     let text = render(&report, &Filter::default());
-    assert!(text.contains("pace     heartbeats every 50 ms, 3 missed mean silence: 160 ms; evacuating\n"), "{text}");
+    assert!(
+        text.contains("pace     heartbeats every 50 ms, 3 missed mean silence: 160 ms; unauthenticated; evacuating\n"),
+        "{text}"
+    );
     let (_, tables) = text.split_once("\nPEER").unwrap();
     assert_eq!(format!("PEER{tables}"), TABLES);
     let filter = Filter { addresses: [address(11)].into(), ..Filter::default() };

@@ -16,14 +16,14 @@ pub struct Names(BTreeMap<NodeId, NodeName>);
 
 impl Names {
     /// Of these nodes.
-    pub fn new<'a>(names: impl IntoIterator<Item = &'a NodeName>) -> Self {
-        Self(names.into_iter().map(|name| (NodeId::from(name), name.clone())).collect())
+    pub fn new<'a>(cluster: &str, names: impl IntoIterator<Item = &'a NodeName>) -> Self {
+        Self(names.into_iter().map(|name| (NodeId::of(cluster, name), name.clone())).collect())
     }
 
     /// These as well.
-    pub fn learn<'a>(&mut self, names: impl IntoIterator<Item = &'a NodeName>) {
+    pub fn learn<'a>(&mut self, cluster: &str, names: impl IntoIterator<Item = &'a NodeName>) {
         for name in names {
-            self.0.entry(NodeId::from(name)).or_insert_with(|| name.clone());
+            self.0.entry(NodeId::of(cluster, name)).or_insert_with(|| name.clone());
         }
     }
 
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_node_has_a_name_if_the_configuration_knows_it() {
         let name = NodeName::try_from("node-a").unwrap();
-        let names = Names::new([&name]);
+        let names = Names::new("", [&name]);
         let party = |node| Party::of(node, Mac([2, 0, 0, 0, 0, 1]), &names);
         assert_eq!(party(Some(NodeId::from(&name))).to_string(), "node-a (02:00:00:00:00:01)");
         assert_eq!(party(NodeId::from_number(0xbeef)).to_string(), "000000000000beef (02:00:00:00:00:01)");

@@ -9,7 +9,7 @@ use super::{
     report::{AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, Role, Seen, SeenKind, StatusReport},
     text::{attach_mode_name, count, span},
 };
-use crate::succession::Standing;
+use crate::{succession::Standing, world::describe_generation};
 
 /// Problems that are shown; all are in the JSON.
 const NAMED_PROBLEMS: usize = 20;
@@ -46,6 +46,7 @@ pub fn render(report: &StatusReport, filter: &Filter) -> String {
 /// Node, agent, configuration, lease, groups, gratuitous frames: one line each.
 fn head(report: &StatusReport) -> String {
     let mut lines = vec![("node", report.node.clone().unwrap_or_else(|| "unknown".to_owned()))];
+    lines.extend(report.cluster.iter().map(|cluster| ("cluster", cluster.clone())));
     lines.push(("version", report.version.clone()));
     lines.push((
         "agent",
@@ -60,7 +61,11 @@ fn head(report: &StatusReport) -> String {
     ));
     if let Some(config) = &report.config {
         let (file, age) = (config.file.display(), span(config.loaded_ago_ms));
-        lines.push(("config", format!("{file}, generation {}, loaded {age} ago", config.generation)));
+        let newest = match config.newest_order {
+            0 => String::new(),
+            known => format!("; newest order: generation {}", describe_generation(known)),
+        };
+        lines.push(("config", format!("{file}, generation {}, loaded {age} ago{newest}", config.generation)));
         if let Some(error) = &config.refused {
             lines.push(("", format!("the newest file is refused: {error}")));
         }

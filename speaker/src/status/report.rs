@@ -24,6 +24,9 @@ pub struct StatusReport {
     pub problems: Vec<String>,
     /// Name of the node, if it is known.
     pub node: Option<String>,
+    /// The cluster it belongs to; absent where nobody says: then a node is known by its name alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Version of the program that made the report.
     pub version: String,
     /// The agent. When it is not running, the report was made of the pinned maps alone.
@@ -80,6 +83,9 @@ pub struct ConfigReport {
     pub generation: u64,
     /// When it was taken.
     pub loaded_ago_ms: u64,
+    /// The newest generation among the orders, by which nodes tell which of them knows the newer one; 0: unknown.
+    #[serde(default)]
+    pub newest_order: u64,
     /// Why the newest file is not in force.
     pub refused: Option<String>,
 }

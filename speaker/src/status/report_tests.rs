@@ -71,11 +71,13 @@ fn facts() -> Facts {
         silence: Silence::NotRunning,
         now_ns: NOW,
         node: Some(NodeName::try_from("node-a").unwrap()),
+        cluster: "east".into(),
         agent: Some(AgentFacts { pid: 77, started_ns: NOW - 190 * SECOND }),
         config: Some(ConfigFacts {
             file: "/etc/arpeggio/config.yaml".into(),
             generation: 3,
             loaded_ns: NOW - 12 * SECOND,
+            newest_order: 5,
             refused: None,
         }),
         lease_until_ns: Some(NOW + 9_400_000_000),
@@ -136,9 +138,10 @@ PROBLEMS
   198.51.100.1: no eligible interface is named eth7
 
 node     node-a
+cluster  east
 version  0.1.0
 agent    running for 3m 10s (pid 77)
-config   /etc/arpeggio/config.yaml, generation 3, loaded 12s ago
+config   /etc/arpeggio/config.yaml, generation 3, loaded 12s ago; newest order: generation 5
 lease    valid, 9.4s left
 groups   1 solicited-node group joined
 sent     12 gratuitous frames, the last 5.0s ago

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn every_change_reads_as_a_sentence() {
         let name = NodeName::try_from("node-a").unwrap();
-        let (names, node) = (Names::new([&name]), Some(Some(NodeId::from(&name))));
+        let (names, node) = (Names::new("", [&name]), Some(Some(NodeId::from(&name))));
         let took = Report { gap_ns: Some(141_300_000), ..report(Happened::Took, Cause::OwnerSilent, node) };
         let shares = Report { buckets: 0b111, ..report(Happened::Shares, Cause::Shares, None) };
         for (report, text) in [

@@ -8,6 +8,12 @@ mod exclude;
 #[cfg(feature = "agent")]
 mod file;
 #[cfg(feature = "agent")]
+mod generation;
+#[cfg(feature = "agent")]
+mod key;
+#[cfg(feature = "agent")]
+mod keyed;
+#[cfg(feature = "agent")]
 mod kube;
 #[cfg(feature = "agent")]
 mod link;
@@ -32,6 +38,8 @@ pub use eligible::{Eligible, Ineligible, eligible};
 pub use exclude::{DEFAULT_PATTERNS, Exclude};
 #[cfg(feature = "agent")]
 pub use file::{Loaded, Refused};
+#[cfg(feature = "agent")]
+pub use generation::describe_generation;
 #[cfg(feature = "agent")]
 pub use kube::{
     ANNOUNCED, Announced, ApiState, ClientError, Cluster, ClusterPaths, Known, Observed, Origin as ApiOrigin, OwnNode,

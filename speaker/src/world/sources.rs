@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::{
     Cluster, ClusterPaths, Config, Defaults, Exclude, FileError, LinkWatch, Links, Loaded, NetlinkError, Refused,
     file::{Dirs, FileWatch, Reader},
+    keyed::Keyed,
     kube::{ClientError, Kubernetes, KubernetesError},
     relevant::decide_alike,
 };
@@ -41,6 +42,8 @@ pub enum Origin {
 pub struct SourcePaths {
     /// The configuration.
     pub config: Origin,
+    /// The file of keys, where the configuration names none; it need not exist.
+    pub keys: Option<PathBuf>,
     /// MetalLB's exclude file; it need not exist.
     pub exclude: PathBuf,
     /// Directory of what the next start goes on from: copies of the last good files, the last word of the API server.
@@ -73,7 +76,7 @@ impl From<KubernetesError> for StartError {
 /// The configuration, always up to date.
 #[derive(Debug)]
 enum Configuration {
-    File(FileWatch<Config>),
+    File { keyed: Keyed, file: FileWatch<Config> },
     Cluster(Kubernetes),
 }
 
@@ -81,31 +84,35 @@ impl Configuration {
     async fn start(paths: &SourcePaths, dirs: &Dirs, defaults: Defaults) -> Result<Self, StartError> {
         let path = match &paths.config {
             Origin::Cluster(cluster) => {
-                return Ok(Self::Cluster(Kubernetes::start(cluster, &paths.state_dir, dirs, defaults).await?));
+                return Ok(Self::Cluster(Kubernetes::start(cluster, paths, dirs, defaults).await?));
             }
             Origin::File(path) => path.clone(),
         };
         let config = Reader {
             path,
-            copy: paths.state_dir.join("last-good.yaml"),
-            parse: Box::new(move |text: &str, file: &Path| Config::parse(text, file, &defaults)),
+            copy: Some(paths.state_dir.join("last-good.yaml")),
+            parse: Box::new(move |text: &str, file: &Path, changed_s| {
+                Config::parse(text, file, &defaults).map(|config| config.of_file(changed_s))
+            }),
             absent: None,
             last_resort: None,
         };
-        FileWatch::start(config, dirs).await.map(Self::File).map_err(StartError::File)
+        let file = FileWatch::start(config, dirs).await.map_err(StartError::File)?;
+        let keyed = Keyed::start(file.loaded.clone(), paths.keys.clone(), dirs).await;
+        Ok(Self::File { keyed, file })
     }
 
     /// Cancel safe.
     async fn changed(&mut self) -> Result<(), SourceGone> {
         match self {
-            Self::File(watch) => watch.loaded.changed().await.map_err(|_gone| SourceGone("configuration file")),
+            Self::File { keyed, .. } => keyed.loaded.changed().await.map_err(|_gone| SourceGone("configuration file")),
             Self::Cluster(source) => source.config.changed().await.map_err(|_gone| SourceGone("Kubernetes API")),
         }
     }
 
     fn loaded(&self) -> Option<Loaded<Config>> {
         match self {
-            Self::File(watch) => Some(watch.loaded.borrow().clone()),
+            Self::File { keyed, .. } => Some(keyed.loaded.borrow().clone()),
             Self::Cluster(source) => source.config.borrow().clone(),
         }
     }
@@ -113,14 +120,15 @@ impl Configuration {
     /// The newest, which is no change any more.
     fn take(&mut self) -> Option<Arc<Config>> {
         match self {
-            Self::File(watch) => Some(Arc::clone(&watch.loaded.borrow_and_update().value)),
+            Self::File { keyed, .. } => Some(Arc::clone(&keyed.loaded.borrow_and_update().value)),
             Self::Cluster(source) => source.config.borrow_and_update().as_ref().map(|loaded| Arc::clone(&loaded.value)),
         }
     }
 
-    fn refused(&self) -> Option<Refused> {
+    /// Why the newest configuration is not in force, and the newest file of keys.
+    fn refused(&self) -> [Option<Refused>; 2] {
         match self {
-            Self::File(watch) => watch.refused.borrow().clone(),
+            Self::File { keyed, file } => [file.refused.borrow().clone(), keyed.refused()],
             Self::Cluster(source) => source.refused(),
         }
     }
@@ -159,8 +167,8 @@ impl Sources {
         let dirs = Dirs::watch(file.into_iter().chain([&paths.exclude]).map(PathBuf::as_path));
         let exclude = Reader {
             path: paths.exclude.clone(),
-            copy: paths.state_dir.join("last-good-exclude.yaml"),
-            parse: Box::new(Exclude::parse),
+            copy: Some(paths.state_dir.join("last-good-exclude.yaml")),
+            parse: Box::new(|text: &str, file: &Path, _changed_s| Exclude::parse(text, file)),
             absent: Some(Box::new(Exclude::nothing)),
             last_resort: Some(Exclude::metallb),
         };
@@ -228,13 +236,14 @@ impl Sources {
     pub const fn cluster(&self) -> Option<&Cluster> {
         match &self.config {
             Configuration::Cluster(source) => Some(&source.cluster),
-            Configuration::File(_) => None,
+            Configuration::File { .. } => None,
         }
     }
 
-    /// Why the newest configuration file and the newest exclude file are not in force.
+    /// Why the newest configuration file, file of keys and exclude file are not in force.
     pub fn refused(&self) -> Vec<Refused> {
-        [self.config.refused(), self.exclude.refused.borrow().clone()].into_iter().flatten().collect()
+        let exclude = self.exclude.refused.borrow().clone();
+        self.config.refused().into_iter().chain([exclude]).flatten().collect()
     }
 }
 

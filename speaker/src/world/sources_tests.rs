@@ -12,6 +12,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 fn paths(directory: &Path) -> SourcePaths {
     SourcePaths {
         config: Origin::File(directory.join("config.yaml")),
+        keys: None,
         exclude: directory.join("excludel2.yaml"),
         state_dir: directory.join("run"),
     }
@@ -51,6 +52,9 @@ fn every_input_makes_a_new_world() {
         fs::write(paths.file(), announce("192.0.2.1")).unwrap();
         let mut sources = Sources::start(&paths, Defaults::default()).await.unwrap();
         let first = timeout(LIMIT, sources.changed()).await.unwrap().unwrap();
+        let changed = fs::metadata(paths.file()).unwrap().modified().unwrap();
+        let changed_s = changed.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        assert_eq!(first.config.newest_order(), changed_s, "an order is as old as the file");
         assert_eq!((first.generation, first.config.announcements.len(), first.links.0.len()), (1, 1, 1));
         assert_eq!(*first.exclude, Exclude::nothing());
 
@@ -75,8 +79,8 @@ fn every_input_makes_a_new_world() {
 
         fs::write(paths.file(), "announcements: 1").unwrap();
         let mut refused = {
-            let Configuration::File(watch) = &sources.config else { panic!("static mode") };
-            watch.refused.clone()
+            let Configuration::File { file, .. } = &sources.config else { panic!("static mode") };
+            file.refused.clone()
         };
         timeout(LIMIT, refused.wait_for(Option::is_some)).await.unwrap().unwrap();
         assert!(sources.refused()[0].error.to_string().contains("config.yaml:1: announcements: "));
@@ -107,9 +111,14 @@ fn without_a_configuration_there_is_no_start_but_with_a_copy() {
         assert!(error.ends_with("config.yaml: there is no such file; create it"), "{error}");
         fs::write(paths.file(), announce("192.0.2.1")).unwrap();
         drop(Sources::start(&paths, Defaults::default()).await.unwrap());
+        let age = |file: &Path| {
+            fs::metadata(file).unwrap().modified().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap()
+        };
+        let changed_s = age(paths.file()).as_secs();
         fs::write(paths.file(), "{").unwrap();
         let mut sources = Sources::start(&paths, Defaults::default()).await.unwrap();
-        assert_eq!(sources.changed().await.unwrap().config.announcements.len(), 1);
+        let config = sources.changed().await.unwrap().config;
+        assert_eq!((config.announcements.len(), config.newest_order()), (1, changed_s), "a copy is no newer");
         assert_eq!(sources.config().unwrap().file, paths.state_dir.join("last-good.yaml"));
     });
 }

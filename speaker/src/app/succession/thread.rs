@@ -197,12 +197,15 @@ impl Driver {
         }
     }
 
-    /// This node has another name: it begins anew.
+    /// This node has another name, or belongs to another cluster: it begins anew.
     fn rename(&mut self, me: NodeId) {
         self.me = me;
         self.succession = Succession::new(me);
         self.outlet.rename(me);
-        self.silence(|_| false);
+        // Before the first situation nothing is its own but what it is to adopt.
+        if self.situation.is_some() {
+            self.silence(|_| false);
+        }
     }
 
     /// Places that are in no order any more have no role either.

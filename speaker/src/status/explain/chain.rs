@@ -22,6 +22,7 @@ use crate::{
         text::{attach_mode_name, count, span},
     },
     succession::Standing,
+    world::describe_generation,
 };
 
 /// Clients that are named one by one.
@@ -315,5 +316,9 @@ fn order(announcement: &Announcement) -> String {
     let names = if names.is_empty() { "no candidate".to_owned() } else { format!("candidates {}", names.join(", ")) };
     let limits: Vec<_> = announcement.interfaces().iter().map(|name| name.as_str()).collect();
     let limits = if limits.is_empty() { String::new() } else { format!(", only on {}", list(&limits)) };
-    format!("{mode}, {names}{limits}")
+    let generation = match announcement.generation() {
+        0 => String::new(),
+        known => format!(", generation {}", describe_generation(known)),
+    };
+    format!("{mode}, {names}{limits}{generation}")
 }

@@ -10,8 +10,6 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use arpeggio_common::model::NodeId;
-
 use self::verdict::{Case, Judgement, Prospect, judge, list};
 pub use self::{
     evidence::{ClientFacts, Evidence, WireFacts},
@@ -85,8 +83,8 @@ fn case(evidence: &Evidence, index: u32, wire: Wire) -> Case {
 /// What would happen if the owner were gone: each candidate before this node, the owner aside, waits one turn less.
 fn prospect(evidence: &Evidence, index: u32) -> Prospect {
     let candidates = evidence.announcement.iter().flat_map(|announcement| announcement.candidates());
-    let candidates: Vec<_> = candidates.map(NodeId::from).collect();
-    let me = evidence.facts.node.as_ref().map(NodeId::from);
+    let candidates: Vec<_> = candidates.map(|name| evidence.facts.id_of(name)).collect();
+    let me = evidence.facts.id();
     let Some(rank) = candidates.iter().position(|candidate| Some(*candidate) == me) else {
         return Prospect::NoCandidate;
     };

@@ -7,7 +7,7 @@ use std::{
 
 use arpeggio_common::{
     abi::{ALL_BUCKETS, Action, Sighting, SightingKind, Stats, Vip},
-    model::{Announcement, InterfaceName, Mode, NodeName},
+    model::{Announcement, InterfaceName, Mode, NodeId, NodeName},
     wire::Mac,
 };
 
@@ -70,12 +70,13 @@ fn evidence() -> Evidence {
     let facts = Facts {
         now_ns: NOW,
         node: Some(name("node-a")),
-        names: Names::new([&name("node-a"), &name("node-b")]),
+        names: Names::new("", [&name("node-a"), &name("node-b")]),
         agent: Some(AgentFacts { pid: 77, started_ns: NOW - 200 * SECOND }),
         config: Some(ConfigFacts {
             file: "/etc/arpeggio/speaker.yaml".into(),
             generation: 1,
             loaded_ns: NOW - 200 * SECOND,
+            newest_order: 0,
             refused: None,
         }),
         lease_until_ns: Some(NOW + 9_400 * MS),
@@ -87,6 +88,7 @@ fn evidence() -> Evidence {
         entries: BTreeMap::from([((2, vip()), entry(Action::Answer))]),
         succession: Some(SuccessionFacts {
             pace: Pace::DEFAULT,
+            keys: Default::default(),
             evacuating: false,
             views: BTreeMap::from([((2, vip()), view)]),
             peers: vec![PeerFacts {

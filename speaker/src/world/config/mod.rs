@@ -2,6 +2,8 @@
 //!
 //! ```yaml
 //! node: node-a                 # optional; --node-name beats it, the host name stands in for it
+//! cluster: east                # optional: nodes of two clusters may have the same names; the same on all nodes of this one
+//! generation: 12               # optional: the newer of two files has the greater number; else the time of the last change
 //! announcements:               # required; [] if nothing is to be announced
 //!   - address: 192.0.2.10
 //!     pool: home               # optional, shown in the status
@@ -23,6 +25,7 @@
 //!   misses: 3                  # optional: instead of the preset's
 //!   witnesses: [192.0.2.2]     # optional, beside the default gateways: who answers when this node doubts its hearing
 //!   evacuate: false            # optional: other nodes are to take over all that this one owns
+//!   key_file: /etc/arpeggio/keys.yaml   # optional: by which keys nodes know each other's frames, see the module `key`
 //! ```
 
 mod lease;
@@ -31,9 +34,9 @@ mod raw;
 mod succession;
 mod validate;
 
-use std::{collections::BTreeMap, net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU64, path::Path, sync::Arc, time::Duration};
 
-use arpeggio_common::model::{Announcement, InterfaceName, NodeName};
+use arpeggio_common::model::{Announcement, InterfaceName, NodeId, NodeName};
 
 use self::validate::Content;
 pub use self::{
@@ -64,6 +67,12 @@ pub struct Defaults {
 pub struct Config {
     /// Which node this is.
     pub node: NodeName,
+    /// Which cluster it belongs to; empty: nobody says, and a node is known by its name alone. In Kubernetes it is the UID of
+    /// the namespace kube-system.
+    pub cluster: Arc<str>,
+    /// Which of two files is the newer one, as the file says it: every announcement of it has the number. `None`: it does not
+    /// say.
+    pub generation: Option<NonZeroU64>,
     /// What is announced at layer 2, by address; the key is the announcement's own address. Shared with the
     /// configuration before it: ten thousand of them change one by one.
     pub announcements: BTreeMap<IpAddr, Arc<Announcement>>,
@@ -97,6 +106,31 @@ impl Config {
         }
     }
 
+    /// The same, of a file that was changed last at this second: the generation of its announcements where it gives none.
+    #[must_use]
+    pub fn of_file(mut self, changed_s: u64) -> Self {
+        let generation = self.generation.map_or(changed_s, NonZeroU64::get);
+        for announcement in self.announcements.values_mut() {
+            *announcement = Arc::new(Announcement::clone(announcement).with_generation(generation));
+        }
+        self
+    }
+
+    /// This node as frames and maps name it.
+    pub fn id(&self) -> NodeId {
+        self.id_of(&self.node)
+    }
+
+    /// A node of this cluster as frames and maps name it.
+    pub fn id_of(&self, name: &NodeName) -> NodeId {
+        NodeId::of(&self.cluster, name)
+    }
+
+    /// The newest generation among the orders; 0: unknown.
+    pub fn newest_order(&self) -> u64 {
+        self.announcements.values().map(|announcement| announcement.generation()).max().unwrap_or_default()
+    }
+
     /// Reads the text of a settings file: the same, without announcements, which come from the Kubernetes API. A file without
     /// content says nothing, and `defaults` hold.
     ///
@@ -106,8 +140,12 @@ impl Config {
         let refuse = |problems| FileError { file: file.to_owned(), problems };
         let raw = yaml::parse(text).map_err(|problem| refuse(vec![problem]))?.unwrap_or_default();
         let config = validate::validate(raw, Content::Settings, defaults).map_err(refuse)?;
-        if config.announcements.is_empty() && config.pools.is_empty() {
+        if config.announcements.is_empty() && config.pools.is_empty() && config.generation.is_none() {
             return Ok(config);
+        }
+        if config.generation.is_some() {
+            let text = "the generation of an order comes from the Kubernetes API; take the number out";
+            return Err(refuse(vec![Problem::new(0, "generation", text)]));
         }
         let text = "what is announced comes from the Kubernetes API; take the list out, or start with --config for static mode";
         Err(refuse(vec![Problem::new(0, "announcements", text)]))

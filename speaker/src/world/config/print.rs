@@ -23,7 +23,7 @@ impl Config {
 
 impl From<&Config> for RawConfig {
     fn from(config: &Config) -> Self {
-        let Config { node, announcements, pools, policies, refresh, lease, succession } = config;
+        let Config { node, cluster, generation, announcements, pools, policies, refresh, lease, succession } = config;
         let addresses: BTreeSet<&IpAddr> = announcements.keys().chain(pools.keys()).collect();
         let announcement = |address: &IpAddr| RawAnnouncement {
             address: Some(text(address)),
@@ -36,6 +36,8 @@ impl From<&Config> for RawConfig {
         };
         Self {
             node: Some(text(node)),
+            cluster: Some(cluster).filter(|cluster| !cluster.is_empty()).map(text),
+            generation: generation.map(text),
             announcements: listed(addresses.into_iter().map(|address| spanned(announcement(address))).collect()),
             interfaces: Some(policies.iter().map(|entry| spanned(interface(entry))).collect()),
             gratuitous: refresh
@@ -50,6 +52,7 @@ impl From<&Config> for RawConfig {
                 misses: Some(text(succession.pace.misses())),
                 witnesses: Some(succession.witnesses.iter().map(text).collect()),
                 evacuate: Some(text(succession.evacuate)),
+                key_file: succession.key_file.as_ref().map(|path| text(path.display())),
             }),
         }
     }

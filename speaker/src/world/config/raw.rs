@@ -22,6 +22,10 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 pub(super) struct RawConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) node: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cluster: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) generation: Option<Text>,
     #[serde(default, deserialize_with = "present")]
     pub(super) announcements: Listed<Spanned<RawAnnouncement>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,4 +89,6 @@ pub(super) struct RawSuccession {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) witnesses: Option<Vec<Text>>,
     pub(super) evacuate: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_file: Option<Text>,
 }

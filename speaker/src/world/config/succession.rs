@@ -1,6 +1,8 @@
 //! How another node takes over: how fast, who vouches for this node's hearing, and whether it is to give everything away.
 
-use std::{collections::BTreeSet, net::IpAddr, str::FromStr};
+use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, str::FromStr};
+
+use arpeggio_common::model::Keys;
 
 use crate::succession::Pace;
 
@@ -14,6 +16,10 @@ pub struct SuccessionConfig {
     pub witnesses: BTreeSet<IpAddr>,
     /// Whether other nodes are to take over everything that this one owns.
     pub evacuate: bool,
+    /// Where the keys are by which nodes know each other's frames; `None`: where the command line says, if it does.
+    pub key_file: Option<PathBuf>,
+    /// What that file holds. Not part of the text of the configuration.
+    pub keys: Keys,
 }
 
 /// A named pace.

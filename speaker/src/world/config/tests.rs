@@ -79,6 +79,7 @@ fn the_whole_file_is_understood() {
         pace: Pace::new(Duration::from_millis(200), 5).unwrap(),
         witnesses: BTreeSet::from([address("192.0.2.1"), address("2001:db8::1")]),
         evacuate: true,
+        ..SuccessionConfig::default()
     };
     assert_eq!(config.succession, succession);
 }
@@ -90,6 +91,8 @@ fn the_whole_file_is_understood() {
 fn what_is_left_out_has_its_default(#[case] text: &str) {
     let nothing = Config {
         node: node("here"),
+        cluster: "".into(),
+        generation: None,
         announcements: BTreeMap::new(),
         pools: BTreeMap::new(),
         policies: BTreeMap::new(),
@@ -98,6 +101,33 @@ fn what_is_left_out_has_its_default(#[case] text: &str) {
         succession: SuccessionConfig::default(),
     };
     assert_eq!(parse(text), Ok(nothing));
+}
+
+#[test]
+fn an_order_of_a_file_is_as_new_as_the_file_says_or_as_it_is() {
+    let text = "announcements: [{address: 192.0.2.1, l2: {candidates: [here]}}]";
+    let of = |text: &str| parse(text).map(|config| config.of_file(1_796_000_000).newest_order());
+    assert_eq!(of(text), Ok(1_796_000_000));
+    assert_eq!(of(&format!("generation: 12\n{text}")), Ok(12));
+    assert_eq!(of("announcements: []"), Ok(0));
+    for wrong in ["0", "-1", "twelve", "99999999999999999999"] {
+        let error = parse(&format!("generation: {wrong}\n{text}")).unwrap_err().to_string();
+        assert!(error.contains("1: generation: ") && error.contains("is no number from 1"), "{error}");
+    }
+    let settings = Config::settings("generation: 12", Path::new("a"), &defaults()).unwrap_err().to_string();
+    assert!(settings.contains("generation: ") && settings.contains("Kubernetes API"), "{settings}");
+}
+
+#[test]
+fn nodes_of_two_clusters_have_two_identities() {
+    let id = |text: &str| parse(text).map(|config| config.id()).map_err(|error| error.to_string());
+    let name = node("here");
+    assert_eq!(id("announcements: []"), Ok(NodeId::of("", &name)));
+    assert_eq!(id("cluster: east\nannouncements: []"), Ok(NodeId::of("east", &name)));
+    for wrong in ["''", "'a b'", "\"a\\0\""] {
+        let error = id(&format!("cluster: {wrong}")).unwrap_err();
+        assert!(error.contains("1: cluster: ") && error.contains("cannot name a cluster"), "{error}");
+    }
 }
 
 #[test]
@@ -415,14 +445,18 @@ prop_compose! {
         misses in 2_u32..=20,
         witnesses in proptest::collection::btree_set(any::<[u8; 3]>().prop_map(|[a, b, c]| IpAddr::from([10, a, b, c])), 0..3),
         evacuate: bool,
+        key_file in proptest::option::of("/[a-z0-9/._ -]{0,20}[a-z]"),
     ) -> SuccessionConfig {
-        SuccessionConfig { pace: Pace::new(Duration::from_millis(interval), misses).unwrap(), witnesses, evacuate }
+        let pace = Pace::new(Duration::from_millis(interval), misses).unwrap();
+        SuccessionConfig { pace, witnesses, evacuate, key_file: key_file.map(Into::into), ..SuccessionConfig::default() }
     }
 }
 
 prop_compose! {
     fn configs()(
         node in name(),
+        cluster in "[!-~]{0,9}",
+        generation in proptest::option::of(any::<NonZeroU64>()),
         announcements in proptest::collection::vec((announcement(), proptest::option::of(any::<String>())), 0..8),
         policies in proptest::collection::btree_map(interface(), policy(), 0..4),
         refresh in proptest::option::of(1_000_u64..86_400_000),
@@ -433,6 +467,8 @@ prop_compose! {
         let pool = |(announcement, pool): &(Announcement, Option<String>)| Some((announcement.address(), pool.as_deref()?.into()));
         Config {
             node,
+            cluster: cluster.into(),
+            generation,
             pools: announcements.iter().filter_map(pool).collect(),
             announcements: announcements.into_iter().map(|(announcement, _)| (announcement.address(), announcement.into())).collect(),
             policies,

@@ -4,12 +4,14 @@ use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fmt::Display,
     net::IpAddr,
+    num::NonZeroU64,
+    path::PathBuf,
     str::FromStr,
     sync::Arc,
     time::Duration,
 };
 
-use arpeggio_common::model::{Announcement, InterfaceName, NodeName};
+use arpeggio_common::model::{Announcement, InterfaceName, Keys, NodeName};
 use serde::{
     Deserialize,
     de::{IntoDeserializer, value},
@@ -31,6 +33,8 @@ const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 /// Keeps sums with the clock far from its end.
 const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3600);
 
+/// In bytes: as long as a node's name may be.
+const LONGEST_CLUSTER: usize = 253;
 /// When a list of announcements is empty.
 const NOTHING: &str = "if nothing is to be announced";
 
@@ -45,9 +49,11 @@ pub(super) enum Content {
 
 /// Judges every value; `defaults` stand in for what the file does not give.
 pub(super) fn validate(raw: RawConfig, content: Content, defaults: &Defaults) -> Result<Config, Vec<Problem>> {
-    let RawConfig { node, announcements, interfaces, gratuitous, lease, succession } = raw;
+    let RawConfig { node, cluster, generation, announcements, interfaces, gratuitous, lease, succession } = raw;
     let mut judge = Judge::default();
     let node = judge.node(node.as_ref(), defaults);
+    let cluster = cluster.as_ref().and_then(|text| judge.cluster(text)).unwrap_or_default();
+    let generation = generation.as_ref().and_then(|text| judge.generation(text));
     let is_cut_off = announcements.is_none() && content == Content::Announcements;
     let list = if announcements.is_some() { judge.list(&announcements, (0, "announcements"), NOTHING) } else { &[] };
     let (announcements, pools) = judge.announcements(list);
@@ -61,7 +67,7 @@ pub(super) fn validate(raw: RawConfig, content: Content, defaults: &Defaults) ->
     }
     match (node, lease, succession) {
         (Some(node), Some(lease), Some(succession)) if judge.problems.is_empty() => {
-            Ok(Config { node, announcements, pools, policies, refresh, lease, succession })
+            Ok(Config { node, cluster, generation, announcements, pools, policies, refresh, lease, succession })
         }
         // A value is only missing where a problem was found.
         _ => Err(judge.problems),
@@ -131,6 +137,25 @@ impl Judge {
             self.problems.push(Problem::new(0, "node", text));
         }
         node
+    }
+
+    fn cluster(&mut self, text: &Text) -> Option<Arc<str>> {
+        let name = text.value.as_str();
+        if (1..=LONGEST_CLUSTER).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Some(name.into());
+        }
+        let rule = "cannot name a cluster; write 1 to 253 letters, digits and signs without white space";
+        self.refuse(text, "cluster".to_owned(), format!("{name:?} {rule}"));
+        None
+    }
+
+    fn generation(&mut self, text: &Text) -> Option<NonZeroU64> {
+        let number = text.value.parse();
+        let refuse = |_unread| {
+            let said = format!("{:?} is no number from 1; count up with every change of the file", text.value);
+            self.refuse(text, "generation".to_owned(), said);
+        };
+        number.map_err(refuse).ok()
     }
 
     fn announcements(
@@ -296,12 +321,13 @@ impl Judge {
 
     /// The preset of the file is overruled by its other fields; what the file leaves open is taken from `default`.
     fn succession(&mut self, raw: &RawSuccession, default: Pace) -> Option<SuccessionConfig> {
-        let RawSuccession { failover, heartbeat, misses, witnesses, evacuate } = raw;
+        let RawSuccession { failover, heartbeat, misses, witnesses, evacuate, key_file } = raw;
         let preset = failover.as_ref().map(|text| self.parse::<Preset>(text, "succession.failover"));
         let interval = heartbeat.as_ref().map(|text| self.duration(text, "succession.heartbeat"));
         let count = misses.as_ref().map(|text| self.parse::<u32>(text, "succession.misses"));
         let evacuate = evacuate.as_ref().map(|text| self.parse::<bool>(text, "succession.evacuate"));
         let witnesses = self.witnesses(witnesses.as_deref().unwrap_or_default());
+        let key_file = key_file.as_ref().and_then(|text| self.key_file(text));
         let base = preset.map_or(Some(default), |preset| preset.map(Preset::pace))?;
         let interval = interval.unwrap_or_else(|| Some(Duration::from_nanos(base.interval_ns())))?;
         let count = count.unwrap_or_else(|| Some(base.misses()))?;
@@ -314,7 +340,18 @@ impl Judge {
             self.problems.push(Problem::new(line, field, error.to_string()));
         };
         let pace = Pace::new(interval, count).map_err(refuse).ok()?;
-        Some(SuccessionConfig { pace, witnesses, evacuate: evacuate.unwrap_or(Some(false))? })
+        let evacuate = evacuate.unwrap_or(Some(false))?;
+        Some(SuccessionConfig { pace, witnesses, evacuate, key_file, keys: Keys::default() })
+    }
+
+    fn key_file(&mut self, text: &Text) -> Option<PathBuf> {
+        let path = PathBuf::from(&text.value);
+        if path.is_absolute() {
+            return Some(path);
+        }
+        let rule = "does not begin with a slash; write the whole path of the file of keys";
+        self.refuse(text, "succession.key_file".to_owned(), format!("{:?} {rule}", text.value));
+        None
     }
 
     fn witnesses(&mut self, raw: &[Text]) -> BTreeSet<IpAddr> {

@@ -18,10 +18,21 @@ const SLOW: Duration = Duration::from_secs(10);
 /// The same where inotify does not give reasons.
 const FAST: Duration = Duration::from_secs(2);
 
+/// Whoever has a reason to look says so here.
+#[derive(Clone, Debug)]
+pub(in crate::world) struct Reasons(Arc<watch::Sender<u64>>);
+
+impl Reasons {
+    /// A reason to look.
+    fn tell(&self) {
+        self.0.send_modify(|count| *count = count.wrapping_add(1));
+    }
+}
+
 /// Watched directories.
 #[derive(Debug)]
 pub(in crate::world) struct Dirs {
-    reasons: Arc<watch::Sender<u64>>,
+    reasons: Reasons,
     /// `None` where inotify cannot be had.
     watcher: Option<INotifyWatcher>,
 }
@@ -30,21 +41,30 @@ impl Dirs {
     /// Watches the directories of these files. Where that is not possible, files are looked at every two seconds: cheaper
     /// than another kind of watch, as their text is compared at any rate.
     pub(in crate::world) fn watch<'p>(files: impl IntoIterator<Item = &'p Path>) -> Self {
+        Self::watch_for(&Reasons(Arc::new(watch::Sender::new(0))), files)
+    }
+
+    /// The same, of files that are looked at when others have a reason too.
+    pub(in crate::world) fn watch_for<'p>(reasons: &Reasons, files: impl IntoIterator<Item = &'p Path>) -> Self {
         let directories: BTreeSet<PathBuf> = files.into_iter().map(directory).collect();
-        let reasons = Arc::new(watch::Sender::new(0_u64));
-        let told = Arc::clone(&reasons);
-        let watcher = inotify(&directories, move || told.send_modify(|count| *count = count.wrapping_add(1)));
+        let told = reasons.clone();
+        let watcher = inotify(&directories, move || told.tell());
         let watcher = watcher
             .inspect_err(
                 |error| tracing::warn!(%error, "cannot watch directories, looking at the files every {FAST:?}"),
             )
             .ok();
-        Self { reasons, watcher }
+        Self { reasons: reasons.clone(), watcher }
+    }
+
+    /// Where reasons to look are told.
+    pub(in crate::world) const fn reasons(&self) -> &Reasons {
+        &self.reasons
     }
 
     /// Changes whenever there is a reason to look.
-    pub(super) fn reasons(&self) -> watch::Receiver<u64> {
-        self.reasons.subscribe()
+    pub(super) fn news(&self) -> watch::Receiver<u64> {
+        self.reasons.0.subscribe()
     }
 
     /// Time between two looks without a reason.
@@ -54,13 +74,13 @@ impl Dirs {
 
     /// A reason to look: somebody asks for it.
     pub(in crate::world) fn look(&self) {
-        self.reasons.send_modify(|count| *count = count.wrapping_add(1));
+        self.reasons.tell();
     }
 
     /// As where inotify cannot be had.
     #[cfg(test)]
     pub(super) fn blind() -> Self {
-        Self { reasons: Arc::new(watch::Sender::new(0)), watcher: None }
+        Self { reasons: Reasons(Arc::new(watch::Sender::new(0))), watcher: None }
     }
 }
 

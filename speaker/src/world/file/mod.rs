@@ -20,7 +20,10 @@ use tokio::{
 };
 
 use self::reader::{Outcome, Seen};
-pub(super) use self::{dirs::Dirs, reader::Reader};
+pub(super) use self::{
+    dirs::{Dirs, Reasons},
+    reader::Reader,
+};
 use super::{problem::FileError, task::Task};
 
 /// A change counts when the directory has been quiet for so long: writers truncate before they write.
@@ -63,7 +66,7 @@ impl<T: PartialEq + Send + Sync + 'static> FileWatch<T> {
     /// When the file cannot be used and there is nothing to stand in for it.
     pub(super) async fn start(reader: Reader<T>, dirs: &Dirs) -> Result<Self, FileError> {
         let reader = Arc::new(reader);
-        let reasons = dirs.reasons();
+        let reasons = dirs.news();
         let first = Arc::clone(&reader);
         let (seen, outcome) = in_background(move || first.first()).await;
         let (loaded, refused) = match outcome? {

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use crate::world::{
@@ -11,16 +12,16 @@ use crate::world::{
     yaml::MAX_TEXT,
 };
 
-type Parse<T> = dyn Fn(&str, &Path) -> Result<T, FileError> + Send + Sync;
+type Parse<T> = dyn Fn(&str, &Path, u64) -> Result<T, FileError> + Send + Sync;
 type Absent<T> = dyn Fn() -> T + Send + Sync;
 
 /// How a file is read.
 pub(in crate::world) struct Reader<T> {
     /// The file.
     pub(in crate::world) path: PathBuf,
-    /// Where the last good text is kept for the next start.
-    pub(in crate::world) copy: PathBuf,
-    /// From text to content.
+    /// Where the last good text is kept for the next start; `None`: nowhere, it is a secret.
+    pub(in crate::world) copy: Option<PathBuf>,
+    /// From text, file and the second of its last change (since 1970; 0: unknown) to content.
     pub(in crate::world) parse: Box<Parse<T>>,
     /// What a file that is not there means; `None`: it is a fault.
     pub(in crate::world) absent: Option<Box<Absent<T>>>,
@@ -31,7 +32,8 @@ pub(in crate::world) struct Reader<T> {
 /// What was found at the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    Text(String),
+    /// A text, and the second of its last change.
+    Text(String, u64),
     Absent,
     Unreadable(String),
 }
@@ -71,10 +73,12 @@ impl<T> Reader<T> {
     /// Good text is kept for the next start.
     fn judge(&self, seen: &Seen) -> Result<T, FileError> {
         match (seen, &self.absent) {
-            (Seen::Text(text), _) => {
-                let value = (self.parse)(text, &self.path)?;
-                if let Err(error) = replace(&self.copy, text) {
-                    tracing::warn!(file = %self.copy.display(), %error, "cannot keep a copy of the good file for the next start");
+            (Seen::Text(text, changed_s), _) => {
+                let value = (self.parse)(text, &self.path, *changed_s)?;
+                if let Some(copy) = &self.copy
+                    && let Err(error) = replace(copy, text, *changed_s)
+                {
+                    tracing::warn!(file = %copy.display(), %error, "cannot keep a copy of the good file for the next start");
                 }
                 Ok(value)
             }
@@ -89,13 +93,12 @@ impl<T> Reader<T> {
     }
 
     fn stand_in(&self, error: FileError) -> Result<Outcome<T>, FileError> {
-        let copy = match see(&self.copy) {
-            Seen::Text(text) => (self.parse)(&text, &self.copy).ok(),
-            Seen::Absent | Seen::Unreadable(_) => None,
-        };
-        if let Some(value) = copy {
-            tracing::error!(%error, copy = %self.copy.display(), "the file cannot be used, the last good copy is in force");
-            return Ok(Outcome::StandIn { value, file: self.copy.clone(), error });
+        if let Some(copy) = &self.copy
+            && let Seen::Text(text, changed_s) = see(copy)
+            && let Ok(value) = (self.parse)(&text, copy, changed_s)
+        {
+            tracing::error!(%error, copy = %copy.display(), "the file cannot be used, the last good copy is in force");
+            return Ok(Outcome::StandIn { value, file: copy.clone(), error });
         }
         let Some(last_resort) = self.last_resort else { return Err(error) };
         tracing::error!(%error, "the file cannot be used and there is no good copy, built-in values are in force");
@@ -104,23 +107,27 @@ impl<T> Reader<T> {
 }
 
 fn see(path: &Path) -> Seen {
-    let read = || -> io::Result<String> {
+    let read = || -> io::Result<Seen> {
         let mut text = String::new();
+        let file = File::open(path)?;
+        let changed = file.metadata().and_then(|metadata| metadata.modified()).ok();
+        let changed = changed.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         // One more than may be, so that too much is seen as too much; the parser says so.
-        File::open(path)?.take(MAX_TEXT as u64 + 1).read_to_string(&mut text)?;
-        Ok(text)
+        file.take(MAX_TEXT as u64 + 1).read_to_string(&mut text)?;
+        Ok(Seen::Text(text, changed.map_or(0, |since| since.as_secs())))
     };
     match read() {
-        Ok(text) => Seen::Text(text),
+        Ok(seen) => seen,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Seen::Absent,
         Err(error) => Seen::Unreadable(error.to_string()),
     }
 }
 
-/// Never half a file: a new one takes the place of the old one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    if let Seen::Text(there) = see(path)
+/// Never half a file: a new one takes the place of the old one, and is as old as what it is a copy of.
+fn replace(path: &Path, text: &str, changed_s: u64) -> io::Result<()> {
+    if let Seen::Text(there, of_s) = see(path)
         && there == text
+        && of_s == changed_s
     {
         return Ok(());
     }
@@ -131,6 +138,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     half.push(".new");
     let mut file = File::create(&half)?;
     file.write_all(text.as_bytes())?;
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(changed_s))?;
     file.sync_all()?;
     fs::rename(&half, path)
 }

@@ -9,7 +9,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Content that is good when it is a number.
 fn reader(directory: &Path) -> Reader<u32> {
-    let parse = |text: &str, file: &Path| {
+    let parse = |text: &str, file: &Path, _changed_s: u64| {
         let refuse = |error: std::num::ParseIntError| FileError {
             file: file.to_owned(),
             problems: vec![Problem::new(1, "", error.to_string())],
@@ -18,7 +18,7 @@ fn reader(directory: &Path) -> Reader<u32> {
     };
     Reader {
         path: directory.join("conf/number"),
-        copy: directory.join("run/last-good"),
+        copy: Some(directory.join("run/last-good")),
         parse: Box::new(parse),
         absent: None,
         last_resort: None,
@@ -152,7 +152,7 @@ async fn without_inotify_files_are_looked_at_now_and_then() {
 async fn looking_is_no_reason_to_look() {
     let files = Files::new("1");
     let _watch = files.start().await;
-    let mut reasons = files.dirs.reasons();
+    let mut reasons = files.dirs.news();
     files.dirs.look();
     reasons.changed().await.unwrap();
     for _ in 0..5 {

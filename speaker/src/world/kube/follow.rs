@@ -8,8 +8,8 @@ use arpeggio_common::{
     model::NodeName,
 };
 use futures::{
-    Stream, StreamExt as _,
-    future::{Ready, ready},
+    FutureExt as _, Stream, StreamExt as _,
+    future::{FusedFuture as _, Ready, ready},
     stream::{self, BoxStream},
 };
 use k8s_openapi::api::core::v1::Node;
@@ -29,7 +29,8 @@ use tokio::{
 };
 
 use super::{
-    merge::{merge, same_wishes},
+    identity::identity,
+    merge::{Own, merge, same_wishes},
     said::watch_fault,
     seen::{Known, OwnNode, OwnSpeaker, Seen},
     snapshot,
@@ -63,6 +64,8 @@ pub(super) struct Follower {
     pub(super) snapshot: PathBuf,
     /// What the snapshot says, until it is known.
     pub(super) evacuate: bool,
+    /// Which cluster this is; empty: not known yet. The snapshot's, until the API server says it.
+    pub(super) cluster: Arc<str>,
     /// When the next configuration is due.
     pub(super) publish_at: Option<Instant>,
     pub(super) published_at: Option<Instant>,
@@ -93,8 +96,10 @@ impl Follower {
         let mut announcements = pin!(announcements.filter(is_answer).default_backoff());
         let mut speaker = pin!(speaker.filter(is_answer).default_backoff());
         let mut node = pin!(node.filter(is_answer).default_backoff());
+        let mut cluster = pin!(identity(self.client.clone(), Arc::clone(&self.seen)).fuse());
         loop {
             tokio::select! {
+                cluster = &mut cluster, if !cluster.is_terminated() => self.belongs(cluster),
                 Some(event) = announcements.next() => self.announcements(event),
                 Some(event) = speaker.next() => self.speaker(event),
                 Some(event) = node.next() => self.node(event),
@@ -108,6 +113,18 @@ impl Follower {
                 () = at(self.store_at) => self.store().await,
             }
         }
+    }
+
+    /// The API server says which cluster this is.
+    fn belongs(&mut self, cluster: Arc<str>) {
+        if self.cluster == cluster {
+            return;
+        }
+        if !self.cluster.is_empty() {
+            tracing::warn!(before = %self.cluster, now = %cluster, "this node belongs to another cluster than before");
+        }
+        self.cluster = cluster;
+        self.soon();
     }
 
     fn announcements(&mut self, event: watcher::Result<Event<super::objects::Watched>>) {
@@ -198,10 +215,17 @@ impl Follower {
         let settings = Arc::clone(&self.settings.borrow_and_update().value);
         let mut inner = self.seen.hold();
         let told = inner.speaker.is_known() && inner.node.is_known();
-        if inner.state.origin == Origin::Unknown && !(inner.index.synced() && (told || self.latest <= Some(now))) {
-            // Nothing is known, or not whether this node may take anything.
-            self.publish_at = if inner.index.synced() { self.latest } else { None };
-            return;
+        let cluster = if settings.cluster.is_empty() { &self.cluster } else { &settings.cluster };
+        if inner.state.origin == Origin::Unknown {
+            // A node that spoke under the name that it has in no cluster would be a stranger to all others.
+            if !inner.index.synced() || cluster.is_empty() {
+                return;
+            }
+            // It is not known whether this node may take anything.
+            if !told && self.latest > Some(now) {
+                self.publish_at = self.latest;
+                return;
+            }
         }
         if inner.index.synced() {
             inner.state.origin = Origin::Api;
@@ -209,7 +233,7 @@ impl Follower {
         let asked = inner.speaker.present().is_some_and(|speaker| speaker.evacuate)
             || inner.node.present().is_some_and(|node| node.evacuate);
         let evacuate = asked || !told && self.evacuate;
-        let config = Arc::new(merge(&settings, inner.index.wishes(), (&self.node, evacuate)));
+        let config = Arc::new(merge(&settings, inner.index.wishes(), Own { node: &self.node, cluster, evacuate }));
         let (origin, server) = (inner.state.origin, inner.state.server.clone());
         drop(inner);
         self.published_at = Some(now);

@@ -81,9 +81,10 @@ impl Index {
     fn apply(&mut self, object: Watched) -> Changed {
         let Some(name) = object.meta().name.clone() else { return Changed::default() };
         let version = object.meta().resource_version.clone();
+        let generation = object.generation();
         let read = object.content.and_then(|(spec, status)| {
             let observed = Observed::new(status, version.as_deref(), &mut self.common);
-            project(&name, spec, &mut self.common).map(|wish| (wish, observed))
+            project(&name, spec, generation, &mut self.common).map(|wish| (wish, observed))
         });
         let entry = self.entries.entry(name.into()).or_default();
         let mut changed = Changed::default();

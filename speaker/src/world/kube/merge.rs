@@ -7,14 +7,21 @@ use arpeggio_common::model::NodeName;
 use super::project::Wish;
 use crate::world::Config;
 
-/// The configuration of `node`, which is to be evacuated when settings or API say so.
-pub(super) fn merge<'w>(
-    settings: &Config,
-    wishes: impl Iterator<Item = &'w Wish>,
-    (node, evacuate): (&NodeName, bool),
-) -> Config {
+/// What the API says of this node.
+pub(super) struct Own<'a> {
+    pub(super) node: &'a NodeName,
+    /// Which cluster it belongs to.
+    pub(super) cluster: &'a Arc<str>,
+    /// It is to be evacuated, as it is when the settings say so.
+    pub(super) evacuate: bool,
+}
+
+/// The configuration of this node.
+pub(super) fn merge<'w>(settings: &Config, wishes: impl Iterator<Item = &'w Wish>, own: Own<'_>) -> Config {
     let mut config = settings.clone();
+    let Own { node, cluster, evacuate } = own;
     config.node = node.clone();
+    config.cluster = Arc::clone(cluster);
     config.succession.evacuate |= evacuate;
     // As a whole: what is put into a map in order, one by one, leaves its nodes half empty.
     let (mut announcements, mut pools) = (Vec::new(), Vec::new());
@@ -29,7 +36,7 @@ pub(super) fn merge<'w>(
     config
 }
 
-/// Whether two configurations announce the same.
+/// Whether two configurations announce the same, in the same cluster.
 pub(super) fn same_wishes(a: &Config, b: &Config) -> bool {
-    a.announcements == b.announcements && a.pools == b.pools
+    a.cluster == b.cluster && a.announcements == b.announcements && a.pools == b.pools
 }

@@ -9,6 +9,7 @@
 mod client;
 mod common;
 mod follow;
+mod identity;
 mod index;
 mod merge;
 mod objects;
@@ -38,8 +39,9 @@ pub use self::{
 };
 use self::{follow::Follower, index::Index, snapshot::Snapshot};
 use super::{
-    Config, Defaults, Loaded, Refused,
+    Config, Defaults, Loaded, Refused, SourcePaths,
     file::{Dirs, FileWatch, Reader},
+    keyed::Keyed,
     problem::FileError,
     task::Task,
 };
@@ -73,6 +75,7 @@ pub(super) struct Kubernetes {
     pub(super) config: watch::Receiver<Option<Loaded<Config>>>,
     pub(super) cluster: Cluster,
     settings: Settings,
+    keyed: Keyed,
     _task: Task,
 }
 
@@ -95,17 +98,20 @@ pub(super) enum KubernetesError {
 }
 
 impl Kubernetes {
-    /// Begins to follow the API server. What the snapshot in `state_dir` says is in force at once, if there is one.
+    /// Begins to follow the API server. What the snapshot in the state directory says is in force at once, if there is one.
     ///
     /// # Errors
     /// The settings cannot be used, or it is not known where the API server is. That it does not answer is none.
     pub(super) async fn start(
         paths: &ClusterPaths,
-        state_dir: &Path,
+        all: &SourcePaths,
         dirs: &Dirs,
         defaults: Defaults,
     ) -> Result<Self, KubernetesError> {
+        let state_dir = &all.state_dir;
         let (settings, loaded) = settings(paths, state_dir, dirs, defaults).await?;
+        let keyed = Keyed::start(loaded, all.keys.clone(), dirs).await;
+        let loaded = keyed.loaded.clone();
         let node = loaded.borrow().value.node.clone();
         let way = client::find(paths.kubeconfig.clone()).await?;
         let file = state_dir.join(snapshot::FILE);
@@ -129,6 +135,7 @@ impl Kubernetes {
             config,
             snapshot: file,
             evacuate: restored.as_ref().is_some_and(|snapshot| snapshot.evacuate),
+            cluster: restored.map(|snapshot| snapshot.cluster).unwrap_or_default(),
             publish_at: None,
             published_at: None,
             latest: None,
@@ -142,15 +149,16 @@ impl Kubernetes {
         let namespace = paths.namespace.clone().or_else(|| pod_namespace(paths, &way.namespace));
         let namespace = namespace.unwrap_or_else(|| names::NAMESPACE.to_owned());
         let cluster = Cluster { client: way.client, namespace, node, seen };
-        Ok(Self { config: receiver, cluster, settings, _task: Task::spawn(follower.run()) })
+        Ok(Self { config: receiver, cluster, settings, keyed, _task: Task::spawn(follower.run()) })
     }
 
-    /// Why the newest settings file is not in force.
-    pub(super) fn refused(&self) -> Option<Refused> {
-        match &self.settings {
+    /// Why the newest settings file is not in force, and the newest file of keys.
+    pub(super) fn refused(&self) -> [Option<Refused>; 2] {
+        let settings = match &self.settings {
             Settings::File(watch) => watch.refused.borrow().clone(),
             Settings::Fixed { .. } => None,
-        }
+        };
+        [settings, self.keyed.refused()]
     }
 }
 
@@ -180,8 +188,8 @@ async fn settings(
     };
     let reader = Reader {
         path: path.clone(),
-        copy: state_dir.join("last-good-settings.yaml"),
-        parse: Box::new(move |text: &str, file: &Path| Config::settings(text, file, &defaults)),
+        copy: Some(state_dir.join("last-good-settings.yaml")),
+        parse: Box::new(move |text: &str, file: &Path, _changed_s| Config::settings(text, file, &defaults)),
         absent: Some(Box::new(move || absent.clone())),
         last_resort: None,
     };

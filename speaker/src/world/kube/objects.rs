@@ -7,10 +7,12 @@ use arpeggio_common::api::{
     Announcement,
     announcement::{AnnouncementSpec, AnnouncementStatus},
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::world::generation::of_object;
 
 /// An Announcement, or why it is none. The fields that other clients manage are skipped unread: they are most of its size.
 #[derive(Clone, Debug)]
@@ -35,13 +37,25 @@ struct Raw {
 struct Metadata {
     name: Option<String>,
     resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
 }
 
 impl<'de> Deserialize<'de> for Watched {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Raw { metadata: Metadata { name, resource_version }, spec, status } = Raw::deserialize(deserializer)?;
-        let metadata = ObjectMeta { name, resource_version, ..ObjectMeta::default() };
+        let Raw { metadata, spec, status } = Raw::deserialize(deserializer)?;
+        let Metadata { name, resource_version, generation, creation_timestamp } = metadata;
+        let metadata = ObjectMeta { name, resource_version, generation, creation_timestamp, ..ObjectMeta::default() };
         Ok(Self { metadata, content: content(spec, status) })
+    }
+}
+
+impl Watched {
+    /// Which of two orders for an address is the newer one; 0 where the API server does not say.
+    pub(super) fn generation(&self) -> u64 {
+        let created_s = self.metadata.creation_timestamp.as_ref().map_or(0, |Time(created)| created.as_second());
+        let number = |value: i64| u64::try_from(value).unwrap_or_default();
+        of_object(number(created_s), number(self.metadata.generation.unwrap_or_default()))
     }
 }
 
@@ -91,13 +105,15 @@ mod tests {
     fn what_others_manage_is_not_kept() {
         let watched: Watched = serde_json::from_value(json!({
             "apiVersion": "arpeggio.io/v1alpha1", "kind": "Announcement",
-            "metadata": {"name": "192.0.2.1", "resourceVersion": "7", "managedFields": [{"manager": "x"}], "labels": {"a": "b"}},
+            "metadata": {"name": "192.0.2.1", "resourceVersion": "7", "managedFields": [{"manager": "x"}], "labels": {"a": "b"},
+                "generation": 3, "creationTimestamp": "1970-01-01T00:00:02Z"},
             "spec": {"address": "192.0.2.1", "l2": {"candidates": null}},
         }))
         .unwrap();
-        let expected =
-            ObjectMeta { name: Some("192.0.2.1".into()), resource_version: Some("7".into()), ..ObjectMeta::default() };
-        assert_eq!(*watched.meta(), expected);
+        let meta = watched.meta();
+        assert_eq!((meta.name.as_deref(), meta.resource_version.as_deref()), (Some("192.0.2.1"), Some("7")));
+        assert_eq!((&meta.managed_fields, &meta.labels), (&None, &None));
+        assert_eq!(watched.generation(), 2 << 24 | 3);
         assert_eq!(watched.content.unwrap().0.address, "192.0.2.1");
     }
 

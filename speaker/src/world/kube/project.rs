@@ -24,11 +24,16 @@ pub(super) struct Wish {
 }
 
 /// Judges a specification. `name` is that of the object: as it has to follow from the address, no two objects speak for the
-/// same one.
+/// same one. `generation`: which of two orders for the address is the newer one, see [`Announcement::generation`].
 ///
 /// # Errors
 /// The first rule that is broken, with field, value and remedy.
-pub(super) fn project(name: &str, spec: AnnouncementSpec, common: &mut Common) -> Result<Wish, String> {
+pub(super) fn project(
+    name: &str,
+    spec: AnnouncementSpec,
+    generation: u64,
+    common: &mut Common,
+) -> Result<Wish, String> {
     let AnnouncementSpec { address: text, pool, l2, .. } = spec;
     let address: IpAddr = text
         .parse()
@@ -38,7 +43,8 @@ pub(super) fn project(name: &str, spec: AnnouncementSpec, common: &mut Common) -
     if name != expected {
         return Err(format!("metadata.name: an Announcement of {address} has to be named {expected}"));
     }
-    let announcement = l2.map(|l2| layer2(address, l2, common)).transpose()?.map(Arc::new);
+    let announcement = l2.map(|l2| layer2(address, l2, common)).transpose()?;
+    let announcement = announcement.map(|announcement| Arc::new(announcement.with_generation(generation)));
     Ok(Wish { address, announcement, pool: common.text(&pool) })
 }
 
@@ -66,7 +72,7 @@ mod tests {
     use super::*;
 
     fn project(name: &str, spec: AnnouncementSpec) -> Result<Wish, String> {
-        super::project(name, spec, &mut Common::default())
+        super::project(name, spec, 7, &mut Common::default())
     }
 
     fn spec(address: &str, candidates: &[&str]) -> AnnouncementSpec {
@@ -85,7 +91,7 @@ mod tests {
         assert_eq!((wish.address, &*wish.pool), ("2001:db8::a".parse().unwrap(), "home"));
         let announcement = wish.announcement.unwrap();
         assert_eq!(announcement.candidates().iter().map(NodeName::as_str).collect::<Vec<_>>(), ["b", "a"]);
-        assert_eq!(announcement.mode(), Mode::Exclusive);
+        assert_eq!((announcement.mode(), announcement.generation()), (Mode::Exclusive, 7));
         let mapped = project("192.0.2.1", spec("::ffff:192.0.2.1", &[])).unwrap();
         assert_eq!(mapped.address, IpAddr::from([192, 0, 2, 1]));
     }

@@ -17,6 +17,12 @@ pub fn fault(error: &Error) -> String {
     }
 }
 
+/// Why a request failed, and what to do where it is known.
+pub(super) fn request_fault(error: &Error) -> String {
+    let code = if let Error::Api(status) = error { status.code } else { 0 };
+    fault(error) + remedy(code)
+}
+
 /// Why a watch failed, and what to do where it is known.
 pub(super) fn watch_fault(error: &watcher::Error) -> String {
     let (text, code) = match error {
@@ -29,13 +35,16 @@ pub(super) fn watch_fault(error: &watcher::Error) -> String {
         watcher::Error::WatchError(status) => (format!("{} ({})", status.message, status.code), status.code),
         watcher::Error::NoResourceVersion => (error.to_string(), 0),
     };
-    let remedy = match code {
+    text + remedy(code)
+}
+
+const fn remedy(code: u16) -> &'static str {
+    match code {
         404 => "; is the kind not installed? Apply the CRDs of the manifests",
         401 => "; the token is not accepted",
         403 => "; give the ServiceAccount the rights in the manifests",
         _ => "",
-    };
-    text + remedy
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the API server said last, in a file: an agent that starts without one goes on from there.
 //!
-//! One JSON document; an Announcement in it looks as its specification in the API. A file that is damaged, of another layout or
+//! One JSON document; an Announcement in it looks as its specification in the API, with its generation. A file that is damaged, of another layout or
 //! of another node is not used: then nothing is known until the API server answers, and nothing is changed in the kernel.
 
 use std::{
@@ -9,6 +9,7 @@ use std::{
     io::{self, BufReader, BufWriter, Write as _},
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -61,6 +62,8 @@ impl SnapshotError {
 /// What a file said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Snapshot {
+    /// The cluster; empty: an agent wrote it that did not know.
+    pub(super) cluster: Arc<str>,
     /// Whether the node was to be evacuated.
     pub(super) evacuate: bool,
     /// What was announced, by address.
@@ -76,9 +79,26 @@ struct Stored {
     #[serde(default)]
     node: String,
     #[serde(default)]
+    cluster: String,
+    #[serde(default)]
     evacuate: bool,
     #[serde(default)]
-    announcements: Vec<AnnouncementSpec>,
+    announcements: Vec<Entry>,
+}
+
+/// An Announcement.
+#[derive(Deserialize, Serialize)]
+struct Entry {
+    #[serde(flatten)]
+    spec: AnnouncementSpec,
+    /// See [`Announcement::generation`].
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    generation: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_unknown(generation: &u64) -> bool {
+    *generation == 0
 }
 
 /// The version alone, of a file whose other fields may have changed their shape.
@@ -101,16 +121,16 @@ pub(super) fn read(file: &Path, node: &NodeName) -> Result<Snapshot, SnapshotErr
     if version != VERSION {
         return Err(SnapshotError::Version(file.to_owned(), version));
     }
-    let Stored { node: of, evacuate, announcements } = serde_json::from_str(&text).map_err(damaged)?;
+    let Stored { node: of, cluster, evacuate, announcements } = serde_json::from_str(&text).map_err(damaged)?;
     if of != node.as_str() {
         return Err(SnapshotError::Node(file.to_owned(), of));
     }
-    let mut snapshot = Snapshot { evacuate, at, ..Snapshot::default() };
+    let mut snapshot = Snapshot { cluster: cluster.into(), evacuate, at, ..Snapshot::default() };
     let mut common = Common::default();
-    for spec in announcements {
+    for Entry { spec, generation } in announcements {
         let address = spec.address.clone();
         let name = address.parse().map(names::announcement).unwrap_or_default();
-        match project(&name, spec, &mut common) {
+        match project(&name, spec, generation, &mut common) {
             Ok(wish) => snapshot.wishes.push(wish),
             Err(fault) => snapshot.faults.push(format!("{address}: {fault}")),
         }
@@ -141,9 +161,10 @@ struct Entries<'c>(&'c Config);
 
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Snapshot", 4)?;
+        let mut fields = serializer.serialize_struct("Snapshot", 5)?;
         fields.serialize_field("version", &VERSION)?;
         fields.serialize_field("node", &self.config.node)?;
+        fields.serialize_field("cluster", &*self.config.cluster)?;
         fields.serialize_field("evacuate", &self.evacuate)?;
         fields.serialize_field("announcements", &Entries(self.config))?;
         fields.end()
@@ -154,11 +175,14 @@ impl Serialize for Entries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Config { announcements, pools, .. } = self.0;
         let addresses: BTreeSet<&IpAddr> = announcements.keys().chain(pools.keys()).collect();
-        serializer.collect_seq(addresses.into_iter().map(|address| AnnouncementSpec {
-            address: address.to_string(),
-            pool: pools.get(address).map(ToString::to_string).unwrap_or_default(),
-            l2: announcements.get(address).map(|announcement| layer2(announcement)),
-            ..AnnouncementSpec::default()
+        serializer.collect_seq(addresses.into_iter().map(|address| Entry {
+            spec: AnnouncementSpec {
+                address: address.to_string(),
+                pool: pools.get(address).map(ToString::to_string).unwrap_or_default(),
+                l2: announcements.get(address).map(|announcement| layer2(announcement)),
+                ..AnnouncementSpec::default()
+            },
+            generation: announcements.get(address).map_or(0, |announcement| announcement.generation()),
         }))
     }
 }

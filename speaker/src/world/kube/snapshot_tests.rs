@@ -17,6 +17,7 @@ fn settings() -> Config {
 /// The configuration with these wishes.
 fn config(wishes: &[Wish]) -> Config {
     let mut config = settings();
+    config.cluster = "east".into();
     for wish in wishes {
         if let Some(announcement) = &wish.announcement {
             config.announcements.insert(wish.address, announcement.clone());
@@ -35,12 +36,13 @@ fn wish() -> impl Strategy<Value = Wish> {
     ];
     let interfaces = prop::collection::btree_set("[a-z]{1,9}", 0..3);
     let candidates = prop::collection::btree_set("[a-z0-9]{1,9}", 0..5);
-    (address, interfaces, candidates, any::<bool>(), "[a-z]{1,5}").prop_map(
-        |(address, interfaces, candidates, shared, pool)| {
+    (address, interfaces, candidates, any::<bool>(), "[a-z]{1,5}", any::<u64>()).prop_map(
+        |(address, interfaces, candidates, shared, pool, generation)| {
             let candidates = candidates.iter().map(|name| node(name)).collect::<Vec<_>>();
             let interfaces = interfaces.iter().map(|name| InterfaceName::try_from(name.as_str()).unwrap()).collect();
             let mode = if shared { Mode::Shared } else { Mode::Exclusive };
             let announcement = Announcement::new(address, candidates, interfaces, mode).unwrap();
+            let announcement = announcement.with_generation(generation);
             Wish { address, announcement: Some(announcement.into()), pool: pool.into() }
         },
     )
@@ -55,7 +57,7 @@ proptest! {
         write(&file, &before, evacuate).unwrap();
         let snapshot = read(&file, &node("node-a")).unwrap();
         prop_assert_eq!(config(&snapshot.wishes), before);
-        prop_assert_eq!((snapshot.evacuate, snapshot.faults), (evacuate, vec![]));
+        prop_assert_eq!((snapshot.evacuate, snapshot.faults, &*snapshot.cluster), (evacuate, vec![], "east"));
         prop_assert!(snapshot.at.is_some());
     }
 
@@ -106,10 +108,11 @@ fn the_layout_is_pinned() {
     let file = directory.path().join(FILE);
     let announcement =
         Announcement::new([192, 0, 2, 1].into(), vec![node("node-a")], BTreeSet::new(), Mode::Exclusive).unwrap();
+    let announcement = announcement.with_generation(5);
     let wishes = [Wish { address: announcement.address(), announcement: Some(announcement.into()), pool: "p".into() }];
     write(&file, &config(&wishes), true).unwrap();
     assert_eq!(
         fs::read_to_string(&file).unwrap(),
-        r#"{"version":1,"node":"node-a","evacuate":true,"announcements":[{"address":"192.0.2.1","pool":"p","l2":{"candidates":["node-a"],"mode":"Exclusive"}}]}"#
+        r#"{"version":1,"node":"node-a","cluster":"east","evacuate":true,"announcements":[{"address":"192.0.2.1","pool":"p","l2":{"candidates":["node-a"],"mode":"Exclusive"},"generation":5}]}"#
     );
 }
