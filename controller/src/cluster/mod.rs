@@ -12,7 +12,7 @@ mod written;
 pub use arpeggio_common::api::admission::ConfigurationKind;
 pub use configured::{Acceptance, AcceptedCondition, Configured, ConfiguredName};
 pub use objects::{
-    AnnouncementContent, Endpoints, Family, FamilyPolicy, L2StatusContent, Node, ObservedAnnouncement,
+    API_SERVER, AnnouncementContent, Endpoints, Family, FamilyPolicy, L2StatusContent, Node, ObservedAnnouncement,
     ObservedL2Status, PoolUsage, Port, Protocol, Refusal, Requests, Service, ServiceKey, Speaker,
 };
 pub use snapshot::{Changes, Settings, Snapshot};

@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use arpeggio_common::model::{InterfaceName, Labels, NodeName};
+use arpeggio_common::{
+    api::speaker::Authentication,
+    model::{InterfaceName, Labels, NodeName},
+};
 use ipnet::IpNet;
 
 /// Namespace and name of a Service.
@@ -152,6 +155,9 @@ pub struct Service {
     pub silence: Option<Refusal>,
 }
 
+/// Namespace and name of the Service whose endpoints are the API server.
+pub const API_SERVER: (&str, &str) = ("default", "kubernetes");
+
 /// Where a Service can be served, from all its EndpointSlices. Servable: `ready` true or absent, or `serving` true.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
@@ -161,6 +167,8 @@ pub struct Endpoints {
     pub nodes: BTreeSet<NodeName>,
     /// Those of them on which no endpoint is `ready` (or leaves that open): they are about to lose the Service.
     pub ending: BTreeSet<NodeName>,
+    /// Addresses of the endpoints, of the Service [`API_SERVER`] alone.
+    pub api_server: BTreeSet<IpAddr>,
 }
 
 /// A node.
@@ -174,6 +182,15 @@ pub struct Node {
     pub network_unavailable: bool,
     /// The annotation that evacuates it.
     pub evacuate: bool,
+    /// Its own addresses, internal and external.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+impl Node {
+    /// Whether an address can be a machine's own.
+    pub const fn may_have(address: &IpAddr) -> bool {
+        !(address.is_unspecified() || address.is_loopback() || address.is_multicast())
+    }
 }
 
 /// The agent of a node.
@@ -187,6 +204,10 @@ pub struct Speaker {
     pub evacuate: bool,
     /// Interfaces on which it can announce, with their addresses.
     pub interfaces: BTreeMap<InterfaceName, Vec<IpNet>>,
+    /// Addresses that its interfaces hold with a subnet, whether it can announce there or not.
+    pub held: BTreeSet<IpAddr>,
+    /// By what it knows the frames of others; `None`: it does not say.
+    pub authentication: Option<Authentication>,
     /// Why it does not understand every Announcement; `None`: it does.
     pub refused: Option<String>,
 }

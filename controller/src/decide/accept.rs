@@ -1,13 +1,19 @@
 //! Whether each object of the configuration is in force as it is written, and what its author is told if not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use arpeggio_common::{
     api::names::{INVALID, PENDING, VALID},
     model::{Configuration, Fault},
 };
 
-use super::types::{AcceptanceWish, Notice, NoticeKind};
+use super::{
+    allocate::{Allocation, Holder},
+    types::{AcceptanceWish, Notice, NoticeKind},
+};
 use crate::cluster::{Acceptance, Changes, ConfigurationKind, Configured, ConfiguredName, Snapshot};
 
 /// Reason of the event when an object is not in force as written.
@@ -16,6 +22,12 @@ const REFUSED: &str = "ConfigurationRefused";
 const ACCEPTED: &str = "ConfigurationAccepted";
 /// What the condition of an object without a fault says.
 const IN_FORCE: &str = "in force as written";
+/// What it says of a pool before the addresses that are somebody's own.
+const HELD: &str = ", but these addresses belong to others and are given to no Service: ";
+/// Addresses of one pool that are named.
+const MOST_HELD: usize = 20;
+/// Reason of the event when there are such addresses.
+const NOT_GIVEN: &str = "AddressesNotGiven";
 /// Faults of one object that are told; whoever mends these sees the rest.
 const MOST_FAULTS: usize = 20;
 /// Longest sentence of a fault, in bytes: a condition holds 32768 characters.
@@ -31,7 +43,11 @@ pub(super) fn touched(snapshot: &Snapshot, changes: &Changes, pools: &BTreeSet<S
 }
 
 /// What the conditions of these objects should say. Who is gone is missing.
-pub(super) fn look(snapshot: &Snapshot, objects: BTreeSet<ConfiguredName>) -> BTreeMap<ConfiguredName, AcceptanceWish> {
+pub(super) fn look(
+    snapshot: &Snapshot,
+    objects: BTreeSet<ConfiguredName>,
+    allocation: &Allocation,
+) -> BTreeMap<ConfiguredName, AcceptanceWish> {
     let mut faults: BTreeMap<(&str, &str), Vec<&Fault>> = BTreeMap::new();
     let Configuration { faults: wrong, pending, .. } = &*snapshot.configuration;
     for fault in wrong.iter().chain(pending) {
@@ -41,6 +57,10 @@ pub(super) fn look(snapshot: &Snapshot, objects: BTreeSet<ConfiguredName>) -> BT
     let wish = |object: ConfiguredName| {
         let there = snapshot.configured.get(&object)?;
         let key = (object.kind.name(), object.name.as_str());
+        let accepted = || {
+            let is_pool = object.kind == ConfigurationKind::Pool;
+            accepted(is_pool.then(|| allocation.held(&object.name)).into_iter().flatten())
+        };
         let says = faults.get(&key).map_or_else(accepted, |faults| Acceptance {
             accepted: false,
             reason: if broken.contains(&key) { INVALID } else { PENDING }.to_owned(),
@@ -52,8 +72,22 @@ pub(super) fn look(snapshot: &Snapshot, objects: BTreeSet<ConfiguredName>) -> BT
     objects.into_iter().filter_map(wish).collect()
 }
 
-fn accepted() -> Acceptance {
-    Acceptance { accepted: true, reason: VALID.to_owned(), message: IN_FORCE.to_owned() }
+/// `held`: addresses of a pool that are not given away.
+fn accepted<'a>(held: impl Iterator<Item = (IpAddr, &'a Holder)>) -> Acceptance {
+    let mut message = IN_FORCE.to_owned();
+    let (mut named, mut more) = (Vec::new(), 0_usize);
+    for (address, holder) in held {
+        if named.len() < MOST_HELD {
+            named.push(format!("{address} ({holder})"));
+        } else {
+            more += 1;
+        }
+    }
+    if !named.is_empty() {
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        message += &format!("{HELD}{}{rest}", named.join(", "));
+    }
+    Acceptance { accepted: true, reason: VALID.to_owned(), message }
 }
 
 /// Every fault, and what is in force instead. The form before the edit is, as each fault says then, unless nobody has seen one:
@@ -120,7 +154,11 @@ pub(super) fn joined(sentences: impl Iterator<Item = String>, between: &str) -> 
 fn notice(there: &Configured, says: &Acceptance) -> Option<Notice> {
     let before = there.accepted.as_ref().map(|before| &before.says);
     let message = says.message.clone();
+    let is_news = before.is_none_or(|before| before.message != says.message);
     match (before, says.accepted) {
+        (_, true) if is_news && says.message.contains(HELD) => {
+            Some(Notice { kind: NoticeKind::Warning, reason: NOT_GIVEN, message })
+        }
         (Some(before), false) if before == says => None,
         (_, false) => Some(Notice { kind: NoticeKind::Warning, reason: REFUSED, message }),
         (Some(before), true) if !before.accepted => {

@@ -97,6 +97,31 @@ fn what_is_right_is_said_once_in_one_write_with_the_counters_and_told_to_nobody(
 }
 
 #[test]
+fn a_pool_says_which_of_its_addresses_belong_to_nodes() {
+    let mut run = Run::new(World::new(&["a"]));
+    run.world.node("a").addresses = ["192.0.2.101", "192.0.2.110", "198.51.100.7"].map(ip).into();
+    let topology = Changes { topology: true, ..Changes::default() };
+    let (statuses, events) = run.step(&topology);
+    let message = format!("{IN_FORCE}{HELD}192.0.2.101 (node a), 192.0.2.110 (node a)");
+    let [status] = &statuses[..] else { panic!("{statuses:?}") };
+    assert_eq!(says(status), (true, "Valid", message.as_str()));
+    assert_eq!(status.usage.unwrap().available_v4, 149);
+    let [(_, Notice { kind: NoticeKind::Warning, reason: NOT_GIVEN, message: told })] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(*told, message);
+    assert_eq!(run.step(&Changes::everything()), (Vec::new(), Vec::new()), "once");
+    run.restart();
+    assert_eq!(run.step(&Changes::everything()), (Vec::new(), Vec::new()), "who comes after finds it written");
+    run.world.node("a").addresses = (0..30).map(|last| ip(&format!("192.0.2.{}", 110 + last))).collect();
+    let (statuses, _) = run.step(&topology);
+    assert!(says(&statuses[0]).2.ends_with("192.0.2.129 (node a) and 10 more"), "{statuses:?}");
+    run.world.node("a").addresses.clear();
+    let (statuses, events) = run.step(&topology);
+    assert_eq!((says(&statuses[0]), events), ((true, "Valid", IN_FORCE), Vec::new()));
+}
+
+#[test]
 fn an_edit_that_breaks_a_pool_is_told_with_what_is_in_force_and_its_cure_too() {
     let mut run = Run::new(World::new(&["a"]));
     let since = |run: &Run| run.world.configured[&pool()].accepted.clone().unwrap().since;

@@ -54,7 +54,7 @@ impl Decider {
         };
         let pools = usage.iter().filter(|(pool, _)| looked_at(pool));
         decision.pools = pools.map(|(pool, usage)| (pool.clone(), *usage)).collect();
-        decision.acceptances = accept::look(snapshot, objects);
+        decision.acceptances = accept::look(snapshot, objects, &self.allocation);
         decision.states = state::look(snapshot, changes);
         decision.stale_bgp_statuses = state::stale_bgp(snapshot, changes);
         for (key, mut voice) in announced.voices {

@@ -115,10 +115,18 @@ impl World {
             live: true,
             evacuate: false,
             refused: None,
+            held: BTreeSet::new(),
+            authentication: None,
             interfaces: BTreeMap::from([(eth0, addresses.iter().map(|text| text.parse().unwrap()).collect())]),
         };
         let labels = labels(&[("name", name)]);
-        let node = Node { name: this.clone(), labels, network_unavailable: false, evacuate: false };
+        let node = Node {
+            name: this.clone(),
+            labels,
+            network_unavailable: false,
+            evacuate: false,
+            addresses: BTreeSet::from([ip(&format!("192.0.2.{}", number % 100))]),
+        };
         self.nodes.insert(this.clone(), node);
         self.speakers.insert(this, speaker);
     }
@@ -168,7 +176,7 @@ impl World {
             ..Service::default()
         };
         let all = self.nodes.keys().cloned().collect();
-        self.endpoints.insert(key(name), Endpoints { any: true, nodes: all, ending: BTreeSet::new() });
+        self.endpoints.insert(key(name), Endpoints { any: true, nodes: all, ..Endpoints::default() });
         self.services.entry(key(name)).or_insert(service)
     }
 
@@ -182,7 +190,7 @@ impl World {
 
     /// Says where the Service's endpoints are.
     pub(crate) fn serve(&mut self, name: &str, on: &[&str]) {
-        let there = Endpoints { any: !on.is_empty(), nodes: nodes(on), ending: BTreeSet::new() };
+        let there = Endpoints { any: !on.is_empty(), nodes: nodes(on), ..Endpoints::default() };
         self.endpoints.insert(key(name), there);
     }
 

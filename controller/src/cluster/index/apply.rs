@@ -183,6 +183,7 @@ impl Index {
             for (_, part) in ids.iter().filter_map(|id| self.slices.get(id)) {
                 whole.any |= part.any;
                 whole.nodes.extend(part.nodes.iter().cloned());
+                whole.api_server.extend(&part.api_server);
                 with_ready.extend(part.nodes.difference(&part.ending));
             }
             whole.ending = whole.nodes.iter().filter(|node| !with_ready.contains(node)).cloned().collect();

@@ -136,6 +136,11 @@ impl Index {
         }
     }
 
+    /// Agents as they are now.
+    pub const fn speakers(&self) -> &Arc<BTreeMap<NodeName, Arc<Speaker>>> {
+        &self.snapshot.speakers
+    }
+
     /// Every object of the configuration as it is written.
     pub const fn objects(&self) -> &Arc<Objects> {
         &self.objects
@@ -218,10 +223,10 @@ impl Index {
         let facts = self.speakers.get(node);
         let has_lease = self.liveness.nodes().any(|known| known == node);
         let speaker = (facts.is_some() || has_lease).then(|| {
-            let (evacuate, interfaces, refused) = facts
-                .map(|facts| (facts.evacuate, facts.interfaces.clone(), facts.refused.clone()))
-                .unwrap_or_default();
-            Speaker { node: node.clone(), live: self.liveness.is_live(node), evacuate, interfaces, refused }
+            let SpeakerFacts { evacuate, interfaces, held, authentication, refused, .. } =
+                facts.cloned().unwrap_or_else(|| SpeakerFacts::silent(node.clone()));
+            let live = self.liveness.is_live(node);
+            Speaker { node: node.clone(), live, evacuate, interfaces, held, authentication, refused }
         });
         if replace(&mut self.snapshot.speakers, node, speaker) {
             self.changes.topology = true;

@@ -18,7 +18,9 @@ use k8s_openapi::api::{
 };
 
 use super::{Kind, Object, Watched};
-use crate::cluster::{Endpoints, Family, FamilyPolicy, Port, Protocol, Refusal, Requests, Service, ServiceKey};
+use crate::cluster::{
+    API_SERVER, Endpoints, Family, FamilyPolicy, Node, Port, Protocol, Refusal, Requests, Service, ServiceKey,
+};
 
 /// Type of our condition on Services: whether the Service has the address it asks for. Only there once it was refused.
 pub const ALLOCATED: &str = "arpeggio.io/Allocated";
@@ -164,6 +166,11 @@ impl Watched for EndpointSlice {
             }
         }
         endpoints.ending = endpoints.nodes.difference(&with_ready).cloned().collect();
+        if name.as_deref().map(|name| (namespace.as_str(), name)) == Some(API_SERVER) {
+            let all = self.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+            let all = all.filter_map(|text| Some(text.parse::<IpAddr>().ok()?.to_canonical()));
+            endpoints.api_server = all.filter(Node::may_have).collect();
+        }
         Ok(Object::Slice(Slice { service: name.map(|name| ServiceKey::new(namespace, name)), endpoints }))
     }
 }
@@ -265,6 +272,18 @@ mod tests {
         assert!(slice.endpoints.any);
         let ending: Vec<_> = slice.endpoints.ending.iter().map(NodeName::as_str).collect();
         assert_eq!(ending, ["node-c"], "served by nothing that is ready");
+    }
+
+    #[test]
+    fn of_the_api_server_alone_the_addresses_are_known() {
+        let of = |namespace: &str| {
+            let slice = slice(json!({
+                "metadata": {"namespace": namespace, "name": "x", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+                "addressType": "IPv4", "endpoints": [{"addresses": ["192.0.2.7"]}, {"addresses": ["192.0.2.8"],
+                    "conditions": {"ready": false}}]}));
+            slice.endpoints.api_server.len()
+        };
+        assert_eq!((of("default"), of("shop")), (2, 0));
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! Agents: what they say about themselves, and the leases that say that they live.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use arpeggio_common::{
-    api::{Decoded, Speaker, condition, names},
+    api::{Decoded, Speaker, condition, names, speaker::Authentication},
     model::{InterfaceName, NodeName},
 };
 use ipnet::IpNet;
 use k8s_openapi::api::coordination::v1::Lease;
 
 use super::{Kind, Object, Watched, interface_name, node_name};
+use crate::cluster::Node;
 
 /// A Speaker object; whether its agent lives is in its lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +25,26 @@ pub struct SpeakerFacts {
     pub evacuate: bool,
     /// Interfaces on which it can announce, with their addresses.
     pub interfaces: BTreeMap<InterfaceName, Vec<IpNet>>,
+    /// Addresses that its interfaces hold with a subnet, whether it can announce there or not.
+    pub held: BTreeSet<IpAddr>,
+    /// By what it knows the frames of others.
+    pub authentication: Option<Authentication>,
     /// Why it does not understand every Announcement.
     pub refused: Option<String>,
+}
+
+impl SpeakerFacts {
+    /// Of an agent that has said nothing.
+    pub const fn silent(node: NodeName) -> Self {
+        Self {
+            node,
+            evacuate: false,
+            interfaces: BTreeMap::new(),
+            held: BTreeSet::new(),
+            authentication: None,
+            refused: None,
+        }
+    }
 }
 
 /// A lease, of a speaker or of the controller.
@@ -43,18 +66,28 @@ impl Watched for Decoded<Speaker> {
     fn project(self) -> Result<Object, String> {
         let speaker = self.0.map_err(|error| error.to_string())?;
         let node = node_name(&speaker.metadata.name.unwrap_or_default())?;
-        let mut interfaces = BTreeMap::new();
+        let (mut interfaces, mut held) = (BTreeMap::new(), BTreeSet::new());
         let status = speaker.status.unwrap_or_default();
         let accepted = condition::find(&status.conditions, names::ACCEPTED);
         let refused = accepted.filter(|it| condition::holds(it) == Some(false)).map(|it| it.message.clone());
         for interface in status.interfaces {
+            let addresses: Vec<IpNet> = interface.addresses.iter().filter_map(|text| text.parse().ok()).collect();
+            // One that is held without a subnet only stands in for somebody, as those on lo and kube-ipvs0 do.
+            let own = addresses.iter().filter(|net| net.prefix_len() < net.max_prefix_len());
+            held.extend(own.map(|net| net.addr().to_canonical()).filter(Node::may_have));
             if interface.attached.is_empty() {
                 continue;
             }
-            let addresses = interface.addresses.iter().filter_map(|text| text.parse().ok()).collect();
             interfaces.insert(interface_name(&interface.name)?, addresses);
         }
-        Ok(Object::Speaker(SpeakerFacts { node, evacuate: speaker.spec.evacuate, interfaces, refused }))
+        Ok(Object::Speaker(SpeakerFacts {
+            node,
+            evacuate: speaker.spec.evacuate,
+            interfaces,
+            held,
+            authentication: status.succession.and_then(|succession| succession.authentication),
+            refused,
+        }))
     }
 }
 
@@ -99,10 +132,12 @@ mod tests {
     fn only_attached_interfaces_can_announce() {
         let object = speaker(json!({"metadata": {"name": "node-a"}, "spec": null, "status": {"interfaces": [
             {"name": "eth0", "attached": "native", "addresses": ["192.0.2.1/24", "fe80::1/64", "nonsense"]},
-            {"name": "eth1", "addresses": ["198.51.100.1/24"]}]}}));
+            {"name": "eth1", "addresses": ["198.51.100.1/24"]}, {"name": "lo", "addresses": ["192.0.2.77/32"]}]}}));
         let Ok(Object::Speaker(facts)) = object else { panic!("{object:?}") };
         let interfaces: Vec<_> = facts.interfaces.iter().map(|(name, nets)| (name.as_str(), nets.len())).collect();
         assert_eq!((interfaces, facts.evacuate), (vec![("eth0", 2)], false));
+        let held: Vec<_> = facts.held.iter().map(ToString::to_string).collect();
+        assert_eq!(held, ["192.0.2.1", "198.51.100.1", "fe80::1"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    held::{Held, Holder},
     pools::{PoolId, Pools},
     refusal::{Why, protocol_name},
     terms::{Backend, Share, Terms},
@@ -43,6 +44,12 @@ pub(super) struct Book {
     claims: BTreeMap<ServiceKey, Claim>,
     /// Addresses of pools that Services have which are not ours to look after.
     foreign: BTreeMap<IpAddr, BTreeSet<ServiceKey>>,
+    /// Addresses that are somebody's own.
+    held: Held,
+    /// Pools of which other addresses are somebody's own than before.
+    pub(super) reheld: BTreeSet<PoolId>,
+    /// Services that wait were told of other numbers of addresses than there are now.
+    pub(super) retell: bool,
     /// Pools and families of which something came free, or can be shared with others than before.
     pub(super) loosened: BTreeSet<(PoolId, Family)>,
     /// Addresses that somebody took or let go of.
@@ -122,6 +129,56 @@ impl Book {
             Some(user) if !self.entries.contains_key(&address) => Err(Why::Foreign { address, user: user.clone() }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the address is nobody's own.
+    ///
+    /// # Errors
+    /// Says whose it is.
+    pub(super) fn is_not_held(&self, address: IpAddr) -> Result<(), Why> {
+        match self.held.get(&address) {
+            Some(holder) => Err(Why::Held { address, holder: holder.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The addresses of a pool that are somebody's own, in the order of its ranges.
+    pub(super) fn held_in(&self, id: PoolId) -> impl Iterator<Item = (IpAddr, &Holder)> {
+        let ranges = self.pools.get(id).pool.ranges.iter();
+        ranges
+            .flat_map(|range| self.held.range(range.first()..=range.last()))
+            .map(|(address, holder)| (*address, holder))
+    }
+
+    /// Says which addresses are somebody's own. Returns the Services that have one of them, which may not keep it.
+    pub(super) fn set_held(&mut self, held: Held) -> BTreeSet<ServiceKey> {
+        let before = std::mem::replace(&mut self.held, held);
+        let changed: Vec<IpAddr> = (before.iter().filter(|(address, holder)| self.held.get(*address) != Some(holder)))
+            .chain(self.held.iter().filter(|(address, _)| !before.contains_key(*address)))
+            .map(|(address, _)| *address)
+            .collect();
+        let mut losers = BTreeSet::new();
+        for address in changed {
+            let is_held = self.held.contains_key(&address);
+            self.moved.insert(address);
+            if is_held {
+                // Of a pool that cannot be understood at present as well.
+                losers.extend(self.users(address).iter().cloned());
+            }
+            let Some((id, range)) = self.pools.range_mut(address) else { continue };
+            let family = Family::of(address);
+            if is_held {
+                range.hold(address);
+            } else {
+                range.release(address);
+                self.loosened.insert((id, family));
+            }
+            self.dirty.insert(id);
+            self.reheld.insert(id);
+            self.retell = true;
+            self.weigh(id, family);
+        }
+        losers
     }
 
     /// Gives addresses to a Service, beside those that it has. Whether it may have them was found out before.

@@ -78,6 +78,7 @@ fn exactly(book: &Book, service: &Service, demand: &Demand, wanted: &[IpAddr]) -
 pub(super) fn may_have(book: &Book, service: &Service, addresses: &[IpAddr]) -> Result<PoolId, Why> {
     let mut found: Option<(PoolId, IpAddr)> = None;
     for address in addresses {
+        book.is_not_held(*address)?;
         let id = book.pools.of(*address).ok_or(Why::NoPool(*address))?;
         match found {
             Some((other, first)) if other != id => return Err(Why::TwoPools(first, *address)),

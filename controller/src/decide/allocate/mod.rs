@@ -14,9 +14,12 @@
 //! - Addresses in the status of Services of another class lie untouched: they are not given away while they stand there
 //!   (unless a Service of ours had them already), and count as used.
 //! - A status that somebody emptied is filled again with the same addresses.
+//! - An address that a node, an interface of a speaker or the API server has is given to nobody, and taken back from a Service
+//!   that has it when the node comes: announced, it would take the node off the network.
 
 mod book;
 mod choose;
+mod held;
 mod intervals;
 mod pools;
 mod range;
@@ -28,6 +31,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 mod types;
+mod waiting;
 
 use std::{
     cmp::Reverse,
@@ -39,7 +43,6 @@ use std::{
 
 use arpeggio_common::model::Configuration;
 
-pub use self::types::{Given, Outcome, Touched};
 use self::{
     book::Book,
     pools::{PoolId, Pools},
@@ -47,50 +50,13 @@ use self::{
     refusal::Why,
     request::Demand,
     settle::{Past, Verdict},
+    waiting::Waiting,
 };
-use crate::cluster::{Changes, Family, PoolUsage, Service, ServiceKey, Settings, Snapshot};
-
-/// What a Service waits for that did not get everything.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Hope {
-    /// Anything that comes free.
-    Anything,
-    /// An address of a family out of one pool: for the second address of a Service.
-    Second(PoolId, Family),
-    /// Exactly these.
-    Exactly(Vec<IpAddr>),
-}
-
-/// A Service that did not get everything: what makes it worthwhile to look at it again.
-#[derive(Clone, Debug)]
-struct Waiting {
-    hope: Hope,
-    /// It may have an address that others have.
-    shares: bool,
-    /// What was spent when it was told what it lacks: names of spent pools stand in that.
-    told: Arc<BTreeSet<(PoolId, Family)>>,
-}
-
-impl Waiting {
-    /// Whether it may get something now that it could not have before, or is refused for another reason.
-    fn is_concerned(&self, loosened: &BTreeSet<(PoolId, Family)>, moved: &BTreeSet<IpAddr>, book: &Book) -> bool {
-        // Whoever shares with nobody has no use for what was taken again meanwhile by one that waited like it.
-        let useful = |came: &(PoolId, Family)| self.shares || !book.spent.contains(came);
-        match &self.hope {
-            Hope::Anything => loosened.iter().any(useful),
-            Hope::Second(pool, family) => {
-                let came = (*pool, *family);
-                loosened.contains(&came) && useful(&came)
-            }
-            Hope::Exactly(addresses) => addresses.iter().any(|address| moved.contains(address)),
-        }
-    }
-
-    /// Whether it was told of other pools than those that are spent now.
-    fn is_out_of_date(&self, book: &Book) -> bool {
-        !matches!(self.hope, Hope::Exactly(_)) && self.told != book.spent
-    }
-}
+pub use self::{
+    held::Holder,
+    types::{Given, Outcome, Touched},
+};
+use crate::cluster::{Changes, PoolUsage, Service, ServiceKey, Settings, Snapshot};
 
 /// Whose a Service is.
 enum Standing {
@@ -158,6 +124,11 @@ impl Allocation {
         self.records.get(service).map(|record| &record.outcome)
     }
 
+    /// The addresses of a pool that are somebody's own and therefore not given away, in the order of its ranges.
+    pub fn held(&self, pool: &str) -> impl Iterator<Item = (IpAddr, &Holder)> {
+        self.book.pools.named(pool).into_iter().flat_map(|id| self.book.held_in(id))
+    }
+
     /// How full every pool is, by name.
     pub fn usage(&self) -> &BTreeMap<String, PoolUsage> {
         &self.usage
@@ -175,8 +146,12 @@ impl Allocation {
         let everything = changes.everything || self.configuration.as_ref() != Some(&snapshot.configuration);
         if !everything {
             self.book.before = Some(BTreeMap::new());
+            let mut losers = BTreeSet::new();
+            if held::concerns(changes) {
+                losers = self.book.set_held(held::held(snapshot));
+            }
             let service = |key| (key, snapshot.services.get(key).map(|service| &**service));
-            self.work(snapshot, changes.services.iter().map(service));
+            self.work(snapshot, changes.services.union(&losers).map(service));
             let addresses = self.book.before.take().unwrap_or_default().into_iter();
             let addresses = addresses.filter(|(address, users)| self.book.users(*address) != *users);
             let addresses = addresses.map(|(address, _)| address).collect();
@@ -186,6 +161,7 @@ impl Allocation {
         let fresh = Book::new(Pools::new(&snapshot.configuration, &snapshot.namespaces));
         let old = std::mem::replace(&mut self.book, fresh);
         self.book.dirty.extend(self.book.pools.ids());
+        self.hold_all(snapshot, &old);
         self.foreign.clear();
         self.waiting.clear();
         let gone = self.records.keys().filter(|key| !snapshot.services.contains_key(*key));
@@ -195,6 +171,19 @@ impl Allocation {
         self.work(snapshot, snapshot.services.iter().map(|(key, service)| (key, Some(&**service))));
         let addresses = different(&old, &self.book);
         self.touched(addresses)
+    }
+
+    /// Writes down in a new book what is somebody's own. Every Service is about to be looked at.
+    fn hold_all(&mut self, snapshot: &Snapshot, old: &Book) {
+        let book = &mut self.book;
+        book.set_held(held::held(snapshot));
+        (book.moved, book.loosened, book.retell) = (BTreeSet::new(), BTreeSet::new(), false);
+        let same = |id: &PoolId| match old.pools.named(&book.pools.get(*id).pool.name) {
+            Some(before) => book.held_in(*id).eq(old.held_in(before)),
+            None => book.held_in(*id).next().is_none(),
+        };
+        let reheld = book.pools.ids().filter(|id| !same(id)).collect();
+        book.reheld = reheld;
     }
 
     /// Looks at some Services, and at those that wait for what these let go.
@@ -312,8 +301,9 @@ impl Allocation {
             let loosened = std::mem::take(&mut self.book.loosened);
             let moved = std::mem::take(&mut self.book.moved);
             let news = !(loosened.is_empty() && moved.is_empty());
+            let retell = std::mem::take(&mut self.book.retell);
             self.look_again_where(snapshot, |waiting, book| {
-                (news && waiting.is_concerned(&loosened, &moved, book)) || waiting.is_out_of_date(book)
+                retell || (news && waiting.is_concerned(&loosened, &moved, book)) || waiting.is_out_of_date(book)
             });
             if self.evicted.is_empty() && self.book.loosened.is_empty() && self.book.moved.is_empty() {
                 return;
@@ -362,9 +352,10 @@ impl Allocation {
     fn count(&mut self) -> BTreeSet<String> {
         let pools = &self.book.pools;
         let mut changed = BTreeSet::new();
+        let reheld = std::mem::take(&mut self.book.reheld);
         for id in std::mem::take(&mut self.book.dirty) {
             let (name, usage) = (&pools.get(id).pool.name, pools.usage_of(id));
-            if self.usage.insert(name.clone(), usage) != Some(usage) {
+            if self.usage.insert(name.clone(), usage) != Some(usage) || reheld.contains(&id) {
                 changed.insert(name.clone());
             }
         }

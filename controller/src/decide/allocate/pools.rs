@@ -35,6 +35,11 @@ impl Stock {
         ranges.fold((0, 0), |(total, used), range| (range.total().saturating_add(total), used + range.used()))
     }
 
+    /// How many addresses of a family are never given away because they are somebody's own.
+    pub(super) fn held(&self, family: Family) -> usize {
+        self.ranges.iter().filter(|range| range.family() == family).map(Range::held).sum()
+    }
+
     /// Whether every address of a family is in use.
     pub(super) fn is_spent(&self, family: Family) -> bool {
         self.ranges.iter().all(|range| range.family() != family || range.used() == range.total())

@@ -97,8 +97,12 @@ pub(super) struct Range {
     numbering: Numbering,
     /// `None`: nothing of it is usable.
     span: Option<(u128, u128)>,
+    /// What is not free: in use, or held.
     used: Intervals,
+    /// How many are in use, held ones aside.
     count: u128,
+    /// Addresses by number that are somebody's own, and whether one is in use all the same.
+    held: BTreeMap<u128, bool>,
     groups: BTreeMap<Arc<Share>, Group>,
 }
 
@@ -108,7 +112,15 @@ impl Range {
         let family = Family::of(range.first());
         let numbering = if avoid_buggy && family == Family::V4 { Numbering::NotBuggy } else { Numbering::All };
         let span = numbering.span(bits(range.first()), bits(range.last()));
-        Self { family, numbering, span, used: Intervals::default(), count: 0, groups: BTreeMap::new() }
+        Self {
+            family,
+            numbering,
+            span,
+            used: Intervals::default(),
+            count: 0,
+            held: BTreeMap::new(),
+            groups: BTreeMap::new(),
+        }
     }
 
     /// The family of its addresses.
@@ -118,10 +130,16 @@ impl Range {
 
     /// How many addresses can be given away; all of `::/0` are one too many to be counted, which nobody will notice.
     pub(super) fn total(&self) -> u128 {
-        self.span.map_or(0, |(low, high)| (high - low).saturating_add(1))
+        let all = self.span.map_or(0, |(low, high)| (high - low).saturating_add(1));
+        all - self.held.len() as u128
     }
 
-    /// How many are in use.
+    /// How many are never given away because they are somebody's own.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// How many of these are in use.
     pub(super) const fn used(&self) -> u128 {
         self.count
     }
@@ -140,7 +158,10 @@ impl Range {
     /// Says that an address that was free is in use, and under which terms others may join.
     pub(super) fn occupy(&mut self, address: IpAddr, share: Option<&Arc<Share>>) {
         let Some(number) = self.number(address) else { return };
-        self.count += u128::from(self.used.insert(number));
+        match self.held.get_mut(&number) {
+            Some(in_use) => *in_use = true,
+            None => self.count += u128::from(self.used.insert(number)),
+        }
         if let Some(share) = share {
             let group = self.groups.entry(Arc::clone(share)).or_default();
             group.members.insert(number);
@@ -159,13 +180,34 @@ impl Range {
     /// Says that an address is free again.
     pub(super) fn vacate(&mut self, address: IpAddr, share: Option<&Arc<Share>>) {
         let Some(number) = self.number(address) else { return };
-        self.count -= u128::from(self.used.remove(number));
+        match self.held.get_mut(&number) {
+            Some(in_use) => *in_use = false,
+            None => self.count -= u128::from(self.used.remove(number)),
+        }
         let Some(share) = share else { return };
         if let Some(group) = self.groups.get_mut(share) {
             group.members.remove(&number);
             if group.members.is_empty() {
                 self.groups.remove(share);
             }
+        }
+    }
+
+    /// Says that an address is somebody's own from now on.
+    pub(super) fn hold(&mut self, address: IpAddr) {
+        let Some(number) = self.number(address).filter(|number| !self.held.contains_key(number)) else { return };
+        let in_use = !self.used.insert(number);
+        self.count -= u128::from(in_use);
+        self.held.insert(number, in_use);
+    }
+
+    /// Says that an address is nobody's own any more.
+    pub(super) fn release(&mut self, address: IpAddr) {
+        let Some(number) = self.number(address) else { return };
+        match self.held.remove(&number) {
+            Some(true) => self.count += 1,
+            Some(false) => _ = self.used.remove(number),
+            None => {}
         }
     }
 
@@ -254,6 +296,25 @@ mod tests {
     fn ipv6_has_no_addresses_to_avoid() {
         let mut range = range("2001:db8::", "2001:db8::ff", true);
         assert_eq!((range.total(), take(&mut range)), (256, Some(ip("2001:db8::"))));
+    }
+
+    #[test]
+    fn what_is_held_is_neither_free_nor_counted_whoever_has_it() {
+        let mut range = range("10.0.0.1", "10.0.0.4", false);
+        let counts = |range: &Range| (range.total(), range.used(), range.held());
+        range.hold(ip("10.0.0.1"));
+        range.hold(ip("10.0.0.1"));
+        range.hold(ip("10.0.9.1"));
+        assert_eq!((counts(&range), take(&mut range)), ((3, 0, 1), Some(ip("10.0.0.2"))));
+        range.hold(ip("10.0.0.2"));
+        assert_eq!(counts(&range), (2, 0, 2), "in use, and counted no more");
+        range.vacate(ip("10.0.0.2"), None);
+        assert_eq!((counts(&range), take(&mut range)), ((2, 0, 2), Some(ip("10.0.0.3"))));
+        range.release(ip("10.0.0.2"));
+        range.occupy(ip("10.0.0.1"), None);
+        assert_eq!(counts(&range), (3, 1, 1));
+        range.release(ip("10.0.0.1"));
+        assert_eq!((counts(&range), take(&mut range)), ((4, 2, 0), Some(ip("10.0.0.2"))));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
 use arpeggio_common::model::Scope;
 
 use super::{
+    held::Holder,
     pools::{PoolId, Pools},
     request::{Demand, Families},
 };
@@ -41,6 +42,10 @@ pub(super) enum Why {
     OtherPool { address: IpAddr, pool: String, wanted: String },
     #[error("pool {pool}: {rule}")]
     Reserved { pool: String, rule: String },
+    #[error(
+        "{address} belongs to {holder}, which would be off the network if it were announced; it is given to no Service"
+    )]
+    Held { address: IpAddr, holder: Holder },
     #[error("pool {pool} never gives away {address} (avoidBuggyIPs)")]
     Avoided { pool: String, address: IpAddr },
     #[error("{address} is in use by {user}, which is left to another controller")]
@@ -101,7 +106,12 @@ pub(super) fn only_for_namespaces(scope: &Scope) -> String {
 /// What a pool lacks of a family.
 pub(super) fn lacks(pools: &Pools, id: PoolId, family: Family, demand: &Demand) -> String {
     let name = family_name(family);
+    let held = match pools.get(id).held(family) {
+        0 => String::new(),
+        held => format!(", {held} not given out because nodes have them"),
+    };
     match pools.get(id).count(family) {
+        (0, _) if !held.is_empty() => format!("no {name} address that could be given{held}"),
         (0, _) => format!("no {name} addresses"),
         (total, used) if used < total => format!("no {name} address that could be given"),
         (total, used) => {
@@ -109,7 +119,7 @@ pub(super) fn lacks(pools: &Pools, id: PoolId, family: Family, demand: &Demand) 
                 demand.terms.share.as_ref().map_or_else(String::new, |share| {
                     format!(", and none of these to share under key {:?}", share.key)
                 });
-            format!("no free {name} address ({used} of {total} in use{shared})")
+            format!("no free {name} address ({used} of {total} in use{shared}{held})")
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    Allocation, Hope, Look, Waiting,
+    Allocation, Look,
     book::Claim,
     choose::{choose, may_have, second},
     record::Current,
     refusal::{self, Why, list},
     request::{Demand, Families},
     types::Given,
+    waiting::{Hope, Waiting},
 };
 use crate::{
     cluster::{Family, Refusal, Service, ServiceKey},
@@ -97,6 +98,7 @@ impl Allocation {
             let given = self.records.get(&service.key).and_then(|record| record.given.as_ref());
             let name = given.map(|given| &*given.pool).or(service.allocated_from.as_deref());
             match name {
+                _ if matches!(why, Why::Held { .. }) => Err(why),
                 Some(name) if pools.is_faulty(name) && addresses.iter().all(|a| pools.of(*a).is_none()) => {
                     Ok(name.into())
                 }
@@ -169,10 +171,12 @@ impl Allocation {
             Err(single) => {
                 fallback?;
                 let family = if has.is_ipv4() { Family::V6 } else { Family::V4 };
-                let (total, _) = self.book.pools.get(pool).count(family);
+                let stock = self.book.pools.get(pool);
+                // What nodes have may come free one day.
+                let may_come = stock.count(family).0 > 0 || stock.held(family) > 0;
                 Some(Verdict {
                     single: Some(single),
-                    waits: (total > 0).then(|| self.waits(Hope::Second(pool, family), demand)),
+                    waits: may_come.then(|| self.waits(Hope::Second(pool, family), demand)),
                     ..Verdict::default()
                 })
             }
@@ -221,7 +225,8 @@ impl Allocation {
         notices.retain(|notice| !is_refusal(notice.reason) || still(notice));
         let mut tell = |kind, reason, message| notices.push(Notice { kind, reason, message });
         if let Some(why) = &past.lost {
-            tell(NoticeKind::Normal, "ClearAssignment", format!("the address is taken back: {why}"));
+            let kind = if matches!(why, Why::Held { .. }) { NoticeKind::Warning } else { NoticeKind::Normal };
+            tell(kind, "ClearAssignment", format!("the address is taken back: {why}"));
         }
         if let (false, Some(given)) = (new.is_empty(), &given) {
             let message = format!("{} given from pool {}", list(&new), given.pool);

@@ -1,5 +1,6 @@
 //! Allocation in a little cluster whose status writes arrive at once, or as the test says.
 
+mod held;
 mod order;
 mod points;
 mod pools;
@@ -14,12 +15,12 @@ use std::{
 };
 
 use arpeggio_common::model::{
-    AddressRange, Configuration, Fault, Labels, ObjectName, Pool, Requirement, Scope, Selector,
+    AddressRange, Configuration, Fault, Labels, NodeName, ObjectName, Pool, Requirement, Scope, Selector,
 };
 
 use super::{Allocation, Touched};
 use crate::{
-    cluster::{Changes, Family, FamilyPolicy, PoolUsage, Port, Protocol, Refusal, Service, ServiceKey, Snapshot},
+    cluster::{Changes, Family, FamilyPolicy, Node, PoolUsage, Port, Protocol, Refusal, Service, ServiceKey, Snapshot},
     decide::NoticeKind,
 };
 
@@ -307,9 +308,24 @@ impl Cluster {
         self.check_sharing();
     }
 
-    /// Users of an address are those that were given it, and share it by the rules.
+    /// Nodes with these addresses, from `n0` on; the others are gone.
+    fn nodes(&mut self, addresses: &[&str]) -> Touched {
+        let node = |(number, address): (usize, &&str)| {
+            let name = NodeName::try_from(format!("n{number}").as_str()).unwrap();
+            let addresses = address.split_whitespace().map(ip).collect();
+            let labels = Labels::new();
+            (name.clone(), Arc::new(Node { name, labels, network_unavailable: false, evacuate: false, addresses }))
+        };
+        self.snapshot.nodes = Arc::new(addresses.iter().enumerate().map(node).collect());
+        self.show(&Changes { topology: true, ..Changes::default() })
+    }
+
+    /// Users of an address are those that were given it, and share it by the rules; and it is no node's.
     fn check_sharing(&self) {
         let mut users: BTreeMap<IpAddr, BTreeSet<ServiceKey>> = BTreeMap::new();
+        for address in self.snapshot.nodes.values().flat_map(|node| &node.addresses) {
+            assert_eq!(self.allocation.users(*address), [], "{address}");
+        }
         for key in self.snapshot.services.keys() {
             for address in self.allocation.given(key).iter().flat_map(|given| &given.addresses) {
                 users.entry(*address).or_default().insert(key.clone());

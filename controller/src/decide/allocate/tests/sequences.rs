@@ -14,6 +14,8 @@ enum Step {
     Delete(u8),
     /// Pools are edited: which of the variants.
     Pools(u8),
+    /// Nodes come and go, or are renumbered: which of the variants.
+    Nodes(u8),
     /// Labels of a namespace change.
     Label(u8, bool),
     /// Writes of some Services arrive: those whose bit is set.
@@ -58,6 +60,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => shape().prop_map(Step::Apply),
         3 => (0_u8..12).prop_map(Step::Delete),
         1 => (0_u8..8).prop_map(Step::Pools),
+        2 => (0_u8..6).prop_map(Step::Nodes),
         1 => (0_u8..2, any::<bool>()).prop_map(|(namespace, label)| Step::Label(namespace, label)),
         5 => any::<u16>().prop_map(Step::Arrive),
         1 => (0_u8..12, prop::option::of(0_u8..8)).prop_map(|(number, address)| Step::Meddle(number, address)),
@@ -146,6 +149,16 @@ impl Cluster {
             Step::Pools(variant) => {
                 self.snapshot.configuration = Arc::new(pools(*variant));
                 drop(self.show(&Changes::everything()));
+            }
+            Step::Nodes(variant) => {
+                let nodes: &[&str] = match variant {
+                    0 | 1 => &[],
+                    2 => &["192.0.2.0", "192.0.2.2 2001:db8::3"],
+                    3 => &["192.0.2.2", "192.0.2.3"],
+                    4 => &["192.0.2.0 192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5", "198.51.100.1 2001:db8:1::"],
+                    _ => &["10.0.0.1", "192.0.2.0 2001:db8::"],
+                };
+                drop(self.nodes(nodes));
             }
             Step::Label(namespace, label) => {
                 let text = if *label { "team=net" } else { "" };
