@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod decide;
 pub mod events;
 pub mod http;
+pub mod keys;
 pub mod leader;
 pub mod metrics;
 mod migrate;

@@ -25,6 +25,7 @@ use crate::{
     },
     decide::Decider,
     events,
+    keys::keeper::Speakers,
     leader::{self, Term},
     metrics::Metrics,
     plan::{self, Class, Write},
@@ -54,6 +55,7 @@ pub(super) struct Controller {
     term: Term,
     look: Arc<Notify>,
     objects: watch::Sender<Option<Arc<Objects>>>,
+    speakers: watch::Sender<Speakers>,
     faults: BTreeSet<Fault>,
     pools: BTreeSet<String>,
     housekeeping: Interval,
@@ -67,11 +69,13 @@ pub(super) struct Links {
     pub(super) look: Arc<Notify>,
     /// Every object of the configuration, as of now; none until all of them are known, and the nodes.
     pub(super) objects: watch::Sender<Option<Arc<Objects>>>,
+    /// Every agent, as of now; none until all of them are known, and their leases.
+    pub(super) speakers: watch::Sender<Speakers>,
 }
 
 impl Controller {
     pub(super) fn new(config: &Config, writer: Writer, metrics: Metrics, links: Links) -> Self {
-        let Links { lists, look, objects } = links;
+        let Links { lists, look, objects, speakers } = links;
         let mut housekeeping = interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -87,6 +91,7 @@ impl Controller {
             term: Term::default(),
             look,
             objects,
+            speakers,
             faults: BTreeSet::new(),
             pools: BTreeSet::new(),
             housekeeping,
@@ -144,6 +149,11 @@ impl Controller {
         let is_news = |before: &Option<Arc<Objects>>| !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, now));
         if is_news(&self.objects.borrow()) && self.listed.know(kinds) {
             self.objects.send_replace(Some(Arc::clone(now)));
+        }
+        let now = self.index.speakers();
+        let is_news = |before: &Speakers| !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, now));
+        if is_news(&self.speakers.borrow()) && self.listed.know([Kind::Speaker, Kind::Lease].into_iter()) {
+            self.speakers.send_replace(Some(Arc::clone(now)));
         }
     }
 

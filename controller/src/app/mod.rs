@@ -29,6 +29,7 @@ use self::{
 use crate::{
     args::Config,
     http::{self, Readiness},
+    keys::keeper::Keeper,
     leader::{self, Elector, Term},
     metrics::Metrics,
     migrate,
@@ -68,10 +69,15 @@ pub async fn run(config: Config) -> Result<()> {
     info!(identity, namespace = config.namespace, version = env!("CARGO_PKG_VERSION"), "started");
 
     let mut background = JoinSet::new();
+    let (speakers, said) = watch::channel(None);
+    if let Some(name) = config.key_secret.as_deref().filter(|_| !config.only_webhooks) {
+        let secret = (config.namespace.as_str(), name);
+        background.spawn(Keeper::new(&client, secret, config.key_pace, term.clone(), said).run());
+    }
     background.spawn(migrate::run(client.clone(), term.clone(), config.times.request()));
 
     let mut watches = cluster::watch(&client, &config.namespace);
-    let links = Links { lists: watches.lists.clone(), look, objects };
+    let links = Links { lists: watches.lists.clone(), look, objects, speakers };
     let mut controller = Controller::new(&config, writer, metrics, links);
     // Who serves webhooks only never leads the allocation, whoever looks after the certificate.
     let (_nobody, never) = watch::channel(Term::default());

@@ -12,7 +12,7 @@ use arpeggio_common::{
 use clap::Parser;
 
 pub use self::webhook::{MinVersion, Mode, WebhookArgs};
-use crate::{cluster::Settings, leader::Times, webhook as served};
+use crate::{cluster::Settings, keys::decide::Pace, leader::Times, webhook as served};
 
 /// Where a pod finds the namespace that it runs in.
 const SERVICE_ACCOUNT_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -54,6 +54,12 @@ pub struct Args {
     #[arg(long, env = "ARPEGGIO_WRITE_CONNECTIONS", value_name = "N", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(1..=512))]
     pub write_connections: u16,
+    /// Secret with the key by which speakers know each other's frames, made and replaced by the controller; empty: none.
+    #[arg(long, env = "ARPEGGIO_SUCCESSION_SECRET", value_name = "NAME", default_value = names::KEY_SECRET)]
+    pub succession_secret: String,
+    /// How long each step of its replacement takes at least: for tests of it.
+    #[arg(long, hide = true, value_name = "TIME", value_parser = duration)]
+    pub succession_key_dwell: Option<Duration>,
     /// all, error, warn, info, debug, trace, none, or a filter such as `info,arpeggio_controller::leader=debug`.
     #[arg(long, env = "ARPEGGIO_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     pub log_level: String,
@@ -121,6 +127,10 @@ pub struct Config {
     pub times: Times,
     /// Requests at the same time.
     pub connections: usize,
+    /// The Secret with the key of the speakers; `None`: there is none.
+    pub key_secret: Option<String>,
+    /// How fast that key is rolled out and replaced.
+    pub key_pace: Pace,
     /// A word of MetalLB's, or a filter of tracing.
     pub log_level: String,
     /// How log lines are written.
@@ -186,6 +196,8 @@ impl Args {
             leader_elect_renew_deadline,
             leader_elect_retry_period,
             write_connections,
+            succession_secret,
+            succession_key_dwell,
             log_level,
             log_format,
             pod_name,
@@ -202,6 +214,8 @@ impl Args {
             probe_port: Some(health_probe_port).filter(|port| *port != 0),
             times: Times::new(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)?,
             connections: usize::from(write_connections),
+            key_secret: word(Some(succession_secret)),
+            key_pace: Pace { dwell: succession_key_dwell.unwrap_or(Pace::DEFAULT.dwell), ..Pace::DEFAULT },
             log_level,
             log_format,
             instance: word(pod_name).or_else(|| word(host_name())).unwrap_or_else(|| "controller".to_owned()),
