@@ -197,11 +197,13 @@ const CONTROLLER_IN_ITS_NAMESPACE: &str = "
     bfdprofiles.metallb.io/status [] [] [patch]
     leases.coordination.k8s.io [] [] [list watch create]
     leases.coordination.k8s.io [] [arpeggio-controller arpeggio-webhook] [get update]
-    secrets [] [metallb-webhook-cert] [get update]
+    secrets [] [] [create]
+    secrets [] [arpeggio-succession-key metallb-webhook-cert] [get update]
 ";
 const SPEAKER_ANYWHERE: &str = "
     announcements.arpeggio.io [] [] [list watch]
     announcements.arpeggio.io/status [] [] [patch]
+    namespaces [] [kube-system] [get]
     nodes [] [] [list watch]
     speakers.arpeggio.io [] [] [list watch create]
     speakers.arpeggio.io/status [] [] [patch]
