@@ -20,6 +20,10 @@ mod e2e;
 mod expiry;
 #[path = "cluster/harness.rs"]
 mod harness;
+#[path = "cluster/held.rs"]
+mod held;
+#[path = "cluster/keys.rs"]
+mod keys;
 #[path = "cluster/kinds/mod.rs"]
 mod kinds;
 #[path = "cluster/lab.rs"]
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
         speaker::SCENARIOS,
         e2e::SCENARIOS,
         rivals::SCENARIOS,
+        held::SCENARIOS,
+        keys::SCENARIOS,
         expiry::SCENARIOS,
         outage::SCENARIOS,
         bulk::SCENARIOS,
