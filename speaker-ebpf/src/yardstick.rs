@@ -15,7 +15,7 @@ mod programs {
     use arpeggio_common::wire::{ARP_FRAME, Arp, ETHERNET_HEADER, EtherType, Mac};
     use arpeggio_speaker_ebpf::Frame;
     use aya_ebpf::{
-        bindings::{TC_ACT_OK, TC_ACT_REDIRECT, TC_ACT_SHOT, xdp_action},
+        bindings::{TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
         btf_maps::{Array, ProgramArray},
         helpers::{bpf_ktime_get_ns, generated::bpf_skb_vlan_push},
         macros::{btf_map, classifier, xdp},
@@ -88,7 +88,7 @@ mod programs {
 
     #[classifier]
     fn empty_tc(_context: TcContext) -> i32 {
-        TC_ACT_OK
+        TC_ACT_UNSPEC
     }
 
     #[xdp]
@@ -102,7 +102,7 @@ mod programs {
     fn bounce_tc(context: TcContext) -> i32 {
         // SAFETY: as in `restore_tc`.
         let frame = unsafe { Frame::between(context.data(), context.data_end()) };
-        if swap(frame) { TC_ACT_REDIRECT } else { TC_ACT_OK }
+        if swap(frame) { TC_ACT_REDIRECT } else { TC_ACT_UNSPEC }
     }
 
     #[inline(always)]

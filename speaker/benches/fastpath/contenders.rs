@@ -57,7 +57,8 @@ impl Fate {
             (Hook::Xdp, Self::Dropped) => 1,
             (Hook::Xdp, Self::Passed) | (Hook::Tc, Self::Dropped) => 2,
             (Hook::Xdp, Self::SentBack) => 3,
-            (Hook::Tc, Self::Passed) => 0,
+            // TCX_NEXT.
+            (Hook::Tc, Self::Passed) => u32::MAX,
             (Hook::Tc, Self::SentBack) => 7,
         }
     }

@@ -18,7 +18,7 @@ const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_QUERY: libc::c_int = 16;
 const BPF_TCX_INGRESS: u32 = 46;
 /// Programs that a hook takes (`BPF_MPROG_MAX`).
-const HOOK: usize = 64;
+const HOOK: u32 = 64;
 
 /// A program at a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,20 +59,19 @@ struct Pin {
 /// # Errors
 /// Without CAP_NET_ADMIN, without the interface, without the hook.
 pub(super) fn tcx_ingress(ifindex: u32) -> io::Result<Vec<Hooked>> {
-    let (mut programs, mut links) = ([0_u32; HOOK], [0_u32; HOOK]);
+    let (mut programs, mut links) = ([0_u32; HOOK as usize], [0_u32; HOOK as usize]);
     let mut query = Query {
         target: ifindex,
         attach_type: BPF_TCX_INGRESS,
         programs: address(programs.as_mut_ptr()),
         links: address(links.as_mut_ptr()),
-        count: HOOK as u32,
+        count: HOOK,
         ..Query::default()
     };
     // SAFETY: the argument is as the command wants it; both addresses are those of arrays of `count` numbers, which live
     // until the call has returned and which nothing else reaches meanwhile.
     unsafe { bpf(BPF_PROG_QUERY, &mut query) }?;
-    let count = HOOK.min(usize::try_from(query.count).unwrap_or(HOOK));
-    let both = programs.into_iter().zip(links).take(count);
+    let both = programs.into_iter().zip(links).take(HOOK.min(query.count) as usize);
     Ok(both.map(|(program, link)| Hooked { program, link }).collect())
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use aya::{maps::MapData, programs::XdpMode};
 
-use arpeggio_common::abi::names;
+use arpeggio_common::abi::{LAYOUT_DIRECTORY, names};
 use arpeggio_speaker::{
     dataplane::{CleanupReport, InspectError, Sweep, cleanup, inspect},
     decide::AttachPolicy,
@@ -46,12 +46,19 @@ fn foreign_programs_pins_and_files_survive() {
         let xdp = xdp_of("va");
         let map = || MapData::from_pin(sandbox.pin(names::LEASE)).unwrap();
         let root = sandbox.pin_dir();
-        for folder in ["other", "v1/mine", "v7", "v01"] {
+        let ours = |name| format!("{LAYOUT_DIRECTORY}/{name}");
+        for folder in ["other".to_owned(), ours("mine"), "v7".to_owned(), "v01".to_owned()] {
             fs::create_dir(root.join(folder)).unwrap();
         }
-        let foreign_pins =
-            ["theirs", "v1/cilium_calls", "v1/links/theirs-3", "v1/mine/VIPS4", "v01/VIPS4", "other/VIPS4"];
-        for name in foreign_pins {
+        let foreign_pins = [
+            "theirs".to_owned(),
+            ours("cilium_calls"),
+            ours("links/theirs-3"),
+            ours("mine/VIPS4"),
+            "v01/VIPS4".to_owned(),
+            "other/VIPS4".to_owned(),
+        ];
+        for name in &foreign_pins {
             map().pin(root.join(name)).unwrap();
         }
         map().pin(root.join("v7/SIGHTINGS-next")).unwrap();
@@ -59,17 +66,17 @@ fn foreign_programs_pins_and_files_survive() {
         let report = cleanup(&root, Sweep::Remove).unwrap();
         assert_eq!(report.failed, []);
         assert_eq!(report.removed.len(), names::ALL.len() + 2, "{report:?}");
-        let told = ["other", "theirs", "v01", "v1/links/theirs-3", "v1/cilium_calls", "v1/mine"];
+        let mut told = ["other", "theirs", "v01"].map(ToOwned::to_owned).to_vec();
+        told.extend(["links/theirs-3", "cilium_calls", "mine"].map(ours));
         let mut found: Vec<_> =
             report.foreign.iter().map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap()).collect();
         found.sort_unstable();
-        let mut told = told.to_vec();
         told.sort_unstable();
         assert_eq!(found, told);
-        for name in foreign_pins {
+        for name in &foreign_pins {
             assert!(root.join(name).exists(), "{name}");
         }
-        assert!(!root.join("v7").exists() && !root.join("v1/VIPS4").exists());
+        assert!(!root.join("v7").exists() && !root.join(ours("VIPS4")).exists());
         assert_soon!((xdp_of("va"), tcx_of("va").len()), (xdp, 0));
     });
 }

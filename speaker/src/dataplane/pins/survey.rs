@@ -118,10 +118,11 @@ pub(in crate::dataplane) fn survey(
                 tracing::warn!(map = name, aside = %aside.display(), "something that is no map was put aside");
             }
         }
-        match elsewhere(&others, name, expected) {
-            Some(source) => survey.sources.insert(name, source).is_some(),
-            None => survey.empty.insert(name),
-        };
+        if let Some(source) = elsewhere(&others, name, expected) {
+            survey.sources.insert(name, source);
+        } else {
+            survey.empty.insert(name);
+        }
     }
     Ok(survey)
 }
