@@ -8,9 +8,11 @@ use arpeggio_speaker_ebpf::Tables;
 use aya_ebpf::{
     bindings::BPF_ANY,
     btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
-    helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns},
+    helpers::bpf_ktime_get_ns,
     macros::btf_map,
 };
+
+use crate::clock;
 
 #[btf_map]
 static VIPS4: HashMap<Key4, Vip, { DEFAULT_CAPACITY as usize }> = HashMap::new();
@@ -53,7 +55,7 @@ impl Maps {
     pub(crate) fn stray(key: &StrayKey, source: [u8; 16]) {
         // SAFETY: copied out at once, see `vip4`.
         let before = unsafe { STRAYS.get(key) }.copied();
-        let fresh = Stray::new(source, Self.coarse_now_ns());
+        let fresh = Stray::new(source, clock::read());
         // Nothing to be done when the map is out of memory: the next frame comes.
         let _ = STRAYS.insert(key, before.map_or(fresh, |before| before.then(fresh)), u64::from(BPF_ANY));
     }
@@ -80,8 +82,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn coarse_now_ns(&self) -> u64 {
-        // SAFETY: the helper has no arguments and no preconditions (Linux 5.11).
-        unsafe { bpf_ktime_get_coarse_ns() }
+        clock::coarse_now_ns()
     }
 
     #[inline(always)]

@@ -5,10 +5,17 @@
 //! met by the program that wrote it. It puts a template back, each time the next one, and calls the program under test; its
 //! own cost is measured with `empty` as the target and subtracted.
 //!
+//! Between the bounce and the answer lie the programs of `steps`, each of which does one step more.
+//!
 //! `tagged` serves the program tier: it is the only way to show a tc program a frame whose VLAN tag stands beside it.
 
 #![cfg_attr(target_arch = "bpf", no_std)]
 #![cfg_attr(target_arch = "bpf", no_main)]
+
+#[cfg(target_arch = "bpf")]
+mod clock;
+#[cfg(target_arch = "bpf")]
+mod steps;
 
 #[cfg(target_arch = "bpf")]
 mod programs {

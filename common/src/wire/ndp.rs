@@ -38,6 +38,19 @@ const TARGET: usize = 62;
 /// Length of the message without options.
 const MESSAGE_LENGTH: usize = 24;
 
+/// The address at offset `AT`, read in two words: a copy of 16 bytes becomes one of single bytes in BPF, and a hash over words
+/// that were just written as bytes waits for them.
+#[inline(always)]
+fn address<const AT: usize>(bytes: &[u8; ND_FRAME]) -> [u8; 16] {
+    const { assert!(AT + 16 <= ND_FRAME) };
+    let word = |at: usize| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[at..at + 8]);
+        u128::from(u64::from_le_bytes(word))
+    };
+    (word(AT) | (word(AT + 8) << 64)).to_le_bytes()
+}
+
 /// The solicited-node group of an address (RFC 4291 section 2.7.1).
 #[inline(always)]
 pub fn solicited_node_group(address: [u8; 16]) -> [u8; 16] {
@@ -109,19 +122,19 @@ impl Neighbor<'_> {
     /// IPv6 source; all zeros in duplicate address detection.
     #[inline(always)]
     pub fn source(&self) -> [u8; 16] {
-        take::<SOURCE, _, _>(self.0)
+        address::<SOURCE>(self.0)
     }
 
     /// IPv6 destination.
     #[inline(always)]
     pub fn destination(&self) -> [u8; 16] {
-        take::<DESTINATION, _, _>(self.0)
+        address::<DESTINATION>(self.0)
     }
 
     /// The address in question.
     #[inline(always)]
     pub fn target(&self) -> [u8; 16] {
-        take::<TARGET, _, _>(self.0)
+        address::<TARGET>(self.0)
     }
 
     /// In an advertisement: whether it answers somebody.
@@ -162,14 +175,18 @@ impl Neighbor<'_> {
         let nameless = source == [0; 16];
         put::<0, _, _>(self.0, if nameless { Mac::ALL_NODES.0 } else { asker.0 });
         put::<6, _, _>(self.0, mac.0);
-        if let [first, ..] = options {
-            *first = link_option(OPTION_TARGET_LINK, mac);
+        let mut sum = 0;
+        if let [first, rest @ ..] = &mut *options {
+            let link = link_option(OPTION_TARGET_LINK, mac);
+            *first = link;
+            sum = rest.iter().fold(Self::add_option(0, &link), Self::add_option);
         }
         let flags = if nameless { FLAG_OVERRIDE } else { FLAG_OVERRIDE | FLAG_SOLICITED };
-        self.write((target, if nameless { ALL_NODES } else { source }), (ADVERTISEMENT, flags, target), options);
+        let blocks = (options.len(), sum);
+        self.write((target, if nameless { ALL_NODES } else { source }), (ADVERTISEMENT, flags, target), blocks);
     }
 
-    /// Writes IPv6 header and message, but for the Ethernet header and the options, which are only added up.
+    /// Writes IPv6 header and message, but for the Ethernet header and the options, whose number and sum are given.
     ///
     /// The checksum is computed from the values, not from the frame: reading back what was just written in other sizes
     /// would wait for the stores.
@@ -178,16 +195,13 @@ impl Neighbor<'_> {
         &mut self,
         (source, destination): ([u8; 16], [u8; 16]),
         (kind, flags, target): (u8, u8, [u8; 16]),
-        options: &[[u8; ND_OPTION]],
+        (blocks, sum): (usize, u64),
     ) {
         // At most a few blocks: no truncation.
-        let [.., high, low] = (MESSAGE_LENGTH + ND_OPTION * options.len()).to_be_bytes();
-        let mut sum = checksum::add(0, &[0, NEXT_HEADER_ICMPV6, high, low, kind, 0, 0, 0, flags, 0, 0, 0]);
+        let [.., high, low] = (MESSAGE_LENGTH + ND_OPTION * blocks).to_be_bytes();
+        let mut sum = checksum::add(sum, &[0, NEXT_HEADER_ICMPV6, high, low, kind, 0, 0, 0, flags, 0, 0, 0]);
         for part in [&source, &destination, &target] {
             sum = checksum::add(sum, part);
-        }
-        for block in options {
-            sum = Self::add_option(sum, block);
         }
         let [c, d] = (!checksum::fold(sum)).to_ne_bytes();
         put::<ETHERNET_HEADER, _, _>(self.0, [0x60, 0, 0, 0, high, low, NEXT_HEADER_ICMPV6, 255]);
@@ -223,7 +237,8 @@ impl Neighbor<'_> {
         put::<0, _, _>(&mut head, to.0);
         put::<6, _, _>(&mut head, from.0);
         put::<12, _, _>(&mut head, EtherType::IPV6.get().to_be_bytes());
-        Neighbor(&mut head).write(addresses, message, &options);
+        let sum = options.iter().fold(0, Self::add_option);
+        Neighbor(&mut head).write(addresses, message, (BLOCKS, sum));
         let mut frame = [0; FRAME];
         frame[..ND_FRAME].copy_from_slice(&head);
         for (index, block) in options.into_iter().enumerate() {

@@ -111,6 +111,7 @@ pub(crate) fn contenders(yard: &mut Yard) -> Result<Vec<Contender>> {
             list.push(Contender { hook, name, is_empty: false, program, frames, verdict: fate.verdict(hook) });
         }
     }
+    list.extend(steps(yard)?);
     let rewrite = yard.theirs("rewrite", Hook::Xdp)?;
     list.push(Contender {
         hook: Hook::Xdp,
@@ -120,6 +121,42 @@ pub(crate) fn contenders(yard: &mut Yard) -> Result<Vec<Contender>> {
         frames: vec![request(CLIENT4, ANSWERED4)],
         verdict: Fate::SentBack.verdict(Hook::Xdp),
     });
+    Ok(list)
+}
+
+/// What an answer is made of, in this order; each program does what those before it do and one step more.
+const STEPS: [(&str, &str, &str); 14] = [
+    ("arp_headers", "step: headers", ARP),
+    ("arp_look_up", "step: look-up", ARP),
+    ("arp_clock", "step: clock", ARP),
+    ("arp_lease", "step: lease", ARP),
+    ("arp_counters", "step: counters", ARP),
+    ("arp_client", "step: client memory", ARP),
+    ("arp_answer", "step: rewriting", ARP),
+    ("ns_headers", "step: headers, checksum, NS", NS),
+    ("ns_look_up", "step: look-up, NS", NS),
+    ("ns_clock", "step: clock, NS", NS),
+    ("ns_lease", "step: lease, NS", NS),
+    ("ns_counters", "step: counters, NS", NS),
+    ("ns_client", "step: client memory, NS", NS),
+    ("ns_answer", "step: rewriting, checksum, NS", NS),
+];
+const ARP: &str = "ARP";
+const NS: &str = "NS";
+
+fn steps(yard: &mut Yard) -> Result<Vec<Contender>> {
+    let mut list = Vec::new();
+    for (program, name, family) in STEPS {
+        let frame = if family == ARP { request(CLIENT4, ANSWERED4) } else { solicitation(CLIENT6, ANSWERED6) };
+        list.push(Contender {
+            hook: Hook::Xdp,
+            name,
+            is_empty: false,
+            program: yard.theirs(program, Hook::Xdp)?,
+            frames: vec![frame],
+            verdict: Fate::SentBack.verdict(Hook::Xdp),
+        });
+    }
     Ok(list)
 }
 
@@ -133,10 +170,9 @@ fn fill(yard: &mut Yard) -> Result<()> {
         let [a, b, c, d] = bytes;
         six.push(([0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 0, 0, 0, 0, a, b, c, d], vip(Action::Answer, 3 + n)));
     }
-    yard.load(
-        four.into_iter().map(|(address, vip)| (Key4::new(IFINDEX, address), vip)),
-        six.into_iter().map(|(address, vip)| (Key6::new(IFINDEX, address), vip)),
-    )
+    let four: Vec<_> = four.into_iter().map(|(address, vip)| (Key4::new(IFINDEX, address), vip)).collect();
+    let six: Vec<_> = six.into_iter().map(|(address, vip)| (Key6::new(IFINDEX, address), vip)).collect();
+    yard.load(&four, &six)
 }
 
 fn client6(n: u8) -> [u8; 16] {

@@ -70,22 +70,21 @@ impl Yard {
         loaded(&mut self.ours, name, hook)
     }
 
-    /// Fills the maps of our object; the lease never ends.
-    pub(crate) fn load(
-        &mut self,
-        four: impl Iterator<Item = (Key4, Vip)>,
-        six: impl Iterator<Item = (Key6, Vip)>,
-    ) -> Result<()> {
-        let mut map = HashMap::<_, Key4, Vip>::try_from(self.ours.map_mut(names::VIPS4).context("no VIPS4")?)?;
-        for (key, vip) in four {
-            map.insert(key, vip, 0)?;
+    /// Fills the maps of both objects alike; the lease never ends.
+    pub(crate) fn load(&mut self, four: &[(Key4, Vip)], six: &[(Key6, Vip)]) -> Result<()> {
+        for object in [&mut self.ours, &mut self.yardstick] {
+            let mut map = HashMap::<_, Key4, Vip>::try_from(object.map_mut(names::VIPS4).context("no VIPS4")?)?;
+            for (key, vip) in four {
+                map.insert(key, vip, 0)?;
+            }
+            let mut map = HashMap::<_, Key6, Vip>::try_from(object.map_mut(names::VIPS6).context("no VIPS6")?)?;
+            for (key, vip) in six {
+                map.insert(key, vip, 0)?;
+            }
+            let mut lease = Array::<_, Lease>::try_from(object.map_mut(names::LEASE).context("no LEASE")?)?;
+            lease.set(0, Lease { until_ns: u64::MAX, node: None }, 0)?;
         }
-        let mut map = HashMap::<_, Key6, Vip>::try_from(self.ours.map_mut(names::VIPS6).context("no VIPS6")?)?;
-        for (key, vip) in six {
-            map.insert(key, vip, 0)?;
-        }
-        let mut lease = Array::<_, Lease>::try_from(self.ours.map_mut(names::LEASE).context("no LEASE")?)?;
-        Ok(lease.set(0, Lease { until_ns: u64::MAX, node: None }, 0)?)
+        Ok(())
     }
 
     /// Nanoseconds of one run of the program that does nothing, without `restore`.

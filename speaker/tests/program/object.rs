@@ -30,8 +30,8 @@ fn the_maps_are_those_of_the_layout_and_the_log() {
     let mut found: BTreeSet<_> = kernel.ebpf().maps().map(|(name, _)| name.to_owned()).collect();
     // Taken out of the object by the fixture, which reads it.
     assert!(found.insert(names::EVENTS.to_owned()));
-    let logs = ["AYA_LOGS", ".rodata"];
-    assert_eq!(found, names::ALL.into_iter().chain(logs).map(str::to_owned).collect());
+    let others = ["AYA_LOGS", ".rodata", "CLOCK"];
+    assert_eq!(found, names::ALL.into_iter().chain(others).map(str::to_owned).collect());
 }
 
 fn data(map: &Map) -> &MapData {

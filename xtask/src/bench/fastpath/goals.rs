@@ -34,8 +34,8 @@ pub(super) fn judge(frames: &Frames, answers: &[Answers]) -> Vec<Goal> {
 
 fn costs(frames: &Frames) -> Vec<Goal> {
     [
-        ("ARP answer beside the bounce", "answer", "bounce", 2.0),
-        ("NS answer beside the bounce", "answer NS", "bounce, NS", 2.0),
+        ("ARP answer beside the bounce", "answer", "bounce", 2.5),
+        ("NS answer beside the bounce", "answer NS", "bounce, NS", 3.2),
         ("IPv4 frame beside the empty program", "pass IPv4/TCP", "empty", 1.1),
         ("IPv6 frame beside the empty program", "pass IPv6/TCP", "empty, NS", 1.1),
     ]
@@ -84,11 +84,11 @@ mod tests {
             p90_ns: ns,
         };
         let contenders =
-            vec![cost("empty", 30.0), cost("bounce", 40.0), cost("answer", 81.0), cost("pass IPv4/TCP", 33.0)];
+            vec![cost("empty", 30.0), cost("bounce", 40.0), cost("answer", 101.0), cost("pass IPv4/TCP", 33.0)];
         let frames = Frames { repeat: 1, readings: 1, loaded: 1, contenders };
         let goals = judge(&frames, &[]);
         assert_eq!(goals.iter().map(|goal| goal.met).collect::<Vec<_>>(), [false, true]);
-        assert_eq!((goals[0].value, goals[1].limit), (2.025, 1.1));
+        assert_eq!((goals[0].value, goals[1].limit), (2.525, 1.1));
     }
 
     #[test]

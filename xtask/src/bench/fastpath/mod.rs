@@ -59,6 +59,7 @@ pub fn run(args: &Args) -> Result<Files> {
     ui::heading("frames: BPF_PROG_TEST_RUN");
     let frames = frames::measure(&plan)?;
     ui::say(tables::frames(&frames));
+    ui::say(tables::steps(&frames));
 
     ui::heading("answers: veth and a bridge between namespaces");
     let beds = Bed::all(&plan, args.responder.as_deref())?;

@@ -51,6 +51,13 @@ pub struct Cost {
     pub p90_ns: f64,
 }
 
+impl Cost {
+    /// Which step of an answer the program adds, when it is one of those that do a part of it.
+    pub(super) fn step(&self) -> Option<&str> {
+        self.name.strip_prefix("step: ")
+    }
+}
+
 impl Frames {
     /// The cost of a program on a frame.
     #[must_use]

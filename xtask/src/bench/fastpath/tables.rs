@@ -8,7 +8,7 @@ use crate::bench::tables::{align, table};
 /// Nanoseconds per frame, and the ratio to the empty program and to the bounce on frames of the same length.
 pub(super) fn frames(frames: &Frames) -> Table {
     let mut table = table(&["hook", "program and frame", "ns", "of empty", "of bounce", "median", "p90"]);
-    for cost in &frames.contenders {
+    for cost in frames.contenders.iter().filter(|cost| cost.step().is_none()) {
         let floor = |name: &str| {
             let same = |other: &&super::report::Cost| {
                 other.hook == cost.hook && other.frame == cost.frame && other.name.starts_with(name)
@@ -22,6 +22,26 @@ pub(super) fn frames(frames: &Frames) -> Table {
         table.add_row([cost.hook.clone(), cost.name.clone(), ns, ratio("empty"), ratio("bounce"), median, p90]);
     }
     align(table, 2)
+}
+
+/// What an answer is made of: programs that do one step more each time, at last the whole program.
+pub(super) fn steps(frames: &Frames) -> Table {
+    let mut table = table(&["an answer", "ns", "more", "of bounce"]);
+    for (bounce, last, is_ns) in [("bounce", "answer", false), ("bounce, NS", "answer NS", true)] {
+        let Some(floor) = frames.ns("xdp", bounce) else { continue };
+        let mut before = floor;
+        let steps =
+            frames.contenders.iter().filter(|cost| cost.step().is_some() && cost.name.ends_with(", NS") == is_ns);
+        let whole = frames.contenders.iter().filter(|cost| cost.hook == "xdp" && cost.name == last);
+        table.add_row([bounce.to_owned(), format!("{floor:.1}"), String::new(), String::new()]);
+        for cost in steps.chain(whole) {
+            let name = cost.step().map_or_else(|| format!("{last}: entry, call, tag"), |step| format!("+ {step}"));
+            let more = format!("{:+.1}", cost.ns - before);
+            before = cost.ns;
+            table.add_row([name, format!("{:.1}", cost.ns), more, format!("{:.2}", cost.ns / floor.max(0.1))]);
+        }
+    }
+    align(table, 1)
 }
 
 /// Latency, rate and processor time of every contender.
@@ -71,4 +91,34 @@ pub(super) fn streams(streams: &[Streams]) -> Table {
         ]);
     }
     align(table, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::report::Cost, *};
+
+    #[test]
+    fn each_step_is_held_against_the_one_before() {
+        let cost = |name: &str, ns| Cost {
+            hook: "xdp".to_owned(),
+            name: name.to_owned(),
+            frame: 48,
+            ns,
+            median_ns: ns,
+            p90_ns: ns,
+        };
+        let contenders = vec![
+            cost("bounce", 20.0),
+            cost("answer", 60.0),
+            cost("step: headers", 22.0),
+            cost("step: look-up", 45.0),
+            cost("step: look-up, NS", 99.0),
+        ];
+        let all = Frames { repeat: 1, readings: 1, loaded: 1, contenders };
+        let text = steps(&all).to_string();
+        let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert!(line("+ look-up").contains("+23.0") && line("+ look-up").contains("2.25"), "{text}");
+        assert!(line("answer: entry").contains("+15.0"), "{text}");
+        assert!(!text.contains("99.0") && !frames(&all).to_string().contains("step"), "{text}");
+    }
 }
