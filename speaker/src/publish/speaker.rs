@@ -103,7 +103,12 @@ fn evacuating(health: &Health<'_>) -> Condition {
     match health.evacuated_by {
         [] => condition("Evacuating", false, "NotAsked", "the node takes part".to_owned()),
         by => {
-            condition("Evacuating", true, "Asked", format!("other nodes take over, as wanted by {}", by.join(" and ")))
+            let left = match health.owned {
+                0 => String::new(),
+                left => format!("; {left} addresses are answered here until another candidate takes them over"),
+            };
+            let told = format!("other nodes take over, as wanted by {}{left}", by.join(" and "));
+            condition("Evacuating", true, "Asked", told)
         }
     }
 }
@@ -202,6 +207,8 @@ mod tests {
         let bad = status(&[(2, None)], &faults, &["spec.evacuate"]);
         assert_eq!(told(&bad, "Ready"), ("False".into(), "NotAttached".into()));
         assert_eq!(told(&bad, "Evacuating"), ("True".into(), "Asked".into()));
+        let left = "; 3 addresses are answered here until another candidate takes them over";
+        assert!(bad.conditions[1].message.ends_with(left), "{:?}", bad.conditions[1]);
         assert_eq!(told(&bad, "Accepted"), ("False".into(), "Invalid".into()));
         let message = &bad.conditions[2].message;
         assert!(message.contains("192.0.2.4: bad; and 2 more") && !message.contains("192.0.2.5"), "{message}");

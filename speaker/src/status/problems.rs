@@ -11,6 +11,8 @@ use crate::{succession::Standing, world::Link};
 
 /// Somebody else with an address of this node counts for so long after it was seen, in milliseconds.
 const RIVAL_MS: u64 = 30_000;
+/// A handover takes no longer where there is a successor, in milliseconds.
+const LEAVING_MS: u64 = 10_000;
 
 /// What is said of an entry that no round has come to yet.
 pub(super) const PENDING: &str = "not written yet";
@@ -107,6 +109,9 @@ fn of_address(address: &AddressReport) -> Option<String> {
             let owner = own.owner.as_ref().map_or("its owner", |owner| owner.short());
             Some(format!("{owner} does not answer; this node hears nothing and therefore does not take over"))
         }
+        Standing::Leaving if own.for_ms > LEAVING_MS => {
+            Some("to be given away, but no other candidate takes it over; this node goes on answering".to_owned())
+        }
         Standing::Out | Standing::Asking | Standing::Standby | Standing::Waiting => None,
         Standing::Leaving | Standing::Sharing => None,
     }
@@ -171,6 +176,10 @@ mod tests {
         Some(Seen { node, mac, ago_ms, kind: SeenKind::Claim, count: 1 })
     }
 
+    fn leaving() -> Option<OwnershipReport> {
+        address(Standing::Leaving).ownership.map(|own| OwnershipReport { for_ms: 300, ..own })
+    }
+
     fn deaf() -> Option<OwnershipReport> {
         address(Standing::Standby).ownership.map(|own| OwnershipReport { deaf_ms: Some(900), ..own })
     }
@@ -180,7 +189,11 @@ mod tests {
     #[case::rival(AddressReport { seen: seen(100, Some("node-c")), ..address(Standing::Owner) }, Some("node-c answers for it or claims it as well"))]
     #[case::stranger(AddressReport { seen: seen(100, None), ..address(Standing::Owner) }, Some("a stranger (02:00:00:00:00:09) answers for it or claims it as well"))]
     #[case::before(AddressReport { seen: seen(25_000, None), ..address(Standing::Owner) }, None)]
-    #[case::successor(AddressReport { seen: seen(100, Some("node-c")), ..address(Standing::Leaving) }, None)]
+    #[case::successor(AddressReport { seen: seen(100, Some("node-c")), ownership: leaving(), ..address(Standing::Leaving) }, None)]
+    #[case::nobody_comes(
+        address(Standing::Leaving),
+        Some("to be given away, but no other candidate takes it over; this node goes on answering")
+    )]
     #[case::in_use(address(Standing::InUse), Some("not claimed, because node-b has it, which is no speaker"))]
     #[case::standby(address(Standing::Standby), None)]
     #[case::deaf(AddressReport { ownership: deaf(), ..address(Standing::Standby) }, Some("node-b does not answer; this node hears nothing and therefore does not take over"))]
