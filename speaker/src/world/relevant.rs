@@ -64,7 +64,7 @@ mod tests {
     fn the_interface_of_a_pod_decides_nothing() {
         let exclude = Exclude::parse("announcedInterfacesToExclude: [^cali]", Path::new("x")).unwrap();
         let eth0 = card(2, "eth0", &["192.0.2.1/24"]);
-        let before = links(&[eth0.clone()]);
+        let before = links(std::slice::from_ref(&eth0));
         let alike = |link: Link| decide_alike(&before, &links(&[eth0.clone(), link]), &exclude);
         assert!(alike(card(3, "cali1", &["fe80::1/64"])), "excluded");
         assert!(alike(Link { enslaved: true, ..card(3, "veth1", &[]) }), "a port of a bridge");
