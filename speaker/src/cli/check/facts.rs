@@ -29,8 +29,8 @@ pub(super) struct Facts {
     pub policy: AttachPolicy,
     /// Why the exclude file cannot be used.
     pub exclude_error: Option<String>,
-    /// Whether a device holds service addresses for kube-proxy in IPVS mode.
-    pub ipvs_device: bool,
+    /// A device that holds service addresses without a subnet: kube-proxy's in IPVS mode, or a dummy.
+    pub holder: Option<String>,
 }
 
 /// The running kernel.

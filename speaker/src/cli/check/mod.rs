@@ -22,7 +22,7 @@ pub use finding::{Area, CheckReport, Finding, Verdict};
 pub use render::render;
 pub use run::run;
 
-use crate::world::{AttachPolicy, Links};
+use crate::world::{AttachPolicy, Link, LinkKind, Links};
 
 /// The device on which kube-proxy in IPVS mode keeps service addresses.
 const IPVS_DEVICE: &str = "kube-ipvs0";
@@ -54,6 +54,7 @@ pub fn check(scope: Scope) -> CheckReport {
 fn gather_facts(scope: Scope) -> facts::Facts {
     let Scope { pin_dir, policy, interfaces: wanted, links, mut ineligible, exclude_error, ours } = scope;
     let names: BTreeSet<_> = links.iter().flat_map(|links| links.0.values()).map(|link| link.name.clone()).collect();
+    let holder = links.as_ref().ok().and_then(holder);
     let devices = gather::Devices::ask();
     let interfaces = links.map(|links| {
         let asked = links.0.values().filter(|link| wanted.is_empty() || wanted.contains(&link.name));
@@ -73,9 +74,19 @@ fn gather_facts(scope: Scope) -> facts::Facts {
         privileges: gather::privileges(),
         sysctls: gather::sysctls("all"),
         absent: if interfaces.is_ok() { wanted.difference(&names).cloned().collect() } else { Vec::new() },
-        ipvs_device: names.contains(IPVS_DEVICE),
+        holder,
         interfaces,
         policy,
         exclude_error,
     }
+}
+
+/// The device that holds service addresses where every node holds those of all: kube-proxy's, or a dummy with addresses that
+/// have no subnet.
+fn holder(links: &Links) -> Option<String> {
+    let is_dummy = |link: &&Link| link.kind == LinkKind::Other("dummy".to_owned());
+    let alone = |link: &&Link| link.addresses.iter().any(|net| net.prefix_len() == net.max_prefix_len());
+    let ipvs = links.0.values().find(|link| link.name == IPVS_DEVICE);
+    let dummy = || links.0.values().filter(is_dummy).find(alone);
+    ipvs.or_else(dummy).map(|link| link.name.clone())
 }

@@ -11,11 +11,8 @@ pub(super) fn judge(facts: &Facts, interface: &Interface, others: bool) -> Vec<F
     let effective = Effective::new(&facts.sysctls, &interface.sysctls);
     let mut findings = Vec::new();
     findings.extend(effective.rp_filter.map(|value| rp_filter(name, value, others)));
-    findings.extend(effective.arp_ignore.map(|value| {
-        let text = "who answers is decided before the kernel: suppressed addresses need no strict ARP";
-        Finding::ok(Area::Sysctl, name, format!("arp_ignore={value}: {text}"))
-    }));
-    findings.extend(effective.arp_announce.map(|value| arp_announce(name, value, facts.ipvs_device)));
+    findings.extend(effective.arp_ignore.map(|value| arp_ignore(name, value, facts.holder.as_deref())));
+    findings.extend(effective.arp_announce.map(|value| arp_announce(name, value, facts.holder.as_deref())));
     findings.extend(effective.arp_filter.filter(|value| *value != 0).map(|value| {
         let text = "only concerns answers of the kernel for its own addresses, not ours";
         Finding::ok(Area::Sysctl, name, format!("arp_filter={value}: {text}"))
@@ -58,21 +55,45 @@ fn rp_filter(name: &str, value: i32, others: bool) -> Finding {
     }
 }
 
-fn arp_announce(name: &str, value: i32, ipvs_device: bool) -> Finding {
-    match (value, ipvs_device) {
-        (2, _) => {
-            Finding::ok(Area::Sysctl, name, "arp_announce=2: the kernel's own requests never claim a service address")
-        }
-        (_, true) => Finding::warn(
+fn arp_ignore(name: &str, value: i32, holder: Option<&str>) -> Finding {
+    match (value, holder) {
+        (0, Some(holder)) => Finding::warn(
             Area::Sysctl,
             name,
             format!(
-                "arp_announce={value}, and kube-ipvs0 holds service addresses: the kernel may name one as the sender of its own \
+                "arp_ignore=0, and {holder} holds service addresses: without a running agent this node's kernel answers for all \
+                 of them, beside their owner, and new ones count as in use by a stranger"
+            ),
+            "sysctl -w net.ipv4.conf.all.arp_ignore=1 (kube-proxy: ipvs.strictARP: true)",
+        ),
+        (_, Some(_)) => Finding::ok(
+            Area::Sysctl,
+            name,
+            format!("arp_ignore={value}: the kernel does not answer for service addresses, with or without an agent"),
+        ),
+        (_, None) => Finding::ok(
+            Area::Sysctl,
+            name,
+            format!("arp_ignore={value}: no harm as long as service addresses are on no device of this node (kube-ipvs0)"),
+        ),
+    }
+}
+
+fn arp_announce(name: &str, value: i32, holder: Option<&str>) -> Finding {
+    match (value, holder) {
+        (2, _) => {
+            Finding::ok(Area::Sysctl, name, "arp_announce=2: the kernel's own requests never claim a service address")
+        }
+        (_, Some(holder)) => Finding::warn(
+            Area::Sysctl,
+            name,
+            format!(
+                "arp_announce={value}, and {holder} holds service addresses: the kernel may name one as the sender of its own \
                  requests, which claims it for this node; an ingress program cannot stop that"
             ),
             "sysctl -w net.ipv4.conf.all.arp_announce=2",
         ),
-        (_, false) => Finding::ok(
+        (_, None) => Finding::ok(
             Area::Sysctl,
             name,
             format!(

@@ -222,7 +222,7 @@ fn facts() -> Facts {
         absent: Vec::new(),
         policy: AttachPolicy::Auto,
         exclude_error: None,
-        ipvs_device: false,
+        holder: None,
     }
 }
 
@@ -254,17 +254,47 @@ fn reverse_path_filters_are_judged(
 #[case::ipvs_half(1, true, Warn, "kube-ipvs0 holds service addresses")]
 fn the_senders_of_our_own_requests_are_judged(
     #[case] value: i32,
-    #[case] ipvs_device: bool,
+    #[case] ipvs: bool,
     #[case] verdict: Verdict,
     #[case] text: &str,
 ) {
-    let facts = Facts { ipvs_device, ..facts() };
+    let facts = Facts { holder: ipvs.then(|| "kube-ipvs0".to_owned()), ..facts() };
     let findings = sysctl::judge(&facts, &with(|i| i.sysctls = settings(0, value)), false);
     let found = findings.iter().find(|finding| finding.text.starts_with("arp_announce")).unwrap();
     assert_eq!(found.verdict, verdict);
     assert!(found.text.contains(text), "{}", found.text);
-    let ignore = findings.iter().find(|finding| finding.text.starts_with("arp_ignore")).unwrap();
-    assert!(ignore.verdict == Good && ignore.text.contains("need no strict ARP"), "{}", ignore.text);
+}
+
+#[rstest]
+#[case::nobody_holds_any(0, None, Good, "no harm as long as")]
+#[case::ipvs(0, Some("kube-ipvs0"), Warn, "kube-ipvs0 holds service addresses: without a running agent")]
+#[case::a_dummy(0, Some("vips0"), Warn, "vips0 holds service addresses: without a running agent")]
+#[case::strict(1, Some("kube-ipvs0"), Good, "with or without an agent")]
+fn kernels_that_answer_for_what_every_node_holds_are_judged(
+    #[case] value: i32,
+    #[case] holder: Option<&str>,
+    #[case] verdict: Verdict,
+    #[case] text: &str,
+) {
+    let facts = Facts { holder: holder.map(str::to_owned), ..facts() };
+    let sysctls = Ipv4Sysctls { arp_ignore: Some(value), ..settings(0, 2) };
+    let findings = sysctl::judge(&facts, &with(|i| i.sysctls = sysctls), false);
+    let found = findings.iter().find(|finding| finding.text.starts_with("arp_ignore")).unwrap();
+    assert_eq!(found.verdict, verdict);
+    assert!(found.text.contains(text), "{}", found.text);
+}
+
+#[test]
+fn a_device_with_addresses_of_services_is_found() {
+    let dummy = |name: &str, addresses: &[&str]| {
+        let mut link = card(7, name, addresses);
+        link.kind = LinkKind::Other("dummy".to_owned());
+        Links([(7, link)].into())
+    };
+    assert_eq!(holder(&dummy("kube-ipvs0", &[])).as_deref(), Some("kube-ipvs0"));
+    assert_eq!(holder(&dummy("vips0", &["192.0.2.10/32"])).as_deref(), Some("vips0"));
+    assert_eq!(holder(&dummy("dummy0", &["10.0.0.1/24"])), None);
+    assert_eq!(holder(&Links([(2, card(2, "eth0", &["192.0.2.1/32"]))].into())), None);
 }
 
 #[test]
@@ -318,8 +348,8 @@ ok       interface   eth0              native XDP (driver ice, MTU 1500)
 ok       nic         eth0              VLAN tags reach the program, which leaves tagged frames to
                                        their VLAN device
 ok       sysctl      eth0              rp_filter=0: the way back is not checked
-ok       sysctl      eth0              arp_ignore=0: who answers is decided before the kernel:
-                                       suppressed addresses need no strict ARP
+ok       sysctl      eth0              arp_ignore=0: no harm as long as service addresses are on
+                                       no device of this node (kube-ipvs0)
 ok       sysctl      eth0              arp_announce=2: the kernel's own requests never claim a
                                        service address
 ok       interface   lo                not used: it is the loopback interface
