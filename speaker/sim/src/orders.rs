@@ -144,6 +144,21 @@ pub fn table(fleets: &[usize], addresses: u32, pace: Pace) -> String {
 mod tests {
     use super::*;
 
+    /// What switches with ARP inspection let a port send in a second, unless they are told otherwise.
+    const INSPECTED: f64 = 15.0;
+
+    #[test]
+    fn a_quiet_node_sends_less_than_switches_that_inspect_arp_let_pass() {
+        for nodes in [2, 3, 5, 10, 30, 100, 300] {
+            let (sent, received) = figures(nodes, 2000, Pace::QUIET).heartbeats;
+            // Every heartbeat is answered. Owners ask everybody for one of their addresses twice a second, more rarely where there
+            // are more than five nodes.
+            let audits = 2.0 / nodes.div_ceil(5) as f64;
+            let most = sent + received + audits;
+            assert!(most < INSPECTED, "{nodes} nodes: {sent} heartbeats, {received} answers, {audits} audits");
+        }
+    }
+
     #[test]
     fn a_hundred_nodes_cost_a_node_no_more_than_ten() {
         let [ten, hundred] = [10, 100].map(|nodes| figures(nodes, 500, Pace::DEFAULT));
