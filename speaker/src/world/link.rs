@@ -51,6 +51,8 @@ pub struct Link {
     pub xdp_program: Option<u32>,
     /// Its addresses with prefix length, tentative ones left out.
     pub addresses: BTreeSet<IpNet>,
+    /// Those of them that end by themselves: a DHCP server or a router gave them for a time.
+    pub leased: BTreeSet<IpNet>,
 }
 
 impl Link {

@@ -24,6 +24,7 @@ pub(crate) fn card(index: u8, name: &str, addresses: &[&str]) -> Link {
         mtu: 1500,
         xdp_program: None,
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        leased: [].into(),
     }
 }
 

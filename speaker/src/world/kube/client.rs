@@ -1,16 +1,20 @@
 //! The way to the API server.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, time::Duration};
 
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use tokio::{net::lookup_host, time::timeout};
 
 /// A server that does not even take a connection for so long is taken for unreachable.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// The longest time without a byte: watches end after [`super::follow::WATCH`], all else is answered sooner.
 const SILENCE: Duration = Duration::from_secs(75);
+
+/// How long the name of the server may take to be resolved.
+const RESOLVING: Duration = Duration::from_millis(500);
 
 /// Why there is no way.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,8 @@ pub(super) struct Way {
     pub(super) client: Client,
     pub(super) namespace: String,
     pub(super) server: String,
+    /// Where the server answers, as far as that is known now.
+    pub(super) addresses: BTreeSet<IpAddr>,
 }
 
 /// By the named file, else `$KUBECONFIG`, else as the pod that this is. Nothing is sent yet.
@@ -51,8 +57,20 @@ pub(super) async fn find(kubeconfig: Option<PathBuf>) -> Result<Way, ClientError
     config.read_timeout = Some(SILENCE);
     config.reset_reader_on_write = true;
     let (namespace, server) = (config.default_namespace.clone(), config.cluster_url.to_string());
+    let addresses = addresses(config.cluster_url.host().unwrap_or_default()).await;
     let client = Client::try_from(config).map_err(ClientError::Client)?;
-    Ok(Way { client, namespace, server: server.trim_end_matches('/').to_owned() })
+    Ok(Way { client, namespace, server: server.trim_end_matches('/').to_owned(), addresses })
+}
+
+/// The addresses behind the host of a URL. A name that is not resolved soon is left at that: starting must not wait for it.
+async fn addresses(host: &str) -> BTreeSet<IpAddr> {
+    if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
+        return [address].into();
+    }
+    match timeout(RESOLVING, lookup_host((host, 443))).await {
+        Ok(Ok(found)) => found.map(|socket| socket.ip().to_canonical()).collect(),
+        Ok(Err(_)) | Err(_) => BTreeSet::new(),
+    }
 }
 
 async fn configuration(kubeconfig: Option<PathBuf>) -> Result<Config, ClientError> {
@@ -66,4 +84,18 @@ async fn configuration(kubeconfig: Option<PathBuf>) -> Result<Config, ClientErro
         return Config::from_kubeconfig(&options).await.map_err(ClientError::Environment);
     }
     Config::incluster().map_err(ClientError::NoPod)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_host_of_a_url_is_an_address_or_is_resolved() {
+        for (host, address) in [("192.0.2.100", "192.0.2.100"), ("[2001:db8::1]", "2001:db8::1")] {
+            assert_eq!(addresses(host).await, [address.parse().unwrap()].into());
+        }
+        assert!(addresses("localhost").await.iter().all(IpAddr::is_loopback));
+        assert!(addresses("").await.is_empty());
+    }
 }

@@ -21,6 +21,8 @@ mod snapshot;
 mod state;
 
 use std::{
+    collections::BTreeSet,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -66,6 +68,8 @@ pub struct Cluster {
     pub namespace: String,
     /// This node.
     pub node: NodeName,
+    /// The addresses of the API server, as far as they were known at the start.
+    pub api_server: BTreeSet<IpAddr>,
     /// What the watches show.
     pub seen: Arc<Seen>,
 }
@@ -148,7 +152,7 @@ impl Kubernetes {
         follower.begin();
         let namespace = paths.namespace.clone().or_else(|| pod_namespace(paths, &way.namespace));
         let namespace = namespace.unwrap_or_else(|| names::NAMESPACE.to_owned());
-        let cluster = Cluster { client: way.client, namespace, node, seen };
+        let cluster = Cluster { client: way.client, namespace, node, api_server: way.addresses, seen };
         Ok(Self { config: receiver, cluster, settings, keyed, _task: Task::spawn(follower.run()) })
     }
 

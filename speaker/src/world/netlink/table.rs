@@ -25,7 +25,7 @@ pub(super) fn apply(links: &mut Links, message: &RouteNetlinkMessage) {
         RouteNetlinkMessage::DelLink(message) if of_the_device(message) => {
             links.0.remove(&message.header.index);
         }
-        RouteNetlinkMessage::NewAddress(message) => address(links, message, usable(message)),
+        RouteNetlinkMessage::NewAddress(message) => address(links, message, usable(flags_of(message))),
         RouteNetlinkMessage::DelAddress(message) => address(links, message, false),
         _ => {}
     }
@@ -42,7 +42,9 @@ fn new_link(links: &mut Links, message: &LinkMessage) {
     let whole = message.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::Mtu(_)));
     let link = match (whole, known) {
         (true, known) => {
-            Some(Link { addresses: known.map(|link| link.addresses.clone()).unwrap_or_default(), ..bare(message) })
+            let (addresses, leased) =
+                known.map(|link| (link.addresses.clone(), link.leased.clone())).unwrap_or_default();
+            Some(Link { addresses, leased, ..bare(message) })
         }
         (false, known) => known.cloned(),
     };
@@ -75,6 +77,7 @@ fn bare(message: &LinkMessage) -> Link {
         mtu: 0,
         xdp_program: None,
         addresses: [].into(),
+        leased: [].into(),
     }
 }
 
@@ -143,25 +146,33 @@ fn xdp_program(xdp: &[LinkXdp]) -> Option<u32> {
 }
 
 /// Whether frames may be sent from it: duplicate address detection is over and found nobody (RFC 4862 section 5.4).
-fn usable(message: &AddressMessage) -> bool {
-    let unusable = AddressFlags::Tentative | AddressFlags::Dadfailed;
+fn usable(flags: AddressFlags) -> bool {
+    !flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed)
+}
+
+fn flags_of(message: &AddressMessage) -> AddressFlags {
     let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
     for attribute in &message.attributes {
         if let AddressAttribute::Flags(all) = attribute {
             flags = *all;
         }
     }
-    !flags.intersects(unusable)
+    flags
 }
 
 fn address(links: &mut Links, message: &AddressMessage, present: bool) {
     let Some(link) = links.0.get_mut(&message.header.index) else { return };
     let Some(own) = own_address(message) else { return };
     let Ok(net) = IpNet::new(own, message.header.prefix_len) else { return };
-    if present {
-        link.addresses.insert(net);
-    } else {
-        link.addresses.remove(&net);
+    for (set, holds) in [
+        (&mut link.addresses, present),
+        (&mut link.leased, present && !flags_of(message).contains(AddressFlags::Permanent)),
+    ] {
+        if holds {
+            set.insert(net);
+        } else {
+            set.remove(&net);
+        }
     }
 }
 
