@@ -36,6 +36,10 @@ mod lab;
 mod links;
 #[path = "netns/modes.rs"]
 mod modes;
+#[path = "netns/own_addresses.rs"]
+mod own_addresses;
+#[path = "netns/proxies.rs"]
+mod proxies;
 #[path = "netns/streams.rs"]
 mod streams;
 #[path = "netns/succession.rs"]

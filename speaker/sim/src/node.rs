@@ -201,6 +201,7 @@ impl Node {
             evacuate: self.told.evacuate,
             own_macs: BTreeSet::from([self.voice.mac]),
             authenticated: self.habits.key.is_some(),
+            ..Orders::default()
         };
         agent.succession.input(Input::Orders(Arc::new(orders)), now_ns);
     }

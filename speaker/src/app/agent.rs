@@ -17,6 +17,7 @@ use super::{
     gateways::Gateways,
     groups::Memberships,
     naming::unknown_here,
+    proxies::ProxyFinder,
     publishing::Publishing,
     situation::situation,
     succession::{News, SuccessionHandle},
@@ -25,7 +26,7 @@ use crate::{
     args::{OnExit, ProgramLog, RunArgs},
     clock::monotonic_ns,
     dataplane::{self, Options, Place, Sweep},
-    decide::{AttachMode, Decision, decide},
+    decide::{AttachMode, Decision, Segments, Surroundings},
     status::{AgentFacts, Names, attach_mode_name, change},
     succession::{Happened, Report},
     world::{AttachPolicy, Config, Sources, World},
@@ -56,12 +57,17 @@ pub(super) struct Agent {
     pub(super) explainer: Explainer,
     pub(super) publishing: Publishing,
     pub(super) gateways: Gateways,
-    default_policy: AttachPolicy,
+    pub(super) default_policy: AttachPolicy,
     pin_dir: PathBuf,
     /// Somebody asked this node to give everything away.
     pub(super) evacuation: Evacuation,
     /// The newest world and what was decided for it; `None` before the first.
     pub(super) current: Option<(World, Decision)>,
+    /// The machines around the node.
+    pub(super) surroundings: Surroundings,
+    /// Which interfaces are on one segment.
+    pub(super) segments: Segments,
+    pub(super) finder: ProxyFinder,
     pub(super) round: Round,
     pub(super) agent: AgentFacts,
     /// Configurations taken, and when the last one was.
@@ -92,6 +98,8 @@ impl Agent {
         let node = by_config.or_else(|| sources.cluster().map(|cluster| NodeId::of("", &cluster.node)));
         let node = node.context("nobody names this node; give --node-name")?;
         let parts = backend.succession_parts(node)?;
+        let api_server = sources.cluster().map(|cluster| cluster.api_server.clone()).unwrap_or_default();
+        let surroundings = Surroundings { api_server, ..Surroundings::default() };
         Ok(Self {
             succession: SuccessionHandle::start(parts).context("the succession cannot begin")?,
             memberships: Memberships::default(),
@@ -104,6 +112,9 @@ impl Agent {
             default_policy: args.attachment.attach.into(),
             pin_dir: args.places.pin_dir.clone(),
             current: None,
+            surroundings,
+            segments: Segments::default(),
+            finder: ProxyFinder::default(),
             round: Round::default(),
             agent: AgentFacts { pid: std::process::id(), started_ns: monotonic_ns() },
             configs: (0, 0),
@@ -128,8 +139,8 @@ impl Agent {
                 self.note(error);
             }
         }
-        let decision = decide(&world, self.default_policy);
-        self.current = Some((world, decision));
+        self.look_around(&world);
+        self.decide(world);
         self.reconcile();
     }
 
@@ -151,7 +162,8 @@ impl Agent {
     pub(super) fn resync(&mut self) {
         self.backend.distrust();
         self.gateways.look();
-        self.reconcile();
+        self.look_at_proxies_again();
+        self.look_again();
     }
 
     /// Makes things be as decided, and tells the succession.
@@ -218,6 +230,7 @@ impl Agent {
         match news {
             News::Changes(reports) => {
                 self.log_changes(&reports);
+                self.suspect_proxies(&reports);
                 self.publishing.record(&reports);
                 self.publishing.soon();
                 self.abandon();

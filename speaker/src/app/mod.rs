@@ -3,12 +3,14 @@
 
 mod agent;
 mod alarms;
+mod around;
 mod backend;
 mod explaining;
 mod gateways;
 mod groups;
 mod lifecycle;
 mod naming;
+mod proxies;
 mod publishing;
 mod situation;
 mod state;
@@ -95,6 +97,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
             world = agent.sources.changed() => agent.follow(world?),
             Some(call) = calls.recv() => agent.answer(call).await,
             asked = agent.explainer.next() => agent.explained(asked).await,
+            answered = agent.finder.next() => agent.proxies_answered(answered),
             news = agent.succession.news() => match news {
                 Some(news) => agent.hear(news),
                 None => bail!("the thread of the succession ended; start the agent again and look into its log"),
@@ -112,7 +115,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
             },
             text = tasks.ended() => agent.note(text),
             found = agent.gateways.changed() => match found {
-                Ok(()) => agent.reconcile(),
+                Ok(()) => agent.look_again(),
                 Err(text) => agent.note(text),
             },
             _ = resync.tick() => {

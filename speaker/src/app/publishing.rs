@@ -22,7 +22,7 @@ use crate::{
     ethtool::Ethtool,
     probes::{PORT, Probes, Readiness},
     publish::{Health, Heart, HeartTimes, Situation, Wanted, Writer, compose, speaker_status},
-    succession::{Happened, Report, Standing, View},
+    succession::{Happened, Proxy, Report, Standing, View},
     world::{ApiOrigin, Cluster},
 };
 
@@ -159,6 +159,14 @@ impl Publishing {
                 self.rivals.insert(report.place.1, (other.mac, report.at_ns));
             }
         }
+    }
+
+    /// These strangers answer for every address: they are nobody's rivals.
+    pub(super) fn forget_rivals(&mut self, proxies: &BTreeSet<Proxy>) {
+        self.rivals.retain(|address, (mac, _)| {
+            !proxies.iter().any(|proxy| proxy.mac == *mac && proxy.ipv4 == address.is_ipv4())
+        });
+        self.soon();
     }
 
     /// Whether the agent is ready.

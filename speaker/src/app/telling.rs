@@ -157,11 +157,15 @@ impl Agent {
                 keys: world.config.succession.keys.clone(),
                 views: snapshot.views,
                 peers: snapshot.peers,
+                proxies: self.surroundings.proxies.clone(),
             });
             // Interfaces that no decision depends on may have changed since.
             facts.links = self.sources.links().as_ref().clone();
             facts.ineligible = ineligible(&facts.links, &world.exclude);
+            facts.standing_by.clone_from(&self.surroundings.standing_by);
             facts.unplaced.clone_from(&decision.unplaced);
+            facts.unplaced.extend(decision.held.clone());
+            facts.held = decision.held.keys().copied().collect();
             facts.failures = self.round.failures(&decision.desired);
             facts.desired = Some(self.backend.roles().applied_to(&decision.desired));
         }

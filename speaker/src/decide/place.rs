@@ -1,7 +1,7 @@
 //! Every address on every interface: answered where it is ours to announce, suppressed everywhere else.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
@@ -12,10 +12,10 @@ use arpeggio_common::{
     wire::solicited_node_group,
 };
 
-use super::{Desired, DesiredInterface, DesiredVip};
+use super::{Desired, DesiredInterface, DesiredVip, Surroundings, held::Held};
 use crate::{
     succession::{Order, Orders, Place},
-    world::{AttachPolicy, Config, Eligible, Link, World, eligible},
+    world::{AttachPolicy, Config, Eligible, Link, ProxyArp, World, eligible},
 };
 
 /// What should be, and the reasons for what is not.
@@ -27,6 +27,9 @@ pub struct Decision {
     pub ineligible: BTreeMap<u32, String>,
     /// Addresses that are ours and that no interface can carry, and why.
     pub unplaced: BTreeMap<IpAddr, String>,
+    /// Announced addresses that some machine holds as an interface address, and why they are not announced: whether or not
+    /// this node is a candidate, no entry is made for them.
+    pub held: BTreeMap<IpAddr, String>,
     /// What this node may have, and in which order: who has it is found out on the wire.
     pub orders: Arc<Orders>,
 }
@@ -48,8 +51,9 @@ struct Placed<'w> {
 ///
 /// Every address is suppressed on every eligible interface: kube-proxy in IPVS mode puts it on a device of every node, and a
 /// kernel answers on one interface for the addresses of all. Where this node may own an address, the succession turns the
-/// entry when it does.
-pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
+/// entry when it does. An address that a machine holds as an interface address is left alone: suppressing it would take the
+/// machine off the network, and claiming it would take its traffic.
+pub fn decide(world: &World, surroundings: &Surroundings, default_policy: AttachPolicy) -> Decision {
     let config = &world.config;
     let mut decision = Decision::default();
     decision.desired.generation = world.generation;
@@ -69,20 +73,39 @@ pub fn decide(world: &World, default_policy: AttachPolicy) -> Decision {
         }
     }
     let mut placed = Placed { cluster: &config.cluster, ..Placed::default() };
+    let held = Held::new(&world.links, surroundings);
     for announcement in config.announcements.values() {
         let is_candidate = announcement.candidates().contains(&config.node);
+        if let Some(holder) = held.by(announcement.address()) {
+            let reason = format!("{} is {holder}: not announced", announcement.address());
+            if is_candidate {
+                decision.unplaced.insert(announcement.address(), reason.clone());
+            }
+            decision.held.insert(announcement.address(), reason);
+            continue;
+        }
         let has_place = placed.place(announcement, is_candidate, &usable, &decision.desired.interfaces);
         if is_candidate && !has_place {
             decision.unplaced.insert(announcement.address(), why_unplaced(announcement, &usable, &decision.desired));
         }
     }
     decision.orders = Arc::new(Orders {
-        usable: decision.desired.interfaces.iter().map(|(index, interface)| (*index, interface.carrier)).collect(),
+        usable: decision
+            .desired
+            .interfaces
+            .iter()
+            // One port of a segment answers: the others suppress what this node's kernel would say there.
+            .map(|(index, interface)| (*index, interface.carrier && !surroundings.standing_by.contains_key(index)))
+            .collect(),
         places: placed.orders.into_iter().collect(),
         pace: config.succession.pace,
         evacuate: config.succession.evacuate,
         own_macs: world.links.0.values().filter_map(|link| link.mac).collect(),
         authenticated: false,
+        proxies: match config.succession.proxy_arp {
+            ProxyArp::Announce => surroundings.proxies.clone(),
+            ProxyArp::Respect => BTreeSet::new(),
+        },
     });
     decision.desired.vips = placed.vips.into_iter().collect();
     decision.desired.groups = placed.groups.into_iter().collect();

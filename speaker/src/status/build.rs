@@ -129,6 +129,7 @@ fn interface(facts: &Facts, index: u32) -> InterfaceReport {
         attach: attachment.and_then(|attachment| attachment.mode),
         steps_down: attachment.map(steps_down).unwrap_or_default(),
         behind: attachment.map(|attachment| attachment.behind.clone()).unwrap_or_default(),
+        stands_by_for: facts.standing_by.get(&index).map(|other| interface_name(facts, *other)),
         carrier: link.is_some_and(|link| link.carrier),
         mtu: link.map_or(0, |link| link.mtu),
     }

@@ -17,7 +17,7 @@ use arpeggio_common::{
 use super::{client::Silence, parties::Names};
 use crate::{
     decide::{AttachMode, Desired},
-    succession::{Pace, Place, View},
+    succession::{Pace, Place, Proxy, View},
     world::{ApiState, Links},
 };
 
@@ -46,6 +46,8 @@ pub struct Facts {
     pub links: Links,
     /// Why an interface is not used, by index; those that are not listed are eligible.
     pub ineligible: BTreeMap<u32, String>,
+    /// Interfaces that stand by, and which other one answers for their segment, by index.
+    pub standing_by: BTreeMap<u32, u32>,
     /// What should be; `None` without an agent.
     pub desired: Option<Desired>,
     /// How the program is attached, by interface index.
@@ -62,6 +64,8 @@ pub struct Facts {
     pub failures: BTreeMap<(u32, IpAddr), String>,
     /// Configured addresses that no interface carries, and why.
     pub unplaced: BTreeMap<IpAddr, String>,
+    /// Those of them that some machine holds as an interface address.
+    pub held: BTreeSet<IpAddr>,
     /// Solicited-node groups that are joined, by interface index.
     pub groups: BTreeSet<(u32, Ipv6Addr)>,
     /// Gratuitous frames sent.
@@ -104,6 +108,8 @@ pub struct SuccessionFacts {
     pub views: BTreeMap<Place, View>,
     /// The other speakers that were heard.
     pub peers: Vec<PeerFacts>,
+    /// Devices that answer for every address.
+    pub proxies: BTreeSet<Proxy>,
 }
 
 /// Another speaker on one interface.

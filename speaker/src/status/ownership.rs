@@ -28,6 +28,21 @@ pub struct SuccessionReport {
     pub authentication: String,
     /// The other speakers that were heard, by interface.
     pub peers: Vec<PeerReport>,
+    /// Devices that answer for every address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<ProxyReport>,
+}
+
+/// A device that answers for every address of one family (proxy ARP).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyReport {
+    /// Where it was heard.
+    pub interface: String,
+    /// `IPv4` or `IPv6`.
+    pub family: String,
+    /// Its MAC.
+    pub mac: String,
 }
 
 /// Another speaker.
@@ -76,6 +91,12 @@ impl SuccessionReport {
             frames: peer.frames,
         };
         let mut peers: Vec<_> = succession.peers.iter().map(peer).collect();
+        let proxies = succession.proxies.iter().map(|proxy| ProxyReport {
+            interface: interface(proxy.ifindex),
+            family: if proxy.ipv4 { "IPv4" } else { "IPv6" }.to_owned(),
+            mac: proxy.mac.to_string(),
+        });
+        let proxies = proxies.collect();
         peers.sort_by(|a, b| (&a.interface, &a.node, &a.mac).cmp(&(&b.interface, &b.node, &b.mac)));
         Self {
             interval_ms: ms(succession.pace.interval_ns()),
@@ -84,6 +105,7 @@ impl SuccessionReport {
             evacuating: succession.evacuating,
             authentication: succession.keys.to_string(),
             peers,
+            proxies,
         }
     }
 }

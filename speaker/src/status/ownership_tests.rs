@@ -10,7 +10,7 @@ use arpeggio_common::{
 
 use super::*;
 use crate::{
-    succession::{Pace, Standing, View, Voice},
+    succession::{Pace, Proxy, Standing, View, Voice},
     world::{Links, testing::card},
 };
 
@@ -62,6 +62,7 @@ fn facts() -> Facts {
                 ((2, address(12)), sharing),
                 ((2, address(13)), in_use),
             ]),
+            proxies: [Proxy { ifindex: 2, ipv4: true, mac: Mac([9; 6]) }].into(),
             peers: vec![
                 PeerFacts {
                     node: NodeId::from_number(0xbeef).unwrap(),
@@ -95,6 +96,8 @@ const TABLES: &str = "\
 PEER              INTERFACE  MAC                HEARD     FRAMES
 000000000000beef  eth0       02:02:02:02:02:02  0.0s ago       1
 node-a            eth0       02:00:00:00:00:01  0.0s ago     812
+
+Proxy: 09:09:09:09:09:09 on eth0 answers for every IPv4 address
 
 ADDRESS     INTERFACE  STANDING      RANK  OWNER              FOR     HEARTBEAT  REQUESTS  LAST REQUEST
 192.0.2.10  eth0       owner            2  node-b             3m 10s  -                 0  -
@@ -141,6 +144,8 @@ fn programs_find_the_same_under_names_that_stay() {
     let pace = &json["succession"];
     assert_eq!((&pace["intervalMs"], &pace["misses"], &pace["detectionMs"]), (&50.into(), &3.into(), &160.into()));
     assert_eq!(pace["evacuating"], true);
+    let proxy = &pace["proxies"][0];
+    assert_eq!((&proxy["interface"], &proxy["family"]), (&"eth0".into(), &"IPv4".into()));
     let peer = &pace["peers"][1];
     assert_eq!((&peer["node"], &peer["interface"], &peer["agoMs"]), (&"node-a".into(), &"eth0".into(), &31.into()));
     let standby = &json["addresses"][1]["ownership"];

@@ -5,7 +5,7 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 use super::{
     cluster::KubernetesReport,
-    ownership::{PeerReport, standing_name},
+    ownership::{PeerReport, ProxyReport, standing_name},
     report::{AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, Role, Seen, SeenKind, StatusReport},
     text::{attach_mode_name, count, span},
 };
@@ -27,6 +27,7 @@ pub fn render(report: &StatusReport, filter: &Filter) -> String {
     if filter.addresses.is_empty() {
         sections.extend(interfaces(&report));
         sections.extend(peers(&report));
+        sections.extend(proxies(&report));
         sections.extend(addresses(&report));
         sections.extend(notes(&report));
         sections.extend(outcomes(&report));
@@ -136,6 +137,9 @@ fn interfaces(report: &StatusReport) -> Option<String> {
         });
         text += &table(&["INTERFACE", "INDEX", "MAC", "ATTACHED", "CARRIER", "MTU"], &[1, 5], rows);
         for interface in used {
+            if let Some(other) = &interface.stands_by_for {
+                text += &format!("  {}: stands by for {other}, which is on the same segment\n", interface.name);
+            }
             for step in &interface.steps_down {
                 text += &format!("  {}: not {}: {}\n", interface.name, attach_mode_name(step.mode), step.reason);
             }
@@ -151,6 +155,15 @@ fn interfaces(report: &StatusReport) -> Option<String> {
 fn peers(report: &StatusReport) -> Option<String> {
     let peers = &report.succession.as_ref()?.peers;
     (!peers.is_empty()).then(|| table(&PeerReport::HEADER, &[4], peers.iter().map(PeerReport::row)))
+}
+
+fn proxies(report: &StatusReport) -> Option<String> {
+    let proxies = report.succession.iter().flat_map(|succession| &succession.proxies);
+    let line = |proxy: &ProxyReport| {
+        format!("Proxy: {} on {} answers for every {} address\n", proxy.mac, proxy.interface, proxy.family)
+    };
+    let text: String = proxies.map(line).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 fn unused_line(unused: &[&InterfaceReport]) -> String {

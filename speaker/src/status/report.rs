@@ -129,6 +129,9 @@ pub struct InterfaceReport {
     /// Programs of others that see every frame before ours: what they answer, accept or drop never comes to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<String>,
+    /// The interface that answers for this one, as both are on one segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_by_for: Option<String>,
     /// Whether something is at the other end.
     pub carrier: bool,
     /// Bytes.

@@ -125,6 +125,8 @@ fn facts() -> Facts {
         outcomes: BTreeMap::from([(Outcome::ForeignTarget, 31), (Outcome::LeaseOver, 0), (Outcome::BadChecksum, 2)]),
         failures: BTreeMap::from([((3, ip("192.0.2.10")), "the map is full; raise --capacity".to_owned())]),
         unplaced: BTreeMap::from([(ip("198.51.100.1"), "no eligible interface is named eth7".to_owned())]),
+        held: BTreeSet::new(),
+        standing_by: BTreeMap::new(),
         groups: BTreeSet::from([(2, "ff02::1:ff00:10".parse().unwrap())]),
         gratuitous: GratuitousFacts { frames: 12, failed: 0, last_ns: Some(NOW - 5 * SECOND) },
         names: Names::default(),

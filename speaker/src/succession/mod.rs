@@ -23,6 +23,6 @@ pub use pace::{Pace, PaceError};
 pub use recorder::Recorder;
 pub use shared::buckets;
 pub use types::{
-    Answer, Cause, Doubt, Effect, Happened, Input, Order, Orders, Place, Question, Report, Role, Seen, Standing, Step,
-    To, View, Voice,
+    Answer, Cause, Doubt, Effect, Happened, Input, Order, Orders, Place, Proxy, Question, Report, Role, Seen, Standing,
+    Step, To, View, Voice,
 };

@@ -3,6 +3,7 @@
 mod hear;
 mod index;
 mod orders;
+mod proxies;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -8,7 +8,7 @@ use arpeggio_common::{
 };
 
 use super::{
-    super::{Answer, Cause, Happened, Pace, Report, Role, Seen, Voice},
+    super::{Answer, Cause, Happened, Pace, Proxy, Report, Role, Seen, Voice},
     *,
 };
 
@@ -86,6 +86,7 @@ impl World {
             evacuate,
             own_macs: BTreeSet::new(),
             authenticated: false,
+            ..Orders::default()
         };
         self.nodes[n].succession.input(Input::Orders(Arc::new(orders)), self.now_ns);
         self.nodes[n].next_ns = self.now_ns;
@@ -557,4 +558,31 @@ fn our_own_name_from_a_foreign_mac_is_told_and_is_a_strangers() {
     let later_ns = now_ns + 30_000 * MS;
     succession.input(Input::Seen(place, seen(Mac([6; 6]), later_ns)), later_ns);
     assert_eq!(reports(&mut succession, later_ns), []);
+}
+
+#[test]
+fn an_address_that_only_a_proxy_answers_for_is_claimed_once_it_is_known_as_such() {
+    let mut world = World::new(1);
+    let proxy = Voice { mac: Mac([9; 6]), node: None };
+    let answer = |world: &mut World| {
+        let seen = Seen { voice: proxy, kind: SightingKind::Heartbeat, at_ns: world.now_ns, generation: 0 };
+        world.nodes[0].succession.input(Input::Seen(place(10), seen), world.now_ns);
+    };
+    world.order(0, &[0], Mode::Exclusive, false);
+    world.run(MS);
+    answer(&mut world);
+    world.run(2_000 * MS);
+    assert_eq!(world.nodes[0].succession.view(place(10)).unwrap().standing, Standing::InUse);
+    let mut orders = (*world.nodes[0].succession.orders).clone();
+    orders.proxies = [Proxy { ifindex: 1, ipv4: true, mac: proxy.mac }].into();
+    world.nodes[0].succession.input(Input::Orders(Arc::new(orders)), world.now_ns);
+    world.nodes[0].next_ns = world.now_ns;
+    // It goes on answering, and is neither a reason to wait nor a rival.
+    for _ in 0..20 {
+        world.run(100 * MS);
+        answer(&mut world);
+    }
+    assert_eq!(world.answerers(place(10)), [0]);
+    let conflicts = world.nodes[0].reports.iter().filter(|report| report.happened == Happened::AddressConflict);
+    assert_eq!(conflicts.count(), 0);
 }

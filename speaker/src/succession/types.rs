@@ -26,6 +26,17 @@ pub struct Voice {
     pub node: Option<NodeId>,
 }
 
+/// A device that answers for every address of one family on a segment: what it says about one of them means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Proxy {
+    /// Index of the interface that it was heard on.
+    pub ifindex: u32,
+    /// IPv4; else IPv6.
+    pub ipv4: bool,
+    /// Its MAC.
+    pub mac: Mac,
+}
+
 /// Who may have one address, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -53,6 +64,8 @@ pub struct Orders {
     pub own_macs: BTreeSet<Mac>,
     /// Speakers prove who they are, with a key that they share: a [`Voice`] with a node is that node's.
     pub authenticated: bool,
+    /// Devices whose answers mean nothing.
+    pub proxies: BTreeSet<Proxy>,
 }
 
 /// What somebody was seen doing with an address.

@@ -32,7 +32,7 @@ mod task;
 pub(crate) mod testing;
 mod yaml;
 
-pub use config::{Config, Defaults, LeaseFault, LeaseTimes, Preset, SuccessionConfig};
+pub use config::{Config, Defaults, LeaseFault, LeaseTimes, Preset, ProxyArp, SuccessionConfig};
 #[cfg(feature = "agent")]
 pub use eligible::{Eligible, Ineligible, eligible};
 pub use exclude::{DEFAULT_PATTERNS, Exclude};

@@ -113,6 +113,9 @@ impl Chain<'_> {
             }
             None => self.add(Level::Problem, "configuration", format!("{file} does not announce it")),
         }
+        if let Some(reason) = evidence.facts.unplaced.get(&evidence.address) {
+            self.add(Level::Problem, "address", reason.clone());
+        }
         if let Some(refused) = &config.refused {
             self.add(Level::Warning, "configuration", format!("the newest file is refused: {refused}"));
         }
@@ -245,6 +248,10 @@ impl Chain<'_> {
             Some(WireFacts::Asked { source: Some(source), .. }) => format!("asked from {source}"),
             Some(WireFacts::Asked { source: None, .. } | WireFacts::NotAsked(_)) | None => "asked".to_owned(),
         };
+        let evidence = self.evidence;
+        for proxy in evidence.proxies(index) {
+            self.add(Level::Warning, "proxy", format!("{proxy} answers for every address there, for this one as well"));
+        }
         let answers =
             matches!(self.evidence.standing(index), Some(Standing::Owner | Standing::Leaving | Standing::Sharing));
         let heard = wire.heard();

@@ -166,6 +166,9 @@ impl Evidence {
         if let Some(reason) = self.facts.ineligible.get(&link.index) {
             return Some(reason.clone());
         }
+        if self.facts.held.contains(&self.address) {
+            return self.facts.unplaced.get(&self.address).cloned();
+        }
         if !announcement.covers(&link.name) {
             return Some("the address is not announced there".to_owned());
         }
@@ -179,6 +182,12 @@ impl Evidence {
     /// The name of an interface, its number when it is gone.
     pub(super) fn name(&self, index: u32) -> String {
         self.facts.links.0.get(&index).map_or_else(|| format!("if{index}"), |link| link.name.clone())
+    }
+
+    /// The devices that answer for every address of this family on an interface.
+    pub(super) fn proxies(&self, index: u32) -> impl Iterator<Item = Mac> + '_ {
+        let all = self.facts.succession.iter().flat_map(|succession| &succession.proxies);
+        all.filter(move |proxy| proxy.ifindex == index && proxy.ipv4 == self.address.is_ipv4()).map(|proxy| proxy.mac)
     }
 
     pub(super) fn view(&self, index: u32) -> Option<&View> {
@@ -206,6 +215,9 @@ impl Evidence {
         let Some(link) = self.facts.links.0.get(&index) else { return Some(format!("{name} no longer exists")) };
         if !link.carrier {
             return Some(format!("{name} has no carrier"));
+        }
+        if let Some(other) = self.facts.standing_by.get(&index) {
+            return Some(format!("{name} stands by for {}, which is on the same segment", self.name(*other)));
         }
         let attachment = self.facts.attachments.get(&index);
         if attachment.is_none_or(|attachment| attachment.mode.is_none()) {

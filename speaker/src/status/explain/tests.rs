@@ -91,6 +91,7 @@ fn evidence() -> Evidence {
             keys: Default::default(),
             evacuating: false,
             views: BTreeMap::from([((2, vip()), view)]),
+            proxies: BTreeSet::new(),
             peers: vec![PeerFacts {
                 node: they().node.unwrap(),
                 ifindex: 2,

@@ -41,6 +41,8 @@ impl Wire {
                 // What came back to questions between speakers is kept from sockets, but not from the map.
                 let sighting = evidence.facts.sightings.get(&(index, evidence.address));
                 macs.extend(sighting.filter(|sighting| sighting.last_seen_ns() >= *at_ns).map(|s| Mac(s.mac())));
+                // What answers for every address says nothing about this one; the chain names it.
+                macs.retain(|mac| !evidence.proxies(index).any(|proxy| proxy == *mac));
                 let names = &evidence.facts.names;
                 let answers = macs.iter().map(|mac| Party::of(known(evidence, index, *mac), *mac, names)).collect();
                 Self::Asked { answers, own_share: own_share(evidence, index, *source) }
@@ -59,6 +61,10 @@ impl Wire {
 
 /// Which node has this MAC on that interface.
 fn known(evidence: &Evidence, index: u32, mac: Mac) -> Option<NodeId> {
+    // Another interface of this node on the same segment.
+    if evidence.facts.links.0.values().any(|link| link.mac == Some(mac)) {
+        return evidence.facts.node.as_ref().map(NodeId::from);
+    }
     let succession = evidence.facts.succession.as_ref();
     let peer = succession
         .and_then(|succession| succession.peers.iter().find(|peer| peer.ifindex == index && peer.mac == mac))

@@ -27,7 +27,7 @@ impl Succession {
         if self.orders.own_macs.contains(&voice.mac) {
             return None;
         }
-        let Some(node) = voice.node else { return Some(stranger) };
+        let Some(node) = voice.node else { return (!self.is_proxy(place, stranger)).then_some(stranger) };
         if node == self.me {
             self.twin(place, voice);
             return Some(stranger);

@@ -49,6 +49,9 @@ impl Succession {
         self.adopted.clear();
         self.interfaces = index::interfaces_of(self.entries.keys());
         self.forget_peers();
+        if before.proxies != orders.proxies {
+            self.doubt_proxies();
+        }
     }
 
     /// Those who are in no order any more, a minute after they were heard last.

@@ -20,12 +20,13 @@
 //!   renew: 1s
 //!   duration: 10s
 //! succession:                  # optional: how another node takes over
-//!   failover: default          # fastest (10 ms × 3), fast (20 ms × 3), default (50 ms × 3), calm (200 ms × 4)
+//!   failover: default          # fastest (10 ms × 3), fast (20 ms × 3), default (50 ms × 3), calm (200 ms × 4), quiet (1 s × 3)
 //!   heartbeat: 50ms            # optional: instead of the preset's
 //!   misses: 3                  # optional: instead of the preset's
 //!   witnesses: [192.0.2.2]     # optional, beside the default gateways: who answers when this node doubts its hearing
 //!   evacuate: false            # optional: other nodes are to take over all that this one owns
 //!   key_file: /etc/arpeggio/keys.yaml   # optional: by which keys nodes know each other's frames, see the module `key`
+//!   proxy_arp: announce        # optional; respect: leave addresses alone that a device answers for which answers for all
 //! ```
 
 mod lease;
@@ -41,7 +42,7 @@ use arpeggio_common::model::{Announcement, InterfaceName, NodeId, NodeName};
 use self::validate::Content;
 pub use self::{
     lease::{LeaseFault, LeaseTimes},
-    succession::{Preset, SuccessionConfig},
+    succession::{Preset, ProxyArp, SuccessionConfig},
 };
 use super::{
     problem::{FileError, Problem},

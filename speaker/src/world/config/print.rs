@@ -53,6 +53,7 @@ impl From<&Config> for RawConfig {
                 witnesses: Some(succession.witnesses.iter().map(text).collect()),
                 evacuate: Some(text(succession.evacuate)),
                 key_file: succession.key_file.as_ref().map(|path| text(path.display())),
+                proxy_arp: Some(text(succession.proxy_arp.name())),
             }),
         }
     }

@@ -91,4 +91,6 @@ pub(super) struct RawSuccession {
     pub(super) evacuate: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key_file: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) proxy_arp: Option<Text>,
 }

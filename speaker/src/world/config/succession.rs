@@ -20,6 +20,29 @@ pub struct SuccessionConfig {
     pub key_file: Option<PathBuf>,
     /// What that file holds. Not part of the text of the configuration.
     pub keys: Keys,
+    /// What becomes of an address for which only a device answers that answers for every one.
+    pub proxy_arp: ProxyArp,
+}
+
+/// What becomes of an address for which only a device answers that answers for every address of the segment (proxy ARP).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyArp {
+    /// It is announced: nobody has it.
+    #[default]
+    Announce,
+    /// It is left to that device, as every address is that a stranger answers for.
+    Respect,
+}
+
+impl ProxyArp {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Announce => "announce",
+            Self::Respect => "respect",
+        }
+    }
 }
 
 /// A named pace.
@@ -34,11 +57,18 @@ pub enum Preset {
     Fast,
     /// Every 200 ms, four: within 810 ms, for segments that lose frames.
     Calm,
+    /// Every second, three: within 3.01 s, for switches that let a port send 15 ARP frames a second.
+    Quiet,
 }
 
 impl Preset {
-    const ALL: [(&'static str, Self); 4] =
-        [("default", Self::Default), ("fastest", Self::Fastest), ("fast", Self::Fast), ("calm", Self::Calm)];
+    const ALL: [(&'static str, Self); 5] = [
+        ("default", Self::Default),
+        ("fastest", Self::Fastest),
+        ("fast", Self::Fast),
+        ("calm", Self::Calm),
+        ("quiet", Self::Quiet),
+    ];
 
     /// What it stands for.
     pub const fn pace(self) -> Pace {
@@ -47,13 +77,14 @@ impl Preset {
             Self::Fastest => Pace::FASTEST,
             Self::Fast => Pace::FAST,
             Self::Calm => Pace::CALM,
+            Self::Quiet => Pace::QUIET,
         }
     }
 }
 
 /// A word that names no preset.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no preset; write default, fastest, fast or calm")]
+#[error("{0:?} is no preset; write default, fastest, fast, calm or quiet")]
 pub struct UnknownPreset(String);
 
 impl FromStr for Preset {

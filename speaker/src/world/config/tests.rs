@@ -35,6 +35,7 @@ succession:
   misses: 5
   witnesses: [192.0.2.1, \"2001:db8::1\"]
   evacuate: true
+  proxy_arp: respect
 ";
 
 fn node(name: &str) -> NodeName {
@@ -79,6 +80,7 @@ fn the_whole_file_is_understood() {
         pace: Pace::new(Duration::from_millis(200), 5).unwrap(),
         witnesses: BTreeSet::from([address("192.0.2.1"), address("2001:db8::1")]),
         evacuate: true,
+        proxy_arp: ProxyArp::Respect,
         ..SuccessionConfig::default()
     };
     assert_eq!(config.succession, succession);
@@ -164,6 +166,7 @@ fn the_pace_of_the_command_line_is_the_default_and_the_preset_is_overruled_field
         ("succession: {heartbeat: 1ms}", "succession.heartbeat: a heartbeat interval of 1ms cannot be used"),
         ("succession: {misses: 1}", "succession.misses: 1 missed heartbeats cannot"),
         ("succession: {misses: few}", "succession.misses: \"few\": invalid digit"),
+        ("succession: {proxy_arp: both}", "succession.proxy_arp: unknown variant `both`, expected `announce` or `respect`"),
         ("succession: {evacuate: perhaps}", "succession.evacuate: \"perhaps\": provided string was not"),
         ("succession: {witnesses: [gateway]}", "succession.witnesses[0]: \"gateway\": invalid IP"),
         ("succession: {witnesses: [192.0.2.1, 224.0.0.1]}", "succession.witnesses[1]: 224.0.0.1 is no machine"),
@@ -446,9 +449,11 @@ prop_compose! {
         witnesses in proptest::collection::btree_set(any::<[u8; 3]>().prop_map(|[a, b, c]| IpAddr::from([10, a, b, c])), 0..3),
         evacuate: bool,
         key_file in proptest::option::of("/[a-z0-9/._ -]{0,20}[a-z]"),
+        proxy_arp in prop::sample::select(vec![ProxyArp::Announce, ProxyArp::Respect]),
     ) -> SuccessionConfig {
         let pace = Pace::new(Duration::from_millis(interval), misses).unwrap();
-        SuccessionConfig { pace, witnesses, evacuate, key_file: key_file.map(Into::into), ..SuccessionConfig::default() }
+        let key_file = key_file.map(Into::into);
+        SuccessionConfig { pace, witnesses, evacuate, key_file, proxy_arp, ..SuccessionConfig::default() }
     }
 }
 

@@ -21,7 +21,7 @@ use serde_saphyr::Spanned;
 use super::{
     Config, Defaults, LeaseFault, LeaseTimes,
     raw::{Listed, RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, RawSuccession, Text},
-    succession::{Preset, SuccessionConfig},
+    succession::{Preset, ProxyArp, SuccessionConfig},
 };
 use crate::{
     succession::{Pace, PaceError},
@@ -321,11 +321,12 @@ impl Judge {
 
     /// The preset of the file is overruled by its other fields; what the file leaves open is taken from `default`.
     fn succession(&mut self, raw: &RawSuccession, default: Pace) -> Option<SuccessionConfig> {
-        let RawSuccession { failover, heartbeat, misses, witnesses, evacuate, key_file } = raw;
+        let RawSuccession { failover, heartbeat, misses, witnesses, evacuate, key_file, proxy_arp } = raw;
         let preset = failover.as_ref().map(|text| self.parse::<Preset>(text, "succession.failover"));
         let interval = heartbeat.as_ref().map(|text| self.duration(text, "succession.heartbeat"));
         let count = misses.as_ref().map(|text| self.parse::<u32>(text, "succession.misses"));
         let evacuate = evacuate.as_ref().map(|text| self.parse::<bool>(text, "succession.evacuate"));
+        let proxy_arp = proxy_arp.as_ref().map(|text| self.word(text, || "succession.proxy_arp".to_owned()));
         let witnesses = self.witnesses(witnesses.as_deref().unwrap_or_default());
         let key_file = key_file.as_ref().and_then(|text| self.key_file(text));
         let base = preset.map_or(Some(default), |preset| preset.map(Preset::pace))?;
@@ -340,8 +341,8 @@ impl Judge {
             self.problems.push(Problem::new(line, field, error.to_string()));
         };
         let pace = Pace::new(interval, count).map_err(refuse).ok()?;
-        let evacuate = evacuate.unwrap_or(Some(false))?;
-        Some(SuccessionConfig { pace, witnesses, evacuate, key_file, keys: Keys::default() })
+        let (evacuate, proxy_arp) = (evacuate.unwrap_or(Some(false))?, proxy_arp.unwrap_or(Some(ProxyArp::default()))?);
+        Some(SuccessionConfig { pace, witnesses, evacuate, key_file, keys: Keys::default(), proxy_arp })
     }
 
     fn key_file(&mut self, text: &Text) -> Option<PathBuf> {
