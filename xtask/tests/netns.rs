@@ -40,6 +40,8 @@ mod modes;
 mod own_addresses;
 #[path = "netns/proxies.rs"]
 mod proxies;
+#[path = "netns/segments.rs"]
+mod segments;
 #[path = "netns/streams.rs"]
 mod streams;
 #[path = "netns/succession.rs"]

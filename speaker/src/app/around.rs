@@ -33,7 +33,8 @@ impl Agent {
 
     /// Looks for the machines around the node; whether they are others now.
     pub(super) fn look_around(&mut self, world: &World) -> bool {
-        let gateways = self.surroundings.found_gateways(self.gateways.found(), |index| world.links.0.contains_key(&index));
+        let gateways =
+            self.surroundings.found_gateways(self.gateways.found(), |index| world.links.0.contains_key(&index));
         self.look_at_segments(world) || gateways
     }
 
@@ -48,7 +49,7 @@ impl Agent {
     }
 
     /// Which interfaces stand by for others of their segment; whether that changed.
-    fn look_at_segments(&mut self, world: &World) -> bool {
+    pub(super) fn look_at_segments(&mut self, world: &World) -> bool {
         self.segments.forget(&world.links, monotonic_ns());
         let link = |index| world.links.0.get(&index);
         let usable = |index| link(index).is_some_and(|link| link.carrier && eligible(link, &world.exclude).is_ok());
@@ -66,15 +67,12 @@ impl Agent {
         before != self.surroundings.standing_by
     }
 
-    /// A frame in this node's name came in, sent by this MAC. Where that is one of its own, both interfaces are on one segment.
+    /// A frame in this node's name came in, sent by this MAC. Where that is one of its own, both interfaces are on one segment;
+    /// else another machine has the same name, which the succession tells.
+    #[expect(dead_code, reason = "the event of the program comes with the next layout of its maps")]
     pub(super) fn heard_itself(&mut self, heard_on: u32, mac: Mac) {
         let Some(world) = self.current.as_ref().map(|(world, _)| world.clone()) else { return };
-        let mut own = world.links.0.values().filter(|link| link.mac == Some(mac)).peekable();
-        if own.peek().is_none() {
-            let interface = self.interface_name(heard_on);
-            let text = format!("a machine with this node's name is on {interface}: {mac} is none of this node's MACs");
-            return self.note(text);
-        }
+        let mut own = world.links.0.values().filter(|link| link.mac == Some(mac));
         // A port of a bridge has the MAC of the bridge, and sends nothing of ours.
         let sender = own.find(|link| link.index != heard_on && eligible(link, &world.exclude).is_ok());
         let news = sender.is_some_and(|sender| self.segments.heard(heard_on, sender.index, monotonic_ns()));

@@ -5,6 +5,7 @@ mod agent;
 mod alarms;
 mod around;
 mod backend;
+mod ears;
 mod explaining;
 mod gateways;
 mod groups;
@@ -27,7 +28,7 @@ use arpeggio_common::{
 };
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval},
 };
 use tracing::{info, warn};
 
@@ -81,8 +82,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
             }
         });
     }
-    let mut resync = interval(RESYNC);
-    resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut resync, mut listen) = (every(RESYNC), every(ears::PACE));
     resync.tick().await;
     loop {
         tokio::select! {
@@ -118,6 +118,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
                 Ok(()) => agent.look_again(),
                 Err(text) => agent.note(text),
             },
+            _ = listen.tick(), if agent.has_segments() => agent.listen(),
             _ = resync.tick() => {
                 agent.resync();
                 give_back_free_memory();
@@ -129,6 +130,12 @@ pub async fn run(args: RunArgs) -> Result<()> {
         agent.publishing.release().await;
     }
     agent.stop(args.on_exit)
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// The one place that knows MetalLB's variables.

@@ -91,7 +91,8 @@ impl Agent {
             debug!(%address, interface = link.name, "no address is unused there: it cannot be told whether a proxy answers");
             return;
         };
-        let (tell, asking) = (self.finder.tell.clone(), Asking { speaker, as_client: true });
+        let asking = Asking { speaker, as_client: true, others: BTreeSet::new(), witnesses: BTreeSet::new() };
+        let tell = self.finder.tell.clone();
         tokio::task::spawn_local(async move {
             let answers = ask(ifindex, addresses, asking).await;
             // Fails only when the agent ends.
@@ -132,6 +133,6 @@ async fn ask(ifindex: u32, addresses: [IpAddr; 2], asking: Asking) -> [BTreeSet<
     }
     enquiries.map(|enquiry| {
         let answers = enquiry.and_then(|enquiry| enquiry.finish().remove(&ifindex)?.ok());
-        answers.unwrap_or_default()
+        answers.map(|answers| answers.macs).unwrap_or_default()
     })
 }

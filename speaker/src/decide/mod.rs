@@ -1,6 +1,7 @@
 //! Pure: what this node should do, given its configuration, its interfaces and what it owns.
 
 mod desired;
+mod ears;
 mod held;
 mod place;
 mod proxies;
@@ -8,6 +9,7 @@ mod segments;
 mod surroundings;
 
 pub use desired::{AttachMode, Desired, DesiredInterface, DesiredVip};
+pub use ears::{Ears, Hearing};
 pub use place::{Decision, decide};
 pub use proxies::{Proxies, unused};
 pub use segments::Segments;

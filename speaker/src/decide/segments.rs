@@ -39,9 +39,8 @@ impl Segments {
         let gone = self.answering.iter().filter(|port| !there(port));
         let heirs: Vec<_> = gone.filter_map(|port| self.beside(*port).into_iter().find(there)).collect();
         self.answering.extend(heirs);
-        self.together.retain(|(one, other), at_ns| {
-            now_ns.saturating_sub(*at_ns) < FORGOTTEN_NS && there(one) && there(other)
-        });
+        self.together
+            .retain(|(one, other), at_ns| now_ns.saturating_sub(*at_ns) < FORGOTTEN_NS && there(one) && there(other));
         self.deaf.retain(there);
         self.answering.retain(there);
     }

@@ -23,11 +23,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// These gateways were found just now. A gateway whose route went stays known while its interface is there and has no other
     /// of its family: its address is not free because the route, or the machine, is away. Tells whether that changes anything.
-    pub fn found_gateways(
-        &mut self,
-        found: &BTreeMap<u32, BTreeSet<IpAddr>>,
-        is_there: impl Fn(u32) -> bool,
-    ) -> bool {
+    pub fn found_gateways(&mut self, found: &BTreeMap<u32, BTreeSet<IpAddr>>, is_there: impl Fn(u32) -> bool) -> bool {
         let mut now = found.clone();
         for (index, before) in self.gateways.iter().filter(|(index, _)| is_there(**index)) {
             let gateways = now.entry(*index).or_default();

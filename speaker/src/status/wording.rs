@@ -40,7 +40,9 @@ const fn why(cause: Cause) -> &'static str {
         Cause::Succeeded => "the successor claimed it",
         Cause::NoSuccessor => "no successor claimed it in time",
         Cause::NotCandidate => "this node is no candidate any more",
-        Cause::LinkDown => "the interface has no carrier, nothing answers there, or another one answers for its segment",
+        Cause::LinkDown => {
+            "the interface has no carrier, nothing answers there, or another one answers for its segment"
+        }
         Cause::LeaseLapsed => "the agent was stopped for longer than its lease",
         Cause::Claimed => "it claimed the address",
         Cause::Answered => "it answered when asked",

@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn the_presets_keep_their_promises() {
-        let bounds =
-            [Pace::DEFAULT, Pace::FAST, Pace::FASTEST, Pace::CALM, Pace::QUIET].map(|pace| pace.detection_ns().div_ceil(MS));
+        let bounds = [Pace::DEFAULT, Pace::FAST, Pace::FASTEST, Pace::CALM, Pace::QUIET]
+            .map(|pace| pace.detection_ns().div_ceil(MS));
         assert_eq!(bounds, [160, 65, 33, 810, 3010]);
     }
 

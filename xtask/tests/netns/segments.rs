@@ -61,3 +61,17 @@ fn the_second_port_answers_while_the_first_has_no_carrier_and_goes_on_after() {
     wait_standing_by(&speaker, "eth0", "eth1");
     clients::expect_only(&segment.client, v4(), SECOND_MAC).unwrap();
 }
+
+#[test]
+fn the_second_port_answers_while_the_first_receives_nothing() {
+    let segment = Segment::new(1).unwrap();
+    let node = &segment.nodes[0];
+    segment.plug(node, "eth1", SECOND_MAC).unwrap();
+    let speaker = start(&segment, node, &anywhere(&["node-a"]), &[]);
+    wait_standing_by(&speaker, "eth1", "eth0");
+    let fault = segment.deafen(node).unwrap();
+    // Every question of the client is what one port receives and the other does not.
+    eventually(SOON, "the other port to answer", || clients::expect_only(&segment.client, v4(), SECOND_MAC)).unwrap();
+    wait_standing_by(&speaker, "eth0", "eth1");
+    fault.heal().unwrap();
+}

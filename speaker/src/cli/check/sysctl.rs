@@ -74,7 +74,9 @@ fn arp_ignore(name: &str, value: i32, holder: Option<&str>) -> Finding {
         (_, None) => Finding::ok(
             Area::Sysctl,
             name,
-            format!("arp_ignore={value}: no harm as long as service addresses are on no device of this node (kube-ipvs0)"),
+            format!(
+                "arp_ignore={value}: no harm as long as service addresses are on no device of this node (kube-ipvs0)"
+            ),
         ),
     }
 }

@@ -166,7 +166,10 @@ fn the_pace_of_the_command_line_is_the_default_and_the_preset_is_overruled_field
         ("succession: {heartbeat: 1ms}", "succession.heartbeat: a heartbeat interval of 1ms cannot be used"),
         ("succession: {misses: 1}", "succession.misses: 1 missed heartbeats cannot"),
         ("succession: {misses: few}", "succession.misses: \"few\": invalid digit"),
-        ("succession: {proxy_arp: both}", "succession.proxy_arp: unknown variant `both`, expected `announce` or `respect`"),
+        (
+            "succession: {proxy_arp: both}",
+            "succession.proxy_arp: unknown variant `both`, expected `announce` or `respect`",
+        ),
         ("succession: {evacuate: perhaps}", "succession.evacuate: \"perhaps\": provided string was not"),
         ("succession: {witnesses: [gateway]}", "succession.witnesses[0]: \"gateway\": invalid IP"),
         ("succession: {witnesses: [192.0.2.1, 224.0.0.1]}", "succession.witnesses[1]: 224.0.0.1 is no machine"),
