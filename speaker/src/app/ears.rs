@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use arpeggio_common::{model::NodeId, program::with_causes};
+use arpeggio_common::program::with_causes;
 use tracing::{debug, info, warn};
 
 use super::{agent::Agent, situation::speaker};
@@ -65,7 +65,7 @@ impl Agent {
 
     /// Broadcasts something on this port: a request for an address that is announced.
     fn ask_from(&self, world: &World, port: u32) {
-        let node = NodeId::from(&world.config.node);
+        let node = world.config.id();
         let speaker = world.links.0.get(&port).and_then(|link| speaker(node, link));
         let of = world.config.announcements.keys().next();
         let Some(frame) = speaker.zip(of).and_then(|(speaker, of)| sign_of_life(&speaker, port, *of)) else { return };

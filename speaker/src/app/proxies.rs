@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
-use arpeggio_common::{model::NodeId, wire::Mac};
+use arpeggio_common::wire::Mac;
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{debug, info, warn};
 
@@ -79,7 +79,7 @@ impl Agent {
     fn ask_for_unused(&self, ifindex: u32, address: IpAddr) {
         let Some((world, _)) = &self.current else { return };
         let Some(link) = world.links.0.get(&ifindex) else { return };
-        let Some(speaker) = speaker(NodeId::from(&world.config.node), link) else { return };
+        let Some(speaker) = speaker(world.config.id(), link) else { return };
         let config = &world.config;
         let gateways = self.surroundings.gateways.get(&ifindex);
         let taken = |one: IpAddr| {
