@@ -106,12 +106,13 @@ mod tests {
             })
         });
         assert_eq!((seen, &buffer), (Some(7), b"ssssssssssss\x81\x00\xe0\x00\x08\x06arp"));
-        for other in
-            [&mut b"ddddddssssss\x81\x00\x00\x01\x08\x06".to_owned()[..], &mut b"ddddddssssss\x81\x00\x10".to_owned()]
-        {
-            let before = other.to_vec();
+        let mut others = [*b"ddddddssssss\x81\x00\x00\x01\x08\x06", *b"ddddddssssss\x81\x00\x10\x00\x08\x06"];
+        for other in &mut others {
+            let before = *other;
             assert_eq!(Frame::over(other, |frame| frame.without_priority_tag(|_| ())), None);
-            assert_eq!(other, before);
+            assert_eq!(*other, before);
         }
+        let mut short = *b"ddddddssssss\x81\x00\x00";
+        assert_eq!(Frame::over(&mut short, |frame| frame.without_priority_tag(|_| ())), None);
     }
 }

@@ -1,12 +1,13 @@
 //! Every map, and the door to them. The names are those of `arpeggio_common::abi::names`; a test compares the two.
 
 use arpeggio_common::abi::{
-    CLIENTS_CAPACITY, Client, ClientKey, DEFAULT_CAPACITY, EVENTS_BYTES, Event, Key4, Key6, Lease, Outcome,
-    PEERS_CAPACITY, Peer, PeerKey, SIGHTINGS_CAPACITY, STRAYS_CAPACITY, Sighting, Stats, Stray, StrayKey, Vip,
+    CLIENTS_CAPACITY, Client, ClientKey, DEFAULT_CAPACITY, EVENTS_BYTES, Event, Key4, Key6, Keys, Lease, Outcome,
+    PEERS_CAPACITY, Peer, PeerKey, SIGHTINGS_CAPACITY, STRAYS_CAPACITY, Sighting, SightingKey, Stats, Stray, StrayKey,
+    Vip,
 };
 use arpeggio_speaker_ebpf::Tables;
 use aya_ebpf::{
-    bindings::BPF_ANY,
+    bindings::{BPF_ANY, BPF_EXIST},
     btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
     helpers::bpf_ktime_get_ns,
     macros::btf_map,
@@ -23,15 +24,17 @@ static STATS: PerCpuArray<Stats, { DEFAULT_CAPACITY as usize }> = PerCpuArray::n
 #[btf_map]
 static OUTCOMES: PerCpuArray<u64, { Outcome::COUNT }> = PerCpuArray::new();
 #[btf_map]
-static SIGHTINGS: LruHashMap<Key6, Sighting, { SIGHTINGS_CAPACITY as usize }> = LruHashMap::new();
+static SIGHTINGS: LruHashMap<SightingKey, Sighting, { SIGHTINGS_CAPACITY as usize }> = LruHashMap::new();
 #[btf_map]
 static CLIENTS: LruHashMap<ClientKey, Client, { CLIENTS_CAPACITY as usize }> = LruHashMap::new();
 #[btf_map]
 static LEASE: Array<Lease, 1> = Array::new();
 #[btf_map]
+static KEYS: Array<Keys, 1> = Array::new();
+#[btf_map]
 static EVENTS: RingBuf<Event, { EVENTS_BYTES as usize }> = RingBuf::new();
 #[btf_map]
-static PEERS: LruHashMap<PeerKey, Peer, { PEERS_CAPACITY as usize }> = LruHashMap::new();
+static PEERS: HashMap<PeerKey, Peer, { PEERS_CAPACITY as usize }> = HashMap::new();
 #[btf_map]
 static STRAYS: LruHashMap<StrayKey, Stray, { STRAYS_CAPACITY as usize }> = LruHashMap::new();
 
@@ -81,6 +84,12 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn keys(&self) -> &Keys {
+        // The agent may replace them meanwhile: then one tag does not count.
+        KEYS.get(0).unwrap_or(&Keys::NONE)
+    }
+
+    #[inline(always)]
     fn coarse_now_ns(&self) -> u64 {
         clock::coarse_now_ns()
     }
@@ -106,19 +115,30 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn sight(&self, key: &Key6, seen: Sighting) -> Option<Sighting> {
+    fn sighting(&self, key: &SightingKey) -> Option<Sighting> {
+        // SAFETY: copied out at once, see `vip4`. Not changed in place: the kernel may give an entry of an LRU map to another
+        // key at any time.
+        unsafe { SIGHTINGS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn sight(&self, key: &SightingKey, seen: &Sighting) {
+        // Nothing to be done when the map is out of memory: the next frame comes.
+        let _ = SIGHTINGS.insert(key, seen, u64::from(BPF_ANY));
+    }
+
+    #[inline(always)]
+    fn peer(&self, key: &PeerKey) -> Option<Peer> {
         // SAFETY: copied out at once, see `vip4`.
-        let before = unsafe { SIGHTINGS.get(key) }.copied();
-        let _ = SIGHTINGS.insert(key, before.map_or(seen, |before| before.then(seen)), u64::from(BPF_ANY));
-        before
+        unsafe { PEERS.get(key) }.copied()
     }
 
     #[inline(always)]
     fn hear(&self, key: &PeerKey, heard: Peer) {
-        // SAFETY: copied out at once, see `vip4`. Not changed in place: the kernel may give an entry of an LRU map to
-        // another key at any time.
-        let before = unsafe { PEERS.get(key) }.copied();
-        let _ = PEERS.insert(key, before.map_or(heard, |before| before.then(heard)), u64::from(BPF_ANY));
+        if let Some(before) = self.peer(key) {
+            // Fails when the agent has just removed it: then it is known no more.
+            let _ = PEERS.insert(key, before.then(heard), u64::from(BPF_EXIST));
+        }
     }
 
     #[inline(always)]

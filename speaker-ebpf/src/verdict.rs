@@ -51,6 +51,8 @@ fn explain(outcome: Outcome) {
         | Outcome::ForeignTarget
         | Outcome::OtherMac
         | Outcome::LeaseOver
+        | Outcome::SuppressedBeyond
+        | Outcome::AnsweredNothing
         | Outcome::Truncated
         | Outcome::ForeignHardware
         | Outcome::ForeignOperation

@@ -12,23 +12,27 @@ pub enum EventKind {
     Conflict = 0,
     /// Another MAC claimed an address that we do not answer for.
     Claim = 1,
+    /// Our own node spoke with another MAC: another interface of ours on the same segment, or a machine of the same name. The
+    /// address is the unspecified one.
+    OwnIdentity = 2,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Conflict, Self::Claim];
+    pub const ALL: [Self; 3] = [Self::Conflict, Self::Claim, Self::OwnIdentity];
 
     /// The kind with this number.
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {
             0 => Some(Self::Conflict),
             1 => Some(Self::Claim),
+            2 => Some(Self::OwnIdentity),
             _ => None,
         }
     }
 }
 
-/// One record of [`EVENTS`](super::names::EVENTS). 48 bytes.
+/// One record of [`EVENTS`](super::names::EVENTS). 56 bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -40,6 +44,7 @@ pub struct Event {
     ifindex: u32,
     reserved2: u32,
     node: Option<NodeId>,
+    generation: u64,
 }
 
 impl Event {
@@ -55,7 +60,16 @@ impl Event {
             ifindex: key.ifindex(),
             reserved2: 0,
             node,
+            generation: 0,
         }
+    }
+
+    /// The same with the generation of the order that the other side goes by.
+    #[inline(always)]
+    #[must_use]
+    pub const fn with_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
     }
 
     /// Reads a record as the program wrote it. `None` when it is too short or tells something that this version does not
@@ -69,7 +83,9 @@ impl Event {
         let key = super::Key6::new(ifindex, field(record, offset_of!(Self, address))?);
         let [kind] = field(record, offset_of!(Self, kind))?;
         let node = NodeId::from_number(u64::from_ne_bytes(field(record, offset_of!(Self, node))?));
-        Some(Self::new(EventKind::from_code(kind)?, key, field(record, offset_of!(Self, mac))?, node, at_ns))
+        let generation = u64::from_ne_bytes(field(record, offset_of!(Self, generation))?);
+        let event = Self::new(EventKind::from_code(kind)?, key, field(record, offset_of!(Self, mac))?, node, at_ns);
+        Some(event.with_generation(generation))
     }
 
     /// When, monotonic nanoseconds.
@@ -92,6 +108,11 @@ impl Event {
         self.node
     }
 
+    /// The generation of the order that the other side goes by; 0 for none.
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// What happened; `None` for a number that this version does not know.
     pub const fn kind(&self) -> Option<EventKind> {
         EventKind::from_code(self.kind)
@@ -106,7 +127,7 @@ mod tests {
 
     #[test]
     fn layout_is_pinned() {
-        assert_eq!((size_of::<Event>(), offset_of!(Event, node)), (48, 40));
+        assert_eq!((size_of::<Event>(), offset_of!(Event, node), offset_of!(Event, generation)), (56, 40, 48));
         assert_eq!((offset_of!(Event, address), offset_of!(Event, ifindex)), (8, 32));
         assert_eq!((offset_of!(Event, mac), offset_of!(Event, kind)), (24, 30));
     }
@@ -129,14 +150,15 @@ mod tests {
         record[8..24].copy_from_slice(&[7; 16]);
         record[24..30].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
         record[32..36].copy_from_slice(&3u32.to_ne_bytes());
-        record[40..].copy_from_slice(&0x1112_1314_1516_1718u64.to_ne_bytes());
+        record[40..48].copy_from_slice(&0x1112_1314_1516_1718u64.to_ne_bytes());
+        record[48..].copy_from_slice(&7u64.to_ne_bytes());
         for kind in EventKind::ALL {
             record[30] = kind as u8;
             let node = NodeId::from_number(0x1112_1314_1516_1718);
             let wanted = Event::new(kind, Key6::new(3, [7; 16]), [2, 0, 0, 0, 0, 9], node, 0x0102_0304_0506_0708);
-            assert_eq!(Event::from_record(&record), Some(wanted));
+            assert_eq!(Event::from_record(&record), Some(wanted.with_generation(7)));
         }
-        for length in 0..48 {
+        for length in 0..56 {
             assert_eq!(Event::from_record(&record[..length]), None, "{length}");
         }
         record[30] = 200;

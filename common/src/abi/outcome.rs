@@ -73,6 +73,10 @@ outcomes! {
     OtherMac => "other_mac", Pass;
     /// The agent stopped renewing the lease: the program keeps out of everything.
     LeaseOver => "lease_over", Pass;
+    /// The agent stopped renewing the lease, and other speakers are heard: no kernel may answer beside them.
+    SuppressedBeyond => "suppressed_beyond_lease", Drop;
+    /// A speaker answers a question that was not asked yet.
+    AnsweredNothing => "answered_nothing", Pass;
     /// The entry holds an action that this program does not know.
     UnknownAction => "unknown_action", Pass;
     /// The frame ends before the message does.

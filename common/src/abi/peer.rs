@@ -18,7 +18,13 @@ impl PeerKey {
         Self { node: Some(node), ifindex, reserved: 0 }
     }
 
-    /// Which node; `None` for an entry that the program did not write.
+    /// Any node: when a speaker was heard on the interface last, whichever it was.
+    #[inline(always)]
+    pub const fn anybody(ifindex: u32) -> Self {
+        Self { node: None, ifindex, reserved: 0 }
+    }
+
+    /// Which node; `None` for [`anybody`](Self::anybody).
     pub const fn node(&self) -> Option<NodeId> {
         self.node
     }
@@ -41,25 +47,28 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The first frame of a node; `now_ns` is monotonic.
+    /// A node that the agent knows and that was not heard yet.
+    pub const UNHEARD: Self = Self { mac: [0; 6], reserved: [0; 2], last_seen_ns: 0, answered_ns: 0, count: 0 };
+
+    /// A frame of the node; `now_ns` is monotonic.
     #[inline(always)]
     pub const fn new(mac: [u8; 6], now_ns: u64) -> Self {
         Self { mac, reserved: [0; 2], last_seen_ns: now_ns, answered_ns: 0, count: 1 }
     }
 
-    /// The same, when the frame answers a question of ours: not only the agent there is alive, its program answers.
+    /// The same, when the frame answers a question that we asked at this time, monotonic nanoseconds.
     #[inline(always)]
     #[must_use]
-    pub const fn answering(mut self) -> Self {
-        self.answered_ns = self.last_seen_ns;
+    pub const fn answering(mut self, asked_ns: u64) -> Self {
+        self.answered_ns = asked_ns;
         self
     }
 
-    /// What is known after the frame `next` as well.
+    /// What is known after the frame `next` as well. An answer that was held back, or sent again, proves no more than the first.
     #[inline(always)]
     #[must_use]
     pub const fn then(&self, next: Self) -> Self {
-        let answered_ns = if next.answered_ns == 0 { self.answered_ns } else { next.answered_ns };
+        let answered_ns = if next.answered_ns < self.answered_ns { self.answered_ns } else { next.answered_ns };
         Self { answered_ns, count: self.count.wrapping_add(next.count), ..next }
     }
 
@@ -73,7 +82,7 @@ impl Peer {
         self.last_seen_ns
     }
 
-    /// When it last answered a question of ours, monotonic nanoseconds; 0 for never.
+    /// When the newest question of ours that it answered was asked, monotonic nanoseconds; 0 for never.
     pub const fn answered_ns(&self) -> u64 {
         self.answered_ns
     }
@@ -107,7 +116,11 @@ mod tests {
         assert_eq!((key.ifindex(), key.node()), (3, Some(node)));
         let twice = Peer::new([1; 6], 10).then(Peer::new([2; 6], 20));
         assert_eq!((twice.mac(), twice.last_seen_ns(), twice.count()), ([2; 6], 20, 2));
-        let answered = twice.then(Peer::new([2; 6], 30).answering()).then(Peer::new([2; 6], 40));
-        assert_eq!((twice.answered_ns(), answered.answered_ns(), answered.last_seen_ns()), (0, 30, 40));
+        let answered = twice.then(Peer::new([2; 6], 30).answering(25)).then(Peer::new([2; 6], 40));
+        assert_eq!((twice.answered_ns(), answered.answered_ns(), answered.last_seen_ns()), (0, 25, 40));
+        let held_back = answered.then(Peer::new([2; 6], 50).answering(20));
+        assert_eq!((held_back.answered_ns(), held_back.last_seen_ns()), (25, 50));
+        assert_eq!(Peer::UNHEARD.then(Peer::new([1; 6], 10)), Peer::new([1; 6], 10));
+        assert_eq!(PeerKey::anybody(3).node(), None);
     }
 }

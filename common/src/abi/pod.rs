@@ -2,7 +2,9 @@
 
 #![expect(unsafe_code, reason = "aya's Pod is an unsafe trait; each impl below says why it holds")]
 
-use super::{Client, ClientKey, Key4, Key6, Lease, Peer, PeerKey, Sighting, Stats, Stray, StrayKey, Vip};
+use super::{
+    Client, ClientKey, Key4, Key6, Keys, Lease, Peer, PeerKey, Sighting, SightingKey, Stats, Stray, StrayKey, Vip,
+};
 
 macro_rules! pod {
     ($($type:ty)*) => {$(
@@ -14,4 +16,4 @@ macro_rules! pod {
     )*};
 }
 
-pod!(Key4 Key6 Vip Stats Sighting ClientKey Client Lease PeerKey Peer StrayKey Stray);
+pod!(Key4 Key6 Keys Vip Stats Sighting SightingKey ClientKey Client Lease PeerKey Peer StrayKey Stray);

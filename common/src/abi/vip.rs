@@ -60,7 +60,7 @@ impl Flags {
     }
 }
 
-/// Value of [`VIPS4`](super::names::VIPS4) and [`VIPS6`](super::names::VIPS6). 24 bytes.
+/// Value of [`VIPS4`](super::names::VIPS4) and [`VIPS6`](super::names::VIPS6). 32 bytes.
 ///
 /// Action and flags are kept as numbers: the kernel hands out whatever bytes were written, and a number has no invalid ones.
 #[repr(C)]
@@ -72,19 +72,27 @@ pub struct Vip {
     slot: u32,
     reserved: u32,
     buckets: u64,
+    generation: u64,
 }
 
 impl Vip {
     /// `mac` is that of the interface the entry is for, whatever the action; `slot` its line in
     /// [`STATS`](super::names::STATS); `buckets` the shares this node answers for.
     pub const fn new(mac: [u8; 6], action: Action, slot: u32, buckets: u64) -> Self {
-        Self { mac, action: action as u8, flags: Flags::NONE.0, slot, reserved: 0, buckets }
+        Self { mac, action: action as u8, flags: Flags::NONE.0, slot, reserved: 0, buckets, generation: 0 }
     }
 
     /// The same entry with other modifiers.
     #[must_use]
     pub const fn with_flags(mut self, flags: Flags) -> Self {
         self.flags = flags.0;
+        self
+    }
+
+    /// The same entry by another order.
+    #[must_use]
+    pub const fn with_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
         self
     }
 
@@ -110,6 +118,12 @@ impl Vip {
     #[inline(always)]
     pub const fn slot(&self) -> u32 {
         self.slot
+    }
+
+    /// The generation of the order that the entry follows from: what its answers to speakers say; 0 for none.
+    #[inline(always)]
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The shares of clients this node answers.
@@ -161,12 +175,13 @@ mod tests {
 
     #[test]
     fn layout_is_pinned() {
-        assert_eq!(size_of::<Vip>(), 24);
+        assert_eq!(size_of::<Vip>(), 32);
         assert_eq!(offset_of!(Vip, mac), 0);
         assert_eq!(offset_of!(Vip, action), 6);
         assert_eq!(offset_of!(Vip, flags), 7);
         assert_eq!(offset_of!(Vip, slot), 8);
         assert_eq!(offset_of!(Vip, buckets), 16);
+        assert_eq!(offset_of!(Vip, generation), 24);
     }
 
     #[test]

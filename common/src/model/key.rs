@@ -55,6 +55,11 @@ impl Key {
         format!("{:032x}", u128::from_be_bytes(self.0))
     }
 
+    /// As frames are signed with it.
+    fn in_frames(&self) -> crate::wire::Key {
+        crate::wire::Key::from_bytes(self.0)
+    }
+
     /// What is computed with.
     pub const fn bytes(&self) -> &[u8; BYTES] {
         &self.0
@@ -122,9 +127,20 @@ impl Keys {
         !self.refuse_unauthenticated
     }
 
+    /// Whether a tag is proven where it is accepted.
+    pub const fn refuses_unauthenticated(&self) -> bool {
+        self.refuse_unauthenticated
+    }
+
     /// Fingerprints of the keys, that of the one that signs first.
     pub fn fingerprints(&self) -> Vec<String> {
         self.keys.iter().map(Key::fingerprint).collect()
+    }
+
+    /// As the program wants them.
+    pub fn in_maps(&self) -> crate::abi::Keys {
+        let keys: Vec<_> = self.keys.iter().map(Key::in_frames).collect();
+        crate::abi::Keys::new(&keys, !self.refuse_unauthenticated)
     }
 
     /// As a file of keys has it; nothing without a key.

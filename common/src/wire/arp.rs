@@ -1,11 +1,10 @@
 //! ARP for IPv4 over Ethernet (RFC 826): 14 bytes of Ethernet header, 28 of message.
 
-use super::{ARP_TRAILER, ArpTag, ETHERNET_HEADER, EtherType, Mac, put, take};
-use crate::abi::NodeId;
+use super::{ARP_TRAILER, ArpTag, ETHERNET_HEADER, EtherType, Mac, Tag, put, take};
 
 /// Length of an Ethernet frame with an ARP message, without padding.
 pub const ARP_FRAME: usize = ETHERNET_HEADER + 28;
-/// Length of the same with a tag: the least that Ethernet carries.
+/// Length of the same with a tag.
 pub const ARP_TAGGED_FRAME: usize = ARP_FRAME + ARP_TRAILER;
 
 /// What an ARP message wants.
@@ -99,38 +98,39 @@ impl Arp<'_> {
         Self::build((destination, source), REQUEST, (source, sender), (Mac::ZERO, target))
     }
 
-    fn tagged(message: [u8; ARP_FRAME], node: NodeId) -> [u8; ARP_TAGGED_FRAME] {
+    fn tagged(message: [u8; ARP_FRAME], tag: Tag) -> [u8; ARP_TAGGED_FRAME] {
         let mut frame = [0; ARP_TAGGED_FRAME];
         put::<0, _, _>(&mut frame, message);
-        put::<ARP_FRAME, _, _>(&mut frame, ArpTag::of(node));
+        put::<ARP_FRAME, _, _>(&mut frame, ArpTag::of(tag));
         frame
     }
 
-    /// A probe for `target` (RFC 5227 section 1.1) by `node`: the sender address is all zeros, so nobody's cache changes.
-    /// Sent to everybody it looks for users of an address, sent to one MAC it is the heartbeat of a standby.
-    pub fn probe(destination: Mac, source: Mac, target: [u8; 4], node: NodeId) -> [u8; ARP_TAGGED_FRAME] {
-        Self::tagged(Self::request(destination, source, [0; 4], target), node)
+    /// A speaker asks for `target`: everybody, to find users of the address, or one MAC, which is the heartbeat of a standby.
+    /// `sender` is an address of its own in the subnet, since switches that inspect ARP drop what has none; or all zeros
+    /// (RFC 5227 section 1.1). No cache learns anything about the target.
+    pub fn probe(destination: Mac, source: Mac, sender: [u8; 4], target: [u8; 4], tag: Tag) -> [u8; ARP_TAGGED_FRAME] {
+        Self::tagged(Self::request(destination, source, sender, target), tag)
     }
 
-    /// `mac`, that is `node`, claims `address` in request form (RFC 5227 section 3).
-    pub fn announcement(mac: Mac, address: [u8; 4], node: NodeId) -> [u8; ARP_TAGGED_FRAME] {
-        Self::tagged(Self::request(Mac::BROADCAST, mac, address, address), node)
+    /// `mac` claims `address` in request form (RFC 5227 section 3).
+    pub fn announcement(mac: Mac, address: [u8; 4], tag: Tag) -> [u8; ARP_TAGGED_FRAME] {
+        Self::tagged(Self::request(Mac::BROADCAST, mac, address, address), tag)
     }
 
     /// The same in reply form (RFC 5944 section 4.6): some update their caches from one form only.
-    pub fn announcement_reply(mac: Mac, address: [u8; 4], node: NodeId) -> [u8; ARP_TAGGED_FRAME] {
-        Self::tagged(Self::correction(Mac::BROADCAST, mac, mac, address, address), node)
+    pub fn announcement_reply(mac: Mac, address: [u8; 4], tag: Tag) -> [u8; ARP_TAGGED_FRAME] {
+        Self::tagged(Self::correction(Mac::BROADCAST, mac, mac, address, address), tag)
     }
 
-    /// `owner`, which is `node`, tells the one at `to`, whose address is `receiver`, that it has `address` now.
+    /// `owner` tells the one at `to`, whose address is `receiver`, that it has `address` now: a client, or another speaker.
     pub fn own_correction(
         to: Mac,
         owner: Mac,
         address: [u8; 4],
         receiver: [u8; 4],
-        node: NodeId,
+        tag: Tag,
     ) -> [u8; ARP_TAGGED_FRAME] {
-        Self::tagged(Self::correction(to, owner, owner, address, receiver), node)
+        Self::tagged(Self::correction(to, owner, owner, address, receiver), tag)
     }
 
     /// Tells the one at `to`, whose address is `receiver`, that `owner` has `address`: corrects one cache. `from`, who says
@@ -224,11 +224,15 @@ mod tests {
         }
     }
 
+    fn named(node: u64) -> Tag {
+        Tag::from_numbers([node, 5, 6, 7]).unwrap()
+    }
+
     /// A frame as others read it: the tag is padding to them, whatever it says.
     fn read(frame: &[u8], node: u64) -> (EthernetAddress, EthernetAddress, ArpRepr) {
         assert_eq!(oracle(frame), oracle(&frame[..ARP_FRAME]), "the tag is no part of the message");
         let mut trailer: [u8; ARP_TRAILER] = frame[ARP_FRAME..].try_into().unwrap();
-        assert_eq!(ArpTag(&mut trailer).node(), NodeId::from_number(node));
+        assert_eq!(ArpTag(&mut trailer).read(), Some(named(node)));
         smoltcp(frame)
     }
 
@@ -244,9 +248,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tagged_probes_are_probes_to_everybody_else(to: [u8; 6], from: [u8; 6], target: [u8; 4], node in 1u64..) {
-            let expected = message(Smol::Request, (from, [0; 4]), ([0; 6], target));
-            let probe = Arp::probe(Mac(to), Mac(from), target, NodeId::from_number(node).unwrap());
+        fn tagged_probes_are_probes_to_everybody_else(
+            to: [u8; 6],
+            from: [u8; 6],
+            sender: [u8; 4],
+            target: [u8; 4],
+            node in 1u64..,
+        ) {
+            let expected = message(Smol::Request, (from, sender), ([0; 6], target));
+            let probe = Arp::probe(Mac(to), Mac(from), sender, target, named(node));
             prop_assert_eq!(read(&probe, node), (EthernetAddress(to), EthernetAddress(from), expected));
         }
 
@@ -254,10 +264,10 @@ mod tests {
         fn claims_have_both_forms(mac: [u8; 6], address: [u8; 4], node in 1u64..) {
             let ethernet = (EthernetAddress::BROADCAST, EthernetAddress(mac));
             let request = message(Smol::Request, (mac, address), ([0; 6], address));
-            let frame = Arp::announcement(Mac(mac), address, NodeId::from_number(node).unwrap());
+            let frame = Arp::announcement(Mac(mac), address, named(node));
             prop_assert_eq!(read(&frame, node), (ethernet.0, ethernet.1, request));
             let reply = message(Smol::Reply, (mac, address), ([0xff; 6], address));
-            let frame = Arp::announcement_reply(Mac(mac), address, NodeId::from_number(node).unwrap());
+            let frame = Arp::announcement_reply(Mac(mac), address, named(node));
             prop_assert_eq!(read(&frame, node), (ethernet.0, ethernet.1, reply));
         }
 
@@ -270,7 +280,7 @@ mod tests {
             let frame = Arp::correction(Mac(to), Mac(from), Mac(owner), address, receiver);
             let expected = message(Smol::Reply, (owner, address), (to, receiver));
             prop_assert_eq!(smoltcp(&frame), (EthernetAddress(to), EthernetAddress(from), expected));
-            let frame = Arp::own_correction(Mac(to), Mac(owner), address, receiver, NodeId::from_number(7).unwrap());
+            let frame = Arp::own_correction(Mac(to), Mac(owner), address, receiver, named(7));
             prop_assert_eq!(read(&frame, 7), (EthernetAddress(to), EthernetAddress(owner), expected));
         }
     }

@@ -8,6 +8,7 @@ mod arp;
 mod checksum;
 mod mac;
 mod ndp;
+mod proof;
 mod tag;
 
 pub use arp::{ARP_FRAME, ARP_TAGGED_FRAME, Arp, ArpOperation};
@@ -16,9 +17,10 @@ pub use mac::Mac;
 pub use mac::MacParseError;
 pub use ndp::{
     ALL_NODES, ND_FRAME, ND_OPTION, ND_TAGGED_FRAME, Neighbor, NeighborKind, OPTION_SOURCE_LINK, OPTION_TARGET_LINK,
-    OPTIONED_FRAME, solicited_node_group,
+    OPTIONED_FRAME, TAGGED_BLOCKS, solicited_node_group,
 };
-pub use tag::{ARP_TRAILER, ArpTag, ND_TAG};
+pub use proof::{Key, Purpose, Statement, proof};
+pub use tag::{ARP_TRAILER, ArpTag, ND_TAG, ND_TAG_BLOCKS, Nonce, Tag, nd_tag};
 
 /// Length of an Ethernet header without VLAN tag.
 pub const ETHERNET_HEADER: usize = 14;

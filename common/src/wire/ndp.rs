@@ -1,8 +1,7 @@
 //! Neighbour solicitations and advertisements (RFC 4861 sections 4.3 and 4.4): 14 bytes of Ethernet header, 40 of IPv6
 //! header, 24 of message, then options in units of 8 bytes.
 
-use super::{ETHERNET_HEADER, EtherType, Mac, ND_TAG, checksum, put, take};
-use crate::abi::NodeId;
+use super::{ETHERNET_HEADER, EtherType, Mac, ND_TAG_BLOCKS, Tag, checksum, nd_tag, put, take};
 
 /// Length of an Ethernet frame with a solicitation or advertisement without options.
 pub const ND_FRAME: usize = ETHERNET_HEADER + 40 + 24;
@@ -11,7 +10,9 @@ pub const ND_OPTION: usize = 8;
 /// The same with one option: what an answer looks like.
 pub const OPTIONED_FRAME: usize = ND_FRAME + ND_OPTION;
 /// The same with a tag behind it: what speakers say to each other.
-pub const ND_TAGGED_FRAME: usize = ND_FRAME + 3 * ND_OPTION;
+pub const ND_TAGGED_FRAME: usize = ND_FRAME + TAGGED_BLOCKS * ND_OPTION;
+/// Blocks of options in such a message: a link-layer address and the tag.
+pub const TAGGED_BLOCKS: usize = 1 + ND_TAG_BLOCKS;
 
 /// Type of the source link-layer address option.
 pub const OPTION_SOURCE_LINK: u8 = 1;
@@ -219,9 +220,10 @@ const fn link_option(kind: u8, mac: Mac) -> [u8; ND_OPTION] {
     [kind, 1, a, b, c, d, e, f]
 }
 
-/// The options of a frame by `node`: the tag stands last.
-const fn tagged(link: [u8; ND_OPTION], node: NodeId) -> [[u8; ND_OPTION]; 3] {
-    [link, ND_TAG, node.number().to_be_bytes()]
+/// The options of a frame with a tag, which stands last.
+const fn tagged(link: [u8; ND_OPTION], tag: Tag) -> [[u8; ND_OPTION]; TAGGED_BLOCKS] {
+    let [head, node, generation, nonce, proof] = nd_tag(tag);
+    [link, head, node, generation, nonce, proof]
 }
 
 /// Frames that user space sends.
@@ -264,22 +266,22 @@ impl Neighbor<'_> {
         Self::build((Mac::of_group(group), mac), ([0; 16], group), (SOLICITATION, 0, target), [])
     }
 
-    /// Looks for users of `target`: `node` asks the solicited-node group from its link-local address `source`.
-    pub fn probe(mac: Mac, source: [u8; 16], target: [u8; 16], node: NodeId) -> [u8; ND_TAGGED_FRAME] {
+    /// Looks for users of `target`: a speaker asks the solicited-node group from its link-local address `source`.
+    pub fn probe(mac: Mac, source: [u8; 16], target: [u8; 16], tag: Tag) -> [u8; ND_TAGGED_FRAME] {
         let group = solicited_node_group(target);
-        let options = tagged(link_option(OPTION_SOURCE_LINK, mac), node);
+        let options = tagged(link_option(OPTION_SOURCE_LINK, mac), tag);
         Self::build((Mac::of_group(group), mac), (source, group), (SOLICITATION, 0, target), options)
     }
 
-    /// The heartbeat of a standby: `node` asks `owner` alone, from its link-local address `source`.
-    pub fn heartbeat(owner: Mac, mac: Mac, source: [u8; 16], target: [u8; 16], node: NodeId) -> [u8; ND_TAGGED_FRAME] {
-        let options = tagged(link_option(OPTION_SOURCE_LINK, mac), node);
+    /// The heartbeat of a standby: a speaker asks `owner` alone, from its link-local address `source`.
+    pub fn heartbeat(owner: Mac, mac: Mac, source: [u8; 16], target: [u8; 16], tag: Tag) -> [u8; ND_TAGGED_FRAME] {
+        let options = tagged(link_option(OPTION_SOURCE_LINK, mac), tag);
         Self::build((owner, mac), (source, target), (SOLICITATION, 0, target), options)
     }
 
-    /// `mac`, that is `node`, claims `address` before everybody (RFC 4861 section 7.2.6): S=0, O=1.
-    pub fn announcement(mac: Mac, address: [u8; 16], node: NodeId) -> [u8; ND_TAGGED_FRAME] {
-        let options = tagged(link_option(OPTION_TARGET_LINK, mac), node);
+    /// `mac` claims `address` before everybody (RFC 4861 section 7.2.6): S=0, O=1.
+    pub fn announcement(mac: Mac, address: [u8; 16], tag: Tag) -> [u8; ND_TAGGED_FRAME] {
+        let options = tagged(link_option(OPTION_TARGET_LINK, mac), tag);
         let message = (ADVERTISEMENT, FLAG_OVERRIDE, address);
         Self::build((Mac::ALL_NODES, mac), (address, ALL_NODES), message, options)
     }
@@ -295,15 +297,9 @@ impl Neighbor<'_> {
         )
     }
 
-    /// The same by the owner itself, `mac`, that is `node`: another speaker that is told must not take it for a stranger.
-    pub fn own_correction(
-        to: Mac,
-        mac: Mac,
-        address: [u8; 16],
-        receiver: [u8; 16],
-        node: NodeId,
-    ) -> [u8; ND_TAGGED_FRAME] {
-        let options = tagged(link_option(OPTION_TARGET_LINK, mac), node);
+    /// The same by the owner itself, `mac`: another speaker that is told must not take it for a stranger.
+    pub fn own_correction(to: Mac, mac: Mac, address: [u8; 16], receiver: [u8; 16], tag: Tag) -> [u8; ND_TAGGED_FRAME] {
+        let options = tagged(link_option(OPTION_TARGET_LINK, mac), tag);
         Self::build((to, mac), (address, receiver), (ADVERTISEMENT, FLAG_OVERRIDE, address), options)
     }
 }
@@ -320,6 +316,11 @@ mod tests {
     };
 
     use super::*;
+    use crate::wire::{ND_TAG, Nonce};
+
+    fn named(node: u64) -> Tag {
+        Tag::from_numbers([node, 5, Nonce::question(6).number(), 7]).unwrap()
+    }
 
     /// What smoltcp makes of a frame; it verifies the checksum on the way.
     #[expect(clippy::wildcard_enum_match_arm, reason = "every other message is wrong here")]
@@ -375,7 +376,7 @@ mod tests {
 
         #[test]
         fn built_advertisements_read_the_same_elsewhere(mac in station(), address in unicast(), node in 1u64..) {
-            let frame = Neighbor::announcement(Mac(mac), address, NodeId::from_number(node).unwrap());
+            let frame = Neighbor::announcement(Mac(mac), address, named(node));
             prop_assert_eq!(tag(&frame), (ND_TAG, node.to_be_bytes()));
             let (dst, _, ip, ndisc) = smoltcp(&frame);
             prop_assert_eq!((dst, ip.dst_addr.octets()), (Mac::ALL_NODES, ALL_NODES));
@@ -432,8 +433,8 @@ mod tests {
         ) {
             let (owner, mac) = (Mac(macs.0), Mac(macs.1));
             let group = solicited_node_group(target);
-            let heartbeat = Neighbor::heartbeat(owner, mac, source, target, NodeId::from_number(node).unwrap());
-            let probe = Neighbor::probe(mac, source, target, NodeId::from_number(node).unwrap());
+            let heartbeat = Neighbor::heartbeat(owner, mac, source, target, named(node));
+            let probe = Neighbor::probe(mac, source, target, named(node));
             for (frame, to, destination) in [(heartbeat, owner, target), (probe, Mac::of_group(group), group)] {
                 let (dst, src, ip, ndisc) = smoltcp(&frame);
                 prop_assert_eq!((dst, src), (to, mac));
@@ -469,9 +470,9 @@ mod tests {
             nodes in (1u64.., 1u64..),
         ) {
             let (asker, mac) = (Mac(macs.0), Mac(macs.1));
-            let frame = Neighbor::probe(asker, source, target, NodeId::from_number(nodes.0).unwrap());
+            let frame = Neighbor::probe(asker, source, target, named(nodes.0));
             let mut head: [u8; ND_FRAME] = take::<0, _, _>(&frame);
-            let mut options = [take::<ND_FRAME, ND_OPTION, _>(&frame), ND_TAG, nodes.1.to_be_bytes()];
+            let mut options = tagged(take::<ND_FRAME, ND_OPTION, _>(&frame), named(nodes.1));
             Neighbor(&mut head).answer(mac, &mut options);
             let answer = [&head[..], options.as_flattened()].concat();
             let (dst, src, _, ndisc) = smoltcp(&answer);

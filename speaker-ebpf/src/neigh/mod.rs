@@ -2,60 +2,92 @@
 
 mod arp;
 mod ndp;
+mod prove;
+mod sighting;
+mod speaker;
 
 pub use arp::decide as arp;
 pub use ndp::decide as ndp;
 
 use arpeggio_common::{
     abi::{
-        Action, CLAIM_INTERVAL_NS, ClientKey, EVENT_INTERVAL_NS, Event, EventKind, Flags, Key6, Lease, NodeId, Outcome,
-        Peer, PeerKey, Sighting, SightingKind, Vip,
+        Action, ClientKey, Flags, Key4, Key6, Lease, Outcome, PeerKey, SUPPRESSION_NS, SightingKey, SightingKind, Sort,
+        Vip,
     },
     wire::Mac,
 };
 
+use self::speaker::Speaker;
 use crate::Tables;
 
+// All functions of a chain of calls share 512 bytes of stack. So what happens one after the other is done in functions beside each
+// other, which are not inlined, and their parts are handed over by reference, aligned as the verifier wants it.
+
 /// Who asks: address as in [`Key6`], MAC, and the share of clients it belongs to.
+#[repr(C, align(8))]
+#[derive(Default)]
 struct Asker {
     address: [u8; 16],
-    mac: Mac,
-    bucket: u32,
+    mac: [u8; 6],
     /// Another node that looks for the owner: no cache of it has to be corrected.
     is_speaker: bool,
+    /// It did not ask just now: whether it uses an address of ours has to be looked up.
+    is_fresh: bool,
+    bucket: u32,
 }
 
-/// Who speaks to us or for an address, as the frame says: MAC, and the node of its tag.
-struct Speaker {
-    mac: Mac,
-    node: Option<NodeId>,
-    /// Our own frame came back: by a loop, or over another of our interfaces.
-    is_us: bool,
+/// What the maps say of the address in question, and when it is asked for.
+#[repr(C, align(8))]
+struct Place {
+    key: Key6,
+    vip: Vip,
+    lease: Lease,
+    now_ns: u64,
 }
 
-impl Speaker {
+impl Place {
+    /// Nowhere.
+    const NOWHERE: Self = Self {
+        key: Key6::new(0, [0; 16]),
+        vip: Vip::new([0; 6], Action::Observe, 0, 0),
+        lease: Lease::NONE,
+        now_ns: 0,
+    };
+
+    /// Whether the address is in the maps.
     #[inline(always)]
-    fn new(vip: &Vip, lease: &Lease, mac: Mac, node: Option<NodeId>) -> Self {
-        let is_us = mac.0 == vip.mac() || (node.is_some() && node == lease.node);
-        Self { mac, node, is_us }
+    fn find(&mut self, tables: &impl Tables, key: Key6, vip: Option<Vip>) -> bool {
+        let Some(vip) = vip else { return false };
+        (self.key, self.vip) = (key, vip);
+        (self.lease, self.now_ns) = (tables.lease(), tables.coarse_now_ns());
+        true
     }
 
-    /// Notes that the node is there, if the frame says that another one sent it; `answers`: it answers a question of ours.
+    /// The same of an IPv4 address.
+    #[inline(never)]
+    fn find4(&mut self, tables: &impl Tables, key: Key4) -> bool {
+        // Apart from the interface, with which it would be written in one word across a boundary of the stack.
+        let wide = Key4::new(key.ifindex(), core::hint::black_box(key.address())).widen();
+        self.find(tables, wide, tables.vip4(&key))
+    }
+
+    /// The same of the IPv6 address that is its key already.
+    #[inline(never)]
+    fn find6(&mut self, tables: &impl Tables) -> bool {
+        self.find(tables, self.key, tables.vip6(&self.key))
+    }
+
     #[inline(always)]
-    fn hear(&self, tables: &impl Tables, ifindex: u32, answers: bool) {
-        if let Some(node) = self.node
-            && !self.is_us
-        {
-            let heard = Peer::new(self.mac.0, tables.now_ns());
-            tables.hear(&PeerKey::new(ifindex, node), if answers { heard.answering() } else { heard });
-        }
+    const fn is_leaseless(&self) -> bool {
+        self.lease.is_over(self.now_ns)
     }
 }
 
 /// What is to become of a client's request for an address that is in the maps; counts and remembers it. A standby remembers
 /// whom the owner answers: those are the caches to be corrected when it takes over.
-#[inline(always)]
-fn request(tables: &impl Tables, vip: &Vip, key: Key6, asker: &Asker, now_ns: u64) -> Outcome {
+#[inline(never)]
+fn request(tables: &impl Tables, place: &Place, asker: &mut Asker) -> Outcome {
+    let (vip, now_ns) = (&place.vip, place.now_ns);
     let outcome = match vip.action() {
         Some(Action::Answer) if vip.serves(asker.bucket) => Outcome::Answered,
         Some(Action::Answer) => Outcome::OtherBucket,
@@ -73,25 +105,27 @@ fn request(tables: &impl Tables, vip: &Vip, key: Key6, asker: &Asker, now_ns: u6
             stats.suppressed += 1;
             stats.last_request_ns = now_ns;
         }
-        fresh = !asker.is_speaker && !stats.remembers(asker.address, asker.mac.0, now_ns);
+        fresh = !asker.is_speaker && !stats.remembers(asker.address, asker.mac, now_ns);
         if fresh {
-            stats.remember(asker.address, asker.mac.0, now_ns);
+            stats.remember(asker.address, asker.mac, now_ns);
         }
     });
     if fresh {
-        tables.remember(&ClientKey::new(key, asker.address), asker.mac.0, now_ns);
+        tables.remember(&ClientKey::new(place.key, asker.address), asker.mac, now_ns);
+        asker.is_fresh = true;
     }
     outcome
 }
 
 /// What is to become of another node's heartbeat or probe, or `None` when it is to be treated like anybody's request: only
-/// an owner has a pulse. These belong to no client, so the shares play no part.
+/// an owner has a pulse, but every node says that it is there. These belong to no client, so the shares play no part.
 #[inline(always)]
-fn heartbeat(tables: &impl Tables, vip: &Vip) -> Option<Outcome> {
-    if vip.action() != Some(Action::Answer) {
+fn heartbeat(tables: &impl Tables, vip: &Vip, speaker: &Speaker) -> Option<Outcome> {
+    let of_node = speaker.asks_for_life();
+    if !of_node && vip.action() != Some(Action::Answer) {
         return None;
     }
-    let refused = vip.flags().contains(Flags::EVACUATING);
+    let refused = !of_node && vip.flags().contains(Flags::EVACUATING);
     tables.count(vip.slot(), |stats| {
         stats.heartbeats += 1;
         if !refused {
@@ -101,38 +135,34 @@ fn heartbeat(tables: &impl Tables, vip: &Vip) -> Option<Outcome> {
     Some(if refused { Outcome::HeartbeatRefused } else { Outcome::HeartbeatAnswered })
 }
 
-/// Somebody else speaks for an address that is in the maps.
-#[inline(always)]
-fn sighting(tables: &impl Tables, vip: &Vip, key: Key6, speaker: &Speaker, kind: SightingKind) -> Outcome {
-    if speaker.is_us {
-        return Outcome::OwnEcho;
+/// The lease is over: nothing is answered. A request goes on to the kernel, unless another speaker is heard: then a kernel that
+/// holds the address too would answer beside the owner. An address that was ours has to have been taken over since.
+#[inline(never)]
+fn after_lease(tables: &impl Tables, place: &Place, speaker: &Speaker) -> Outcome {
+    let ifindex = place.key.ifindex();
+    speaker.hear(tables, ifindex, None);
+    let heard_ns = tables.peer(&PeerKey::anybody(ifindex)).map_or(0, |peer| peer.last_seen_ns());
+    // Never heard is 0: a machine is up for longer than the interval before that counts, which only means more suppression.
+    if heard_ns == 0 || place.now_ns.saturating_sub(heard_ns) >= SUPPRESSION_NS {
+        return Outcome::LeaseOver;
     }
-    let now_ns = tables.now_ns();
-    tables.count(vip.slot(), |stats| stats.claims += 1);
-    let seen = Sighting::new(speaker.mac.0, kind, speaker.node, now_ns);
-    let before = tables.sight(&key, seen);
-    let ours = vip.action() == Some(Action::Answer);
-    let reported = match kind {
-        SightingKind::Heartbeat => return Outcome::HeartbeatHeard,
-        // Another owner steps forward: succession waits for that.
-        SightingKind::Claim => before.is_none_or(|before| {
-            !before.is_same_rival(&seen) || !before.is_same_kind(&seen) || is_older(&before, now_ns, CLAIM_INTERVAL_NS)
-        }),
-        // A rival that answers every client wakes the agent once a second, not once a frame.
-        SightingKind::Reply => {
-            ours && before
-                .is_none_or(|before| before.mac() != speaker.mac.0 || is_older(&before, now_ns, EVENT_INTERVAL_NS))
+    let is_others = match place.vip.action() {
+        Some(Action::Suppress) => true,
+        Some(Action::Answer) => {
+            let sighting = tables.sighting(&SightingKey::new(place.key, Sort::Speaker));
+            sighting.is_some_and(|sighting| sighting.last_seen_ns() >= place.lease.until_ns)
         }
+        Some(Action::Observe) | None => false,
     };
-    if reported {
-        let event = if ours { EventKind::Conflict } else { EventKind::Claim };
-        tables.report(&Event::new(event, key, speaker.mac.0, speaker.node, now_ns));
-    }
-    if ours { Outcome::Conflict } else { Outcome::Claimed }
+    if is_others && place.lease.until_ns != 0 { Outcome::SuppressedBeyond } else { Outcome::LeaseOver }
 }
 
-/// Another CPU may have stamped a sighting a moment after this one read the clock: that is no old one.
+/// Whether an asker uses an address of ours, which is that of the place, as its own (RFC 5227 section 2.4).
 #[inline(always)]
-const fn is_older(sighting: &Sighting, now_ns: u64, interval_ns: u64) -> bool {
-    now_ns.saturating_sub(sighting.last_seen_ns()) >= interval_ns
+fn used(tables: &impl Tables, place: &Place, asker: &Asker) {
+    if !place.is_leaseless() {
+        let mut speaker = Speaker::untagged(Mac(asker.mac));
+        speaker.is_us = asker.mac == place.vip.mac();
+        let _ = sighting::sighting(tables, place, &speaker, SightingKind::Use);
+    }
 }

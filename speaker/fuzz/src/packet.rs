@@ -3,8 +3,11 @@
 #![expect(clippy::panic, reason = "a property that does not hold ends the run")]
 
 use arpeggio_common::{
-    abi::{Action, Disposition, Flags, Key4, Key6, NodeId, Outcome, Sighting, SightingKind, Stats, Vip},
-    wire::Mac,
+    abi::{
+        Action, Disposition, Flags, Key4, Key6, Keys, NodeId, Outcome, Peer, PeerKey, Sighting, SightingKey,
+        SightingKind, Sort, Stats, Vip,
+    },
+    wire::{Key, Mac},
 };
 use arpeggio_speaker_ebpf::{Frame, Tables as _, decide};
 
@@ -87,6 +90,14 @@ fn furnish(head: [u8; HEAD], frame: &[u8]) -> Memory {
             memory.vips6.insert(Key6::new(IFINDEX, *address), vip);
         }
     }
+    // Any node may be known, and any proof be asked for.
+    let tags = [frame.get(50..), frame.get(94..)].into_iter().flatten().filter_map(|rest| rest.first_chunk());
+    let known = tags.filter_map(|node| NodeId::from_number(u64::from_be_bytes(*node)));
+    let known = known.map(|node| PeerKey::new(IFINDEX, node)).chain([PeerKey::anybody(IFINDEX)]);
+    memory.peers.borrow_mut().extend(known.map(|key| (key, Peer::UNHEARD)));
+    if control & 0x40 != 0 {
+        memory.keys = Keys::new(&[Key::from_bytes([1; 16]), Key::from_bytes([2; 16])], control & 0x80 != 0);
+    }
     remember(&mut memory, more, u32::from(slot));
     memory
 }
@@ -97,7 +108,9 @@ fn remember(memory: &mut Memory, more: u8, slot: u32) {
         let age = u64::from(more >> 1) * 100_000_000;
         let seen = Sighting::new([2, 0, 0, 0, 0, 3], SightingKind::Claim, None, NOW_NS - age);
         let keys = [Key4::new(IFINDEX, VIP4).widen(), Key6::new(IFINDEX, VIP6)];
-        memory.sightings.borrow_mut().extend(keys.map(|key| (key, seen)));
+        for sort in Sort::ALL {
+            memory.sightings.borrow_mut().extend(keys.map(|key| (SightingKey::new(key, sort), seen)));
+        }
         let mut stats = Stats::default();
         stats.remember([0; 16], [2, 0, 0, 0, 0, 2], NOW_NS - age);
         if slot < memory.slots {

@@ -1,9 +1,6 @@
 //! Inputs to begin with: one valid input of every kind.
 
-use arpeggio_common::{
-    abi::NodeId,
-    wire::{Arp, Mac, Neighbor},
-};
+use arpeggio_common::wire::{Arp, Mac, Neighbor, Nonce, Tag};
 
 use crate::packet::{HEAD, OURS, VIP4, VIP6};
 
@@ -16,21 +13,26 @@ const CLIENT6: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]
 /// frame's own addresses to the maps.
 #[must_use]
 pub fn packets() -> Vec<Vec<u8>> {
-    let Some(node) = NodeId::from_number(0x0b0b_0b0b_0b0b_0b02) else { return Vec::new() };
+    let numbers = |nonce: Nonce| [0x0b0b_0b0b_0b0b_0b02, 5, nonce.number(), 0];
+    let tags =
+        [Nonce::question(7), Nonce::alive(7), Nonce::statement(7)].map(|nonce| Tag::from_numbers(numbers(nonce)));
+    let [Some(asking), Some(for_life), Some(node)] = tags else { return Vec::new() };
     let frames = [
         Arp::request(Mac::BROADCAST, CLIENT, CLIENT4, VIP4).to_vec(),
         Arp::request(OURS, RIVAL, [0; 4], VIP4).to_vec(),
         Arp::request(Mac::BROADCAST, CLIENT, [0; 4], VIP4).to_vec(),
-        Arp::probe(OURS, RIVAL, VIP4, node).to_vec(),
-        Arp::probe(Mac::BROADCAST, RIVAL, VIP4, node).to_vec(),
+        Arp::probe(OURS, RIVAL, [0; 4], VIP4, asking).to_vec(),
+        Arp::probe(OURS, RIVAL, CLIENT4, VIP4, for_life).to_vec(),
+        Arp::probe(Mac::BROADCAST, RIVAL, CLIENT4, VIP4, asking).to_vec(),
+        Arp::own_correction(OURS, RIVAL, VIP4, CLIENT4, asking).to_vec(),
         Arp::correction(OURS, RIVAL, RIVAL, VIP4, CLIENT4).to_vec(),
         Arp::correction(OURS, RIVAL, RIVAL, VIP4, [0; 4]).to_vec(),
         Arp::announcement(RIVAL, VIP4, node).to_vec(),
         Arp::announcement_reply(RIVAL, VIP4, node).to_vec(),
         Neighbor::solicitation(CLIENT, CLIENT6, VIP6).to_vec(),
         Neighbor::duplicate_detection(CLIENT, VIP6).to_vec(),
-        Neighbor::heartbeat(OURS, RIVAL, CLIENT6, VIP6, node).to_vec(),
-        Neighbor::probe(RIVAL, CLIENT6, VIP6, node).to_vec(),
+        Neighbor::heartbeat(OURS, RIVAL, CLIENT6, VIP6, asking).to_vec(),
+        Neighbor::probe(RIVAL, CLIENT6, VIP6, asking).to_vec(),
         Neighbor::announcement(RIVAL, VIP6, node).to_vec(),
         Neighbor::correction(OURS, RIVAL, RIVAL, VIP6, CLIENT6).to_vec(),
     ];

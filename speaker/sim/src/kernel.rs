@@ -167,7 +167,7 @@ impl Kernel {
         };
         let mut tell = match kind {
             SightingKind::Claim => fresh(CLAIM_EVENT_NS),
-            SightingKind::Reply => answers && fresh(REPLY_EVENT_NS),
+            SightingKind::Reply | SightingKind::Use => answers && fresh(REPLY_EVENT_NS),
             SightingKind::Heartbeat => false,
         };
         if voice.node.is_none() && tell {

@@ -241,6 +241,7 @@ impl Agent {
                 let served = self.round.attachments.values().filter(|attachment| attachment.mode.is_some()).count();
                 info!(interfaces = served, addresses = self.addresses(), "ready");
             }
+            News::Ourselves(ifindex, mac) => self.heard_itself(ifindex, mac),
             News::Lost(count) => self.note(format!("{count} changes of ownership came too fast to be told")),
             News::Trouble(text) => self.note(text),
         }

@@ -69,7 +69,6 @@ impl Agent {
 
     /// A frame in this node's name came in, sent by this MAC. Where that is one of its own, both interfaces are on one segment;
     /// else another machine has the same name, which the succession tells.
-    #[expect(dead_code, reason = "the event of the program comes with the next layout of its maps")]
     pub(super) fn heard_itself(&mut self, heard_on: u32, mac: Mac) {
         let Some(world) = self.current.as_ref().map(|(world, _)| world.clone()) else { return };
         let mut own = world.links.0.values().filter(|link| link.mac == Some(mac));

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fs, time::Duration};
 use arpeggio_common::program::with_causes;
 use tracing::{debug, info, warn};
 
-use super::{agent::Agent, situation::speaker};
+use super::{
+    agent::Agent,
+    situation::{signer, speaker},
+};
 use crate::{
     clock::monotonic_ns,
     frames::{FrameSocket, messages::sign_of_life},
@@ -65,8 +68,7 @@ impl Agent {
 
     /// Broadcasts something on this port: a request for an address that is announced.
     fn ask_from(&self, world: &World, port: u32) {
-        let node = world.config.id();
-        let speaker = world.links.0.get(&port).and_then(|link| speaker(node, link));
+        let speaker = world.links.0.get(&port).and_then(|link| speaker(signer(&world.config), link));
         let of = world.config.announcements.keys().next();
         let Some(frame) = speaker.zip(of).and_then(|(speaker, of)| sign_of_life(&speaker, port, *of)) else { return };
         let sent = FrameSocket::open().and_then(|socket| socket.send(port, frame.bytes()));

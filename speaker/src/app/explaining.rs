@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::{monotonic_ns, wall_ahead_ns},
-    frames::{Answers, Asking, Enquiry, EnquiryError},
+    frames::{Answers, Asking, Enquiry, EnquiryError, messages::Signer},
     status::{ClientFacts, Evidence, Explain, Explanation, Response, WireFacts},
     succession::Standing,
 };
@@ -150,7 +150,7 @@ fn plan(evidence: &Evidence) -> (BTreeMap<u32, Asking>, BTreeMap<u32, WireFacts>
     let facts = &evidence.facts;
     for index in evidence.asked() {
         let Some(link) = facts.links.0.get(&index) else { continue };
-        let speaker = facts.id().and_then(|node| speaker(node, link));
+        let speaker = facts.signer().and_then(|signer| speaker(signer, link));
         let Some(speaker) = speaker.filter(|_| link.carrier) else {
             not_asked.insert(index, WireFacts::NotAsked(format!("{} has no carrier", link.name)));
             continue;
@@ -168,11 +168,12 @@ fn plan(evidence: &Evidence) -> (BTreeMap<u32, Asking>, BTreeMap<u32, WireFacts>
 /// Asks and waits for the answers.
 async fn ask(address: IpAddr, interfaces: &BTreeMap<u32, Asking>) -> BTreeMap<u32, WireFacts> {
     let not_asked = |error: &EnquiryError| WireFacts::NotAsked(with_causes(error));
+    // Before the questions are made: their answers are stamped with the time that stands in them.
+    let at_ns = monotonic_ns();
     let mut enquiry = match Enquiry::open(address, interfaces) {
         Ok(enquiry) => enquiry,
         Err(error) => return interfaces.keys().map(|index| (*index, not_asked(&error))).collect(),
     };
-    let at_ns = monotonic_ns();
     for _ in 0..ROUNDS {
         enquiry.ask();
         sleep(PATIENCE).await;
@@ -194,7 +195,7 @@ async fn ask(address: IpAddr, interfaces: &BTreeMap<u32, Asking>) -> BTreeMap<u3
 fn source(address: IpAddr, asking: Option<&Asking>) -> Option<IpAddr> {
     let Asking { speaker, as_client: true, .. } = asking? else { return None };
     match address {
-        IpAddr::V4(_) => speaker.ipv4.map(IpAddr::V4),
+        IpAddr::V4(v4) => speaker.asks_from(v4).map(IpAddr::V4),
         IpAddr::V6(_) => speaker.link_local.map(IpAddr::V6),
     }
 }

@@ -6,7 +6,10 @@ use arpeggio_common::wire::Mac;
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{debug, info, warn};
 
-use super::{agent::Agent, situation::speaker};
+use super::{
+    agent::Agent,
+    situation::{signer, speaker},
+};
 use crate::{
     clock::monotonic_ns,
     decide::{Proxies, unused},
@@ -79,7 +82,7 @@ impl Agent {
     fn ask_for_unused(&self, ifindex: u32, address: IpAddr) {
         let Some((world, _)) = &self.current else { return };
         let Some(link) = world.links.0.get(&ifindex) else { return };
-        let Some(speaker) = speaker(world.config.id(), link) else { return };
+        let Some(speaker) = speaker(signer(&world.config), link) else { return };
         let config = &world.config;
         let gateways = self.surroundings.gateways.get(&ifindex);
         let taken = |one: IpAddr| {

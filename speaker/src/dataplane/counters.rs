@@ -6,7 +6,8 @@ use std::{
 };
 
 use arpeggio_common::abi::{
-    Client, ClientKey, Key4, Key6, Lease, NodeId, Outcome, Peer, PeerKey, Sighting, Stats, names,
+    Client, ClientKey, Key4, Key6, Keys, Lease, NodeId, Outcome, Peer, PeerKey, Sighting, SightingKey, Sort, Stats,
+    names,
 };
 use aya::{
     Pod,
@@ -81,21 +82,33 @@ impl Maps {
         Outcome::ALL.into_iter().filter_map(read).collect()
     }
 
-    /// Who else answered for or claimed an address.
+    /// Who else answered for or claimed an address: the last one, whoever it was.
     ///
     /// # Errors
     /// The map cannot be read.
     pub fn sightings(&self) -> Result<BTreeMap<Place, Sighting>, CountersError> {
         let found = snapshot(&self.sightings).map_err(CountersError::of(names::SIGHTINGS))?;
-        Ok(found.into_iter().map(|(key, sighting)| (place_of_wide(key), sighting)).collect())
+        Ok(newest(found))
     }
 
-    /// The same of one address: one system call.
+    /// The same of one address, by sort: one system call each.
     ///
     /// # Errors
     /// The map cannot be read.
-    pub fn sighting(&self, place: &Place) -> Result<Option<Sighting>, CountersError> {
-        one(&self.sightings, &wide_key(place)).map_err(CountersError::of(names::SIGHTINGS))
+    pub fn sighted(&self, place: &Place) -> Result<Sighted, CountersError> {
+        let one = |sort| {
+            let key = SightingKey::new(wide_key(place), sort);
+            one(&self.sightings, &key).map_err(CountersError::of(names::SIGHTINGS))
+        };
+        Ok(Sighted { speaker: one(Sort::Speaker)?, stranger: one(Sort::Stranger)?, answer: one(Sort::Answer)? })
+    }
+
+    /// What tags are proven with.
+    ///
+    /// # Errors
+    /// The map cannot be read.
+    pub fn keys(&self) -> Result<Keys, CountersError> {
+        self.keys.get(&0, 0).map_err(CountersError::of(names::KEYS))
     }
 
     /// Who asked for which address, by place and client address.
@@ -114,7 +127,10 @@ impl Maps {
     /// The map cannot be read.
     pub fn peers(&self) -> Result<BTreeMap<(u32, NodeId), Peer>, CountersError> {
         let found = snapshot(&self.peers).map_err(CountersError::of(names::PEERS))?;
-        Ok(found.into_iter().filter_map(|(key, peer)| Some(((key.ifindex(), key.node()?), peer))).collect())
+        // The agent makes the entries: only one that was heard is there.
+        let heard =
+            |(key, peer): (PeerKey, Peer)| (peer != Peer::UNHEARD).then_some(((key.ifindex(), key.node()?), peer));
+        Ok(found.into_iter().filter_map(heard).collect())
     }
 
     /// One of them: one system call.
@@ -124,6 +140,45 @@ impl Maps {
     pub fn peer(&self, ifindex: u32, node: NodeId) -> Result<Option<Peer>, CountersError> {
         one(&self.peers, &PeerKey::new(ifindex, node)).map_err(CountersError::of(names::PEERS))
     }
+}
+
+/// Who was seen with one address, by sort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sighted {
+    /// A node whose tag counts.
+    pub speaker: Option<Sighting>,
+    /// Anybody else.
+    pub stranger: Option<Sighting>,
+    /// The last answer to a question of ours, with the time of the question.
+    pub answer: Option<Sighting>,
+}
+
+impl Sighted {
+    /// What is known after `other` as well: of two tables that saw the same segment.
+    #[must_use]
+    pub fn or_newer(self, other: Self) -> Self {
+        let newer = |a: Option<Sighting>, b| a.into_iter().chain(b).max_by_key(Sighting::last_seen_ns);
+        Self {
+            speaker: newer(self.speaker, other.speaker),
+            stranger: newer(self.stranger, other.stranger),
+            answer: newer(self.answer, other.answer),
+        }
+    }
+}
+
+/// The last sighting of every address, whichever its sort.
+pub(crate) fn newest(found: impl IntoIterator<Item = (SightingKey, Sighting)>) -> BTreeMap<Place, Sighting> {
+    let mut newest: BTreeMap<Place, Sighting> = BTreeMap::new();
+    for (key, sighting) in found {
+        // Our own other interface is no rival for an address.
+        if key.sort().is_some_and(|sort| sort != Sort::Ourselves) {
+            let last = newest.entry(place_of_wide(key.key())).or_insert(sighting);
+            if sighting.last_seen_ns() > last.last_seen_ns() {
+                *last = sighting;
+            }
+        }
+    }
+    newest
 }
 
 /// The key of a place in the maps that hold both families.

@@ -1,15 +1,16 @@
 //! The maps as the succession reaches them: single entries, at once, while the agent writes whole tables elsewhere.
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     os::fd::{AsFd, BorrowedFd},
 };
 
-use arpeggio_common::abi::{Event, Key4, Key6, Lease, names};
+use arpeggio_common::abi::{Event, Key4, Key6, Keys, Lease, Peer, PeerKey, names};
 use aya::maps::{MapData, MapError, RingBuf};
 
 use super::{
-    HeldRoles, LeaseError, lease,
+    CountersError, HeldRoles, LeaseError, lease,
     maps::{Maps, MapsError},
     tables::{Place, TableError, map_of},
 };
@@ -91,6 +92,32 @@ impl Live {
                 self.0.vips6.insert(key, vip, 0)
             }
         }
+    }
+
+    /// From now on tags are proven with these.
+    ///
+    /// # Errors
+    /// The map cannot be written.
+    pub fn set_keys(&mut self, keys: Keys) -> Result<(), CountersError> {
+        self.0.keys.set(0, keys, 0).map_err(CountersError::of(names::KEYS))
+    }
+
+    /// From now on these nodes are known, and no others: what is remembered of them stays.
+    ///
+    /// # Errors
+    /// The map cannot be read or written; what could be written is.
+    pub fn know(&mut self, known: &BTreeSet<PeerKey>) -> Result<(), CountersError> {
+        let peers = &mut self.0.peers;
+        let failed = || CountersError::of(names::PEERS);
+        let before = peers.keys().collect::<Result<BTreeSet<PeerKey>, _>>().map_err(failed())?;
+        let mut outcome = Ok(());
+        for key in before.difference(known) {
+            outcome = outcome.and(peers.remove(key).map_err(failed()));
+        }
+        for key in known.difference(&before) {
+            outcome = outcome.and(peers.insert(key, Peer::UNHEARD, 0).map_err(failed()));
+        }
+        outcome
     }
 
     /// Allows answering until the end of the lease, in the name of its node.

@@ -4,7 +4,8 @@
 use std::os::fd::AsFd as _;
 
 use arpeggio_common::abi::{
-    Client, ClientKey, Key4, Key6, Lease, Peer, PeerKey, Sighting, Stats, Stray, StrayKey, Vip, names,
+    Client, ClientKey, Key4, Key6, Keys, Lease, Peer, PeerKey, Sighting, SightingKey, Stats, Stray, StrayKey, Vip,
+    names,
 };
 use aya::maps::{Array, HashMap, IterableMap as _, Map, MapData, MapError, PerCpuArray, RingBuf};
 
@@ -14,9 +15,10 @@ pub struct Maps {
     pub(super) vips6: HashMap<MapData, Key6, Vip>,
     pub(super) stats: PerCpuArray<MapData, Stats>,
     pub(super) outcomes: PerCpuArray<MapData, u64>,
-    pub(super) sightings: HashMap<MapData, Key6, Sighting>,
+    pub(super) sightings: HashMap<MapData, SightingKey, Sighting>,
     pub(super) clients: HashMap<MapData, ClientKey, Client>,
     pub(super) lease: Array<MapData, Lease>,
+    pub(super) keys: Array<MapData, Keys>,
     pub(super) peers: HashMap<MapData, PeerKey, Peer>,
     pub(super) strays: HashMap<MapData, StrayKey, Stray>,
     events: MapData,
@@ -66,6 +68,7 @@ impl Maps {
             sightings: typed(names::SIGHTINGS, &mut take)?,
             clients: typed(names::CLIENTS, &mut take)?,
             lease: typed(names::LEASE, &mut take)?,
+            keys: typed(names::KEYS, &mut take)?,
             peers: typed(names::PEERS, &mut take)?,
             strays: typed(names::STRAYS, &mut take)?,
             events: ring_buffer(&mut take)?,
@@ -98,6 +101,7 @@ impl Maps {
             names::SIGHTINGS => self.sightings.map(),
             names::CLIENTS => self.clients.map(),
             names::LEASE => self.lease.map(),
+            names::KEYS => self.keys.map(),
             names::PEERS => self.peers.map(),
             names::STRAYS => self.strays.map(),
             names::EVENTS => &self.events,

@@ -26,8 +26,8 @@ use arpeggio_common::abi::{Action, Lease};
 use aya::{EbpfError, maps::MapError};
 
 pub use attach::{Attachment, Attachments, Foreign, KernelFacts, Steps, VETH_REASON, explain, plan_steps};
-pub use counters::CountersError;
-pub(crate) use counters::wide_key;
+pub use counters::{CountersError, Sighted};
+pub(crate) use counters::{newest, wide_key};
 pub use events::{Events, EventsError};
 pub use healer::{HealError, Healer, StrayPlace, stray_source};
 pub use inspect::{InspectError, Inspection, PinnedProgram, inspect};

@@ -101,7 +101,9 @@ impl Role {
     /// The entry with this role; MAC and line of counters stay.
     #[must_use]
     pub const fn written_to(self, vip: Vip) -> Vip {
-        Vip::new(vip.mac(), self.action, vip.slot(), self.buckets).with_flags(self.flags)
+        Vip::new(vip.mac(), self.action, vip.slot(), self.buckets)
+            .with_flags(self.flags)
+            .with_generation(vip.generation())
     }
 
     /// The role that an entry says; `None` when it holds an action that this version does not know.

@@ -61,6 +61,8 @@ pub struct DesiredVip {
     pub buckets: u64,
     /// This node may own the address there: in a full map such an entry goes before those that only suppress.
     pub may_own: bool,
+    /// The generation of the order that it follows from; 0 where none is known.
+    pub generation: u64,
 }
 
 /// Everything that should be, and the generation of the world it was decided from.

@@ -101,7 +101,7 @@ pub fn decide(world: &World, surroundings: &Surroundings, default_policy: Attach
         pace: config.succession.pace,
         evacuate: config.succession.evacuate,
         own_macs: world.links.0.values().filter_map(|link| link.mac).collect(),
-        authenticated: false,
+        authenticated: config.succession.keys.refuses_unauthenticated(),
         proxies: match config.succession.proxy_arp {
             ProxyArp::Announce => surroundings.proxies.clone(),
             ProxyArp::Respect => BTreeSet::new(),
@@ -146,8 +146,14 @@ impl<'w> Placed<'w> {
             let Some(interface) = interfaces.get(index) else { continue };
             let is_covered = announcement.covers(&interface.name) && carries(*eligible, address);
             let may_own = is_candidate && is_covered;
-            let vip =
-                DesiredVip { mac: interface.mac, action: Action::Suppress, flags: Flags::NONE, buckets: 0, may_own };
+            let vip = DesiredVip {
+                mac: interface.mac,
+                action: Action::Suppress,
+                flags: Flags::NONE,
+                buckets: 0,
+                may_own,
+                generation: announcement.generation(),
+            };
             self.vips.push(((*index, address), vip));
             if !is_covered {
                 continue;

@@ -14,9 +14,9 @@ use arpeggio_common::wire::{ARP_FRAME, Arp, ArpOperation, Mac, ND_FRAME, Neighbo
 
 use super::{
     Capture, CaptureError, Frame, FrameSocket, Heard, SendError,
-    messages::{Speaker, question, sign_of_life},
+    messages::{Saying, Speaker, question, sign_of_life},
 };
-use crate::dataplane::Place;
+use crate::{clock::monotonic_ns, dataplane::Place, succession::To};
 
 /// Longer than every answer of which all is read.
 const LONGEST: usize = 128;
@@ -132,9 +132,13 @@ impl Ear {
 fn questions(address: IpAddr, ifindex: u32, asking: &Asking) -> Vec<Frame> {
     let Asking { speaker, as_client, others, witnesses } = asking;
     let mut frames = Vec::new();
-    let everybody_and_each = std::iter::once(None).chain(others.iter().map(|mac| Some(*mac)));
-    frames.extend(everybody_and_each.filter_map(|to| question(speaker, (ifindex, address), to)));
-    let is_claim = [speaker.ipv4.map(IpAddr::V4), speaker.link_local.map(IpAddr::V6)].contains(&Some(address));
+    let everybody_and_each = std::iter::once(To::All).chain(others.iter().map(|mac| To::One(*mac)));
+    let saying = Saying { generation: 0, now_ns: monotonic_ns() };
+    frames.extend(everybody_and_each.filter_map(|to| question(speaker, (ifindex, address), to, saying)));
+    let is_claim = match address {
+        IpAddr::V4(v4) => speaker.ipv4.iter().flatten().any(|net| net.addr() == v4),
+        IpAddr::V6(v6) => speaker.link_local == Some(v6),
+    };
     if *as_client && !is_claim {
         frames.extend(sign_of_life(speaker, ifindex, address));
         frames.extend(others.iter().filter_map(|to| client_question(speaker, (ifindex, address), *to)));
@@ -147,7 +151,7 @@ fn questions(address: IpAddr, ifindex: u32, asking: &Asking) -> Vec<Frame> {
 fn client_question(speaker: &Speaker, (ifindex, address): Place, to: Mac) -> Option<Frame> {
     match address {
         IpAddr::V4(v4) => {
-            let sender = speaker.ipv4?.octets();
+            let sender = speaker.asks_from(v4)?.octets();
             Some(Frame::new(ifindex, Arp::request(to, speaker.mac, sender, v4.octets())))
         }
         IpAddr::V6(v6) => {
@@ -179,6 +183,7 @@ fn answerer(frame: &mut [u8], address: IpAddr, me: Mac) -> Option<Mac> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frames::messages::{SUBNETS, Signer};
 
     const ME: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const OTHER: Mac = Mac([2, 0, 0, 0, 0, 2]);
@@ -187,13 +192,20 @@ mod tests {
 
     #[test]
     fn nothing_is_asked_from_the_address_itself() {
-        let node = arpeggio_common::model::NodeId::from_number(7).unwrap();
-        let speaker = Speaker { node, mac: ME, ipv4: Some(V4.into()), link_local: None };
+        let signer = Signer { node: arpeggio_common::model::NodeId::from_number(7).unwrap(), key: None };
+        let with = |nets: &[&str]| {
+            let mut ipv4 = [None; SUBNETS];
+            for (place, net) in ipv4.iter_mut().zip(nets) {
+                *place = Some(net.parse().unwrap());
+            }
+            Speaker { signer, mac: ME, ipv4, link_local: None }
+        };
+        let speaker = with(&["192.0.2.10/24"]);
         let asking = |speaker| Asking { speaker, as_client: true, others: [OTHER].into(), witnesses: [].into() };
         let claims = |frame: &Frame| frame.bytes()[28..32] == V4;
         let frames = questions(V4.into(), 7, &asking(speaker));
         assert!(frames.len() == 2 && !frames.iter().any(claims), "{frames:?}");
-        let elsewhere = Speaker { ipv4: Some([192, 0, 2, 1].into()), ..speaker };
+        let elsewhere = with(&["192.0.2.1/24"]);
         let frames = questions(V4.into(), 7, &asking(elsewhere));
         let to: Vec<_> = frames.iter().map(|frame| &frame.bytes()[..6]).collect();
         assert_eq!(to, [&[0xff; 6], &OTHER.0, &[0xff; 6], &OTHER.0], "speakers ask, then a client does");

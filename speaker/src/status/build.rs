@@ -230,6 +230,7 @@ fn seen(facts: &Facts, sighting: &Sighting) -> Seen {
             Some(SightingKind::Claim) => SeenKind::Claim,
             Some(SightingKind::Reply) => SeenKind::Reply,
             Some(SightingKind::Heartbeat) => SeenKind::Heartbeat,
+            Some(SightingKind::Use) => SeenKind::Use,
             None => SeenKind::Unknown,
         },
         count: sighting.count(),

@@ -17,6 +17,7 @@ use arpeggio_common::{
 use super::{client::Silence, parties::Names};
 use crate::{
     decide::{AttachMode, Desired},
+    frames::messages::Signer,
     succession::{Pace, Place, Proxy, View},
     world::{ApiState, Links},
 };
@@ -78,6 +79,12 @@ impl Facts {
     /// A node as frames and maps name it.
     pub(super) fn id_of(&self, name: &NodeName) -> NodeId {
         NodeId::of(&self.cluster, name)
+    }
+
+    /// How this node signs what it asks, if it is known.
+    pub(crate) fn signer(&self) -> Option<Signer> {
+        let keys = self.succession.as_ref().map(|succession| succession.keys.in_maps());
+        Some(Signer { node: self.id()?, key: keys.and_then(|keys| keys.signing()) })
     }
 
     /// This node as frames and maps name it, if it is known.

@@ -295,6 +295,7 @@ pub(super) fn sighting(seen: &Seen) -> String {
         SeenKind::Claim => "claimed it",
         SeenKind::Reply => "answered for it",
         SeenKind::Heartbeat => "answered our heartbeat",
+        SeenKind::Use => "sent requests in its name",
         SeenKind::Unknown => "was seen with it",
     };
     let who = seen.node.as_ref().map_or_else(|| seen.mac.clone(), |node| format!("{node} ({})", seen.mac));

@@ -228,6 +228,8 @@ pub enum SeenKind {
     Reply,
     /// An answer to our own heartbeat or probe.
     Heartbeat,
+    /// Ordinary requests that name the address as their sender.
+    Use,
     /// Something that this version does not know.
     Unknown,
 }

@@ -31,7 +31,7 @@ fn entry(action: Action, mac: u8, stats: Stats) -> EntryFacts {
 
 fn wanted(action: Action, mac: u8) -> DesiredVip {
     let buckets = if action == Action::Answer { ALL_BUCKETS } else { 0 };
-    DesiredVip { mac: Mac([2, 0, 0, 0, 0, mac]), action, flags: Flags::NONE, buckets, may_own: true }
+    DesiredVip { mac: Mac([2, 0, 0, 0, 0, mac]), action, flags: Flags::NONE, buckets, may_own: true, generation: 0 }
 }
 
 fn ip(text: &str) -> IpAddr {

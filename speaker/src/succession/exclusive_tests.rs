@@ -94,7 +94,7 @@ impl Bench {
         let (at_ns, generation) = (self.now_ns, self.theirs);
         match kind {
             SightingKind::Heartbeat => self.tell(Event::Answered(Answer { voice, asked_ns: at_ns, generation })),
-            SightingKind::Claim | SightingKind::Reply => {
+            SightingKind::Claim | SightingKind::Reply | SightingKind::Use => {
                 self.tell(Event::Seen(Seen { voice, kind, at_ns, generation }))
             }
         }

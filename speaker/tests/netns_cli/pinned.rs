@@ -49,7 +49,14 @@ fn leave_behind(places: &Places, policy: AttachPolicy) -> u32 {
         carrier: true,
         policy,
     };
-    let vip = DesiredVip { mac, action: Action::Answer, flags: Flags::NONE, buckets: ALL_BUCKETS, may_own: true };
+    let vip = DesiredVip {
+        mac,
+        action: Action::Answer,
+        flags: Flags::NONE,
+        buckets: ALL_BUCKETS,
+        may_own: true,
+        generation: 0,
+    };
     let options = Options { pin_dir: Some(places.pin_dir.clone()), capacity: DEFAULT_CAPACITY, log_level: 0 };
     let mut dataplane = Dataplane::open(&options).unwrap();
     let applied = dataplane.apply(&Desired {

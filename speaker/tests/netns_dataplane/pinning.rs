@@ -9,7 +9,7 @@ use aya::maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues};
 
 use arpeggio_common::abi::{
     Action, Client, ClientKey, EVENTS_BYTES, Key4, Key6, LAYOUT_DIRECTORY, Outcome, Peer, PeerKey, SIGHTINGS_CAPACITY,
-    Sighting, SightingKind, Vip, names,
+    Sighting, SightingKey, SightingKind, Sort, Vip, names,
 };
 use arpeggio_speaker::{
     dataplane::{Dataplane, Options, inspect},
@@ -190,8 +190,10 @@ fn what_was_seen_moves_to_a_map_of_another_capacity_too() {
         drop(sandbox.open());
         let rival = [2, 0, 0, 0, 0, 9];
         let sighting = Sighting::new(rival, SightingKind::Reply, None, 77);
-        let mut sightings: HashMap<_, Key6, Sighting> = resize(sandbox, names::SIGHTINGS, 256).try_into().unwrap();
-        sightings.insert(Key4::new(3, [192, 0, 2, 10]).widen(), sighting, 0).unwrap();
+        let mut sightings: HashMap<_, SightingKey, Sighting> =
+            resize(sandbox, names::SIGHTINGS, 256).try_into().unwrap();
+        let line = SightingKey::new(Key4::new(3, [192, 0, 2, 10]).widen(), Sort::Stranger);
+        sightings.insert(line, sighting, 0).unwrap();
         let vip = Key6::new(3, [0xfd; 16]);
         let mut clients: HashMap<_, ClientKey, Client> = resize(sandbox, names::CLIENTS, 256).try_into().unwrap();
         clients.insert(ClientKey::new(vip, [0xfe; 16]), Client::new(rival, 78), 0).unwrap();

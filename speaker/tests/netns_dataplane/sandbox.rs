@@ -135,7 +135,7 @@ pub(crate) fn interface(name: &str, policy: AttachPolicy) -> DesiredInterface {
 }
 
 pub(crate) fn vip(action: Action) -> DesiredVip {
-    DesiredVip { mac: NODE, action, flags: Flags::NONE, buckets: u64::MAX, may_own: true }
+    DesiredVip { mac: NODE, action, flags: Flags::NONE, buckets: u64::MAX, may_own: true, generation: 0 }
 }
 
 pub(crate) fn node(name: &str) -> NodeId {

@@ -7,11 +7,11 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{Action, EventKind, Flags, SightingKind},
-    wire::{Arp, Mac},
+    abi::{Action, EventKind, Flags, PeerKey, SightingKind},
+    wire::{Arp, Mac, Nonce, Tag},
 };
 use arpeggio_speaker::{
-    dataplane::{Dataplane, Options, TableError},
+    dataplane::{Dataplane, Options, Sighted, TableError},
     decide::{AttachPolicy, Desired, DesiredVip},
     frames::FrameSocket,
 };
@@ -80,7 +80,14 @@ fn random_states_one_after_the_other_are_reached() {
                     let ifindex = u32::try_from(random() % 3 + 1).unwrap();
                     (
                         (ifindex, place),
-                        DesiredVip { mac: NODE, action, flags, buckets: random(), may_own: random() % 2 == 0 },
+                        DesiredVip {
+                            mac: NODE,
+                            action,
+                            flags,
+                            buckets: random(),
+                            may_own: random() % 2 == 0,
+                            generation: 0,
+                        },
                     )
                 })
                 .collect();
@@ -159,7 +166,11 @@ fn rivals_are_seen_counted_and_reported() {
         runtime.block_on(async {
             let mut events = dataplane.events().unwrap();
             let rival = Mac([0x02, 0, 0, 0, 0xba, 0xd0]);
-            let claim = Arp::announcement(rival, [192, 0, 2, 10], node("rival"));
+            let known = BTreeSet::from([PeerKey::new(index, node("rival"))]);
+            dataplane.live().unwrap().know(&known).unwrap();
+            let nonce = Nonce::statement(1);
+            let tag = Tag { node: node("rival"), generation: 4, nonce, proof: 0 };
+            let claim = Arp::announcement(rival, [192, 0, 2, 10], tag);
             FrameSocket::open().unwrap().send(index_of("vap"), &claim).unwrap();
             let waiting = tokio::time::timeout(std::time::Duration::from_secs(5), events.next());
             let event = waiting.await.expect("an event within five seconds").unwrap();
@@ -169,8 +180,10 @@ fn rivals_are_seen_counted_and_reported() {
             let sighting = sightings[&(index, address(10))];
             assert_eq!((sighting.mac(), sighting.kind(), sighting.count()), (rival.0, Some(SightingKind::Claim), 1));
             assert_eq!(sighting.last_seen_ns() / 1_000_000_000, event.at_ns() / 1_000_000_000);
-            assert_eq!(dataplane.maps().sighting(&(index, address(10))).unwrap(), Some(sighting));
-            assert_eq!(dataplane.maps().sighting(&(index, address(11))).unwrap(), None);
+            assert_eq!((event.generation(), sighting.generation()), (4, 4));
+            let seen = Sighted { speaker: Some(sighting), ..Sighted::default() };
+            assert_eq!(dataplane.maps().sighted(&(index, address(10))).unwrap(), seen);
+            assert_eq!(dataplane.maps().sighted(&(index, address(11))).unwrap(), Sighted::default());
             // Another thread reads the same by descriptors of its own.
             let maps = dataplane.maps().duplicate().unwrap();
             let peers = std::thread::spawn(move || maps.peers().unwrap()).join().unwrap();

@@ -8,8 +8,8 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, EventKind, Flags, Lease, NodeId, Outcome, Stats},
-    wire::{Arp, Mac, Neighbor},
+    abi::{ALL_BUCKETS, Action, EventKind, Flags, Lease, Outcome, Stats},
+    wire::{Arp, Mac, Neighbor, Tag},
 };
 use arpeggio_speaker::{
     decide::{Desired, DesiredVip},
@@ -31,7 +31,14 @@ struct Host {
 }
 
 fn vip(action: Action) -> DesiredVip {
-    DesiredVip { mac: FAR_MAC.parse().unwrap(), action, flags: Flags::NONE, buckets: ALL_BUCKETS, may_own: true }
+    DesiredVip {
+        mac: FAR_MAC.parse().unwrap(),
+        action,
+        flags: Flags::NONE,
+        buckets: ALL_BUCKETS,
+        may_own: true,
+        generation: 0,
+    }
 }
 
 fn address(text: &str) -> IpAddr {
@@ -244,12 +251,9 @@ fn rivals_are_seen_and_reported_and_two_answerers_show() {
     host.answer(&wire, [address("10.77.0.5")]);
     let (near, rival) = (wire.near.ifindex("near0"), Mac([2, 0, 0, 0, 0, 0x99]));
     let before_ns = monotonic_ns();
-    wire.near.enter(|| {
-        FrameSocket::open()
-            .unwrap()
-            .send(near, &Arp::announcement(rival, [10, 77, 0, 5], NodeId::from_number(7).unwrap()))
-            .unwrap()
-    });
+    let tag = Tag::from_numbers([7, 4, 1, 0]).unwrap();
+    wire.near
+        .enter(|| FrameSocket::open().unwrap().send(near, &Arp::announcement(rival, [10, 77, 0, 5], tag)).unwrap());
     let place = (host.ifindex, address("10.77.0.5"));
     host.wait_for(|responder| !responder.sightings().is_empty());
     let seen = host.responder.sightings()[&place];

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use arpeggio_common::{
     abi::{
-        ALL_BUCKETS, Action, ClientKey, Event, EventKind, Key4, Key6, NodeId, Outcome, PeerKey, Sighting, SightingKind,
-        Vip,
+        ALL_BUCKETS, Action, ClientKey, Event, EventKind, Key4, Key6, Keys, NodeId, Outcome, Peer, PeerKey, Sighting,
+        SightingKey, SightingKind, Sort, Vip,
     },
     wire::Mac,
 };
 
-use crate::frames::{CLIENT, CLIENT4, CLIENT6, OURS, VIP4, VIP6};
+use crate::frames::{CLIENT, CLIENT4, CLIENT6, OURS, RIVAL, VIP4, VIP6, our_node, rival_node};
 
 /// BPF_PROG_TEST_RUN lets frames arrive on the loopback device of the namespace.
 pub(crate) const IFINDEX: u32 = 1;
@@ -52,6 +52,17 @@ pub(crate) struct Earlier {
 }
 
 impl Earlier {
+    /// Its line.
+    pub(crate) fn line(&self) -> SightingKey {
+        SightingKey::new(self.key, if self.node.is_some() { Sort::Speaker } else { Sort::Stranger })
+    }
+
+    /// The sighting, of which the agent was told at once.
+    pub(crate) fn sighting(&self, now_ns: u64) -> Sighting {
+        let at_ns = self.at_ns(now_ns);
+        Sighting::new(self.mac.0, self.kind, self.node, at_ns).told(at_ns)
+    }
+
     /// When it was, at the time `now_ns`.
     pub(crate) fn at_ns(&self, now_ns: u64) -> u64 {
         now_ns.checked_add_signed(-self.age_ns).unwrap()
@@ -73,8 +84,23 @@ pub(crate) struct World {
     pub(crate) vips4: Vec<(Key4, Vip)>,
     pub(crate) vips6: Vec<(Key6, Vip)>,
     pub(crate) lease: Lease,
+    pub(crate) keys: Keys,
+    /// The nodes that the agent knows.
+    pub(crate) known: Vec<NodeId>,
+    /// How long ago a speaker was heard, with the rival's MAC.
+    pub(crate) heard_ago_ns: Option<u64>,
     pub(crate) earlier: Option<Earlier>,
     pub(crate) asked: Option<Asked>,
+}
+
+impl World {
+    /// The lines of the nodes that the agent knows, and of anybody.
+    pub(crate) fn peers(&self, now_ns: u64) -> Vec<(PeerKey, Peer)> {
+        let nodes = self.known.iter().map(|node| (PeerKey::new(IFINDEX, *node), Peer::UNHEARD));
+        let heard = |ago_ns| Peer::new(RIVAL.0, now_ns - ago_ns);
+        let anybody = self.heard_ago_ns.map_or(Peer::UNHEARD, heard);
+        nodes.chain([(PeerKey::anybody(IFINDEX), anybody)]).collect()
+    }
 }
 
 /// What became of the frame.
@@ -135,7 +161,7 @@ pub(crate) struct Observed {
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
     /// Slots of STATS that are not zero.
     pub(crate) stats: BTreeMap<u32, Counts>,
-    pub(crate) sightings: BTreeMap<Key6, Seen>,
+    pub(crate) sightings: BTreeMap<SightingKey, Seen>,
     /// Every peer with its MAC and the number of its frames.
     pub(crate) peers: BTreeMap<PeerKey, (Mac, u64, bool)>,
     pub(crate) clients: BTreeMap<ClientKey, Mac>,
@@ -158,6 +184,9 @@ impl Case {
             vips4: vec![(KEY4, entry(Action::Answer, SLOT4))],
             vips6: vec![(KEY6, entry(Action::Answer, SLOT6))],
             lease: Lease::Never,
+            keys: Keys::NONE,
+            known: vec![rival_node()],
+            heard_ago_ns: None,
             earlier: None,
             asked: None,
         };
@@ -278,7 +307,7 @@ impl Case {
 
     /// Somebody without a tag was sighted; the first time.
     pub(crate) fn sighted(mut self, mac: Mac, kind: SightingKind) -> Self {
-        let key = self.key();
+        let key = SightingKey::new(self.key(), Sort::Stranger);
         self.expected.sightings.insert(key, Seen { mac, kind: Some(kind), node: None, count: 1 });
         self.counted(Counts { claims: 1, ..Counts::default() })
     }
@@ -292,16 +321,46 @@ impl Case {
 
     /// A node is known to be there, by its first frame.
     pub(crate) fn heard(mut self, node: NodeId, mac: Mac) -> Self {
-        self.expected.peers.insert(PeerKey::new(IFINDEX, node), (mac, 1, false));
+        for key in [PeerKey::new(IFINDEX, node), PeerKey::anybody(IFINDEX)] {
+            self.expected.peers.insert(key, (mac, 1, false));
+        }
+        self
+    }
+
+    /// What was sighted before is still there.
+    pub(crate) fn still(mut self, earlier: Earlier) -> Self {
+        let seen = Seen { mac: earlier.mac, kind: Some(earlier.kind), node: earlier.node, count: 1 };
+        self.expected.sightings.insert(earlier.line(), seen);
+        self
+    }
+
+    /// The speaker that was heard before is still known.
+    pub(crate) fn heard_before(mut self) -> Self {
+        self.expected.peers.insert(PeerKey::anybody(IFINDEX), (RIVAL, 1, false));
+        self
+    }
+
+    /// Our own node was seen with another MAC.
+    pub(crate) fn ourselves(mut self, mac: Mac) -> Self {
+        let (kind, node) = (Some(SightingKind::Claim), Some(our_node()));
+        self.expected.sightings.insert(SightingKey::ourselves(IFINDEX), Seen { mac, kind, node, count: 1 });
+        let (kind, key) = (Some(EventKind::OwnIdentity), Key6::new(IFINDEX, [0; 16]));
+        self.expected.events.push(Told { kind, key, mac, node });
         self
     }
 
     /// What was sighted and told was said by a node that is not us: it is heard as well.
     pub(crate) fn by(mut self, node: NodeId, mac: Mac) -> Self {
-        self.expected.sightings.values_mut().for_each(|seen| seen.node = Some(node));
         self.expected.events.iter_mut().for_each(|told| told.node = Some(node));
         let answers = self.expected.sightings.values().any(|seen| seen.kind == Some(SightingKind::Heartbeat));
-        self.expected.peers.insert(PeerKey::new(IFINDEX, node), (mac, 1, answers));
+        let sort = if answers { Sort::Answer } else { Sort::Speaker };
+        let seen = std::mem::take(&mut self.expected.sightings);
+        let line =
+            |(key, seen): (SightingKey, Seen)| (SightingKey::new(key.key(), sort), Seen { node: Some(node), ..seen });
+        self.expected.sightings = seen.into_iter().map(line).collect();
+        for key in [PeerKey::new(IFINDEX, node), PeerKey::anybody(IFINDEX)] {
+            self.expected.peers.insert(key, (mac, 1, answers));
+        }
         self
     }
 }

@@ -84,6 +84,7 @@ macro_rules! each_entry {
 each_entry! {
     arp_lengths arp_requests arp_refused arp_claims tagged_claims odd_tags actions lease buckets heartbeats
     heartbeats_heard memory ordinary solicitations duplicate_detection neighbor_refused neighbor_options neighbor_lengths advertisements events
+    proven_questions proven_statements uses after_lease
 }
 
 #[test]

@@ -59,15 +59,41 @@ pub(crate) fn rival_node() -> NodeId {
     NodeId::from_number(RIVAL_NODE).unwrap()
 }
 
-/// The option by which speakers know each other.
-pub(crate) fn tag_option(node: u64) -> Vec<u8> {
-    [&b"\x0e\x02ARPGIO"[..], &node.to_be_bytes()].concat()
+/// The generation that tags name.
+pub(crate) const GENERATION: u64 = 5;
+/// When questions were asked, monotonic nanoseconds: in the first microsecond of the machine, so never later than now.
+pub(crate) const ASKED_NS: u64 = 1_000;
+/// The highest bits of a nonce: a question to a node, and what is no question and answers none.
+pub(crate) const ALIVE: u64 = 1 << 63;
+pub(crate) const STATEMENT: u64 = 1 << 62;
+
+/// What a tag says: node, generation, nonce, proof.
+pub(crate) type Numbers = [u64; 4];
+
+/// A question, or the answer to it, by this node, without a proof.
+pub(crate) const fn by(node: u64) -> Numbers {
+    [node, GENERATION, ASKED_NS, 0]
 }
 
-/// The same behind an ARP message.
-pub(crate) fn with_tag(message: &[u8], node: u64) -> Vec<u8> {
+/// The option by which speakers know each other.
+pub(crate) fn tag_option_of(numbers: Numbers) -> Vec<u8> {
+    [&b"\x0e\x05ARPGI2"[..], numbers.map(u64::to_be_bytes).as_flattened()].concat()
+}
+
+/// The same of a question without a proof.
+pub(crate) fn tag_option(node: u64) -> Vec<u8> {
+    tag_option_of(by(node))
+}
+
+/// A tag behind an ARP message.
+pub(crate) fn with_numbers(message: &[u8], numbers: Numbers) -> Vec<u8> {
     assert_eq!(message.len(), 42);
-    [message, b"ARPEGIO\x01", &node.to_be_bytes(), &[0, 0]].concat()
+    [message, b"ARPEGIO\x02", numbers.map(u64::to_be_bytes).as_flattened()].concat()
+}
+
+/// The same of a question without a proof.
+pub(crate) fn with_tag(message: &[u8], node: u64) -> Vec<u8> {
+    with_numbers(message, by(node))
 }
 
 /// What speakers say to each other in neighbour discovery: a link-layer option of this kind, then the tag.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arpeggio_common::{
-    abi::{Disposition, Outcome, Sighting, Stats},
+    abi::{Disposition, Outcome, Peer, Stats},
     wire::Mac,
 };
 use arpeggio_speaker_ebpf::{Frame, decide};
@@ -23,13 +23,14 @@ fn furnished(world: &World) -> Memory {
         vips4: world.vips4.iter().copied().collect(),
         vips6: world.vips6.iter().copied().collect(),
         lease: lease_at(world.lease, NOW_NS),
+        keys: world.keys,
+        peers: world.peers(NOW_NS).into_iter().collect::<BTreeMap<_, _>>().into(),
         now_ns: NOW_NS,
         slots: CAPACITY,
         ..Memory::default()
     };
     if let Some(earlier) = world.earlier {
-        let sighting = Sighting::new(earlier.mac.0, earlier.kind, earlier.node, earlier.at_ns(NOW_NS));
-        memory.sightings.borrow_mut().insert(earlier.key, sighting);
+        memory.sightings.borrow_mut().insert(earlier.line(), earlier.sighting(NOW_NS));
     }
     if let Some(asked) = world.asked {
         let mut stats = Stats::default();
@@ -63,6 +64,7 @@ fn observed(memory: &Memory, outcome: Outcome, frame: Vec<u8>) -> Observed {
             .peers
             .borrow()
             .iter()
+            .filter(|(_, peer)| **peer != Peer::UNHEARD)
             .map(|(key, peer)| (*key, (Mac(peer.mac()), peer.count(), peer.answered_ns() != 0)))
             .collect(),
         clients: memory.clients.borrow().iter().map(|(key, client)| (*key, Mac(client.mac()))).collect(),

@@ -9,8 +9,8 @@ use std::{
 
 use arpeggio_common::{
     abi::{
-        self, Client, ClientKey, DEFAULT_CAPACITY, Event, Key4, Key6, Outcome, Peer, PeerKey, Sighting, Stats, Stray,
-        StrayKey, Vip, names,
+        self, Client, ClientKey, DEFAULT_CAPACITY, Event, Key4, Key6, Keys, Outcome, Peer, PeerKey, Sighting,
+        SightingKey, Sort, Stats, Stray, StrayKey, Vip, names,
     },
     wire::Mac,
 };
@@ -184,7 +184,7 @@ impl Kernel {
     fn reset(&mut self) {
         self.clear::<Key4, Vip>(names::VIPS4);
         self.clear::<Key6, Vip>(names::VIPS6);
-        self.clear::<Key6, Sighting>(names::SIGHTINGS);
+        self.clear::<SightingKey, Sighting>(names::SIGHTINGS);
         self.clear::<ClientKey, Client>(names::CLIENTS);
         self.clear::<PeerKey, Peer>(names::PEERS);
         self.clear::<StrayKey, Stray>(names::STRAYS);
@@ -210,9 +210,14 @@ impl Kernel {
         }
         let mut lease = Array::<_, abi::Lease>::try_from(self.ebpf.map_mut(names::LEASE).unwrap()).unwrap();
         lease.set(0, lease_at(world.lease, now_ns), 0).unwrap();
+        let mut keys = Array::<_, Keys>::try_from(self.ebpf.map_mut(names::KEYS).unwrap()).unwrap();
+        keys.set(0, world.keys, 0).unwrap();
+        for (key, peer) in world.peers(now_ns) {
+            self.hash::<PeerKey, Peer>(names::PEERS).insert(key, peer, 0).unwrap();
+        }
         if let Some(earlier) = world.earlier {
-            let sighting = Sighting::new(earlier.mac.0, earlier.kind, earlier.node, earlier.at_ns(now_ns));
-            self.hash::<Key6, Sighting>(names::SIGHTINGS).insert(earlier.key, sighting, 0).unwrap();
+            let (line, sighting) = (earlier.line(), earlier.sighting(now_ns));
+            self.hash::<SightingKey, Sighting>(names::SIGHTINGS).insert(line, sighting, 0).unwrap();
         }
         if let Some(asked) = world.asked {
             let mut stats = Stats::default();
@@ -246,7 +251,9 @@ impl Kernel {
         let ended = now(ClockId::CLOCK_MONOTONIC);
         let (observed, stamps) = self.observe(verdict, frame);
         let earlier = case.world.earlier.map(|earlier| earlier.at_ns(begun));
-        for stamp in stamps.into_iter().filter(|stamp| *stamp != 0 && Some(*stamp) != earlier) {
+        let heard = case.world.heard_ago_ns.map(|ago_ns| begun - ago_ns);
+        let before = [Some(0), earlier, heard];
+        for stamp in stamps.into_iter().filter(|stamp| !before.contains(&Some(*stamp))) {
             assert!((begun..=ended).contains(&stamp), "{}: the time {stamp} is not in {begun}..={ended}", case.name);
         }
         observed
@@ -268,14 +275,19 @@ impl Kernel {
             }
         }
         let mut sightings = BTreeMap::new();
-        for pair in self.hash::<Key6, Sighting>(names::SIGHTINGS).iter() {
+        for pair in self.hash::<SightingKey, Sighting>(names::SIGHTINGS).iter() {
             let (key, sighting) = pair.unwrap();
-            stamps.push(sighting.last_seen_ns());
+            // Of an answer: when we asked.
+            stamps.extend((key.sort() != Some(Sort::Answer)).then_some(sighting.last_seen_ns()));
+            stamps.push(sighting.told_ns());
             sightings.insert(key, Seen::from(&sighting));
         }
         let mut peers = BTreeMap::new();
         for pair in self.hash::<PeerKey, Peer>(names::PEERS).iter() {
             let (key, peer) = pair.unwrap();
+            if peer == Peer::UNHEARD {
+                continue;
+            }
             stamps.push(peer.last_seen_ns());
             peers.insert(key, (Mac(peer.mac()), peer.count(), peer.answered_ns() != 0));
         }

@@ -2,7 +2,9 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use arpeggio_common::abi::{Client, ClientKey, Event, Key4, Key6, Lease, Peer, PeerKey, Sighting, Stats, Vip};
+use arpeggio_common::abi::{
+    Client, ClientKey, Event, Key4, Key6, Keys, Lease, Peer, PeerKey, Sighting, SightingKey, Stats, Vip,
+};
 use arpeggio_speaker_ebpf::Tables;
 
 /// The maps and the time.
@@ -11,13 +13,14 @@ pub(crate) struct Memory {
     pub(crate) vips4: BTreeMap<Key4, Vip>,
     pub(crate) vips6: BTreeMap<Key6, Vip>,
     pub(crate) lease: Lease,
+    pub(crate) keys: Keys,
     /// Monotonic nanoseconds; both clocks of the kernel show it.
     pub(crate) now_ns: u64,
     /// Number of slots.
     pub(crate) slots: u32,
     /// Slots that were touched.
     pub(crate) stats: RefCell<BTreeMap<u32, Stats>>,
-    pub(crate) sightings: RefCell<BTreeMap<Key6, Sighting>>,
+    pub(crate) sightings: RefCell<BTreeMap<SightingKey, Sighting>>,
     pub(crate) peers: RefCell<BTreeMap<PeerKey, Peer>>,
     pub(crate) clients: RefCell<BTreeMap<ClientKey, Client>>,
     pub(crate) events: RefCell<Vec<Event>>,
@@ -54,17 +57,26 @@ impl Tables for Memory {
         self.clients.borrow_mut().insert(*key, Client::new(mac, now_ns));
     }
 
-    fn sight(&self, key: &Key6, seen: Sighting) -> Option<Sighting> {
-        let mut sightings = self.sightings.borrow_mut();
-        let before = sightings.get(key).copied();
-        sightings.insert(*key, before.map_or(seen, |before| before.then(seen)));
-        before
+    fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    fn sighting(&self, key: &SightingKey) -> Option<Sighting> {
+        self.sightings.borrow().get(key).copied()
+    }
+
+    fn sight(&self, key: &SightingKey, seen: &Sighting) {
+        self.sightings.borrow_mut().insert(*key, *seen);
+    }
+
+    fn peer(&self, key: &PeerKey) -> Option<Peer> {
+        self.peers.borrow().get(key).copied()
     }
 
     fn hear(&self, key: &PeerKey, heard: Peer) {
-        let mut peers = self.peers.borrow_mut();
-        let heard = peers.get(key).map_or(heard, |before| before.then(heard));
-        peers.insert(*key, heard);
+        if let Some(peer) = self.peers.borrow_mut().get_mut(key) {
+            *peer = peer.then(heard);
+        }
     }
 
     fn report(&self, event: &Event) {

@@ -83,14 +83,20 @@ fn print_every_field(bpffs: &Path) {
 /// A map, whether it is an array, the fields of its key and those of its value.
 type Shown = (&'static str, bool, &'static [&'static str], &'static [&'static str]);
 
-const LEFT_BY_A_CLIENT: [Shown; 7] = [
+const LEFT_BY_A_CLIENT: [Shown; 8] = [
     (names::VIPS4, false, ADDRESS_KEY, VIP),
     (names::VIPS6, false, ADDRESS_KEY, VIP),
-    (names::SIGHTINGS, false, ADDRESS_KEY, &["mac", "kind", "last_seen_ns", "count", "node"]),
+    (
+        names::SIGHTINGS,
+        false,
+        &["address", "ifindex", "sort"],
+        &["mac", "kind", "last_seen_ns", "told_ns", "count", "node", "generation"],
+    ),
     (names::CLIENTS, false, &["vip", "client", "ifindex"], &["mac", "last_seen_ns"]),
     (names::STATS, true, &[], &["requests", "replies", "suppressed", "heartbeats", "claims", "last_request_ns"]),
     (names::OUTCOMES, true, &[], &[]),
     (names::LEASE, true, &[], &["until_ns", "node"]),
+    (names::KEYS, true, &[], &["count", "unproven", "keys"]),
 ];
 const LEFT_BY_A_PEER: [Shown; 1] = [(names::PEERS, false, &["node", "ifindex"], &["mac", "last_seen_ns", "count"])];
 
@@ -116,7 +122,7 @@ fn the_object_describes_the_events() {
     let event = types.iter().find(|kind| kind["kind"] == "STRUCT" && kind["name"] == "Event").unwrap();
     let members: BTreeSet<_> =
         event["members"].as_array().unwrap().iter().filter_map(|member| member["name"].as_str()).collect();
-    for field in ["at_ns", "address", "mac", "kind", "ifindex", "node"] {
+    for field in ["at_ns", "address", "mac", "kind", "ifindex", "node", "generation"] {
         assert!(members.contains(field), "{members:?}");
     }
 }

@@ -135,7 +135,7 @@ fn the_manifests_make_pods_that_answer(cluster: &Cluster) {
 
         let node = pod["spec"]["nodeName"].as_str().unwrap();
         let mut dump = cluster.on_node(node, "bpftool").unwrap();
-        dump.args(["--json", "map", "dump", "pinned", "/sys/fs/bpf/arpeggio/v1/VIPS4"]);
+        dump.args(["--json", "map", "dump", "pinned", "/sys/fs/bpf/arpeggio/v2/VIPS4"]);
         let entries: Value = serde_json::from_str(&sh::read(dump).unwrap()).unwrap();
         assert!(!entries.as_array().unwrap().is_empty(), "{node} has no entry");
     }

@@ -20,7 +20,7 @@ use crate::{
     dataplane::Place,
     frames::{
         FrameSocket, ResponderLive,
-        messages::{Speaker, Told, own_correction},
+        messages::{Saying, Speaker, Told, own_correction},
     },
 };
 
@@ -41,19 +41,31 @@ pub(super) enum Job {
     /// The raw sockets were started, or ended.
     Follow(Option<ResponderLive>),
     /// These shares of an address are ours.
-    Correct { place: Place, speaker: Speaker, buckets: u64 },
+    Correct { place: Place, gained: Gained },
     /// Whoever sends traffic for the address to us is to be told its owner.
     Heal { place: Place, from: Mac, owner: Mac },
 }
 
-/// Which shares moved here, and who we are there.
-type Wanted = BTreeMap<Place, (Speaker, u64)>;
+/// What moved here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gained {
+    /// Who we are there.
+    pub(super) speaker: Speaker,
+    /// The generation of the order that we have it by.
+    pub(super) generation: u64,
+    /// The shares of clients.
+    pub(super) buckets: u64,
+}
+
+/// What moved here, and where.
+type Wanted = BTreeMap<Place, Gained>;
 
 /// One client to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Errand {
     place: Place,
     speaker: Speaker,
+    generation: u64,
     told: Told,
     share: u32,
 }
@@ -115,9 +127,9 @@ impl Corrector {
     fn take(&mut self, job: Job, wanted: &mut Wanted) {
         match job {
             Job::Follow(user) => self.tables.follow(user),
-            Job::Correct { place, speaker, buckets } => {
-                let shares = wanted.entry(place).or_insert((speaker, 0));
-                *shares = (speaker, shares.1 | buckets);
+            Job::Correct { place, gained } => {
+                let before = wanted.get(&place).map_or(0, |before| before.buckets);
+                wanted.insert(place, Gained { buckets: gained.buckets | before, ..gained });
             }
             Job::Heal { place, from, owner } => self.healing.begin(place, from, owner, monotonic_ns()),
         }
@@ -149,7 +161,8 @@ impl Corrector {
             if role.is_none_or(|role| role.action != Action::Answer || role.buckets >> errand.share & 1 == 0) {
                 continue;
             }
-            if let Some(frame) = own_correction(errand.place, &errand.speaker, errand.told) {
+            let saying = Saying { generation: errand.generation, now_ns: monotonic_ns() };
+            if let Some(frame) = own_correction(errand.place, &errand.speaker, errand.told, saying) {
                 // A client that is not told now asks by itself when its entry is old.
                 let _ = self.socket.send(frame.ifindex(), frame.bytes());
                 left -= 1;
@@ -165,11 +178,11 @@ fn errands(clients: BTreeMap<(Place, IpAddr), Client>, wanted: &Wanted, now_ns: 
         .filter(|(_, client)| now_ns.saturating_sub(client.last_seen_ns()) <= RECENT_NS)
         .filter(|((_, address), _)| !address.is_unspecified())
         .filter_map(|((place, address), client)| {
-            let (speaker, shares) = wanted.get(&place)?;
+            let Gained { speaker, generation, buckets } = *wanted.get(&place)?;
             let share = bucket_of(address);
             let told = Told { mac: Mac(client.mac()), address };
-            let errand = Errand { place, speaker: *speaker, told, share };
-            (shares >> share & 1 == 1).then_some((client.last_seen_ns(), errand))
+            let errand = Errand { place, speaker, generation, told, share };
+            (buckets >> share & 1 == 1).then_some((client.last_seen_ns(), errand))
         })
         .collect();
     found.sort_by_key(|(seen_ns, _)| std::cmp::Reverse(*seen_ns));
@@ -181,11 +194,14 @@ mod tests {
     use arpeggio_common::abi::{ALL_BUCKETS, NodeId, bucket};
 
     use super::*;
+    use crate::frames::messages::{SUBNETS, Signer};
 
+    const GENERATION: u64 = 3;
     const NOW: u64 = 10_000_000_000_000;
 
     fn own() -> Speaker {
-        Speaker { node: NodeId::from_number(9).unwrap(), mac: Mac([2, 0, 0, 0, 0, 1]), ipv4: None, link_local: None }
+        let signer = Signer { node: NodeId::from_number(9).unwrap(), key: None };
+        Speaker { signer, mac: Mac([2, 0, 0, 0, 0, 1]), ipv4: [None; SUBNETS], link_local: None }
     }
 
     fn place(last: u8) -> Place {
@@ -211,16 +227,24 @@ mod tests {
             unspecified,
             client(10, 5, 0),
         ]);
-        let found = errands(clients, &Wanted::from([(place(10), (own(), ALL_BUCKETS))]), NOW);
+        let found = errands(
+            clients,
+            &Wanted::from([(place(10), Gained { speaker: own(), generation: GENERATION, buckets: ALL_BUCKETS })]),
+            NOW,
+        );
         assert_eq!(hosts(&found), [[192, 0, 2, 5], [192, 0, 2, 2], [192, 0, 2, 1]].map(IpAddr::from));
-        assert!(found.iter().all(|errand| errand.speaker == own()));
+        assert!(found.iter().all(|errand| (errand.speaker, errand.generation) == (own(), GENERATION)));
     }
 
     #[test]
     fn of_a_shared_address_only_those_of_the_gained_shares_are_told() {
         let clients: BTreeMap<_, _> = (1..=200).map(|host| client(10, host, 0)).collect();
         let gained = 0xff00;
-        let found = errands(clients, &Wanted::from([(place(10), (own(), gained))]), NOW);
+        let found = errands(
+            clients,
+            &Wanted::from([(place(10), Gained { speaker: own(), generation: GENERATION, buckets: gained })]),
+            NOW,
+        );
         assert!(!found.is_empty() && found.len() < 60, "{}", found.len());
         assert!(found.iter().all(|errand| gained >> bucket_of(errand.told.address) & 1 == 1));
     }

@@ -3,20 +3,24 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
     sync::mpsc::{SyncSender, TrySendError},
 };
 
-use arpeggio_common::{model::NodeId, program::with_causes, wire::Mac};
+use arpeggio_common::{program::with_causes, wire::Mac};
 
-use super::{Situation, corrections::Job};
+use super::{
+    Situation,
+    corrections::{Gained, Job},
+};
 use crate::{
     dataplane::Place,
     frames::{
         Frame, FrameSocket, Gratuitous, Pace,
-        messages::{self, Speaker},
+        messages::{self, Saying, Signer, Speaker},
     },
     status::GratuitousFacts,
-    succession::To,
+    succession::{Orders, To},
 };
 
 /// The same trouble is told once in this time, in nanoseconds.
@@ -29,6 +33,8 @@ pub(super) struct Outlet {
     corrections: SyncSender<Vec<Job>>,
     jobs: Vec<Job>,
     speakers: BTreeMap<u32, Speaker>,
+    /// By which order something is said.
+    orders: Arc<Orders>,
     witnesses: BTreeMap<u32, BTreeSet<IpAddr>>,
     sent: GratuitousFacts,
     /// When what kind of trouble was told last.
@@ -37,14 +43,15 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    /// For the node `me`.
-    pub(super) fn new(me: NodeId, socket: FrameSocket, corrections: SyncSender<Vec<Job>>) -> Self {
+    /// In the name of `me`.
+    pub(super) fn new(me: Signer, socket: FrameSocket, corrections: SyncSender<Vec<Job>>) -> Self {
         Self {
             socket,
             claims: Gratuitous::new(me, Pace::default(), None),
             corrections,
             jobs: Vec::new(),
             speakers: BTreeMap::new(),
+            orders: Arc::default(),
             witnesses: BTreeMap::new(),
             sent: GratuitousFacts::default(),
             told_ns: BTreeMap::new(),
@@ -53,13 +60,15 @@ impl Outlet {
     }
 
     /// This node has another name now: nothing of what it claimed before is its own.
-    pub(super) fn rename(&mut self, me: NodeId) {
+    pub(super) fn rename(&mut self, me: Signer) {
         self.claims = Gratuitous::new(me, Pace::default(), None);
     }
 
     /// The world changed.
     pub(super) fn follow(&mut self, situation: &Situation, refresh_changed: bool, now_ns: u64) {
         self.speakers.clone_from(&situation.speakers);
+        self.orders = Arc::clone(&situation.orders);
+        self.claims.follow(situation.signer, Arc::clone(&situation.orders));
         self.witnesses.clone_from(&situation.witnesses);
         if refresh_changed {
             self.claims.set_refresh(situation.refresh);
@@ -86,15 +95,24 @@ impl Outlet {
     /// Asks for an address.
     pub(super) fn ask(&mut self, place: Place, to: To, now_ns: u64) {
         let Some(speaker) = self.speakers.get(&place.0) else { return };
-        let to = match to {
-            To::All => None,
-            To::One(mac) | To::Alive(mac) => Some(mac),
-        };
-        match messages::question(speaker, place, to) {
+        match messages::question(speaker, place, to, self.saying(place, now_ns)) {
             Some(frame) => self.send(&frame, now_ns),
             None => self.trouble(place.0, "asking", now_ns, || {
                 format!("cannot ask for {} on interface {}: it has no link-local address", place.1, place.0)
             }),
+        }
+    }
+
+    fn saying(&self, place: Place, now_ns: u64) -> Saying {
+        Saying { generation: self.orders.places.get(&place).map_or(0, |order| order.generation), now_ns }
+    }
+
+    /// One claim, to one other speaker.
+    pub(super) fn inform(&mut self, place: Place, to: Mac, now_ns: u64) {
+        let saying = self.saying(place, now_ns);
+        let speaker = self.speakers.get(&place.0);
+        if let Some(frame) = speaker.and_then(|speaker| messages::claim_to(place, speaker, to, saying)) {
+            self.send(&frame, now_ns);
         }
     }
 
@@ -127,7 +145,8 @@ impl Outlet {
     /// Hands clients over to be told that these shares of an address are ours.
     pub(super) fn correct_clients(&mut self, place: Place, buckets: u64) {
         if let Some(speaker) = self.speakers.get(&place.0) {
-            self.jobs.push(Job::Correct { place, speaker: *speaker, buckets });
+            let generation = self.orders.places.get(&place).map_or(0, |order| order.generation);
+            self.jobs.push(Job::Correct { place, gained: Gained { speaker: *speaker, generation, buckets } });
         }
     }
 

@@ -22,13 +22,20 @@ use std::{
     time::Duration,
 };
 
-use arpeggio_common::{abi::Event, model::NodeId};
+use arpeggio_common::{
+    abi::{Event, Keys, PeerKey},
+    model::NodeId,
+    wire::Mac,
+};
 use tokio::sync::{mpsc as tasks, oneshot};
 
 use self::thread::Driver;
 use crate::{
     dataplane::{EventQueue, Healer, Live, Place, Roles},
-    frames::{FrameSocket, ResponderLive, SendError, messages::Speaker},
+    frames::{
+        FrameSocket, ResponderLive, SendError,
+        messages::{Signer, Speaker},
+    },
     status::{GratuitousFacts, PeerFacts},
     succession::{Orders, Recorder, Report, View},
     world::LeaseTimes,
@@ -53,8 +60,12 @@ pub(super) enum SuccessionError {
 /// Everything that the thread has to know of the world, whole.
 #[derive(Clone, Debug)]
 pub(super) struct Situation {
-    /// This node.
-    pub(super) node: NodeId,
+    /// This node, and what its frames are signed with.
+    pub(super) signer: Signer,
+    /// What tags of others are proven with.
+    pub(super) keys: Keys,
+    /// The other candidates on each interface.
+    pub(super) candidates: BTreeSet<PeerKey>,
     /// What it may have.
     pub(super) orders: Arc<Orders>,
     /// Who it is on each interface, by index.
@@ -86,6 +97,8 @@ pub(super) enum News {
     Changes(Vec<Report>),
     /// It is known of every address who has it, or soon will not be.
     Settled,
+    /// A frame of this node came in on this interface, from another MAC: another interface of ours, or a machine of the same name.
+    Ourselves(u32, Mac),
     /// So many of the others found no room.
     Lost(u64),
     /// Something did not work out, in a sentence.

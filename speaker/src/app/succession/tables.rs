@@ -1,19 +1,25 @@
 //! The tables of both sides as one: the maps of the kernel program and the tables of the raw sockets.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use arpeggio_common::{
-    abi::{Client, Lease, NodeId, Peer, Sighting},
+    abi::{Client, Keys, Lease, NodeId, Peer, PeerKey, Sighting},
     program::with_causes,
     wire::Mac,
 };
 
 use crate::{
-    dataplane::{Live, Place, Roles},
+    dataplane::{Live, Place, Roles, Sighted},
     frames::ResponderLive,
     status::PeerFacts,
-    succession::{Role, Seen, Voice},
+    succession::{Answer, Input, Role, Seen, Voice},
 };
+
+/// A node that was known and is heard is known for so long after the last order that named it, in nanoseconds.
+const REMEMBERED_NS: u64 = 600_000_000_000;
 
 /// Where entries are, and where is remembered who was seen.
 pub(super) struct SharedTables {
@@ -66,24 +72,51 @@ impl SharedTables {
         outcome
     }
 
-    /// Who was seen with an address last, on either side.
+    /// Who was seen with an address last, and who answered for it last, on either side.
     ///
     /// # Errors
     /// The map cannot be read; the reason in a sentence.
-    pub(super) fn seen(&self, place: &Place) -> Result<Option<Seen>, String> {
+    pub(super) fn sighted(&self, place: &Place) -> Result<Sighted, String> {
         let kernel = match &self.kernel {
-            Some(kernel) => kernel.maps().sighting(place).map_err(|error| with_causes(&error))?,
-            None => None,
+            Some(kernel) => kernel.maps().sighted(place).map_err(|error| with_causes(&error))?,
+            None => Sighted::default(),
         };
-        let user = self.user.as_ref().and_then(|user| user.sighting(place));
-        let newest = kernel.into_iter().chain(user).max_by_key(Sighting::last_seen_ns);
-        Ok(newest.as_ref().and_then(seen).map(|seen| Seen { voice: self.named(place.0, seen.voice), ..seen }))
+        Ok(self.user.as_ref().map_or(kernel, |user| kernel.or_newer(user.sighted(place))))
     }
 
-    /// The same voice with its node. Speakers answer clients without a tag, and this node's own kernel may be such a client:
-    /// what it hears must not look like a stranger.
-    pub(super) fn named(&self, ifindex: u32, voice: Voice) -> Voice {
-        if voice.node.is_some() { voice } else { known(voice, ifindex, &self.peers().unwrap_or_default()) }
+    /// From now on tags are proven with these.
+    ///
+    /// # Errors
+    /// The map cannot be written; the reason in a sentence.
+    pub(super) fn set_keys(&mut self, keys: Keys) -> Result<(), String> {
+        if let Some(user) = &self.user {
+            user.set_keys(keys);
+        }
+        match &mut self.kernel {
+            Some(kernel) => kernel.set_keys(keys).map_err(|error| with_causes(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// From now on these nodes are known, and those that were known and are still heard: one that is in no order any more may
+    /// not have learned that yet. No others.
+    ///
+    /// # Errors
+    /// The map cannot be read or written; the reason in a sentence.
+    pub(super) fn know(&mut self, candidates: &BTreeSet<PeerKey>, now_ns: u64) -> Result<(), String> {
+        let interfaces: BTreeSet<u32> = candidates.iter().map(PeerKey::ifindex).collect();
+        let heard = self.peers()?.into_iter().filter(|peer| now_ns.saturating_sub(peer.last_ns) < REMEMBERED_NS);
+        let heard = heard.filter(|peer| interfaces.contains(&peer.ifindex));
+        let mut known: BTreeSet<PeerKey> = heard.map(|peer| PeerKey::new(peer.ifindex, peer.node)).collect();
+        known.extend(candidates);
+        known.extend(interfaces.into_iter().map(PeerKey::anybody));
+        if let Some(user) = &self.user {
+            user.know(&known);
+        }
+        match &mut self.kernel {
+            Some(kernel) => kernel.know(&known).map_err(|error| with_causes(&error)),
+            None => Ok(()),
+        }
     }
 
     /// Everybody who asked for an address; takes microseconds for each: not for those who are in a hurry.
@@ -138,31 +171,64 @@ impl SharedTables {
     }
 }
 
-/// A voice without a node is that of the peer with its MAC, if there is one.
-fn known(voice: Voice, ifindex: u32, peers: &[PeerFacts]) -> Voice {
-    let peer = peers.iter().find(|peer| peer.ifindex == ifindex && peer.mac == voice.mac);
-    Voice { node: voice.node.or_else(|| peer.map(|peer| peer.node)), ..voice }
+/// What the last sightings of an address tell. A stranger with the MAC of a speaker is a speaker that answered a client, which
+/// it does without a tag, or its kernel: no news, and no proof of anything.
+pub(super) fn inputs(place: Place, sighted: &Sighted, is_peer: impl Fn(Mac) -> bool) -> Vec<Input> {
+    let stranger = sighted.stranger.filter(|sighting| !is_peer(Mac(sighting.mac())));
+    let seen = [sighted.speaker, stranger]
+        .into_iter()
+        .flatten()
+        .filter_map(|sighting| Some((voice(&sighting), sighting.kind()?, sighting)));
+    let seen = seen.map(|(voice, kind, sighting)| {
+        Input::Seen(place, Seen { voice, kind, at_ns: sighting.last_seen_ns(), generation: sighting.generation() })
+    });
+    let answered = sighted.answer.iter().map(|sighting| {
+        let asked_ns = sighting.last_seen_ns();
+        Input::Answered(place, Answer { voice: voice(sighting), asked_ns, generation: sighting.generation() })
+    });
+    seen.chain(answered).collect()
 }
 
-fn seen(sighting: &Sighting) -> Option<Seen> {
-    let voice = Voice { mac: Mac(sighting.mac()), node: sighting.node() };
-    Some(Seen { voice, kind: sighting.kind()?, at_ns: sighting.last_seen_ns(), generation: 0 })
+const fn voice(sighting: &Sighting) -> Voice {
+    Voice { mac: Mac(sighting.mac()), node: sighting.node() }
 }
 
 #[cfg(test)]
 mod tests {
+    use arpeggio_common::abi::SightingKind;
+
     use super::*;
 
     #[test]
     fn a_speaker_that_answers_a_client_is_no_stranger() {
-        let (theirs, strange) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
-        let node = NodeId::from_number(7).unwrap();
-        let peers = [PeerFacts { node, ifindex: 2, mac: theirs, last_ns: 1, answered_ns: 0, frames: 1 }];
-        let name = |mac, node, ifindex| known(Voice { mac, node }, ifindex, &peers).node;
-        assert_eq!(name(theirs, None, 2), Some(node));
-        assert_eq!(name(theirs, None, 3), None, "on another segment it is somebody else");
-        assert_eq!(name(strange, None, 2), None);
-        let other = NodeId::from_number(8);
-        assert_eq!(name(theirs, other, 2), other, "what a frame says itself counts");
+        let (theirs, strange) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+        let place = (2, IpAddr::from([192, 0, 2, 10]));
+        let seen =
+            |mac| Sighted { stranger: Some(Sighting::new(mac, SightingKind::Reply, None, 7)), ..Sighted::default() };
+        let is_peer = |mac| mac == Mac(theirs);
+        assert_eq!(inputs(place, &seen(theirs), is_peer), []);
+        let voice = Voice { mac: Mac(strange), node: None };
+        let told = Seen { voice, kind: SightingKind::Reply, at_ns: 7, generation: 0 };
+        assert_eq!(inputs(place, &seen(strange), is_peer), [Input::Seen(place, told)]);
+    }
+
+    #[test]
+    fn every_sort_of_sighting_is_told() {
+        let place = (2, IpAddr::from([192, 0, 2, 10]));
+        let node = NodeId::from_number(7);
+        let sighting = |kind, at_ns| Sighting::new([2, 0, 0, 0, 0, 1], kind, node, at_ns).with_generation(5);
+        let sighted = Sighted {
+            speaker: Some(sighting(SightingKind::Claim, 10)),
+            stranger: Some(Sighting::new([4; 6], SightingKind::Use, None, 20)),
+            answer: Some(sighting(SightingKind::Heartbeat, 8)),
+        };
+        let (voice, stranger) = (Voice { mac: Mac([2, 0, 0, 0, 0, 1]), node }, Voice { mac: Mac([4; 6]), node: None });
+        let wanted = [
+            Input::Seen(place, Seen { voice, kind: SightingKind::Claim, at_ns: 10, generation: 5 }),
+            Input::Seen(place, Seen { voice: stranger, kind: SightingKind::Use, at_ns: 20, generation: 0 }),
+            Input::Answered(place, Answer { voice, asked_ns: 8, generation: 5 }),
+        ];
+        assert_eq!(inputs(place, &sighted, |_| true).len(), 2);
+        assert_eq!(inputs(place, &sighted, |_| false), wanted);
     }
 }

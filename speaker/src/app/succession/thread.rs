@@ -11,22 +11,30 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{Action, Event, Lease as PermissionToAnswer, SightingKind},
+    abi::{Action, Event, EventKind, Lease as PermissionToAnswer, SightingKind},
     model::{Mode, NodeId},
     wire::Mac,
 };
 use tokio::sync::mpsc::Sender;
 
 use super::{
-    Command, News, Parts, Situation, corrections::Corrector, counters::FrameCounters, effects::Outlet,
-    healing::Healing, lease::Lease, priority, showing::Showing, tables::SharedTables, wait::wait,
+    Command, News, Parts, Situation,
+    corrections::Corrector,
+    counters::FrameCounters,
+    effects::Outlet,
+    healing::Healing,
+    lease::Lease,
+    priority,
+    showing::Showing,
+    tables::{SharedTables, inputs},
+    wait::wait,
 };
 use crate::{
     clock::monotonic_ns,
     dataplane::{EventQueue, Place},
-    frames::FrameSocket,
+    frames::{FrameSocket, messages::Signer},
     status::PeerFacts,
-    succession::{Answer, Effect, Input, Question, Role, Seen, Succession, Voice},
+    succession::{Effect, Input, Question, Role, Seen, Succession, Voice},
 };
 
 /// Events that are taken before the next step.
@@ -51,6 +59,10 @@ pub(super) struct Driver {
     situation: Option<Box<Situation>>,
     /// Events of the raw sockets.
     heard: Vec<Event>,
+    /// The other speakers as they were seen last.
+    peers: Vec<PeerFacts>,
+    /// Whether they were looked at in this turn, and could be read.
+    looked: Option<bool>,
     settling: Settling,
     showing: Showing,
     woken: UnixStream,
@@ -92,10 +104,12 @@ impl Driver {
             tables,
             events,
             counters: FrameCounters::open()?,
-            outlet: Outlet::new(node, socket, corrections),
+            outlet: Outlet::new(Signer { node, key: None }, socket, corrections),
             adopted,
             situation: None,
             heard: Vec::new(),
+            peers: Vec::new(),
+            looked: None,
             settling: Settling::Unordered,
             showing: Showing::default(),
             woken,
@@ -151,8 +165,8 @@ impl Driver {
 
     /// The world changed.
     fn follow(&mut self, situation: Box<Situation>, now_ns: u64) {
-        if situation.node != self.me {
-            self.rename(situation.node);
+        if situation.signer.node != self.me {
+            self.rename(situation.signer);
         }
         let refresh = self.situation.as_ref().and_then(|before| before.refresh);
         self.lease.follow(situation.lease);
@@ -160,6 +174,7 @@ impl Driver {
         self.lease.hasten();
         self.tables.follow(situation.user.clone());
         let moved = self.outlet.moved(&situation.speakers);
+        self.know(&situation, now_ns);
         self.outlet.follow(&situation, refresh != situation.refresh, now_ns);
         self.adopt(now_ns);
         self.succession.input(Input::Orders(situation.orders.clone()), now_ns);
@@ -185,6 +200,16 @@ impl Driver {
         }
     }
 
+    /// Who may speak, and how it is proven.
+    fn know(&mut self, situation: &Situation, now_ns: u64) {
+        let known = self.tables.know(&situation.candidates, now_ns);
+        // Always: a map may have been made anew, and raw sockets that were started just now have none.
+        let keyed = self.tables.set_keys(situation.keys);
+        for error in [known, keyed].into_iter().filter_map(Result::err) {
+            self.outlet.trouble(0, "known speakers", now_ns, || error);
+        }
+    }
+
     /// What an agent before this one left answering is ours, unless its lease ended meanwhile.
     fn adopt(&mut self, now_ns: u64) {
         for place in std::mem::take(&mut self.adopted) {
@@ -198,9 +223,9 @@ impl Driver {
     }
 
     /// This node has another name, or belongs to another cluster: it begins anew.
-    fn rename(&mut self, me: NodeId) {
-        self.me = me;
-        self.succession = Succession::new(me);
+    fn rename(&mut self, me: Signer) {
+        self.me = me.node;
+        self.succession = Succession::new(me.node);
         self.outlet.rename(me);
         // Before the first situation nothing is its own but what it is to adopt.
         if self.situation.is_some() {
@@ -228,6 +253,7 @@ impl Driver {
         if self.lease.lapsed(now_ns) {
             self.succession.input(Input::LeaseLapsed, now_ns);
         }
+        self.looked = None;
         self.hear(now_ns);
         self.look_up(now_ns);
         let step = self.succession.step(now_ns);
@@ -251,21 +277,54 @@ impl Driver {
         }
     }
 
-    /// Takes the events.
+    /// Takes the events: each says where somebody spoke, the sightings say who.
     fn hear(&mut self, now_ns: u64) {
         let mut events = std::mem::take(&mut self.heard);
         if let Some(queue) = &mut self.events {
             events.extend(std::iter::from_fn(|| queue.next_event()).take(EVENTS_AT_ONCE));
         }
-        for event in events {
-            let key = event.key();
-            let place = (key.ifindex(), Ipv6Addr::from(key.address()).to_canonical());
-            let voice = self.tables.named(place.0, Voice { mac: Mac(event.mac()), node: event.node() });
-            // The event says that somebody spoke, the sighting of the same moment says how.
-            let seen = self.tables.seen(&place).ok().flatten().filter(|seen| seen.at_ns == event.at_ns());
-            let kind = seen.filter(|seen| seen.voice == voice).map_or(SightingKind::Claim, |seen| seen.kind);
-            self.succession
-                .input(Input::Seen(place, Seen { voice, kind, at_ns: event.at_ns(), generation: 0 }), now_ns);
+        let (own, others): (Vec<_>, Vec<_>) =
+            events.into_iter().partition(|event| event.kind() == Some(EventKind::OwnIdentity));
+        for event in own {
+            self.hear_own_name(&event, now_ns);
+        }
+        let place = |event: &Event| (event.key().ifindex(), Ipv6Addr::from(event.key().address()).to_canonical());
+        for place in others.iter().map(place).collect::<BTreeSet<_>>() {
+            self.look_at(place, now_ns);
+        }
+    }
+
+    /// This node's name in a frame from another MAC: another interface of this machine on the same segment, or a machine of the
+    /// same name. The latter concerns every address; one machine is told for all.
+    fn hear_own_name(&mut self, event: &Event, now_ns: u64) {
+        let (ifindex, mac) = (event.key().ifindex(), Mac(event.mac()));
+        let Some(orders) = self.situation.as_ref().map(|situation| &situation.orders) else { return };
+        if orders.own_macs.contains(&mac) {
+            self.say(News::Ourselves(ifindex, mac));
+        } else if let Some(place) = orders.places.keys().find(|place| place.0 == ifindex) {
+            let (voice, kind) = (Voice { mac, node: Some(self.me) }, SightingKind::Claim);
+            let seen = Seen { voice, kind, at_ns: event.at_ns(), generation: 0 };
+            self.succession.input(Input::Seen(*place, seen), now_ns);
+        }
+    }
+
+    /// Tells the machines who was seen with an address.
+    fn look_at(&mut self, place: Place, now_ns: u64) {
+        match self.tables.sighted(&place) {
+            Ok(sighted) => {
+                if sighted.stranger.is_some() {
+                    self.look_at_peers(now_ns);
+                }
+                let peers = &self.peers;
+                let is_peer = |mac| peers.iter().any(|peer| peer.ifindex == place.0 && peer.mac == mac);
+                for input in inputs(place, &sighted, is_peer) {
+                    self.succession.input(input, now_ns);
+                }
+            }
+            Err(error) => {
+                self.succession.input(Input::Unread(Question::Sighting(place)), now_ns);
+                self.outlet.trouble(0, "sightings", now_ns, || error);
+            }
         }
     }
 
@@ -273,11 +332,7 @@ impl Driver {
     fn look_up(&mut self, now_ns: u64) {
         for question in self.succession.questions() {
             match question {
-                Question::Sighting(place) => match self.tables.seen(&place) {
-                    Ok(Some(seen)) => self.succession.input(sighting(place, seen), now_ns),
-                    Ok(None) => {}
-                    Err(error) => self.outlet.trouble(0, "sightings", now_ns, || error),
-                },
+                Question::Sighting(place) => self.look_at(place, now_ns),
                 Question::Peers(ifindex) => self.look_up_peers(ifindex, now_ns),
                 Question::Received(ifindex) => {
                     if let Some(frames) = self.counters.received(ifindex) {
@@ -289,14 +344,33 @@ impl Driver {
     }
 
     fn look_up_peers(&mut self, ifindex: u32, now_ns: u64) {
-        let peers = match self.tables.peers() {
-            Ok(peers) => peers,
-            Err(error) => return self.outlet.trouble(0, "peers", now_ns, || error),
-        };
-        for peer in peers.into_iter().filter(|peer| peer.ifindex == ifindex) {
-            let PeerFacts { node, ifindex, mac, last_ns: at_ns, answered_ns, .. } = peer;
+        if !self.look_at_peers(now_ns) {
+            return self.succession.input(Input::Unread(Question::Peers(ifindex)), now_ns);
+        }
+        for peer in self.peers.iter().filter(|peer| peer.ifindex == ifindex) {
+            let PeerFacts { node, ifindex, mac, last_ns: at_ns, answered_ns, .. } = *peer;
             self.succession.input(Input::Peer { ifindex, node, mac, at_ns, answered_ns }, now_ns);
         }
+    }
+
+    /// Takes one look at the other speakers for the whole turn, when somebody wants it. What was known stays known when that
+    /// fails.
+    fn look_at_peers(&mut self, now_ns: u64) -> bool {
+        if let Some(read) = self.looked {
+            return read;
+        }
+        let read = match self.tables.peers() {
+            Ok(peers) => {
+                self.peers = peers;
+                true
+            }
+            Err(error) => {
+                self.outlet.trouble(0, "peers", now_ns, || error);
+                false
+            }
+        };
+        self.looked = Some(read);
+        read
     }
 
     fn set(&mut self, place: Place, role: Role, now_ns: u64) {
@@ -314,8 +388,7 @@ impl Driver {
                 Effect::Witness(ifindex) => self.outlet.provoke(ifindex, now_ns),
                 Effect::Claim(place) => self.outlet.claim(place, now_ns),
                 Effect::Defend(place) => self.outlet.defend(place),
-                // Not sent yet: the broadcast claims have to do.
-                Effect::Inform(..) => {}
+                Effect::Inform(place, mac) => self.outlet.inform(place, mac, now_ns),
                 Effect::Quiet(place) => self.outlet.quiet(place),
                 Effect::Correct(place, buckets) => self.outlet.correct_clients(place, buckets),
                 Effect::Heal(place, mac) => self.outlet.heal(place, mac),
@@ -341,16 +414,5 @@ impl Driver {
             self.settling = Settling::Settled;
         }
         None
-    }
-}
-
-/// What the last sighting of an address says: a speaker's answer to a question of ours is more than a sighting.
-const fn sighting(place: Place, seen: Seen) -> Input {
-    let Seen { voice, kind, at_ns, generation } = seen;
-    match kind {
-        SightingKind::Heartbeat if voice.node.is_some() => {
-            Input::Answered(place, Answer { voice, asked_ns: at_ns, generation })
-        }
-        SightingKind::Heartbeat | SightingKind::Claim | SightingKind::Reply => Input::Seen(place, seen),
     }
 }

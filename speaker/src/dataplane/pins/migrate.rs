@@ -108,7 +108,7 @@ fn refit(slots: impl Iterator<Item = u32>, capacity: u32) -> BTreeMap<u32, u32> 
 /// The same entry with another line; an action that this version does not know is left to the next plan to correct.
 fn with_slot(vip: &Vip, slot: u32) -> Vip {
     let action = vip.action().unwrap_or(arpeggio_common::abi::Action::Observe);
-    Vip::new(vip.mac(), action, slot, vip.buckets()).with_flags(vip.flags())
+    Vip::new(vip.mac(), action, slot, vip.buckets()).with_flags(vip.flags()).with_generation(vip.generation())
 }
 
 fn copy_hash<K: Pod + Ord, V: Pod>(source: &Path, new: &mut HashMap<MapData, K, V>) -> Result<(), MapError> {

@@ -1,14 +1,14 @@
 //! What outlives the agent: the directory on a bpffs in which its maps and links are pinned.
 //!
 //! ```text
-//! <pin_dir>/v1/VIPS4 … EVENTS        one file per map, named like the map
-//! <pin_dir>/v1/VIPS4-next            a map that takes the place of another one; gone after a successful start
-//! <pin_dir>/v1/links/native-7        one file per link: mode, interface index
-//! <pin_dir>/stale/v1-VIPS4           what had one of these names and could not be used: out of the way, until a cleanup
+//! <pin_dir>/v2/VIPS4 … EVENTS        one file per map, named like the map
+//! <pin_dir>/v2/VIPS4-next            a map that takes the place of another one; gone after a successful start
+//! <pin_dir>/v2/links/native-7        one file per link: mode, interface index
+//! <pin_dir>/stale/v2-VIPS4           what had one of these names and could not be used: out of the way, until a cleanup
 //! ```
 //!
 //! Whatever is named like this in this directory is ours; everything else is foreign and stays untouched. Directories of other
-//! layouts (`v2`, …) are read at a start, which moves their links here, and are gone afterwards.
+//! layouts (`v1`, …) are read at a start, which moves their links here, and are gone afterwards.
 
 mod aside;
 mod cleanup;

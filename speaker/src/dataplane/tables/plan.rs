@@ -58,7 +58,9 @@ pub fn plan(observed: &Entries, desired: &BTreeMap<Place, DesiredVip>, capacity:
     for (place, wanted) in desired.iter().filter(|(place, _)| admitted(place)) {
         let kept_slot = kept.get(place).copied();
         let Some(slot) = kept_slot.or_else(|| free.next()) else { continue };
-        let vip = Vip::new(wanted.mac.0, wanted.action, slot, wanted.buckets).with_flags(wanted.flags);
+        let vip = Vip::new(wanted.mac.0, wanted.action, slot, wanted.buckets)
+            .with_flags(wanted.flags)
+            .with_generation(wanted.generation);
         if observed.get(place) != Some(&vip) {
             plan.set.push(Write { place: *place, vip, fresh_slot: kept_slot.is_none() });
         }
@@ -114,7 +116,14 @@ mod tests {
     const CAPACITY: u32 = 12;
 
     fn wanted(action: Action) -> DesiredVip {
-        DesiredVip { mac: Mac([2, 0, 0, 0, 0, 1]), action, flags: Flags::NONE, buckets: u64::MAX, may_own: false }
+        DesiredVip {
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+            action,
+            flags: Flags::NONE,
+            buckets: u64::MAX,
+            may_own: false,
+            generation: 0,
+        }
     }
 
     fn place(last: u8) -> Place {
@@ -247,9 +256,9 @@ mod tests {
     }
 
     prop_compose! {
-        fn some_vip()(mac: [u8; 6], action in 0..3u8, evacuating: bool, buckets: u64, may_own: bool) -> DesiredVip {
+        fn some_vip()(mac: [u8; 6], action in 0..3u8, evacuating: bool, buckets: u64, may_own: bool, generation: u64) -> DesiredVip {
             let flags = if evacuating { Flags::EVACUATING } else { Flags::NONE };
-            DesiredVip { mac: Mac(mac), action: Action::from_code(action).unwrap(), flags, buckets, may_own }
+            DesiredVip { mac: Mac(mac), action: Action::from_code(action).unwrap(), flags, buckets, may_own, generation }
         }
     }
 

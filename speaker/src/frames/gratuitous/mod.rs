@@ -13,14 +13,21 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     ops::Bound,
+    sync::Arc,
     time::Duration,
 };
 
-use arpeggio_common::{model::NodeId, wire::Mac};
+use arpeggio_common::wire::Mac;
 
 use self::pace::Bucket;
-use super::{Frame, messages::push_claim};
-use crate::{dataplane::Place, succession::CLAIM_ROUNDS_NS};
+use super::{
+    Frame,
+    messages::{Saying, Signer, push_claim},
+};
+use crate::{
+    dataplane::Place,
+    succession::{CLAIM_ROUNDS_NS, Orders},
+};
 
 pub use self::pace::Pace;
 
@@ -75,7 +82,9 @@ pub struct GratuitousStep {
 /// The schedule of all claims of this node. Holds no clock and no socket; times are monotonic nanoseconds.
 #[derive(Debug)]
 pub struct Gratuitous {
-    node: NodeId,
+    signer: Signer,
+    /// By which order each address is claimed.
+    orders: Arc<Orders>,
     bucket: Bucket,
     /// First rounds have a faster pace: until they are out, clients of a lost node wait.
     first_bucket: Bucket,
@@ -88,11 +97,12 @@ pub struct Gratuitous {
 }
 
 impl Gratuitous {
-    /// `node` is named in every frame. `refresh`: how often every address is announced again when nothing happens, spread
+    /// `signer` is named in every frame. `refresh`: how often every address is announced again when nothing happens, spread
     /// evenly over the addresses; `None` or zero for never.
-    pub fn new(node: NodeId, pace: Pace, refresh: Option<Duration>) -> Self {
+    pub fn new(signer: Signer, pace: Pace, refresh: Option<Duration>) -> Self {
         Self {
-            node,
+            signer,
+            orders: Arc::default(),
             bucket: Bucket::new(pace),
             first_bucket: Bucket::new(Pace::FIRST),
             defended: BTreeSet::new(),
@@ -100,6 +110,12 @@ impl Gratuitous {
             rounds: Default::default(),
             refresh: Refresh::every(refresh),
         }
+    }
+
+    /// From now on frames are signed so, and follow from these orders.
+    pub fn follow(&mut self, signer: Signer, orders: Arc<Orders>) {
+        self.signer = signer;
+        self.orders = orders;
     }
 
     /// This node took the address; to be called after its entry answers, so that nobody is called to a node that is silent.
@@ -193,7 +209,7 @@ impl Gratuitous {
             }
             self.defended.remove(&key);
             if let Some(claim) = self.claims.get(&key) {
-                push_claim(key, claim.mac, self.node, frames);
+                push_claim(key, claim.mac, &self.signer, saying(&self.orders, key, now_ns), frames);
             }
         }
         true
@@ -214,9 +230,8 @@ impl Gratuitous {
 
     /// Sends one round and appoints the next.
     fn claim_round(&mut self, key: Key, round: usize, now_ns: u64, frames: &mut Vec<Frame>) {
-        let node = self.node;
         let Some(claim) = self.claims.get_mut(&key) else { return };
-        push_claim(key, claim.mac, node, frames);
+        push_claim(key, claim.mac, &self.signer, saying(&self.orders, key, now_ns), frames);
         if round == 0 {
             claim.begun_ns = now_ns;
         }
@@ -230,7 +245,6 @@ impl Gratuitous {
 
     /// Gives every address its turn; `false` when the pace was used up.
     fn refresh(&mut self, now_ns: u64, frames: &mut Vec<Frame>) -> bool {
-        let node = self.node;
         let Some(refresh) = &mut self.refresh else { return true };
         let Ok(count @ 1..) = u64::try_from(self.claims.len()) else {
             refresh.next_ns = None;
@@ -252,7 +266,7 @@ impl Gratuitous {
             open = claim.pending.is_some() || self.bucket.take(frames_of_round(*key), now_ns);
             if open {
                 if claim.pending.is_none() {
-                    push_claim(*key, claim.mac, node, frames);
+                    push_claim(*key, claim.mac, &self.signer, saying(&self.orders, *key, now_ns), frames);
                 }
                 refresh.last = Some(*key);
                 next_ns = next_ns.saturating_add(spacing_ns);
@@ -267,6 +281,10 @@ impl Gratuitous {
         let refresh = refresh.map(|next_ns| next_ns.max(now_ns + REFRESH_TICK_NS));
         self.rounds.iter().filter_map(|round| round.first().map(|(due, _)| *due)).chain(refresh).min()
     }
+}
+
+fn saying(orders: &Orders, place: Place, now_ns: u64) -> Saying {
+    Saying { generation: orders.places.get(&place).map_or(0, |order| order.generation), now_ns }
 }
 
 /// Frames in one round of an address.

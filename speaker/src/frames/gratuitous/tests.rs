@@ -2,7 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use arpeggio_common::wire::{Arp, Neighbor};
+use arpeggio_common::{
+    model::NodeId,
+    wire::{Arp, Neighbor},
+};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -15,7 +18,8 @@ const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const START: u64 = 5 * SECOND;
 
 fn schedule(refresh: Option<Duration>) -> Gratuitous {
-    Gratuitous::new(NodeId::from_number(7).unwrap(), Pace::default(), refresh)
+    let signer = Signer { node: NodeId::from_number(7).unwrap(), key: None };
+    Gratuitous::new(signer, Pace::default(), refresh)
 }
 
 fn claim(gratuitous: &mut Gratuitous, keys: impl IntoIterator<Item = Key>, now: u64) {
@@ -34,7 +38,7 @@ fn v6(host: u32) -> Key {
 fn claimed(frame: &Frame) -> (Key, bool) {
     let bytes = frame.bytes();
     match bytes.len() {
-        42 | 60 => {
+        42 | 82 => {
             let mut copy: [u8; 42] = bytes[..42].try_into().unwrap();
             let arp = Arp(&mut copy);
             assert_eq!((arp.destination(), arp.sender_mac()), (Mac::BROADCAST, MAC));
@@ -42,7 +46,7 @@ fn claimed(frame: &Frame) -> (Key, bool) {
             let reply = arp.operation() == Some(arpeggio_common::wire::ArpOperation::Reply);
             ((frame.ifindex(), Ipv4Addr::from(arp.sender()).into()), reply)
         }
-        86 | 102 => {
+        86 | 126 => {
             let mut head: [u8; 78] = bytes[..78].try_into().unwrap();
             let neighbor = Neighbor(&mut head);
             assert_eq!(neighbor.ethernet_destination(), Mac::ALL_NODES);
@@ -254,7 +258,8 @@ proptest! {
     #[test]
     fn only_announced_addresses_are_claimed_and_never_too_fast(inputs in inputs(), refresh in prop::option::of(1u64..20)) {
         let pace = Pace::new(200.try_into().unwrap(), 10.try_into().unwrap());
-        let mut gratuitous = Gratuitous::new(NodeId::from_number(7).unwrap(), pace, refresh.map(Duration::from_secs));
+        let signer = Signer { node: NodeId::from_number(7).unwrap(), key: None };
+        let mut gratuitous = Gratuitous::new(signer, pace, refresh.map(Duration::from_secs));
         let mut now = START;
         let mut announced = BTreeSet::new();
         let mut times = vec![];

@@ -1,16 +1,16 @@
 //! The tables of the responder as the succession reaches them: single entries, at once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::{Arc, MutexGuard, PoisonError},
 };
 
-use arpeggio_common::abi::{Client, Lease, NodeId, Peer, Sighting};
+use arpeggio_common::abi::{Client, Keys, Lease, NodeId, Peer, PeerKey};
 
 use super::{tables::UserTables, thread::Shared};
 use crate::{
-    dataplane::{HeldRoles, Place},
+    dataplane::{HeldRoles, Place, Sighted},
     succession::Role,
 };
 
@@ -30,8 +30,8 @@ impl ResponderLive {
     }
 
     /// Who was seen with an address last.
-    pub fn sighting(&self, place: &Place) -> Option<Sighting> {
-        self.tables().sighting(place)
+    pub fn sighted(&self, place: &Place) -> Sighted {
+        self.tables().sighted(place)
     }
 
     /// Who asked for which address.
@@ -47,6 +47,16 @@ impl ResponderLive {
     /// Allows answering until the end of the lease, in the name of its node.
     pub fn renew(&self, lease: Lease) {
         self.tables().set_lease(lease);
+    }
+
+    /// From now on tags are proven with these.
+    pub fn set_keys(&self, keys: Keys) {
+        self.tables().set_keys(keys);
+    }
+
+    /// From now on these nodes are known, and no others.
+    pub fn know(&self, known: &BTreeSet<PeerKey>) {
+        self.tables().know(known);
     }
 
     fn tables(&self) -> MutexGuard<'_, UserTables> {

@@ -202,11 +202,6 @@ impl Responder {
         self.tables().sightings()
     }
 
-    /// Who was seen with one address.
-    pub fn sighting(&self, place: &Place) -> Option<Sighting> {
-        self.tables().sighting(place)
-    }
-
     /// The other speakers, by interface index and node.
     pub fn peers(&self) -> BTreeMap<(u32, NodeId), Peer> {
         self.tables().peers()

@@ -2,13 +2,13 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
 };
 
 use arpeggio_common::abi::{
-    CLIENTS_CAPACITY, Client, ClientKey, Event, Key4, Key6, Lease, NodeId, Outcome, PEERS_CAPACITY, Peer, PeerKey,
-    SIGHTINGS_CAPACITY, Sighting, Stats, Vip,
+    CLIENTS_CAPACITY, Client, ClientKey, Event, Key4, Key6, Keys, Lease, NodeId, Outcome, Peer, PeerKey,
+    SIGHTINGS_CAPACITY, Sighting, SightingKey, Sort, Stats, Vip,
 };
 use arpeggio_speaker_ebpf::Tables;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::recent::Recent;
 use crate::{
     clock::monotonic_ns,
-    dataplane::{Place, Write, wide_key},
+    dataplane::{Place, Sighted, Write, newest, wide_key},
     succession::Role,
 };
 
@@ -28,10 +28,11 @@ pub(super) struct UserTables {
     vips6: BTreeMap<Key6, Vip>,
     stats: RefCell<BTreeMap<u32, Stats>>,
     outcomes: BTreeMap<Outcome, u64>,
-    sightings: RefCell<Recent<Key6, Sighting>>,
+    sightings: RefCell<Recent<SightingKey, Sighting>>,
     clients: RefCell<Recent<ClientKey, Client>>,
-    peers: RefCell<Recent<PeerKey, Peer>>,
+    peers: RefCell<BTreeMap<PeerKey, Peer>>,
     lease: Lease,
+    keys: Keys,
     arrived_ns: u64,
     events: mpsc::Sender<Event>,
     events_lost: Cell<u64>,
@@ -47,8 +48,9 @@ impl UserTables {
             outcomes: BTreeMap::new(),
             sightings: RefCell::new(Recent::new(SIGHTINGS_CAPACITY)),
             clients: RefCell::new(Recent::new(CLIENTS_CAPACITY)),
-            peers: RefCell::new(Recent::new(PEERS_CAPACITY)),
+            peers: RefCell::default(),
             lease: Lease::NONE,
+            keys: Keys::NONE,
             arrived_ns: 0,
             events,
             events_lost: Cell::new(0),
@@ -97,6 +99,20 @@ impl UserTables {
         self.lease = lease;
     }
 
+    /// From now on tags are proven with these.
+    pub(super) const fn set_keys(&mut self, keys: Keys) {
+        self.keys = keys;
+    }
+
+    /// From now on these nodes are known, and no others.
+    pub(super) fn know(&mut self, known: &BTreeSet<PeerKey>) {
+        let peers = self.peers.get_mut();
+        peers.retain(|key, _| known.contains(key));
+        for key in known {
+            peers.entry(*key).or_insert(Peer::UNHEARD);
+        }
+    }
+
     /// The next frame arrived at this time, stamped by the kernel.
     pub(super) const fn begin_frame(&mut self, at_ns: u64) {
         self.arrived_ns = at_ns;
@@ -121,18 +137,21 @@ impl UserTables {
 
     /// Who else was seen with an address.
     pub(super) fn sightings(&self) -> BTreeMap<Place, Sighting> {
-        self.sightings.borrow().iter().map(|(key, sighting)| (place(key), sighting)).collect()
+        newest(self.sightings.borrow().iter())
     }
 
     /// Who was seen with one address.
-    pub(super) fn sighting(&self, place: &Place) -> Option<Sighting> {
-        self.sightings.borrow().get(&wide_key(place))
+    pub(super) fn sighted(&self, place: &Place) -> Sighted {
+        let sightings = self.sightings.borrow();
+        let one = |sort| sightings.get(&SightingKey::new(wide_key(place), sort));
+        Sighted { speaker: one(Sort::Speaker), stranger: one(Sort::Stranger), answer: one(Sort::Answer) }
     }
 
     /// The other speakers, by interface index and node.
     pub(super) fn peers(&self) -> BTreeMap<(u32, NodeId), Peer> {
-        let readable = |(key, peer): (PeerKey, Peer)| Some(((key.ifindex(), key.node()?), peer));
-        self.peers.borrow().iter().filter_map(readable).collect()
+        let heard =
+            |(key, peer): (&PeerKey, &Peer)| (*peer != Peer::UNHEARD).then_some(((key.ifindex(), key.node()?), *peer));
+        self.peers.borrow().iter().filter_map(heard).collect()
     }
 
     /// Who asked for which address.
@@ -189,16 +208,26 @@ impl Tables for UserTables {
         self.clients.borrow_mut().insert(*key, Client::new(mac, now_ns), now_ns);
     }
 
-    fn sight(&self, key: &Key6, seen: Sighting) -> Option<Sighting> {
-        let mut sightings = self.sightings.borrow_mut();
-        let now = sightings.get(key).map_or(seen, |before| before.then(seen));
-        sightings.insert(*key, now, seen.last_seen_ns())
+    fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    fn sighting(&self, key: &SightingKey) -> Option<Sighting> {
+        self.sightings.borrow().get(key)
+    }
+
+    fn sight(&self, key: &SightingKey, seen: &Sighting) {
+        self.sightings.borrow_mut().insert(*key, *seen, seen.last_seen_ns());
+    }
+
+    fn peer(&self, key: &PeerKey) -> Option<Peer> {
+        self.peers.borrow().get(key).copied()
     }
 
     fn hear(&self, key: &PeerKey, heard: Peer) {
-        let mut peers = self.peers.borrow_mut();
-        let heard = peers.get(key).map_or(heard, |before| before.then(heard));
-        peers.insert(*key, heard, heard.last_seen_ns());
+        if let Some(peer) = self.peers.borrow_mut().get_mut(key) {
+            *peer = peer.then(heard);
+        }
     }
 
     fn report(&self, event: &Event) {

@@ -22,12 +22,12 @@ pub(super) fn questions() -> [(&'static str, Vec<u8>, Vec<u8>); 2] {
 
 /// The entry with another number for its action.
 pub(crate) fn unknown_action(vip: Vip, code: u8) -> Vip {
-    // SAFETY: both types have 24 bytes, which transmute checks; an entry is made of integers without padding, so every bit
+    // SAFETY: both types have 32 bytes, which transmute checks; an entry is made of integers without padding, so every bit
     // pattern is a valid one in both directions.
-    let mut bytes = unsafe { std::mem::transmute::<Vip, [u8; 24]>(vip) };
+    let mut bytes = unsafe { std::mem::transmute::<Vip, [u8; 32]>(vip) };
     bytes[6] = code;
     // SAFETY: as above.
-    unsafe { std::mem::transmute::<[u8; 24], Vip>(bytes) }
+    unsafe { std::mem::transmute::<[u8; 32], Vip>(bytes) }
 }
 
 pub(super) fn actions() -> Vec<Case> {

@@ -7,6 +7,8 @@ mod heartbeats;
 mod neighbor;
 mod options;
 mod ordinary;
+mod proofs;
+mod uses;
 
 pub(crate) use entries::unknown_action;
 
@@ -20,7 +22,7 @@ use crate::{
 pub(crate) type Rows = fn() -> Vec<Case>;
 
 /// The groups of rows; each is a test of every entry.
-pub(crate) const GROUPS: [(&str, Rows); 20] = [
+pub(crate) const GROUPS: [(&str, Rows); 24] = [
     ("arp_lengths", arp::lengths),
     ("arp_requests", arp::requests),
     ("arp_refused", arp::refused),
@@ -41,6 +43,10 @@ pub(crate) const GROUPS: [(&str, Rows); 20] = [
     ("neighbor_lengths", neighbor::lengths),
     ("advertisements", claims::advertisements),
     ("events", claims::events),
+    ("proven_questions", proofs::questions),
+    ("proven_statements", proofs::statements),
+    ("uses", uses::rows),
+    ("after_lease", uses::after_lease),
 ];
 
 /// The rows of a group.

@@ -142,8 +142,8 @@ impl Stage<'_> {
         arping.args(["-I", "eth0", "-c", "1", "-w", "3", &address.to_string()]);
         show("client", arping, &self.cluster.node(&owner)?.mac)?;
         let mut dump = self.cluster.on_node(&owner, "bpftool")?;
-        dump.args(["map", "dump", "pinned", "/sys/fs/bpf/arpeggio/v1/VIPS4"]);
-        ui::say(format_args!("   {owner}$ bpftool map dump pinned /sys/fs/bpf/arpeggio/v1/VIPS4"));
+        dump.args(["map", "dump", "pinned", "/sys/fs/bpf/arpeggio/v2/VIPS4"]);
+        ui::say(format_args!("   {owner}$ bpftool map dump pinned /sys/fs/bpf/arpeggio/v2/VIPS4"));
         show_output(dump, "\"action\": 1")?;
         Ok(owner)
     }
