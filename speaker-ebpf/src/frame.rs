@@ -106,7 +106,7 @@ mod tests {
             })
         });
         assert_eq!((seen, &buffer), (Some(7), b"ssssssssssss\x81\x00\xe0\x00\x08\x06arp"));
-        let mut others = [*b"ddddddssssss\x81\x00\x00\x01\x08\x06", *b"ddddddssssss\x81\x00\x10\x00\x08\x06"];
+        let mut others = [*b"ddddddssssss\x81\x00\x00\x01\x08\x06", *b"ddddddssssss\x81\x00\x10\x80\x08\x06"];
         for other in &mut others {
             let before = *other;
             assert_eq!(Frame::over(other, |frame| frame.without_priority_tag(|_| ())), None);

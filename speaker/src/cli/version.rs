@@ -22,6 +22,6 @@ mod tests {
     fn the_layout_is_named() {
         let mut out = Vec::new();
         super::version(&mut out).unwrap();
-        assert!(String::from_utf8(out).unwrap().contains("map layout v1"));
+        assert!(String::from_utf8(out).unwrap().contains("map layout v2"));
     }
 }

@@ -76,7 +76,7 @@ fn an_address_begins_suppressed_and_may_be_owned_on_every_eligible_interface() {
             flags: Flags::NONE,
             buckets: 0,
             may_own: candidates.contains(&"node-a"),
-            generation: 0,
+            generation: 9,
         };
         let address: IpAddr = "192.0.2.10".parse().unwrap();
         assert_eq!(

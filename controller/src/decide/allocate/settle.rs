@@ -93,12 +93,13 @@ impl Allocation {
     /// The pool of addresses that a Service has. A pool that cannot be understood at present says nothing about what was
     /// given from it: it stays, so that a slip in an edit costs nobody an address.
     fn pool_of(&self, service: &Service, addresses: &[IpAddr]) -> Result<Arc<str>, Why> {
+        // Each of them, before any is found to be in no pool.
+        addresses.iter().try_for_each(|address| self.book.is_not_held(*address))?;
         let pools = &self.book.pools;
         may_have(&self.book, service, addresses).map(|id| Arc::clone(&pools.get(id).name)).or_else(|why| {
             let given = self.records.get(&service.key).and_then(|record| record.given.as_ref());
             let name = given.map(|given| &*given.pool).or(service.allocated_from.as_deref());
             match name {
-                _ if matches!(why, Why::Held { .. }) => Err(why),
                 Some(name) if pools.is_faulty(name) && addresses.iter().all(|a| pools.of(*a).is_none()) => {
                     Ok(name.into())
                 }
