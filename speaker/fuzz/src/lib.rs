@@ -15,6 +15,7 @@ mod oracle;
 mod packet;
 mod request;
 pub mod seeds;
+mod tagged;
 
 pub use config::config;
 pub use packet::packet;

@@ -15,6 +15,7 @@ use crate::{
     memory::Memory,
     oracle::{self, Answer},
     request::{self, Request},
+    tagged::Tagged,
 };
 
 /// Bytes of an input that say what is in the maps; the frame follows.
@@ -23,7 +24,13 @@ const IFINDEX: u32 = 2;
 const NOW_NS: u64 = 1_000_000_000_000;
 
 /// Our node in every input.
-const OUR_NODE: u64 = 0x0a0a_0a0a_0a0a_0a01;
+pub(crate) const OUR_NODE: u64 = 0x0a0a_0a0a_0a0a_0a01;
+/// The node that our agent knows in every input.
+pub(crate) const PEER: u64 = 0x0b0b_0b0b_0b0b_0b02;
+/// The keys of an input with keys: the first signs.
+const SHARED: [[u8; 16]; 2] = [*b"sixteen letters.", *b"sixteen of these"];
+/// The generation of our order.
+const GENERATION: u64 = 7;
 
 /// Our interface in every input.
 pub(crate) const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -33,20 +40,28 @@ pub(crate) const VIP4: [u8; 4] = [192, 0, 2, 10];
 pub(crate) const VIP6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10];
 
 /// Decides about the frame in `data` with maps as its head says. Whatever the bytes: nothing panics; only valid requests are
-/// answered, and the answer is one that others can read; a frame that is not answered is not changed.
+/// answered, and the answer is one that others can read; a tag counts only with a right proof; a frame that is not answered is
+/// not changed.
 ///
 /// # Panics
 /// When a property does not hold.
 pub fn packet(data: &[u8]) {
     let Some((head, frame)) = data.split_first_chunk::<HEAD>() else { return };
+    let mut before = frame.to_vec();
     let memory = furnish(*head, frame);
-    let mut after = frame.to_vec();
+    if head[3] & 1 != 0 {
+        // Nobody guesses a proof: the search gets a right one.
+        crate::tagged::sign(&mut before, &memory.keys);
+    }
+    let frame = &before[..];
+    let mut after = before.clone();
     let outcome = Frame::over(&mut after, |frame| decide(frame, &memory, IFINDEX));
     match outcome.disposition() {
         Disposition::Transmit => check_answer(outcome, frame, &after, &memory),
         Disposition::Drop => {
             assert_eq!(frame, after, "{outcome:?} changed the frame");
-            assert!(NOW_NS < memory.lease.until_ns, "{outcome:?} after the lease");
+            let beyond = outcome == Outcome::SuppressedBeyond;
+            assert_eq!(NOW_NS >= memory.lease.until_ns, beyond, "{outcome:?}, before or after the lease");
         }
         Disposition::Pass => assert_eq!(frame, after, "{outcome:?} changed the frame"),
     }
@@ -65,10 +80,11 @@ pub fn packet(data: &[u8]) {
 
 /// The maps as the head of an input says.
 fn furnish(head: [u8; HEAD], frame: &[u8]) -> Memory {
-    let [control, more, slot, _, shares @ ..] = head;
+    let [control, more, slot, past, shares @ ..] = head;
     let action = Action::from_code(control & 3).unwrap_or(Action::Answer);
     let flags = if control & 4 == 0 { Flags::NONE } else { Flags::EVACUATING };
-    let vip = Vip::new(OURS.0, action, u32::from(slot), u64::from_le_bytes(shares)).with_flags(flags);
+    let vip = Vip::new(OURS.0, action, u32::from(slot), u64::from_le_bytes(shares));
+    let vip = vip.with_flags(flags).with_generation(GENERATION);
     let mut memory = Memory { now_ns: NOW_NS, slots: 128, ..Memory::default() };
     memory.lease.node = NodeId::from_number(OUR_NODE);
     memory.lease.until_ns = match control >> 3 & 3 {
@@ -77,6 +93,13 @@ fn furnish(head: [u8; HEAD], frame: &[u8]) -> Memory {
         2 => NOW_NS,
         _ => 0,
     };
+    memory.keys = match control >> 6 {
+        0 => Keys::NONE,
+        keys => Keys::new(&SHARED.map(Key::from_bytes)[..1 + usize::from(keys == 3)], keys == 2),
+    };
+    let heard = Peer::new([2, 0, 0, 0, 0, 3], NOW_NS - u64::from(past >> 1) * 1_000_000_000);
+    let peers = [NodeId::from_number(PEER).map(|node| PeerKey::new(IFINDEX, node)), Some(PeerKey::anybody(IFINDEX))];
+    memory.peers.borrow_mut().extend(peers.into_iter().flatten().map(|key| (key, heard)));
     memory.vips4.insert(Key4::new(IFINDEX, VIP4), vip);
     memory.vips6.insert(Key6::new(IFINDEX, VIP6), vip);
     // Whatever the frame speaks of is in the maps as well, so that the search need not guess addresses.
@@ -90,14 +113,6 @@ fn furnish(head: [u8; HEAD], frame: &[u8]) -> Memory {
             memory.vips6.insert(Key6::new(IFINDEX, *address), vip);
         }
     }
-    // Any node may be known, and any proof be asked for.
-    let tags = [frame.get(50..), frame.get(94..)].into_iter().flatten().filter_map(|rest| rest.first_chunk());
-    let known = tags.filter_map(|node| NodeId::from_number(u64::from_be_bytes(*node)));
-    let known = known.map(|node| PeerKey::new(IFINDEX, node)).chain([PeerKey::anybody(IFINDEX)]);
-    memory.peers.borrow_mut().extend(known.map(|key| (key, Peer::UNHEARD)));
-    if control & 0x40 != 0 {
-        memory.keys = Keys::new(&[Key::from_bytes([1; 16]), Key::from_bytes([2; 16])], control & 0x80 != 0);
-    }
     remember(&mut memory, more, u32::from(slot));
     memory
 }
@@ -108,7 +123,7 @@ fn remember(memory: &mut Memory, more: u8, slot: u32) {
         let age = u64::from(more >> 1) * 100_000_000;
         let seen = Sighting::new([2, 0, 0, 0, 0, 3], SightingKind::Claim, None, NOW_NS - age);
         let keys = [Key4::new(IFINDEX, VIP4).widen(), Key6::new(IFINDEX, VIP6)];
-        for sort in Sort::ALL {
+        for sort in [Sort::Speaker, Sort::Stranger] {
             memory.sightings.borrow_mut().extend(keys.map(|key| (SightingKey::new(key, sort), seen)));
         }
         let mut stats = Stats::default();
@@ -120,7 +135,12 @@ fn remember(memory: &mut Memory, more: u8, slot: u32) {
 }
 
 fn check_answer(outcome: Outcome, before: &[u8], after: &[u8], memory: &Memory) {
-    let request = request::read(before, memory, IFINDEX);
+    let tagged = Tagged::read(before);
+    let counts = tagged.is_some_and(|tagged| tagged.counts(memory, IFINDEX));
+    // Whoever asks whether this node is there is answered for any address in the maps.
+    let of_node =
+        counts && outcome == Outcome::HeartbeatAnswered && tagged.is_some_and(|tagged| tagged.asks_for_life());
+    let request = request::read(before, memory, IFINDEX, of_node);
     let Request { vip, asker } = request.unwrap_or_else(|error| panic!("{outcome:?}, but {error}: {before:02x?}"));
     let answer = oracle::read(after);
     let answer = answer.unwrap_or_else(|error| panic!("{outcome:?}, but {error}: {after:02x?}"));
@@ -149,28 +169,19 @@ fn check_answer(outcome: Outcome, before: &[u8], after: &[u8], memory: &Memory) 
     };
     assert_eq!(sender, ours);
     let written = oracle::write(&answer);
-    if outcome == Outcome::Answered {
-        let (message, rest) = after.split_at(written.len());
-        assert_eq!((message, rest), (&*written, &before[written.len()..]), "an answer that others write otherwise");
-    } else {
-        check_tag(before, after);
+    match (outcome, tagged) {
+        (Outcome::HeartbeatAnswered, Some(tagged)) if counts => {
+            tagged.check_answer(after, (OUR_NODE, GENERATION), &memory.keys)
+        }
+        _ => {
+            let (message, rest) = after.split_at(written.len());
+            assert_eq!(message, &*written, "an answer that others write otherwise");
+            // A tag that does not count is not sent back to whoever would know it again.
+            let erased = if before[12..14] == [8, 6] && tagged.is_some() { 8 } else { 0 };
+            assert_eq!(rest[..erased], [0; 8][..erased]);
+            assert_eq!(rest[erased..], before[written.len() + erased..]);
+        }
     }
     let replies = memory.stats.borrow().get(&vip.slot()).map(|stats| stats.replies);
     assert_eq!(replies, (vip.slot() < memory.slots).then_some(1), "an answer is counted once");
-}
-
-/// What was asked with a tag is answered with ours, and nothing else of what lies behind the message changes.
-fn check_tag(before: &[u8], after: &[u8]) {
-    let (magic, at): (&[u8], _) = if before[12..14] == [8, 6] { (b"ARPEGIO\x01", 42) } else { (b"\x0e\x02ARPGIO", 86) };
-    let node = at + magic.len();
-    let tagged = before.len() >= node + 8 && before[at..node] == *magic && before[node..node + 8] != [0; 8];
-    // A whole trailer, or it is none.
-    let tagged = tagged && (at == 86 || before.len() >= 60);
-    assert!(tagged || at == 42, "a heartbeat without a tag");
-    if tagged {
-        assert_eq!((&after[at..node], &after[node..node + 8]), (magic, &OUR_NODE.to_be_bytes()[..]));
-        assert_eq!(after[node + 8..], before[node + 8..]);
-    } else {
-        assert_eq!(after[at..], before[at..]);
-    }
 }

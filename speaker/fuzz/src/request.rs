@@ -18,11 +18,11 @@ pub(crate) struct Request {
     pub(crate) asker: Mac,
 }
 
-/// Reads a frame as a request.
+/// Reads a frame as a request. `of_node`: it asks for this node, which answers whoever owns the address.
 ///
 /// # Errors
 /// Why it must not be answered.
-pub(crate) fn read(frame: &[u8], memory: &Memory, ifindex: u32) -> Result<Request, String> {
+pub(crate) fn read(frame: &[u8], memory: &Memory, ifindex: u32, of_node: bool) -> Result<Request, String> {
     let packet = SlicedPacket::from_ethernet(frame).map_err(|error| error.to_string())?;
     let destination = mac(frame, 0)?;
     if !packet.link_exts.is_empty() {
@@ -68,7 +68,7 @@ pub(crate) fn read(frame: &[u8], memory: &Memory, ifindex: u32) -> Result<Reques
     if memory.lease().is_over(memory.coarse_now_ns()) {
         return Err("the lease is over".into());
     }
-    if request.vip.action() != Some(Action::Answer) {
+    if !of_node && request.vip.action() != Some(Action::Answer) {
         return Err("not ours to answer".into());
     }
     Ok(request)

@@ -2,7 +2,7 @@
 
 use arpeggio_common::wire::{Arp, Mac, Neighbor, Nonce, Tag};
 
-use crate::packet::{HEAD, OURS, VIP4, VIP6};
+use crate::packet::{HEAD, OURS, PEER, VIP4, VIP6};
 
 const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 2]);
 const RIVAL: Mac = Mac([2, 0, 0, 0, 0, 3]);
@@ -13,27 +13,27 @@ const CLIENT6: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]
 /// frame's own addresses to the maps.
 #[must_use]
 pub fn packets() -> Vec<Vec<u8>> {
-    let numbers = |nonce: Nonce| [0x0b0b_0b0b_0b0b_0b02, 5, nonce.number(), 0];
-    let tags =
-        [Nonce::question(7), Nonce::alive(7), Nonce::statement(7)].map(|nonce| Tag::from_numbers(numbers(nonce)));
-    let [Some(asking), Some(for_life), Some(node)] = tags else { return Vec::new() };
+    let tag = |nonce: Nonce| Tag::from_numbers([PEER, 5, nonce.number(), 0]);
+    let (question, alive, claim) = (Nonce::question(9), Nonce::alive(9), Nonce::statement(9));
+    let (Some(question), Some(alive), Some(claim)) = (tag(question), tag(alive), tag(claim)) else { return Vec::new() };
     let frames = [
         Arp::request(Mac::BROADCAST, CLIENT, CLIENT4, VIP4).to_vec(),
         Arp::request(OURS, RIVAL, [0; 4], VIP4).to_vec(),
         Arp::request(Mac::BROADCAST, CLIENT, [0; 4], VIP4).to_vec(),
-        Arp::probe(OURS, RIVAL, [0; 4], VIP4, asking).to_vec(),
-        Arp::probe(OURS, RIVAL, CLIENT4, VIP4, for_life).to_vec(),
-        Arp::probe(Mac::BROADCAST, RIVAL, CLIENT4, VIP4, asking).to_vec(),
-        Arp::own_correction(OURS, RIVAL, VIP4, CLIENT4, asking).to_vec(),
+        Arp::probe(OURS, RIVAL, [0; 4], VIP4, question).to_vec(),
+        Arp::probe(OURS, RIVAL, CLIENT4, VIP4, alive).to_vec(),
+        Arp::probe(Mac::BROADCAST, RIVAL, CLIENT4, VIP4, question).to_vec(),
         Arp::correction(OURS, RIVAL, RIVAL, VIP4, CLIENT4).to_vec(),
         Arp::correction(OURS, RIVAL, RIVAL, VIP4, [0; 4]).to_vec(),
-        Arp::announcement(RIVAL, VIP4, node).to_vec(),
-        Arp::announcement_reply(RIVAL, VIP4, node).to_vec(),
+        Arp::own_correction(OURS, RIVAL, VIP4, [0; 4], question).to_vec(),
+        Arp::announcement(RIVAL, VIP4, claim).to_vec(),
+        Arp::announcement_reply(RIVAL, VIP4, claim).to_vec(),
         Neighbor::solicitation(CLIENT, CLIENT6, VIP6).to_vec(),
         Neighbor::duplicate_detection(CLIENT, VIP6).to_vec(),
-        Neighbor::heartbeat(OURS, RIVAL, CLIENT6, VIP6, asking).to_vec(),
-        Neighbor::probe(RIVAL, CLIENT6, VIP6, asking).to_vec(),
-        Neighbor::announcement(RIVAL, VIP6, node).to_vec(),
+        Neighbor::heartbeat(OURS, RIVAL, CLIENT6, VIP6, question).to_vec(),
+        Neighbor::heartbeat(OURS, RIVAL, CLIENT6, VIP6, alive).to_vec(),
+        Neighbor::probe(RIVAL, CLIENT6, VIP6, question).to_vec(),
+        Neighbor::announcement(RIVAL, VIP6, claim).to_vec(),
         Neighbor::correction(OURS, RIVAL, RIVAL, VIP6, CLIENT6).to_vec(),
     ];
     let behind = |control: u8| {
@@ -41,8 +41,9 @@ pub fn packets() -> Vec<Vec<u8>> {
         (head[0], head[1], head[2]) = (control, 0, 7);
         frames.iter().map(move |frame| [&head[..], frame].concat()).collect::<Vec<_>>()
     };
-    // Action 1 is "answer", 2 "suppress"; 0x20 adds the frame's addresses.
-    [behind(1), behind(2), behind(1 | 0x20)].concat()
+    // Action 1 is "answer", 2 "suppress"; 0x20 adds the frame's addresses; the highest bits choose the keys. The last of the
+    // head has the frames signed.
+    [1, 2, 1 | 0x20, 1 | 0x40, 1 | 0x80, 2 | 0xc0].map(behind).concat()
 }
 
 /// Configurations that use every field, and files that are refused.
@@ -96,7 +97,7 @@ mod tests {
             ..Default::default()
         };
         let input = packets().remove(0);
-        let refused = crate::request::read(&input[HEAD..], &memory, 2);
+        let refused = crate::request::read(&input[HEAD..], &memory, 2, false);
         assert_eq!(refused, Err("a foreign address".to_owned()));
     }
 }
