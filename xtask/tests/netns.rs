@@ -18,6 +18,8 @@ mod config;
 mod continuity;
 #[path = "netns/explain.rs"]
 mod explain;
+#[path = "netns/fabrics.rs"]
+mod fabrics;
 #[path = "netns/failover.rs"]
 mod failover;
 #[path = "netns/failover_bench.rs"]

@@ -1,7 +1,7 @@
 //! Faults of a [`Segment`]: each is undone by [`Fault::heal`], or when it is dropped, after a panic and on Ctrl-C too.
 //!
 //! All of them happen at the bridge, as they do in life: nothing in the node is touched. Deafness and muteness are made of
-//! the bridge's own port flags, which every kernel with a bridge has; filters are not.
+//! the bridge's own port flags, which every kernel with a bridge has. What inspects frames needs nftables for bridges.
 
 use std::{path::Path, process::Command};
 
@@ -116,6 +116,65 @@ impl Segment {
         self.inflict(&lines, repair)
     }
 
+    /// What the node sends gets no further than its switch, which goes on learning its MAC from it: others' frames to the node
+    /// arrive there and nowhere else. So it is with a hung kernel, or a fault between two switches.
+    ///
+    /// # Errors
+    /// If a command fails.
+    pub fn swallow(&self, node: &Node) -> Result<Fault> {
+        let port = &node.port;
+        // Learning comes before the filter.
+        self.filter(&format!("swallow-{port}"), "forward", &[&format!("iifname {port} drop")])
+    }
+
+    /// Puts these nodes behind a leaf switch of their own, whose link to the rest suppresses neighbours, as the leaves of a
+    /// VXLAN fabric do (`neigh_suppress`): ARP probes, gratuitous frames and replies that are flooded do not cross it, nor do
+    /// unsolicited advertisements. Requests of clients and unicast do.
+    ///
+    /// # Errors
+    /// If a command fails.
+    pub fn behind_suppressing_leaf(&self, nodes: &[&Node]) -> Result<Fault> {
+        let mut lines = vec![
+            format!("ip link add {APART} type bridge"),
+            format!("ip link set {APART} up"),
+            "ip link add up0 type veth peer name up1".to_owned(),
+            "ip link set up0 master br0 up".to_owned(),
+            format!("ip link set up1 master {APART} up"),
+            "bridge link set dev up0 neigh_suppress on".to_owned(),
+            "bridge link set dev up1 neigh_suppress on".to_owned(),
+        ];
+        lines.extend(nodes.iter().map(|node| format!("ip link set {} master {APART}", node.port)));
+        let mut repair: Vec<String> =
+            nodes.iter().map(|node| format!("ip link set {} master br0", node.port)).collect();
+        repair.extend(["ip link del up0".to_owned(), format!("ip link del {APART}")]);
+        self.inflict(&lines, repair)
+    }
+
+    /// The switch inspects ARP as campus and data centre switches do: a sender without an address is dropped, and so is what
+    /// comes from a port at more than 15 frames a second.
+    ///
+    /// # Errors
+    /// If a command fails.
+    pub fn inspect_arp(&self) -> Result<Fault> {
+        let nameless = "ether type arp arp saddr ip 0.0.0.0 counter drop".to_owned();
+        let limits = self.nodes.iter().map(|node| {
+            format!("iifname {} ether type arp limit rate over 15/second burst 15 packets counter drop", node.port)
+        });
+        let rules: Vec<String> = std::iter::once(nameless).chain(limits).collect();
+        let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+        self.filter("inspect", "prerouting", &rules)
+    }
+
+    /// Rules of nftables at a hook of the bridge, in a table of their own.
+    fn filter(&self, table: &str, hook: &str, rules: &[&str]) -> Result<Fault> {
+        let mut lines = vec![
+            format!("nft add table bridge {table}"),
+            format!("nft add chain bridge {table} all {{ type filter hook {hook} priority 0 ; policy accept ; }}"),
+        ];
+        lines.extend(rules.iter().map(|rule| format!("nft add rule bridge {table} all {rule}")));
+        self.inflict(&lines, vec![format!("nft delete table bridge {table}")])
+    }
+
     fn inflict(&self, lines: &[String], repair: Vec<String>) -> Result<Fault> {
         let repair = Repair { switch: self.switch.name().to_owned(), lines: repair };
         // Registered first: what is half done when a command fails is undone as well.
@@ -132,11 +191,20 @@ impl Segment {
     }
 }
 
-/// `ip …` or `bridge …` about a namespace.
+/// `ip …` or `bridge …` about a namespace, or any other program in it.
 fn line_in(namespace: &str, line: &str) -> Command {
     let mut words = line.split_whitespace();
-    let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(["-n", namespace]).args(words);
+    let program = words.next().unwrap_or_default();
+    let mut command = if matches!(program, "ip" | "bridge") {
+        let mut command = Command::new(program);
+        command.args(["-n", namespace]);
+        command
+    } else {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{namespace}")).args(["--", program]);
+        command
+    };
+    command.args(words);
     command
 }
 
@@ -148,6 +216,8 @@ mod tests {
     fn a_line_is_run_about_the_namespace() {
         let line = sh::display(&line_in("lab-switch", "bridge link set dev port1 locked on"));
         assert_eq!(line, "bridge -n lab-switch link set dev port1 locked on");
+        let line = sh::display(&line_in("lab-switch", "nft delete table bridge inspect"));
+        assert_eq!(line, "nsenter --net=/run/netns/lab-switch -- nft delete table bridge inspect");
     }
 
     #[test]
