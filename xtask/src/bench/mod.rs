@@ -1,5 +1,6 @@
 //! `cargo xtask bench NAME`: measurements that are compared with stated goals, in one run on one machine.
 
+pub mod attack;
 mod busy;
 pub mod common;
 pub mod controller;
@@ -25,6 +26,8 @@ enum What {
     Fastpath(fastpath::Args),
     /// What clients see of a failover, beside other ways of keeping an address alive.
     Failover(failover::Args),
+    /// What forged frames cost the agents, and whether clients notice.
+    Attack(attack::Args),
     /// How long Services wait for their addresses, beside what the API server can take at all.
     Controller(controller::Args),
 }
@@ -37,6 +40,7 @@ pub fn run(args: &Args) -> Result<()> {
     match &args.what {
         What::Fastpath(args) => fastpath::run(args).map(drop),
         What::Failover(args) => failover::run(args).map(drop),
+        What::Attack(args) => attack::run(args).map(drop),
         What::Controller(args) => controller::run(args).map(drop),
     }
 }
