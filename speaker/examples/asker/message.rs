@@ -36,7 +36,7 @@ pub(crate) fn answer(frame: &mut [u8]) -> Option<Answer> {
     let ether_type = EtherType::of(frame.first_chunk::<ETHERNET_HEADER>()?);
     if ether_type == EtherType::ARP {
         let tagged = frame.get(ARP_FRAME..).and_then(<[u8]>::first_chunk::<ARP_TRAILER>);
-        if tagged.is_some_and(|tag| ArpTag(&mut tag.clone()).node().is_some()) {
+        if tagged.is_some_and(|tag| ArpTag(&mut tag.clone()).read().is_some()) {
             // A speaker corrects our cache of its own accord: no answer.
             return None;
         }

@@ -5,10 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use arpeggio_common::{
-    abi::{Keys, PeerKey},
-    model::NodeId,
-};
+use arpeggio_common::{abi::PeerKey, model::NodeId};
 use ipnet::IpNet;
 
 use super::{backend::Round, gateways::Found, succession::Situation};

@@ -111,7 +111,7 @@ async fn maps_speak_for_an_agent_that_is_gone_until_they_are_cleaned_up() {
     assert!(answer == Answer::Yes && text.contains("would remove ") && text.contains("give --yes"), "{text}");
     assert!(speak(&places, "status").await.1.contains("192.0.2.10"), "listing changed nothing");
     let (answer, text) = speak(&places, "cleanup --yes").await;
-    assert!(answer == Answer::Yes && text.contains("/v1/VIPS4\n") && text.contains("elsewhere: not ours"), "{text}");
+    assert!(answer == Answer::Yes && text.contains("/v2/VIPS4\n") && text.contains("elsewhere: not ours"), "{text}");
     assert!(!places.pin_dir.join("v1").exists() && foreign.exists());
     let (_, text) = speak(&places, "status").await;
     assert!(text.contains("nothing is pinned"), "{text}");
