@@ -2,7 +2,7 @@
 
 use arpeggio_common::{
     abi::{Keys, NodeId, PeerKey},
-    wire::{Key, Nonce, Purpose, Statement, proof},
+    wire::{Key, Mac, Nonce, Purpose, Statement, proof},
 };
 use arpeggio_speaker_ebpf::Tables as _;
 
@@ -21,6 +21,8 @@ pub(crate) struct Tagged {
     at: usize,
     /// The address in question.
     address: [u8; 16],
+    /// The sender's MAC.
+    mac: Mac,
     node: NodeId,
     /// Generation, nonce, proof.
     numbers: [u64; 3],
@@ -50,16 +52,21 @@ impl Tagged {
             Some(u64::from_be_bytes(*bytes))
         };
         let node = NodeId::from_number(number(1)?)?;
-        Some(Self { at, address, node, numbers: [number(2)?, number(3)?, number(4)?] })
+        let mac = Mac(*frame.get(if is_arp { 22 } else { 6 }..)?.first_chunk()?);
+        Some(Self { at, address, mac, node, numbers: [number(2)?, number(3)?, number(4)?] })
     }
 
-    /// Whether the tag counts: that of a known node, with a right proof where there are keys.
+    /// Whether the tag counts: with a right proof where there are keys, else that of a known node.
     pub(crate) fn counts(&self, memory: &Memory, ifindex: u32) -> bool {
-        let known = memory.peer(&PeerKey::new(ifindex, self.node)).is_some() && self.node.number() != OUR_NODE;
+        if self.node.number() == OUR_NODE {
+            return false;
+        }
+        let known = memory.peer(&PeerKey::new(ifindex, self.node)).is_some();
         let [.., given] = self.numbers;
         let keys = &memory.keys;
         let proven = [keys.first(), keys.second()].into_iter().flatten().any(|key| self.proof(key) == given);
-        known && (keys.first().is_none() || proven || (given == 0 && keys.accepts_unproven()))
+        let asked_for = keys.first().is_some() && !(given == 0 && keys.accepts_unproven());
+        if asked_for { proven } else { known }
     }
 
     /// Whether it asks for the node, not for an address.
@@ -71,18 +78,22 @@ impl Tagged {
     fn proof(&self, key: &Key) -> u64 {
         let [generation, nonce, _] = self.numbers;
         let about = (self.node, None);
-        proof(key, &Statement::new(Purpose::Question, about, self.address, generation, Nonce::from_number(nonce)))
+        proof(
+            key,
+            &Statement::new((Purpose::Question, self.mac), about, self.address, generation, Nonce::from_number(nonce)),
+        )
     }
 
     /// Holds the tag of an answer against what it should be: ours, by our order, with the nonce of the question.
     pub(crate) fn check_answer(&self, answer: &[u8], (us, generation): (u64, u64), keys: &Keys) {
         let [_, nonce, _] = self.numbers;
-        let Some(node) = NodeId::from_number(us) else { return };
+        let (Some(node), Some(ours)) = (NodeId::from_number(us), answer[6..].first_chunk()) else { return };
+        let ours = Mac(*ours);
         let statement = |key| {
             proof(
                 &key,
                 &Statement::new(
-                    Purpose::Answer,
+                    (Purpose::Answer, ours),
                     (node, Some(self.node)),
                     self.address,
                     generation,
