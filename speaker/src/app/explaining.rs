@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::{monotonic_ns, wall_ahead_ns},
-    frames::{Answers, Asking, Enquiry, EnquiryError, messages::Signer},
+    frames::{Answers, Asking, Enquiry, EnquiryError},
     status::{ClientFacts, Evidence, Explain, Explanation, Response, WireFacts},
     succession::Standing,
 };

@@ -143,6 +143,8 @@ pub(super) enum Event {
     Alive,
     /// Answering was not allowed for a while.
     LeaseLapsed,
+    /// The stranger that it was left to answers for every address.
+    Proxied,
     /// The time that [`Machine::due`] named has come.
     Timer,
 }
@@ -349,6 +351,7 @@ impl Machine {
             Event::Silent { last_ns, heard } => turn.silent(last_ns, heard),
             Event::Alive => turn.alive(),
             Event::LeaseLapsed => turn.lapsed(),
+            Event::Proxied => turn.proxied(),
             Event::Timer => turn.timer(),
         }
         let effects = turn.effects;

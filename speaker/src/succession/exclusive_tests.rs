@@ -506,7 +506,9 @@ proptest! {
             };
             prop_assert_eq!(role, wanted);
             if owned != bench.machine.owns() {
-                prop_assert_eq!(causes(&effects).len(), 1);
+                let moved = |(happened, _): &&(Happened, Cause)| matches!(happened, Happened::Took | Happened::Lost);
+                let reports = causes(&effects);
+                prop_assert_eq!(reports.iter().filter(moved).count(), 1, "{:?}", reports);
             }
             let claims = effects.iter().any(|effect| matches!(effect, Effect::Claim(_) | Effect::Defend(_) | Effect::Inform(..)));
             prop_assert!(!claims || bench.machine.standing() == Standing::Owner, "only an owner claims");

@@ -226,7 +226,8 @@ fn the_program_explains_rare_verdicts_when_asked_to() {
             runtime.block_on(async {
                 let log = dataplane.program_log().unwrap();
                 apply(&mut dataplane, &desired(index, "va", AttachPolicy::Tcx));
-                let claim = Arp::announcement(Mac([0x02, 0, 0, 0, 0xba, 0xd0]), [192, 0, 2, 10], node("rival"));
+                let tag = Tag { node: node("rival"), generation: 4, nonce: Nonce::statement(1), proof: 0 };
+                let claim = Arp::announcement(Mac([0x02, 0, 0, 0, 0xba, 0xd0]), [192, 0, 2, 10], tag);
                 FrameSocket::open().unwrap().send(index_of("vap"), &claim).unwrap();
                 let _ = tokio::time::timeout(std::time::Duration::from_millis(300), log.run()).await;
             });

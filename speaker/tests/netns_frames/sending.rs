@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use arpeggio_common::{
-    abi::NodeId,
-    wire::{Arp, Mac},
-};
+use arpeggio_common::wire::{Arp, Mac, Tag};
 use arpeggio_speaker::frames::{Frame, FrameSocket, SendError};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -19,7 +16,8 @@ fn mac() -> Mac {
 }
 
 fn claim(ifindex: u32, host: u8) -> Frame {
-    Frame::new(ifindex, Arp::announcement(mac(), [10, 11, 12, host], NodeId::from_number(7).unwrap()))
+    let tag = Tag::from_numbers([7, 4, 1, 0]).unwrap();
+    Frame::new(ifindex, Arp::announcement(mac(), [10, 11, 12, host], tag))
 }
 
 #[test]

@@ -244,6 +244,13 @@ impl Turn<'_> {
         }
     }
 
+    /// What it was left to says nothing: it is asked for again, now.
+    pub(super) fn proxied(&mut self) {
+        if let State::InUse { by, .. } = self.machine.state {
+            self.ask(Some(by));
+        }
+    }
+
     pub(super) fn timer(&mut self) {
         let now_ns = self.context.now_ns;
         if let Some(test) = self.machine.test.filter(|test| test.due_ns <= now_ns) {

@@ -20,7 +20,7 @@ impl Succession {
         });
         let doubtful: Vec<_> = in_use.filter(|(place, by)| self.is_proxy(*place, *by)).collect();
         for (place, _) in doubtful {
-            self.tell(place, exclusive::Event::Timer, shared::Event::Timer);
+            self.tell(place, exclusive::Event::Proxied, shared::Event::Timer);
         }
     }
 }
