@@ -70,7 +70,8 @@ impl Frame {
     }
 
     /// The same frame, of which the verifier forgets how long it was found to be. Whatever follows is then verified once, instead
-    /// of once for every length. `nothing` is 0, which the verifier must not know: it comes from a map. Whatever it is, every
+    /// of once for every length. `nothing` is 0, which the verifier must not know: it comes from a map or from the
+    /// context. Whatever it is, every
     /// part is compared with the end.
     #[inline(always)]
     pub fn forget_length(&mut self, nothing: u8) {
