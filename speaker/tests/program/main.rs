@@ -21,3 +21,4 @@ mod readable;
 mod table;
 mod twins;
 mod unusual;
+mod verifier;

@@ -258,7 +258,9 @@ pub(super) fn events() -> Vec<Case> {
         let seen = Seen { mac: RIVAL, kind: Some(SightingKind::Claim), node: rival, count: 1 };
         let speaker = Earlier { node: rival, ..before };
         let case = conflict(hidden, kind).world(|world| world.earlier = Some(speaker));
-        rows.push(case.expect(|observed| drop(observed.sightings.insert(speaker.line(), seen))));
+        rows.push(case.expect(|observed| {
+            observed.sightings.insert(speaker.line(), seen);
+        }));
     }
     let tagged = [
         ("ARP", with_tag(&gratuitous(RIVAL), RIVAL_NODE), KEY4.widen()),
