@@ -94,20 +94,14 @@ fn decide_tagged(mut frame: Frame, ifindex: u32) -> Disposition {
 
 #[inline(never)]
 fn decide_arp(mut frame: Frame, ifindex: u32) -> Disposition {
-    frame.forget_length(nothing(ifindex));
+    frame.forget_length(ifindex);
     finish(arp(&mut frame, &Maps, ifindex))
 }
 
 #[inline(never)]
 fn decide_discovery(mut frame: Frame, kind: NeighborKind, ifindex: u32) -> Disposition {
-    frame.forget_length(nothing(ifindex));
+    frame.forget_length(ifindex);
     finish(ndp(&mut frame, kind, &Maps, ifindex))
-}
-
-/// 0, for [`Frame::forget_length`]: an interface index is a positive `int` in the kernel, which the verifier does not know.
-#[inline(always)]
-const fn nothing(ifindex: u32) -> u8 {
-    (ifindex >> 31) as u8
 }
 
 /// Brings the message into the linear part where a driver left it in fragments. Frames that are longer than any message

@@ -69,13 +69,11 @@ impl Frame {
         Some(decided)
     }
 
-    /// The same frame, of which the verifier forgets how long it was found to be. Whatever follows is then verified once, instead
-    /// of once for every length. `nothing` is 0, which the verifier must not know: it comes from a map or from the
-    /// context. Whatever it is, every
-    /// part is compared with the end.
+    /// The verifier forgets how long the frame was found to be. Whatever follows is then verified once, instead of once for every
+    /// length. What is added is 0, because an interface index is a positive `int` in the kernel; the verifier does not know that.
     #[inline(always)]
-    pub fn forget_length(&mut self, nothing: u8) {
-        self.start += usize::from(nothing & 1);
+    pub fn forget_length(&mut self, ifindex: u32) {
+        self.start += (ifindex >> 31) as usize;
     }
 
     /// The first `N` bytes.

@@ -120,12 +120,6 @@ impl Vip {
         self.slot
     }
 
-    /// 0 in every entry that an agent wrote.
-    #[inline(always)]
-    pub const fn nothing(&self) -> u8 {
-        self.reserved.to_ne_bytes()[0]
-    }
-
     /// The generation of the order that the entry follows from: what its answers to speakers say; 0 for none.
     #[inline(always)]
     pub const fn generation(&self) -> u64 {

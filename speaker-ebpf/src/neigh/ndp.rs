@@ -93,7 +93,7 @@ fn about_target(
         Outcome::Ordinary => {}
         wrong => return wrong,
     }
-    frame.forget_length(message.place.vip.nothing());
+    frame.forget_length(ifindex);
     let answers = is_solicited && !to.is_group() && message.speaker.answers();
     let purpose = match kind {
         NeighborKind::Solicitation => Purpose::Question,
