@@ -89,6 +89,19 @@ pub(super) fn conclude<R: Serialize>(
 }
 
 impl Machine {
+    /// One for tests.
+    #[cfg(test)]
+    pub(super) fn example() -> Self {
+        Self {
+            began: "2026-01-01T00:00:00Z".to_owned(),
+            kernel: "6.12".to_owned(),
+            processor: "one".to_owned(),
+            processors: 2,
+            load: 0.0,
+            quick: true,
+        }
+    }
+
     /// Looks at this one, and says what the reader of the figures should know.
     ///
     /// # Errors

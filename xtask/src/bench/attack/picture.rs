@@ -80,14 +80,7 @@ mod tests {
 
     #[test]
     fn every_attack_has_a_bar_in_every_panel() {
-        let machine = Machine {
-            began: "2026-01-01T00:00:00Z".to_owned(),
-            kernel: "6.12".to_owned(),
-            processor: "one".to_owned(),
-            processors: 2,
-            load: 0.0,
-            quick: true,
-        };
+        let machine = Machine::example();
         let lines = vec![line(Kind::None), line(Kind::Claims)];
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("picture.svg");

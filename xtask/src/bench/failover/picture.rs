@@ -125,14 +125,7 @@ mod tests {
 
     #[test]
     fn every_fault_has_a_panel_and_every_contender_a_line() {
-        let machine = Machine {
-            began: "2026-01-01T00:00:00Z".to_owned(),
-            kernel: "6.12".to_owned(),
-            processor: "one".to_owned(),
-            processors: 2,
-            load: 0.0,
-            quick: true,
-        };
+        let machine = Machine::example();
         let mut curve = Curve::default();
         let request = |ms: i64| Request {
             sent_ns: ms * 1_000_000,

@@ -75,14 +75,7 @@ mod tests {
 
     #[test]
     fn costs_are_compared_with_the_right_floor() {
-        let cost = |name: &str, ns| Cost {
-            hook: "xdp".to_owned(),
-            name: name.to_owned(),
-            frame: 48,
-            ns,
-            median_ns: ns,
-            p90_ns: ns,
-        };
+        let cost = Cost::example;
         let contenders =
             vec![cost("empty", 30.0), cost("bounce", 40.0), cost("answer", 101.0), cost("pass IPv4/TCP", 33.0)];
         let frames = Frames { repeat: 1, readings: 1, loaded: 1, contenders };

@@ -52,6 +52,12 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// One for tests.
+    #[cfg(test)]
+    pub(super) fn example(name: &str, ns: f64) -> Self {
+        Self { hook: "xdp".to_owned(), name: name.to_owned(), frame: 48, ns, median_ns: ns, p90_ns: ns }
+    }
+
     /// Which step of an answer the program adds, when it is one of those that do a part of it.
     pub(super) fn step(&self) -> Option<&str> {
         self.name.strip_prefix("step: ")

@@ -99,14 +99,7 @@ mod tests {
 
     #[test]
     fn each_step_is_held_against_the_one_before() {
-        let cost = |name: &str, ns| Cost {
-            hook: "xdp".to_owned(),
-            name: name.to_owned(),
-            frame: 48,
-            ns,
-            median_ns: ns,
-            p90_ns: ns,
-        };
+        let cost = Cost::example;
         let contenders = vec![
             cost("bounce", 20.0),
             cost("answer", 60.0),
