@@ -139,7 +139,7 @@ fn spoken_for(frame: &mut Frame, tables: &impl Tables, ifindex: u32, kind: Sight
     let kind = match kind {
         // A correction, or a claim to one speaker where broadcasts do not come through.
         SightingKind::Reply | SightingKind::Heartbeat if speaker.node.is_some() => SightingKind::Claim,
-        kind => kind,
+        SightingKind::Claim | SightingKind::Reply | SightingKind::Heartbeat | SightingKind::Use => kind,
     };
     let outcome = sighting(tables, &place, &speaker, kind);
     match kind {

@@ -89,9 +89,9 @@ fn about_target(
         return Outcome::BadSender;
     }
     let is_solicited = neighbor.is_solicited();
-    match read_options(frame, &mut message.options, &mut message.speaker) {
-        Outcome::Ordinary => {}
-        wrong => return wrong,
+    let outcome = read_options(frame, &mut message.options, &mut message.speaker);
+    if outcome != Outcome::Ordinary {
+        return outcome;
     }
     frame.forget_length(ifindex);
     let answers = is_solicited && !to.is_group() && message.speaker.answers();
@@ -207,11 +207,11 @@ fn read_options(frame: &mut Frame, options: &mut Options, speaker: &mut Speaker)
         return Outcome::TooManyOptions;
     }
     options.sum = message.sum();
-    match walk_options(frame, options, (blocks, speaker)) {
-        Outcome::Ordinary if Neighbor::is_intact(options.sum) => Outcome::Ordinary,
-        Outcome::Ordinary => Outcome::BadChecksum,
-        wrong => wrong,
+    let outcome = walk_options(frame, options, (blocks, speaker));
+    if outcome == Outcome::Ordinary && !Neighbor::is_intact(options.sum) {
+        return Outcome::BadChecksum;
     }
+    outcome
 }
 
 /// Walks the options once: checks their lengths (RFC 4861 section 4.6) and adds them to the checksum. `Ordinary` when they are in

@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn what_a_speaker_says_unasked_is_no_answer() {
-        let node = arpeggio_common::model::NodeId::from_number(7).unwrap();
-        let mut frame = Arp::own_correction(ASKER, OWNER, [10, 0, 0, 2], [10, 0, 0, 1], node).to_vec();
+        let tag = arpeggio_common::wire::Tag::from_numbers([7, 5, 6, 0]).unwrap();
+        let mut frame = Arp::own_correction(ASKER, OWNER, [10, 0, 0, 2], [10, 0, 0, 1], tag).to_vec();
         assert_eq!(answer(&mut frame), None);
         frame[ARP_FRAME] ^= 1;
         assert!(answer(&mut frame).is_some(), "the padding of somebody else");

@@ -179,7 +179,7 @@ impl Node {
             // Who was a candidate may own it still: it stays known.
             others.for_each(|node| {
                 let mac = self.habits.known.get(node).copied();
-                self.kernel.peers.entry(*node).or_insert(Peer { mac, ..Peer::default() });
+                self.kernel.peers.entry(*node).or_insert_with(|| Peer { mac, ..Peer::default() });
             });
             let entry = &mut self.kernel.entries[address];
             match order {

@@ -112,10 +112,12 @@ impl Live {
         let before = peers.keys().collect::<Result<BTreeSet<PeerKey>, _>>().map_err(failed())?;
         let mut outcome = Ok(());
         for key in before.difference(known) {
-            outcome = outcome.and(peers.remove(key).map_err(failed()));
+            let removed = peers.remove(key).map_err(failed());
+            outcome = outcome.and(removed);
         }
         for key in known.difference(&before) {
-            outcome = outcome.and(peers.insert(key, Peer::UNHEARD, 0).map_err(failed()));
+            let inserted = peers.insert(key, Peer::UNHEARD, 0).map_err(failed());
+            outcome = outcome.and(inserted);
         }
         outcome
     }

@@ -25,8 +25,8 @@ fn programs() -> usize {
 
 /// Looks at the device with the rights that this thread has now, whatever it gives up afterwards.
 fn watcher() -> impl Fn() -> (Option<(u32, bool)>, Vec<u32>) {
-    let (ask, asked) = mpsc::channel::<()>();
-    let (tell, told) = mpsc::channel();
+    let (ask, asked) = mpsc::sync_channel::<()>(1);
+    let (tell, told) = mpsc::sync_channel(1);
     std::thread::spawn(move || asked.iter().try_for_each(|()| tell.send((xdp_of("va"), tcx_of("va")))));
     move || {
         ask.send(()).unwrap();

@@ -41,7 +41,7 @@ pub(crate) fn assert_flawless(summary: &Value) {
 fn wire() -> Wire {
     let wire = Wire::new();
     wire.far.ip("address add 10.77.0.2/24 dev far0");
-    wire.far.ip("address add 2001:db8:77::2/64 dev far0 nodad");
+    wire.far.hold("2001:db8:77::2".parse().unwrap(), "far0");
     wire
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    net::Ipv6Addr,
     os::fd::AsRawFd,
     panic::resume_unwind,
     process::{self, Command},
@@ -72,6 +73,19 @@ impl Namespace {
             })
         });
         assert!(has_carrier, "{name} has no carrier");
+    }
+
+    /// Gives an interface an IPv6 address, and waits until it receives solicitations for it: the kernel joins the group of an
+    /// address (RFC 4291 section 2.7.1) some time after it took the address.
+    pub(crate) fn hold(&self, address: Ipv6Addr, interface: &str) {
+        self.ip(&format!("address add {address}/64 dev {interface} nodad"));
+        let group = Ipv6Addr::from_bits(0xff02_0000_0000_0000_0000_0001_ff00_0000 | (address.to_bits() & 0xff_ffff));
+        let joined = || self.run("ip", &format!("-6 maddress show dev {interface}")).contains(&format!("{group}\n"));
+        let is_joined = (0..5_000).any(|attempt| {
+            thread::sleep(Duration::from_millis(attempt.min(1)));
+            joined()
+        });
+        assert!(is_joined, "{interface} is not in {group}");
     }
 
     /// Index of an interface inside.

@@ -142,7 +142,7 @@ fn other_people_s_clients_are_answered_too() {
     let mut host = Host::start(&wire);
     host.answer(&wire, [address("10.77.0.5"), address("2001:db8:77::5")]);
     wire.near.ip("address add 10.77.0.1/24 dev near0");
-    wire.near.ip("address add 2001:db8:77::1/64 dev near0 nodad");
+    wire.near.hold("2001:db8:77::1".parse().unwrap(), "near0");
     let text = wire.near.run("arping", "-c 3 -w 5 -I near0 10.77.0.5");
     assert!(text.to_lowercase().contains(FAR_MAC), "{text}");
     let text = wire.near.run("ndisc6", "-1 -w 2000 2001:db8:77::5 near0");

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 use super::stage::{LEASE_SECONDS, Stage, show, vips};
 use crate::{
-    lab::{Asker, clients, eventually},
+    lab::{Asker, LAYOUT_DIRECTORY, clients, eventually},
     ui,
 };
 
@@ -86,7 +86,7 @@ fn maps(stage: &Stage) -> Result<()> {
     ui::heading("The truth is in the maps");
     explain("What the kernel answers is pinned on a bpffs and readable by anyone with bpftool (action 1: answer):");
     let mut dump = Command::new("bpftool");
-    dump.args(["map", "dump", "pinned"]).arg(stage.speaker(0)?.pins().join("v1/VIPS4"));
+    dump.args(["map", "dump", "pinned"]).arg(stage.speaker(0)?.pins().join(LAYOUT_DIRECTORY).join("VIPS4"));
     show("node-a", dump, "buckets").map(drop)
 }
 

@@ -34,7 +34,7 @@ pub use self::{
     packets::{Echo, Packets, PacketsAccount},
     process::Running,
     segment::{Node, Segment},
-    speaker::{SpeakerOptions, SpeakerProcess, read_status, static_config},
+    speaker::{LAYOUT_DIRECTORY, SpeakerOptions, SpeakerProcess, read_status, static_config},
     wait::{eventually, poll_until},
 };
 use crate::{sh, ui};

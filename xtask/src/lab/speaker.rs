@@ -15,6 +15,9 @@ use nix::sys::signal::Signal;
 use super::{Lab, Node, Running, eventually};
 use crate::{paths, sh};
 
+/// The directory below `--pin-dir` that speakers of this version pin into (`abi::LAYOUT_DIRECTORY`, which is not linked here).
+pub const LAYOUT_DIRECTORY: &str = "v2";
+
 /// How long a speaker may take to start; the kernels under emulation are ten times slower than the machine.
 const START: Duration = Duration::from_secs(60);
 /// How long it may take to stop.
@@ -145,7 +148,7 @@ impl SpeakerProcess {
         self.running.output()
     }
 
-    /// Where it pins; the layout version is a directory below.
+    /// Where it pins: its maps and links are below, in [`LAYOUT_DIRECTORY`].
     #[must_use]
     pub fn pins(&self) -> &Path {
         &self.places.pins

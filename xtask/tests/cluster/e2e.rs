@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use anyhow::ensure;
 use serde_json::json;
 use xtask::lab::{
-    clients,
+    LAYOUT_DIRECTORY, clients,
     cluster::{Cluster, Endpoint},
     eventually,
 };
@@ -38,7 +38,7 @@ fn requests_arrive_over_both_families(cluster: &Cluster) {
         requests.stop().unwrap().expect_complete().unwrap();
         // The truth is where users are told to look.
         let map = if address.is_ipv4() { "VIPS4" } else { "VIPS6" };
-        let pin = bed.speaker(owner).pins().join("v1").join(map);
+        let pin = bed.speaker(owner).pins().join(LAYOUT_DIRECTORY).join(map);
         let dump = xtask::sh::read({
             let mut bpftool = std::process::Command::new("bpftool");
             bpftool.args(["map", "dump", "pinned"]).arg(pin);

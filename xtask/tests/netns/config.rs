@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use xtask::{
-    lab::{clients, eventually, static_config},
+    lab::{LAYOUT_DIRECTORY, clients, eventually, static_config},
     sh,
 };
 
@@ -61,7 +61,7 @@ fn bpftool_shows_the_truth_with_field_names() {
     let (speaker, segment) = one_owner("native", &[]);
     assert_eq!(clients::ask(&segment.client, v4()).unwrap(), segment.nodes[0].mac);
     let mut dump = std::process::Command::new("bpftool");
-    dump.args(["map", "dump", "pinned"]).arg(speaker.pins().join("v1/VIPS4"));
+    dump.args(["map", "dump", "pinned"]).arg(speaker.pins().join(LAYOUT_DIRECTORY).join("VIPS4"));
     let text = sh::read(dump).unwrap();
     for field in ["ifindex", "address", "mac", "action", "buckets"] {
         assert!(text.contains(field), "no {field} in {text}");

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, path::Path, process::Command, time
 
 use serde_json::Value;
 use xtask::{
-    lab::{Node, Segment, SpeakerOptions, SpeakerProcess, clients, eventually, static_config},
+    lab::{LAYOUT_DIRECTORY, Node, Segment, SpeakerOptions, SpeakerProcess, clients, eventually, static_config},
     sh,
 };
 
@@ -77,7 +77,7 @@ pub(crate) fn wait_status(speaker: &SpeakerProcess, what: &str, condition: impl 
 
 /// Numbers of the programs behind the links that an agent has pinned. (`bpftool net show` of Debian 12 does not know tcx.)
 pub(crate) fn pinned_programs(pins: &Path) -> BTreeSet<u64> {
-    let links = std::fs::read_dir(pins.join("v1/links")).unwrap();
+    let links = std::fs::read_dir(pins.join(LAYOUT_DIRECTORY).join("links")).unwrap();
     links
         .map(|link| {
             let mut show = Command::new("bpftool");

@@ -341,7 +341,8 @@ impl Judge {
             self.problems.push(Problem::new(line, field, error.to_string()));
         };
         let pace = Pace::new(interval, count).map_err(refuse).ok()?;
-        let (evacuate, proxy_arp) = (evacuate.unwrap_or(Some(false))?, proxy_arp.unwrap_or(Some(ProxyArp::default()))?);
+        let (evacuate, proxy_arp) =
+            (evacuate.unwrap_or(Some(false))?, proxy_arp.unwrap_or_else(|| Some(ProxyArp::default()))?);
         Some(SuccessionConfig { pace, witnesses, evacuate, key_file, keys: Keys::default(), proxy_arp })
     }
 

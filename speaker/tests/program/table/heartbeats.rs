@@ -172,7 +172,7 @@ fn alive_option() -> Vec<u8> {
 }
 
 fn later_option() -> Vec<u8> {
-    [link_option(2, RIVAL), tag_option_of([RIVAL_NODE, GENERATION, ALIVE - 1 & !STATEMENT, 0])].concat()
+    [link_option(2, RIVAL), tag_option_of([RIVAL_NODE, GENERATION, (ALIVE - 1) & !STATEMENT, 0])].concat()
 }
 
 /// Probes without a tag, or with something that is none.
@@ -235,7 +235,7 @@ pub(super) fn heard() -> Vec<Case> {
         rows.push(only_heard.expect(|observed| observed.peers.values_mut().for_each(|(.., answers)| *answers = true)));
     }
     for (family, frame) in [
-        ("ARP", with_numbers(&arp_reply(RIVAL), [RIVAL_NODE, GENERATION, ALIVE - 1 & !STATEMENT, 0])),
+        ("ARP", with_numbers(&arp_reply(RIVAL), [RIVAL_NODE, GENERATION, (ALIVE - 1) & !STATEMENT, 0])),
         ("ND", advertisement(OURS, CLIENT6, SOLICITED, &later_option())),
     ] {
         rows.push(

@@ -203,7 +203,7 @@ impl Speaker {
         wait_ready(&self.daemon, &self.namespace)
     }
 
-    /// Where it pins; the layout version is a directory below.
+    /// Where it pins: its maps and links are below, in [`LAYOUT_DIRECTORY`](crate::lab::LAYOUT_DIRECTORY).
     #[must_use]
     pub fn pins(&self) -> &Path {
         &self.pins
