@@ -52,7 +52,11 @@ impl Agent {
     pub(super) fn look_at_segments(&mut self, world: &World) -> bool {
         self.segments.forget(&world.links, monotonic_ns());
         let link = |index| world.links.0.get(&index);
-        let usable = |index| link(index).is_some_and(|link| link.carrier && eligible(link, &world.exclude).is_ok());
+        // A port to which nothing could be attached stands in for nobody.
+        let fails = |index| self.round.attachments.get(&index).is_some_and(|attachment| attachment.mode.is_none());
+        let usable = |index| {
+            link(index).is_some_and(|link| link.carrier && eligible(link, &world.exclude).is_ok()) && !fails(index)
+        };
         let standing_by = self.segments.standing_by(usable);
         let before = std::mem::replace(&mut self.surroundings.standing_by, standing_by);
         let name = |index: &u32| link(*index).map_or("?", |link| link.name.as_str());

@@ -158,6 +158,7 @@ impl Agent {
                 views: snapshot.views,
                 peers: snapshot.peers,
                 proxies: self.surroundings.proxies.clone(),
+                standing_by: decision.orders.standing_by.clone(),
             });
             // Interfaces that no decision depends on may have changed since.
             facts.links = self.sources.links().as_ref().clone();

@@ -36,12 +36,14 @@ pub struct Decision {
 
 /// What becomes of the addresses. Maps are made of it at once: what is put into one in order, one by one, leaves its nodes half
 /// empty.
-#[derive(Default)]
 struct Placed<'w> {
     /// This node's.
     cluster: &'w str,
+    /// Ports that stand by, and who answers for their segment.
+    segments: &'w BTreeMap<u32, u32>,
     vips: Vec<(Place, DesiredVip)>,
     orders: Vec<(Place, Order)>,
+    standing_by: BTreeMap<Place, u32>,
     groups: Vec<(u32, Ipv6Addr)>,
     /// Thousands of addresses have the same candidates.
     candidates: BTreeMap<&'w [NodeName], Arc<[NodeId]>>,
@@ -72,7 +74,7 @@ pub fn decide(world: &World, surroundings: &Surroundings, default_policy: Attach
             }
         }
     }
-    let mut placed = Placed { cluster: &config.cluster, ..Placed::default() };
+    let mut placed = Placed::new(&config.cluster, &surroundings.standing_by);
     let held = Held::new(&world.links, surroundings);
     for announcement in config.announcements.values() {
         let is_candidate = announcement.candidates().contains(&config.node);
@@ -90,14 +92,9 @@ pub fn decide(world: &World, surroundings: &Surroundings, default_policy: Attach
         }
     }
     decision.orders = Arc::new(Orders {
-        usable: decision
-            .desired
-            .interfaces
-            .iter()
-            // One port of a segment answers: the others suppress what this node's kernel would say there.
-            .map(|(index, interface)| (*index, interface.carrier && !surroundings.standing_by.contains_key(index)))
-            .collect(),
+        usable: decision.desired.interfaces.iter().map(|(index, interface)| (*index, interface.carrier)).collect(),
         places: placed.orders.into_iter().collect(),
+        standing_by: placed.standing_by,
         pace: config.succession.pace,
         evacuate: config.succession.evacuate,
         own_macs: world.links.0.values().filter_map(|link| link.mac).collect(),
@@ -130,6 +127,18 @@ fn interface(
 }
 
 impl<'w> Placed<'w> {
+    const fn new(cluster: &'w str, segments: &'w BTreeMap<u32, u32>) -> Self {
+        Self {
+            cluster,
+            segments,
+            vips: Vec::new(),
+            orders: Vec::new(),
+            standing_by: BTreeMap::new(),
+            groups: Vec::new(),
+            candidates: BTreeMap::new(),
+        }
+    }
+
     /// Puts one address on every usable interface; tells whether it can be owned on any.
     fn place(
         &mut self,
@@ -141,10 +150,19 @@ impl<'w> Placed<'w> {
         let address = announcement.address();
         let ids = || announcement.candidates().iter().map(|name| NodeId::of(self.cluster, name)).collect();
         let candidates = self.candidates.entry(announcement.candidates()).or_insert_with(ids);
+        let covers = |(index, eligible): &&(u32, Eligible)| {
+            let interface = interfaces.get(index);
+            interface.is_some_and(|interface| announcement.covers(&interface.name) && carries(*eligible, address))
+        };
+        if !self.segments.is_empty() {
+            let covered: Vec<u32> = usable.iter().filter(covers).map(|(index, _)| *index).collect();
+            let standing_by = standing_by(&covered, self.segments);
+            self.standing_by.extend(standing_by.into_iter().map(|(port, other)| ((port, address), other)));
+        }
         let mut placed = false;
         for (index, eligible) in usable {
             let Some(interface) = interfaces.get(index) else { continue };
-            let is_covered = announcement.covers(&interface.name) && carries(*eligible, address);
+            let is_covered = covers(&&(*index, *eligible));
             let may_own = is_candidate && is_covered;
             let vip = DesiredVip {
                 mac: interface.mac,
@@ -173,6 +191,21 @@ impl<'w> Placed<'w> {
         }
         placed
     }
+}
+
+/// Of the ports that may answer for an address one of each segment does, the others suppress what this node's kernel would say
+/// there: who answers for the whole segment if it is one of them, else the lowest. Tells who stands by for whom.
+fn standing_by(covered: &[u32], segments: &BTreeMap<u32, u32>) -> BTreeMap<u32, u32> {
+    let segment = |port: u32| segments.get(&port).copied().unwrap_or(port);
+    let mut answering = BTreeMap::new();
+    for port in covered.iter().copied() {
+        let chosen = answering.entry(segment(port)).or_insert(port);
+        if port == segment(port) {
+            *chosen = port;
+        }
+    }
+    let others = covered.iter().filter_map(|port| Some((*port, *answering.get(&segment(*port))?)));
+    others.filter(|(port, chosen)| port != chosen).collect()
 }
 
 const fn carries(eligible: Eligible, address: IpAddr) -> bool {

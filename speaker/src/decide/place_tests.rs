@@ -227,7 +227,25 @@ fn a_port_that_stands_by_suppresses_and_may_not_own() {
     let surroundings = Surroundings { standing_by: [(3, 2)].into(), ..Surroundings::default() };
     let announcements = vec![announcement("192.0.2.10", &["node-a"], &[])];
     let decision = decide(&world(announcements, two_cards()), &surroundings, AttachPolicy::Auto);
-    assert_eq!(decision.orders.usable, [(2, true), (3, false)].into());
+    let usable = |place: Place| decision.orders.is_usable(place);
+    let address = "192.0.2.10".parse().unwrap();
+    assert_eq!((usable((2, address)), usable((3, address))), (true, false));
     assert_eq!(ordered(&decision, "192.0.2.10"), [2, 3]);
     assert!(decision.desired.vips.values().all(|vip| vip.action == Action::Suppress));
+}
+
+#[test]
+fn who_answers_for_a_segment_is_one_of_those_that_the_address_is_limited_to() {
+    let surroundings = Surroundings { standing_by: [(3, 2)].into(), ..Surroundings::default() };
+    let announcements = [("192.0.2.10", "eth1"), ("192.0.2.11", "eth0")];
+    let announcements = announcements.map(|(address, only)| announcement(address, &["node-a"], &[only]));
+    let decision = decide(&world(announcements.into(), two_cards()), &surroundings, AttachPolicy::Auto);
+    for (address, index) in [("192.0.2.10", 3), ("192.0.2.11", 2)] {
+        assert_eq!(ordered(&decision, address), [index]);
+        assert!(decision.orders.is_usable((index, address.parse().unwrap())), "{address}");
+    }
+    // Two of three stand by for the third, which the address is not on.
+    let segments = [(3, 2), (4, 2), (9, 8)].into();
+    assert_eq!(standing_by(&[3, 4, 5], &segments), [(4, 3)].into());
+    assert_eq!(standing_by(&[2, 3, 4, 8, 9], &segments), [(3, 2), (4, 2), (9, 8)].into());
 }

@@ -117,6 +117,8 @@ pub struct SuccessionFacts {
     pub peers: Vec<PeerFacts>,
     /// Devices that answer for every address.
     pub proxies: BTreeSet<Proxy>,
+    /// Where another port of this node answers on the same segment, and its index.
+    pub standing_by: BTreeMap<Place, u32>,
 }
 
 /// Another speaker on one interface.

@@ -63,6 +63,7 @@ fn facts() -> Facts {
                 ((2, address(13)), in_use),
             ]),
             proxies: [Proxy { ifindex: 2, ipv4: true, mac: Mac([9; 6]) }].into(),
+            standing_by: BTreeMap::new(),
             peers: vec![
                 PeerFacts {
                     node: NodeId::from_number(0xbeef).unwrap(),

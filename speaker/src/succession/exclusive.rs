@@ -11,10 +11,12 @@ mod hint;
 mod rival;
 mod turn;
 
+use std::cmp::Ordering;
+
 use arpeggio_common::model::NodeId;
 
 use self::turn::Turn;
-use super::{Answer, Cause, Effect, Pace, Place, Seen, Standing, Voice, hearing::Hearing, peers::Peers};
+use super::{Answer, Cause, Effect, Pace, Place, Seen, Standing, Voice, generation, hearing::Hearing, peers::Peers};
 
 const MS: u64 = 1_000_000;
 
@@ -83,12 +85,12 @@ impl Context<'_> {
     }
 
     /// How the sender's order stands to ours.
-    const fn age(&self, generation: u64) -> Age {
-        match (generation, self.generation) {
-            (0, _) | (_, 0) => Age::Unknown,
-            (theirs, ours) if theirs > ours => Age::Newer,
-            (theirs, ours) if theirs < ours => Age::Older,
-            _ => Age::Same,
+    fn age(&self, generation: u64) -> Age {
+        match generation::compare(generation, self.generation) {
+            None => Age::Unknown,
+            Some(Ordering::Greater) => Age::Newer,
+            Some(Ordering::Less) => Age::Older,
+            Some(Ordering::Equal) => Age::Same,
         }
     }
 

@@ -6,6 +6,7 @@
 mod audit;
 mod budget;
 mod exclusive;
+pub mod generation;
 mod hearing;
 mod node;
 mod pace;

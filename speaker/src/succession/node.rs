@@ -294,7 +294,7 @@ impl Succession {
             me: self.me,
             candidates: &entry.order.candidates,
             generation: entry.order.generation,
-            usable: self.orders.usable.get(&place.0).copied().unwrap_or_default(),
+            usable: self.orders.is_usable(place),
             evacuate: self.orders.evacuate,
             pace: self.orders.pace,
             hearing: self.hearing.get(&place.0).copied().unwrap_or_default(),

@@ -56,6 +56,8 @@ pub struct Orders {
     /// The order of every address on every interface it is announced on, whether or not this node is a candidate: a node
     /// that was taken out of an order hands over before it lets go. Addresses that nobody announces any more are not in here.
     pub places: BTreeMap<Place, Order>,
+    /// Where another port of this node answers on the same segment, and its index.
+    pub standing_by: BTreeMap<Place, u32>,
     /// How fast.
     pub pace: Pace,
     /// This node is to lose everything to others.
@@ -66,6 +68,13 @@ pub struct Orders {
     pub authenticated: bool,
     /// Devices whose answers mean nothing.
     pub proxies: BTreeSet<Proxy>,
+}
+
+impl Orders {
+    /// Whether this node may answer there: frames can pass, and no other port of this node does it.
+    pub fn is_usable(&self, place: Place) -> bool {
+        self.usable.get(&place.0).copied().unwrap_or_default() && !self.standing_by.contains_key(&place)
+    }
 }
 
 /// What somebody was seen doing with an address.

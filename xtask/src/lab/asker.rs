@@ -71,12 +71,16 @@ impl Asker {
         Self::launch(lab, from, addresses, &[arguments, &["--duration", "1h"]].concat())
     }
 
-    /// Asks `count` times, `rate` times a second, and returns the account.
+    /// Asks `count` times, `rate` times a second, and returns the account. In the name of other clients than [`Self::start`]: it
+    /// may ask beside one of those, and each counts its own answers.
     ///
     /// # Errors
     /// If the program is not there, does not start, or its account cannot be read.
     pub fn ask(lab: &Lab, from: &Node, addresses: &[IpAddr], rate: u32, count: u32) -> Result<Account> {
-        let asker = Self::launch(lab, from, addresses, &["--rate", &rate.to_string(), "--count", &count.to_string()])?;
+        let (rate_text, count_text) = (rate.to_string(), count.to_string());
+        let sources = ["--source", "198.19.0.1", "--source", "2001:2::1:0:1"];
+        let counts = ["--rate", &rate_text, "--count", &count_text];
+        let asker = Self::launch(lab, from, addresses, &[counts, sources].concat())?;
         asker.running.wait(PATIENCE + Duration::from_secs(u64::from(count / rate.max(1))))?;
         parse(&asker.running.output())
     }

@@ -169,9 +169,9 @@ impl Segment {
     fn filter(&self, table: &str, hook: &str, rules: &[&str]) -> Result<Fault> {
         let mut lines = vec![
             format!("nft add table bridge {table}"),
-            format!("nft add chain bridge {table} all {{ type filter hook {hook} priority 0 ; policy accept ; }}"),
+            format!("nft add chain bridge {table} frames {{ type filter hook {hook} priority 0 ; policy accept ; }}"),
         ];
-        lines.extend(rules.iter().map(|rule| format!("nft add rule bridge {table} all {rule}")));
+        lines.extend(rules.iter().map(|rule| format!("nft add rule bridge {table} frames {rule}")));
         self.inflict(&lines, vec![format!("nft delete table bridge {table}")])
     }
 

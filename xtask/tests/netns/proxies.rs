@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use xtask::lab::{Node, Segment, clients};
+use xtask::lab::{Node, Segment, clients, static_config};
 
 use super::harness::{address, start, v4, wait_status};
-use xtask::lab::static_config;
 
 /// Makes the kernel of a node answer for every IPv4 address: it has a way to each of them that is not this segment.
 fn answers_for_all(node: &Node) {
@@ -17,7 +16,8 @@ fn answers_for_all(node: &Node) {
     for line in [
         "addr flush dev eth0 scope global".to_owned(),
         format!("addr add {}/32 dev eth0", node.ipv4),
-        "link add away type dummy".to_owned(),
+        "link add away type veth peer name beyond".to_owned(),
+        "link set beyond up".to_owned(),
         "link set away up".to_owned(),
         "route add default dev away".to_owned(),
     ] {

@@ -216,7 +216,8 @@ impl Evidence {
         if !link.carrier {
             return Some(format!("{name} has no carrier"));
         }
-        if let Some(other) = self.facts.standing_by.get(&index) {
+        let place = (index, self.address);
+        if let Some(other) = self.facts.succession.as_ref().and_then(|known| known.standing_by.get(&place)) {
             return Some(format!("{name} stands by for {}, which is on the same segment", self.name(*other)));
         }
         let attachment = self.facts.attachments.get(&index);

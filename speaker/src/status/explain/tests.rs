@@ -92,6 +92,7 @@ fn evidence() -> Evidence {
             evacuating: false,
             views: BTreeMap::from([((2, vip()), view)]),
             proxies: BTreeSet::new(),
+            standing_by: BTreeMap::new(),
             peers: vec![PeerFacts {
                 node: they().node.unwrap(),
                 ifindex: 2,

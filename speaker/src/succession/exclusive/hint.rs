@@ -1,9 +1,11 @@
 //! What is seen of others, and what they answer. A frame that nobody asked for only makes this node ask whoever it came from.
 
+use std::cmp::Ordering;
+
 use arpeggio_common::abi::SightingKind;
 
 use super::{
-    super::{Answer, Cause, Effect, Happened, Seen, To, Voice},
+    super::{Answer, Cause, Effect, Happened, Seen, To, Voice, generation},
     Age, FRESH, MS, State, Strangers, Test, rank,
     turn::{STRANGER_NS, Turn},
 };
@@ -155,15 +157,15 @@ impl Turn<'_> {
 
     /// Whether another owner than the one that is followed is going to stay.
     fn replaces(&self, answer: Answer) -> bool {
-        let State::Standby { owner, generation, .. } = self.machine.state else { return false };
+        let State::Standby { owner, generation: of_owner, .. } = self.machine.state else { return false };
         let candidates = self.context.candidates;
         if !self.owner_is_fresh() {
             return true;
         }
-        match (answer.generation, generation) {
-            (0, _) | (_, 0) => true,
-            (theirs, before) if theirs != before => theirs > before,
-            _ => {
+        match generation::compare(answer.generation, of_owner) {
+            None | Some(Ordering::Greater) => true,
+            Some(Ordering::Less) => false,
+            Some(Ordering::Equal) => {
                 let position = |voice: Voice| voice.node.and_then(|node| rank(candidates, node)).unwrap_or(usize::MAX);
                 position(answer.voice) < position(owner)
             }

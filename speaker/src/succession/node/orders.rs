@@ -36,7 +36,7 @@ impl Succession {
             let same = known
                 && entry.order == *order
                 && before.evacuate == orders.evacuate
-                && before.usable.get(&place.0) == orders.usable.get(&place.0);
+                && before.is_usable(*place) == orders.is_usable(*place);
             if !same {
                 let before = std::mem::replace(&mut entry.order, order.clone());
                 if before.candidates != entry.order.candidates {

@@ -3,7 +3,7 @@
 //! ```yaml
 //! node: node-a                 # optional; --node-name beats it, the host name stands in for it
 //! cluster: east                # optional: nodes of two clusters may have the same names; the same on all nodes of this one
-//! generation: 12               # optional: the newer of two files has the greater number; else the time of the last change
+//! generation: 12               # optional: the newer of two files has the greater number; see the module `generation`
 //! announcements:               # required; [] if nothing is to be announced
 //!   - address: 192.0.2.10
 //!     pool: home               # optional, shown in the status
@@ -48,7 +48,10 @@ use super::{
     problem::{FileError, Problem},
     yaml,
 };
-use crate::{succession::Pace, world::AttachPolicy};
+use crate::{
+    succession::{Pace, generation},
+    world::AttachPolicy,
+};
 
 /// What the command line and the machine say, for what the file leaves open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,8 +113,12 @@ impl Config {
     /// The same, of a file that was changed last at this second: the generation of its announcements where it gives none.
     #[must_use]
     pub fn of_file(mut self, changed_s: u64) -> Self {
-        let generation = self.generation.map_or(changed_s, NonZeroU64::get);
         for announcement in self.announcements.values_mut() {
+            let of_order = || {
+                let candidates = announcement.candidates().iter().map(|name| NodeId::of(&self.cluster, name));
+                generation::of_file(changed_s, candidates, announcement.mode())
+            };
+            let generation = self.generation.map_or_else(of_order, |number| generation::of_number(number.get()));
             *announcement = Arc::new(Announcement::clone(announcement).with_generation(generation));
         }
         self

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::succession::generation::{Basis, MOST_COUNTED, basis};
 
 const WHOLE: &str = "\
 node: node-b
@@ -108,11 +109,11 @@ fn what_is_left_out_has_its_default(#[case] text: &str) {
 #[test]
 fn an_order_of_a_file_is_as_new_as_the_file_says_or_as_it_is() {
     let text = "announcements: [{address: 192.0.2.1, l2: {candidates: [here]}}]";
-    let of = |text: &str| parse(text).map(|config| config.of_file(1_796_000_000).newest_order());
-    assert_eq!(of(text), Ok(1_796_000_000));
-    assert_eq!(of(&format!("generation: 12\n{text}")), Ok(12));
-    assert_eq!(of("announcements: []"), Ok(0));
-    for wrong in ["0", "-1", "twelve", "99999999999999999999"] {
+    let of = |text: &str| parse(text).map(|config| basis(config.of_file(1_796_000_000).newest_order()));
+    assert_eq!(of(text), Ok(Basis::Changed(1_796_000_000)));
+    assert_eq!(of(&format!("generation: 12\n{text}")), Ok(Basis::Counted(12)));
+    assert_eq!(of("announcements: []"), Ok(Basis::Unknown));
+    for wrong in ["0", "-1", "twelve", "4503599627370496", "99999999999999999999"] {
         let error = parse(&format!("generation: {wrong}\n{text}")).unwrap_err().to_string();
         assert!(error.contains("1: generation: ") && error.contains("is no number from 1"), "{error}");
     }
@@ -464,7 +465,7 @@ prop_compose! {
     fn configs()(
         node in name(),
         cluster in "[!-~]{0,9}",
-        generation in proptest::option::of(any::<NonZeroU64>()),
+        generation in proptest::option::of((1..=MOST_COUNTED).prop_map(|number| NonZeroU64::new(number).unwrap())),
         announcements in proptest::collection::vec((announcement(), proptest::option::of(any::<String>())), 0..8),
         policies in proptest::collection::btree_map(interface(), policy(), 0..4),
         refresh in proptest::option::of(1_000_u64..86_400_000),

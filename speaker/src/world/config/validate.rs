@@ -24,7 +24,7 @@ use super::{
     succession::{Preset, ProxyArp, SuccessionConfig},
 };
 use crate::{
-    succession::{Pace, PaceError},
+    succession::{Pace, PaceError, generation::MOST_COUNTED},
     world::{AttachPolicy, problem::Problem},
 };
 
@@ -150,12 +150,12 @@ impl Judge {
     }
 
     fn generation(&mut self, text: &Text) -> Option<NonZeroU64> {
-        let number = text.value.parse();
-        let refuse = |_unread| {
-            let said = format!("{:?} is no number from 1; count up with every change of the file", text.value);
-            self.refuse(text, "generation".to_owned(), said);
-        };
-        number.map_err(refuse).ok()
+        let number = text.value.parse().ok().filter(|number: &NonZeroU64| number.get() <= MOST_COUNTED);
+        if number.is_none() {
+            let rule = "is no number from 1 to 4503599627370495; count up with every change of the file";
+            self.refuse(text, "generation".to_owned(), format!("{:?} {rule}", text.value));
+        }
+        number
     }
 
     fn announcements(

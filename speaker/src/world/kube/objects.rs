@@ -12,7 +12,7 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::world::generation::of_object;
+use crate::succession::generation::of_object;
 
 /// An Announcement, or why it is none. The fields that other clients manage are skipped unread: they are most of its size.
 #[derive(Clone, Debug)]
