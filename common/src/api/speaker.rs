@@ -54,7 +54,7 @@ pub struct SpeakerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub succession: Option<SpeakerSuccession>,
     /// Ready: whether it can answer. Evacuating: whether others take over from it. Accepted: whether it understands every
-    /// Announcement.
+    /// Announcement. Connected: whether others answer what it asks.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -69,6 +69,8 @@ pub(super) struct Agent {
     pub(super) segments: Segments,
     pub(super) ears: Ears,
     pub(super) finder: ProxyFinder,
+    /// What does not come through, as it was told.
+    pub(super) path_faults: BTreeSet<String>,
     pub(super) round: Round,
     pub(super) agent: AgentFacts,
     /// Configurations taken, and when the last one was.
@@ -108,6 +110,7 @@ impl Agent {
             publishing,
             gateways: Gateways::find().context("default gateways cannot be looked for")?,
             evacuation: Evacuation::default(),
+            path_faults: BTreeSet::new(),
             sources,
             backend,
             default_policy: args.attachment.attach.into(),

@@ -1,6 +1,6 @@
 //! What the agent finds out about the network around the node, and what is decided with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::wire::Mac;
 use tracing::{info, warn};
@@ -8,7 +8,8 @@ use tracing::{info, warn};
 use super::agent::Agent;
 use crate::{
     clock::monotonic_ns,
-    decide::decide,
+    decide::{DesiredInterface, decide},
+    status::path_faults,
     world::{World, eligible},
 };
 
@@ -69,6 +70,24 @@ impl Agent {
             info!("{} stands by no more", name(port));
         }
         before != self.surroundings.standing_by
+    }
+
+    /// Tells in the log what does not come through between this node and the others, once.
+    pub(super) async fn tell_paths(&mut self) {
+        let (views, names, now_ns) = (self.succession.snapshot().await.views, self.names(), monotonic_ns());
+        let Some((_, decision)) = &self.current else { return };
+        let of = |(index, interface): (&u32, &DesiredInterface)| {
+            let faults = path_faults(&views, &names, now_ns, *index);
+            faults.into_iter().map(|fault| format!("{}: {}", interface.name, fault.lasting())).collect::<Vec<_>>()
+        };
+        let found: BTreeSet<String> = decision.desired.interfaces.iter().flat_map(of).collect();
+        let before = std::mem::replace(&mut self.path_faults, found);
+        for text in self.path_faults.difference(&before) {
+            warn!("{text}");
+        }
+        for text in before.difference(&self.path_faults) {
+            info!("no longer so: {text}");
+        }
     }
 
     /// A frame in this node's name came in, sent by this MAC. Where that is one of its own, both interfaces are on one segment;

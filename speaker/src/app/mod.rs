@@ -121,6 +121,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
             _ = listen.tick(), if agent.has_segments() => agent.listen(),
             _ = resync.tick() => {
                 agent.resync();
+                agent.tell_paths().await;
                 give_back_free_memory();
             }
             () = std::future::ready(()), if agent.memberships.pending() => agent.join_groups(),

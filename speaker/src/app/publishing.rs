@@ -22,6 +22,7 @@ use crate::{
     ethtool::Ethtool,
     probes::{PORT, Probes, Readiness},
     publish::{Health, Heart, HeartTimes, Situation, Wanted, Writer, compose, speaker_status},
+    status::path_faults,
     succession::{Happened, Proxy, Report, Standing, View},
     world::{ApiOrigin, Cluster},
 };
@@ -238,6 +239,7 @@ impl Agent {
             return;
         }
         let views = self.succession.snapshot().await.views;
+        let names = self.names();
         let Some((world, decision)) = &self.current else { return };
         let now_ns = monotonic_ns();
         let Publishing { side: Some(side), rivals, .. } = &mut self.publishing else { return };
@@ -245,6 +247,12 @@ impl Agent {
         let wanted_interfaces = &decision.desired.interfaces;
         side.look_up_drivers(wanted_interfaces.iter().map(|(index, interface)| (*index, interface.name.clone())));
         let state = side.cluster.seen.state();
+        let faults = |index: u32, name: &str| {
+            let faults = path_faults(&views, &names, now_ns, index);
+            faults.into_iter().map(|fault| (name.to_owned(), fault)).collect::<Vec<_>>()
+        };
+        let path_faults: Vec<_> =
+            wanted_interfaces.iter().flat_map(|(index, interface)| faults(*index, &interface.name)).collect();
         let mut evacuated_by = Vec::new();
         let configured = world.config.succession.evacuate;
         for (asked, who) in [
@@ -276,6 +284,7 @@ impl Agent {
             faults: &state.faults,
             owned: owned(&views),
             keys: &world.config.succession.keys,
+            path_faults: &path_faults,
         });
         side.wanted.send_if_modified(|before| {
             let changed = **before != wanted;

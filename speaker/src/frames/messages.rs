@@ -75,8 +75,8 @@ pub struct Saying {
 /// there. Nobody's cache learns anything of the address. `None` when the question cannot be put on this interface.
 pub fn question(speaker: &Speaker, (ifindex, address): Place, to: To, saying: Saying) -> Option<Frame> {
     let nonce = match to {
-        To::All | To::One(_) => Nonce::question(saying.now_ns),
-        To::Alive(_) => Nonce::alive(saying.now_ns),
+        To::All | To::One(_) => Nonce::question(to.asked_ns(saying.now_ns)),
+        To::Alive(_) => Nonce::alive(to.asked_ns(saying.now_ns)),
     };
     let receiver = match to {
         To::All => None,
@@ -195,7 +195,7 @@ mod tests {
     const OURS: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const OTHER: Mac = Mac([2, 0, 0, 0, 0, 2]);
 
-    const SAYING: Saying = Saying { generation: 9, now_ns: 77 };
+    const SAYING: Saying = Saying { generation: 9, now_ns: 78 };
 
     fn speaker(link_local: Option<Ipv6Addr>) -> Speaker {
         let signer = Signer { node: NodeId::from_number(0x0102_0304_0506_0708).unwrap(), key: None };
@@ -213,9 +213,9 @@ mod tests {
         assert_eq!((heartbeat.ifindex(), &heartbeat.bytes()[..6]), (7, &OTHER.0[..]));
         assert_eq!(heartbeat.bytes()[28..32], [0; 4], "no sender address");
         assert_eq!(heartbeat.bytes()[50..58], us.signer.node.number().to_be_bytes());
-        assert_eq!(heartbeat.bytes()[58..82], [[9u64, 77, 0].map(u64::to_be_bytes)].as_flattened().concat());
+        assert_eq!(heartbeat.bytes()[58..82], [[9u64, 78, 0].map(u64::to_be_bytes)].as_flattened().concat());
         let alive = question(&us, (7, [192, 0, 2, 10].into()), To::Alive(OTHER), SAYING).unwrap();
-        assert_eq!(alive.bytes()[66..74], (77 | 1u64 << 63).to_be_bytes());
+        assert_eq!(alive.bytes()[66..74], (78 | 1u64 << 63).to_be_bytes());
         let probe = question(&us, (7, v6()), To::All, SAYING).unwrap();
         assert_eq!(probe.bytes()[..2], [0x33, 0x33]);
         assert_eq!(probe.bytes()[94..102], us.signer.node.number().to_be_bytes());
@@ -244,7 +244,7 @@ mod tests {
         let asked = proof_of(question(&us, place, To::All, SAYING).unwrap());
         let address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 10];
         let statement =
-            Statement::new((Purpose::Question, OURS), (us.signer.node, None), address, 9, Nonce::question(77));
+            Statement::new((Purpose::Question, OURS), (us.signer.node, None), address, 9, Nonce::question(79));
         assert_eq!(asked, proof(&key, &statement));
         let mut others = vec![proof_of(question(&us, place, To::Alive(OTHER), SAYING).unwrap())];
         others.push(proof_of(claim_to(place, &us, OTHER, SAYING).unwrap()));

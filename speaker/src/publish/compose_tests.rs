@@ -45,7 +45,17 @@ fn world(near: &[u8]) -> World {
 
 fn view(standing: Standing) -> View {
     let buckets = if standing == Standing::Owner { ALL_BUCKETS } else { 0 };
-    View { standing, rank: Some(1), owner: None, since_ns: 5 * SECOND, heartbeat_ns: None, buckets, doubt: None }
+    View {
+        standing,
+        rank: Some(1),
+        owner: None,
+        since_ns: 5 * SECOND,
+        heartbeat_ns: None,
+        buckets,
+        doubt: None,
+        unflooded: false,
+        unanswered: None,
+    }
 }
 
 fn stance_of(world: &World, views: &[(u32, View)], unplaced: &[(IpAddr, String)]) -> Option<Stance> {

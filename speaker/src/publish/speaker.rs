@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::{
     decide::Desired,
-    status::{AttachmentFacts, attach_mode_name},
+    status::{AttachmentFacts, PathFault, attach_mode_name},
     world::Links,
 };
 
@@ -36,6 +36,8 @@ pub struct Health<'h> {
     pub owned: usize,
     /// By what it knows the frames of others.
     pub keys: &'h Keys,
+    /// What does not come through between it and others, with the interface's name.
+    pub path_faults: &'h [(String, PathFault)],
 }
 
 /// The status. The times of its conditions mean nothing.
@@ -45,7 +47,7 @@ pub fn speaker_status(health: &Health<'_>) -> SpeakerStatus {
         interfaces: health.desired.interfaces.keys().filter_map(|index| interface(health, *index)).collect(),
         owned: i64::try_from(health.owned).unwrap_or(i64::MAX),
         succession: Some(SpeakerSuccession { authentication: Some(authentication(health.keys)) }),
-        conditions: vec![ready(health), evacuating(health), accepted(health)],
+        conditions: vec![ready(health), evacuating(health), accepted(health), connected(health.path_faults)],
     }
 }
 
@@ -123,6 +125,17 @@ fn accepted(health: &Health<'_>) -> Condition {
     condition("Accepted", false, "Invalid", told.join("; ") + &more)
 }
 
+fn connected(faults: &[(String, PathFault)]) -> Condition {
+    let told = faults.iter().map(|(interface, fault)| format!("{interface}: {}", fault.lasting()));
+    let told: Vec<_> = told.collect();
+    let unanswered = faults.iter().any(|(_, fault)| matches!(fault, PathFault::Unanswered(_)));
+    match (told.is_empty(), unanswered) {
+        (true, _) => condition("Connected", true, "Answered", "frames of the speakers come through".to_owned()),
+        (false, true) => condition("Connected", false, "NotAnswered", told.join("; ")),
+        (false, false) => condition("Connected", true, "NotFlooded", told.join("; ")),
+    }
+}
+
 fn condition(kind: &str, holds: bool, reason: &str, message: String) -> Condition {
     Condition {
         type_: kind.to_owned(),
@@ -172,6 +185,7 @@ mod tests {
             faults,
             owned: 3,
             keys: &Keys::new(vec![Key::new([7; 16]).unwrap()], false).unwrap(),
+            path_faults: &[],
         })
     }
 
@@ -199,6 +213,27 @@ mod tests {
         assert_eq!(told(&status, "Ready"), ("True".into(), "PartlyAttached".into()));
         assert_eq!(told(&status, "Evacuating"), ("False".into(), "NotAsked".into()));
         assert_eq!(told(&status, "Accepted"), ("True".into(), "Valid".into()));
+    }
+
+    #[test]
+    fn whether_frames_of_speakers_come_through_is_told() {
+        let unanswered = ("eth2".to_owned(), PathFault::Unanswered(45_000));
+        let unflooded = ("eth3".to_owned(), PathFault::Unflooded("node-b".to_owned()));
+        let told = |faults: &[(String, PathFault)]| {
+            let condition = connected(faults);
+            (condition.status, condition.reason, condition.message)
+        };
+        assert_eq!((told(&[]).0.as_str(), told(&[]).1.as_str()), ("True", "Answered"));
+        let (status, reason, message) = told(&[unflooded.clone()]);
+        assert_eq!(
+            (status.as_str(), reason.as_str()),
+            ("True", "NotFlooded"),
+            "heartbeats and claims by unicast remain"
+        );
+        assert!(message.starts_with("eth3: node-b answers heartbeats, but not"), "{message}");
+        let (status, reason, message) = told(&[unanswered, unflooded]);
+        assert_eq!((status.as_str(), reason.as_str()), ("False", "NotAnswered"));
+        assert!(message.contains("eth2: no other node answers") && message.contains("; eth3: "), "{message}");
     }
 
     #[test]

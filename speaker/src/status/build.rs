@@ -130,6 +130,7 @@ fn interface(facts: &Facts, index: u32) -> InterfaceReport {
         steps_down: attachment.map(steps_down).unwrap_or_default(),
         behind: attachment.map(|attachment| attachment.behind.clone()).unwrap_or_default(),
         stands_by_for: facts.standing_by.get(&index).map(|other| interface_name(facts, *other)),
+        paths: facts.path_faults(index).iter().map(ToString::to_string).collect(),
         carrier: link.is_some_and(|link| link.carrier),
         mtu: link.map_or(0, |link| link.mtu),
     }

@@ -14,7 +14,7 @@ use arpeggio_common::{
     wire::Mac,
 };
 
-use super::{client::Silence, parties::Names};
+use super::{PathFault, client::Silence, parties::Names, path_faults};
 use crate::{
     decide::{AttachMode, Desired},
     frames::messages::Signer,
@@ -76,6 +76,12 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What does not come through between this node and the others, from one interface.
+    pub(super) fn path_faults(&self, index: u32) -> Vec<PathFault> {
+        let views = self.succession.as_ref().map(|succession| &succession.views);
+        views.map(|views| path_faults(views, &self.names, self.now_ns, index)).unwrap_or_default()
+    }
+
     /// A node as frames and maps name it.
     pub(super) fn id_of(&self, name: &NodeName) -> NodeId {
         NodeId::of(&self.cluster, name)

@@ -7,6 +7,7 @@ mod explain;
 mod facts;
 mod ownership;
 mod parties;
+mod paths;
 mod problems;
 mod protocol;
 mod render;
@@ -26,6 +27,7 @@ pub use facts::{
 };
 pub use ownership::{OwnershipReport, PeerReport, SuccessionReport};
 pub use parties::{Names, Party};
+pub use paths::{PathFault, path_faults};
 pub use protocol::{Evacuate, EvacuationReport, Explain, Nothing, Request, Response, SOCKET_NAME};
 pub use render::render;
 pub use report::{

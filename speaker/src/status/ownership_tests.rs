@@ -34,6 +34,8 @@ fn view(standing: Standing) -> View {
         heartbeat_ns: None,
         buckets: 0,
         doubt: None,
+        unflooded: false,
+        unanswered: None,
     }
 }
 

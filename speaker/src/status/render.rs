@@ -143,6 +143,9 @@ fn interfaces(report: &StatusReport) -> Option<String> {
             for step in &interface.steps_down {
                 text += &format!("  {}: not {}: {}\n", interface.name, attach_mode_name(step.mode), step.reason);
             }
+            for path in &interface.paths {
+                text += &format!("  {}: warning: {path}\n", interface.name);
+            }
             for program in &interface.behind {
                 text += &format!("  {}: warning: behind {program}, which may take requests away\n", interface.name);
             }

@@ -132,6 +132,9 @@ pub struct InterfaceReport {
     /// The interface that answers for this one, as both are on one segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_by_for: Option<String>,
+    /// What does not come through between this node and the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// Whether something is at the other end.
     pub carrier: bool,
     /// Bytes.

@@ -6,6 +6,7 @@
 mod audit;
 mod budget;
 mod exclusive;
+mod floods;
 pub mod generation;
 mod hearing;
 mod node;

@@ -4,6 +4,7 @@ mod hear;
 mod index;
 mod orders;
 mod proxies;
+mod survey;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,7 @@ use super::{
     audit::Audit,
     budget::Budget,
     exclusive::{self, Context},
+    floods::Floods,
     hearing::Hearing,
     peers::Peers,
     shared,
@@ -81,6 +83,7 @@ pub struct Succession {
     adopted: BTreeSet<Place>,
     due: BTreeSet<(u64, Place)>,
     watches: BTreeMap<(u32, Mac), Watch>,
+    floods: Floods,
     audits: BTreeMap<u32, Audit>,
     hearing: BTreeMap<u32, Hearing>,
     /// Addresses whose machine wants frames counted, and those that wait for answers to probes.
@@ -105,6 +108,8 @@ pub struct Succession {
     doubts: BTreeMap<u32, Place>,
     /// When others were asked whether they are alive, and how many were.
     alive_ns: BTreeMap<u32, u64>,
+    /// The same of the interfaces on which this node owns something.
+    surveys: BTreeMap<u32, survey::Survey>,
     asked_alive: usize,
     /// Candidates that were audited by unicast.
     audited: usize,
@@ -127,6 +132,7 @@ impl Succession {
             adopted: BTreeSet::new(),
             due: BTreeSet::new(),
             watches: BTreeMap::new(),
+            floods: Floods::default(),
             audits: BTreeMap::new(),
             hearing: BTreeMap::new(),
             listening: BTreeSet::new(),
@@ -142,6 +148,7 @@ impl Succession {
             looks: false,
             doubts: BTreeMap::new(),
             alive_ns: BTreeMap::new(),
+            surveys: BTreeMap::new(),
             asked_alive: 0,
             audited: 0,
             budgets: BTreeMap::new(),
@@ -179,11 +186,13 @@ impl Succession {
             Input::Orders(orders) => self.follow(orders),
             Input::Adopt(place) => drop(self.adopted.insert(place)),
             Input::Seen(place, seen) => self.seen(place, seen),
-            // An answer to what was not asked yet is none.
-            Input::Answered(place, answer) if answer.asked_ns <= now_ns => self.answered(place, answer),
+            // An answer to what was not asked yet is none. (Times of questions are rounded up.)
+            Input::Answered(place, answer) if answer.asked_ns <= To::All.asked_ns(now_ns) => {
+                self.answered(place, answer)
+            }
             Input::Answered(..) => {}
             Input::Peer { ifindex, node, mac, at_ns, answered_ns } => {
-                if node != self.me && answered_ns <= now_ns {
+                if node != self.me && answered_ns <= To::All.asked_ns(now_ns) {
                     self.met((ifindex, node), mac, (at_ns, answered_ns));
                     self.lives((ifindex, mac), None, answered_ns);
                 }
@@ -217,6 +226,7 @@ impl Succession {
         self.beat();
         self.say_while_leaving();
         self.audit();
+        self.survey();
         self.ask_for_life();
         self.look_around();
         let mut witnesses = BTreeSet::new();
@@ -250,7 +260,10 @@ impl Succession {
                 let owns = matches!(standing, Standing::Owner | Standing::Leaving);
                 let buckets = if owns { ALL_BUCKETS } else { 0 };
                 let doubt = watch.and_then(|watch| watch.doubt_ns(self.orders.pace)).map(|since_ns| Doubt { since_ns });
-                View { standing, rank, owner, since_ns: machine.since_ns(), heartbeat_ns, buckets, doubt }
+                let unflooded = owner.is_some_and(|owner| self.floods.are_lost((place.0, owner.mac)));
+                let unanswered = if owns { self.unanswered_ns(place.0) } else { None };
+                let since_ns = machine.since_ns();
+                View { standing, rank, owner, since_ns, heartbeat_ns, buckets, doubt, unflooded, unanswered }
             }
             Machine::Shared(machine) => View {
                 standing,
@@ -260,6 +273,8 @@ impl Succession {
                 heartbeat_ns: None,
                 buckets: machine.buckets(),
                 doubt: None,
+                unflooded: false,
+                unanswered: None,
             },
         })
     }

@@ -54,6 +54,8 @@ struct World {
     nodes: Vec<Node>,
     /// Nobody but the nodes talks.
     quiet: bool,
+    /// What is sent to everybody arrives nowhere.
+    unflooded: bool,
 }
 
 impl World {
@@ -71,7 +73,7 @@ impl World {
             reports: Vec::new(),
             sent: 0,
         };
-        Self { now_ns: 1_000 * MS, nodes: (0..nodes).map(node).collect(), quiet: false }
+        Self { now_ns: 1_000 * MS, nodes: (0..nodes).map(node).collect(), quiet: false, unflooded: false }
     }
 
     fn order(&mut self, n: usize, order: &[usize], mode: Mode, evacuate: bool) {
@@ -119,6 +121,9 @@ impl World {
 
     fn ask(&mut self, from: usize, place: Place, to: To) {
         self.nodes[from].sent += 1;
+        if self.unflooded && to == To::All {
+            return;
+        }
         for n in (0..self.nodes.len()).filter(|n| *n != from && receives(to, mac(*n))) {
             let node = &mut self.nodes[n];
             if node.dead || node.deaf {
@@ -141,7 +146,8 @@ impl World {
                     continue;
                 }
                 asker.received += 1;
-                asker.answers.insert(place, Answer { voice, asked_ns: self.now_ns, generation: 1 });
+                let asked_ns = to.asked_ns(self.now_ns);
+                asker.answers.insert(place, Answer { voice, asked_ns, generation: 1 });
                 asker.peers.insert(id(n), (mac(n), self.now_ns, self.now_ns));
             }
         }
@@ -476,6 +482,43 @@ fn who_owns_nothing_and_stands_by_for_nothing_sends_nothing() {
     let sent = world.nodes[1].sent;
     world.run(5_000 * MS);
     assert!((95..=101).contains(&(world.nodes[1].sent - sent)), "{}", world.nodes[1].sent - sent);
+}
+
+#[test]
+fn a_standby_notices_that_what_it_asks_everybody_does_not_arrive() {
+    let mut world = World::new(2);
+    world.order_all(&[0, 1], Mode::Exclusive);
+    world.run(30_000 * MS);
+    let unflooded = |world: &World| world.nodes[1].succession.view(place(10)).unwrap().unflooded;
+    assert!(!unflooded(&world));
+    world.unflooded = true;
+    world.run(90_000 * MS);
+    assert!(unflooded(&world));
+    assert_eq!(world.answerers(place(10)), [0], "its heartbeats do: nothing moves");
+    world.unflooded = false;
+    world.run(70_000 * MS);
+    assert!(!unflooded(&world));
+}
+
+#[test]
+fn an_owner_notices_that_nobody_answers_what_it_asks() {
+    let mut world = World::new(3);
+    world.order_all(&[0, 1, 2], Mode::Exclusive);
+    world.run(60_000 * MS);
+    let unanswered = |world: &World| world.nodes[0].succession.view(place(10)).unwrap().unanswered;
+    assert_eq!(unanswered(&world), None);
+    world.nodes[1].dead = true;
+    world.run(60_000 * MS);
+    assert_eq!(unanswered(&world), None, "one of them is enough");
+    world.nodes[2].dead = true;
+    let before_ns = world.now_ns;
+    world.run(50_000 * MS);
+    let since_ns = unanswered(&world).unwrap();
+    assert!(since_ns <= before_ns && before_ns - since_ns <= 11_000 * MS, "{since_ns} {before_ns}");
+    world.nodes[2].dead = false;
+    world.nodes[2].next_ns = world.now_ns;
+    world.run(11_000 * MS);
+    assert_eq!(unanswered(&world), None);
 }
 
 /// An owner of 500 addresses that somebody floods with claims: what it sends in the first second.

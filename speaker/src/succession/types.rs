@@ -102,6 +102,13 @@ pub struct Answer {
     pub generation: u64,
 }
 
+impl Answer {
+    /// Whether it answers a question to everybody, see [`To::asked_ns`].
+    pub const fn was_asked_of_all(&self) -> bool {
+        self.asked_ns & 1 == 1
+    }
+}
+
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -175,6 +182,18 @@ pub enum To {
     One(Mac),
     /// Whoever has this MAC: whether its program runs, with the address or without.
     Alive(Mac),
+}
+
+impl To {
+    /// The time that a question asked now carries and its answer repeats: the next even number, and the odd one behind it where
+    /// everybody is asked. Both may be asked in one turn, and the answer says which it belongs to.
+    pub const fn asked_ns(self, now_ns: u64) -> u64 {
+        let even = now_ns + (now_ns & 1);
+        match self {
+            Self::All => even + 1,
+            Self::One(_) | Self::Alive(_) => even,
+        }
+    }
 }
 
 /// Something to be done, in this order.
@@ -333,6 +352,10 @@ pub struct View {
     pub buckets: u64,
     /// The owner is silent, and so is everybody else.
     pub doubt: Option<Doubt>,
+    /// The owner answers heartbeats, but not what everybody is asked.
+    pub unflooded: bool,
+    /// This node owns it, and no other node answered anything since then, monotonic nanoseconds.
+    pub unanswered: Option<u64>,
 }
 
 /// What to do now, and when to ask again.

@@ -165,6 +165,15 @@ impl Segment {
         self.filter("inspect", "prerouting", &rules)
     }
 
+    /// The switch floods nothing that comes from this node: only what it sends to one MAC arrives.
+    ///
+    /// # Errors
+    /// If a command fails.
+    pub fn unflood(&self, node: &Node) -> Result<Fault> {
+        let rule = format!("iifname {} meta pkttype {{ broadcast, multicast }} drop", node.port);
+        self.filter("unflood", "prerouting", &[&rule])
+    }
+
     /// Rules of nftables at a hook of the bridge, in a table of their own.
     fn filter(&self, table: &str, hook: &str, rules: &[&str]) -> Result<Fault> {
         let mut lines = vec![

@@ -6,7 +6,7 @@ use xtask::lab::eventually;
 
 use crate::{
     cluster::{Cluster, standing_of},
-    harness::both,
+    harness::{both, interface, wait_status},
 };
 
 /// Longer than anything that is stated for two nodes that hear nobody else.
@@ -32,9 +32,11 @@ fn three_nodes_need_nobody_else_to_replace_an_owner_whose_frames_are_lost() {
     takes_over(&cluster, 1);
     cluster.wait_standing(2, "standby");
     cluster.owned_by(1);
+    // It never knew, and of two owners the one that ranks better keeps the address.
     lost.heal().unwrap();
-    cluster.wait_standing(0, "standby");
-    cluster.ask_for(2).expect_complete(cluster.mac(1)).unwrap();
+    cluster.owned_by(0);
+    cluster.wait_standing(1, "standby");
+    cluster.ask_for(2).expect_complete(cluster.mac(0)).unwrap();
 }
 
 #[test]
@@ -63,4 +65,21 @@ fn two_candidates_agree_across_a_fabric_that_suppresses_arp() {
     cluster.wait_standing(0, "standby");
     cluster.ask_for(5).expect_complete(cluster.mac(1)).unwrap();
     drop(leaf);
+}
+
+#[test]
+fn a_switch_that_floods_no_questions_is_told_and_moves_nothing() {
+    let cluster = Cluster::start(2, &[]);
+    let standby = cluster.running(1);
+    let _unflooded = cluster.segment.unflood(&cluster.segment.nodes[1]).unwrap();
+    wait_status(standby, "the switch to be told", |status| {
+        let told =
+            |path: &serde_json::Value| path.as_str().is_some_and(|text| text.contains("node-a answers heartbeats"));
+        interface(status, "eth0")["paths"].as_array().is_some_and(|paths| paths.iter().any(told))
+    });
+    let found = xtask::sh::attempt(&mut standby.cli(&["check", "--interface", "eth0"])).unwrap();
+    let found = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(found.contains("node-a answers heartbeats, but not what everybody is asked"), "{found}");
+    cluster.wait_standing(1, "standby");
+    cluster.owned_by(0);
 }

@@ -98,6 +98,8 @@ pub(super) struct Interface {
     pub asked_for: bool,
     /// An XDP program of our own is pinned on it.
     pub ours: bool,
+    /// What does not come through between a running agent and others.
+    pub paths: Vec<String>,
     /// Name of the driver.
     pub driver: Option<String>,
     /// The driver's XDP features, bits of `enum netdev_xdp_act`; `None` when the kernel does not tell (before 6.3).

@@ -110,6 +110,7 @@ impl Devices {
             ineligible: None,
             asked_for: false,
             ours: false,
+            paths: Vec::new(),
             driver: self.ethtool.as_ref().and_then(|ethtool| ethtool.driver(&link.name).ok()),
             xdp_features: self.xdp_features.as_ref().and_then(|all| all.get(&link.index)).copied(),
             offloads: self.offloads.as_ref().and_then(|all| all.get(&link.index)).cloned(),

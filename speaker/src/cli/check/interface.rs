@@ -126,6 +126,14 @@ pub(super) fn judge(interface: &Interface, kernel: &Kernel, policy: AttachPolicy
         findings.extend(native_doubts(interface, kernel));
     }
     findings.extend(vlan_tags(interface, prospect.mode));
+    findings.extend(interface.paths.iter().map(|path| {
+        Finding::warn(
+            Area::Interface,
+            name,
+            path,
+            "look at what the switches between do with ARP and neighbour discovery: suppression, inspection, rate limits",
+        )
+    }));
     findings.extend(filters(interface));
     findings
 }

@@ -44,6 +44,8 @@ pub struct Scope {
     pub exclude_error: Option<String>,
     /// Interfaces on which an XDP program of ours is pinned, by index.
     pub ours: BTreeSet<u32>,
+    /// What the running agent says does not come through between it and others, by the interface's name.
+    pub paths: BTreeMap<String, Vec<String>>,
 }
 
 /// Gathers the facts about this machine and judges them. Blocks for some milliseconds.
@@ -52,7 +54,7 @@ pub fn check(scope: Scope) -> CheckReport {
 }
 
 fn gather_facts(scope: Scope) -> facts::Facts {
-    let Scope { pin_dir, policy, interfaces: wanted, links, mut ineligible, exclude_error, ours } = scope;
+    let Scope { pin_dir, policy, interfaces: wanted, links, mut ineligible, exclude_error, ours, mut paths } = scope;
     let names: BTreeSet<_> = links.iter().flat_map(|links| links.0.values()).map(|link| link.name.clone()).collect();
     let holder = links.as_ref().ok().and_then(holder);
     let devices = gather::Devices::ask();
@@ -63,6 +65,7 @@ fn gather_facts(scope: Scope) -> facts::Facts {
                 ineligible: ineligible.remove(&link.index),
                 asked_for: wanted.contains(&link.name),
                 ours: ours.contains(&link.index),
+                paths: paths.remove(&link.name).unwrap_or_default(),
                 vlans: links.vlans_of(link.index).map(|vlan| vlan.name.clone()).collect(),
                 ..devices.interface(link.clone())
             })

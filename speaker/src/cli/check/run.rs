@@ -15,6 +15,7 @@ use crate::{
     args::CheckArgs,
     dataplane::PinDir,
     decide::AttachMode,
+    status::{Nothing, Request, Response, ask},
     world::{Exclude, LinkWatch, Links, eligible},
 };
 use arpeggio_common::program::with_causes;
@@ -44,7 +45,14 @@ async fn scope(args: &CheckArgs) -> Scope {
         links,
         exclude_error,
         ours: ours(&args.places.pin_dir),
+        paths: paths(&args.places.run_dir).await,
     }
+}
+
+/// Nothing where no agent runs: only who has asked others for a while knows.
+async fn paths(run_dir: &Path) -> BTreeMap<String, Vec<String>> {
+    let Ok(Response::Status(report)) = ask(run_dir, &Request::Status(Nothing {})).await else { return BTreeMap::new() };
+    report.interfaces.into_iter().map(|interface| (interface.name, interface.paths)).collect()
 }
 
 async fn links() -> Result<Links, String> {

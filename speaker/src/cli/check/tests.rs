@@ -46,6 +46,7 @@ fn eth0() -> Interface {
         ineligible: None,
         asked_for: false,
         ours: false,
+        paths: Vec::new(),
         driver: Some("ice".to_owned()),
         xdp_features: Some(CAPABLE),
         offloads: offloads(&[], &[]),

@@ -164,6 +164,9 @@ impl Chain<'_> {
         } else {
             self.add(Level::Problem, "interface", format!("index {index}, {mac}, no carrier"));
         }
+        for fault in self.evidence.facts.path_faults(index) {
+            self.add(Level::Warning, "path", fault.to_string());
+        }
     }
 
     fn attached(&mut self, index: u32) {

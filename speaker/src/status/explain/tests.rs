@@ -66,6 +66,8 @@ fn evidence() -> Evidence {
         heartbeat_ns: None,
         buckets: ALL_BUCKETS,
         doubt: None,
+        unflooded: false,
+        unanswered: None,
     };
     let facts = Facts {
         now_ns: NOW,

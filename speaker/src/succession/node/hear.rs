@@ -66,6 +66,7 @@ impl Succession {
     /// Somebody answered a question of ours for an address.
     pub(super) fn answered(&mut self, place: Place, answer: Answer) {
         let Answer { voice, asked_ns, generation } = answer;
+        self.floods.answered((place.0, voice.mac), &answer);
         self.lives((place.0, voice.mac), Some(place), asked_ns);
         let Some(entry) = self.entries.get_mut(&place) else { return };
         // Two may answer the same question.

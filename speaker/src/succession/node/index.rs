@@ -181,6 +181,7 @@ impl Succession {
         let key = (place.0, mac);
         if self.watches.get_mut(&key).is_some_and(|watch| watch.part(place)) {
             self.watches.remove(&key);
+            self.floods.retain(|way| *way != key);
         }
     }
 
@@ -213,6 +214,8 @@ impl Succession {
                     self.effects.push(Effect::Ask(place, To::One(key.1)));
                     if doubtful {
                         self.doubt(place);
+                    } else if !self.shared.contains(&place) && self.floods.beat(key, now_ns) {
+                        self.effects.push(Effect::Ask(place, To::All));
                     }
                 }
                 Finding::Silent(last_ns) | Finding::Deserted(last_ns) => {
