@@ -5,7 +5,6 @@ use arpeggio_speaker::succession::Pace;
 const MS: u64 = 1_000_000;
 
 /// Owners look for a second owner this often, times the candidates in fives.
-const AUDIT_NS: u64 = 500 * MS;
 /// Who has no sign of hearing, or asks in vain, asks again after this long.
 const PATIENCE_NS: u64 = 1_000 * MS;
 /// An address that a stranger used is tried again after this long.
@@ -57,7 +56,7 @@ impl Bounds {
         Self {
             nobody_ns: asking_ns + noticing_ns + waiting_ns + turns_ns + 2 * PATIENCE_NS + slack_ns,
             two_ns: pace.interval_ns() + pace.reply_ns() + slack_ns,
-            healed_ns: (1 + addresses as u64) * AUDIT_NS * count.div_ceil(5) + slack_ns,
+            healed_ns: (1 + addresses as u64) * pace.audit_ns() * count.div_ceil(5) + slack_ns,
             heartbeats: 1_000 * MS / pace.interval_ns() + 3,
             slack_ns,
             retry_ns: 0,

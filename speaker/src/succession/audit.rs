@@ -11,12 +11,11 @@ use std::{
 
 use arpeggio_common::{model::NodeId, wire::Mac};
 
-use super::{Place, To};
+use super::{Pace, Place, To};
 
 const MS: u64 = 1_000_000;
-/// Between two probes of one node on one interface while there are few nodes …
-const AUDIT_NS: u64 = 500 * MS;
-/// … namely this many; with more of them each asks less often, so that the segment hears ten probes a second at most.
+/// While there are so few nodes each asks at the rate of its pace; with more of them less often, so that the segment hears ten
+/// probes a second at most.
 const FEW: usize = 5;
 /// Questions to a rival in one go: 6,400 a second.
 const RUSH: usize = 128;
@@ -34,6 +33,7 @@ const ANSWER_NS: u64 = 200 * MS;
 pub(super) struct Audit {
     /// Owned here, with another candidate.
     owned: BTreeSet<Place>,
+    pace: Pace,
     /// Nodes on the segment, as far as they were heard.
     nodes: usize,
     last: Option<Place>,
@@ -60,9 +60,13 @@ impl Audit {
     /// This node owns the address, and others may.
     pub(super) fn add(&mut self, place: Place, now_ns: u64) {
         if self.owned.is_empty() {
-            self.next_ns = now_ns + AUDIT_NS;
+            self.next_ns = now_ns + self.pace.audit_ns();
         }
         self.owned.insert(place);
+    }
+
+    pub(super) const fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
     }
 
     /// So many other nodes were heard on the segment.
@@ -91,7 +95,7 @@ impl Audit {
 
     /// A node that was not heard for longer than this was not there.
     pub(super) fn absence_ns(&self) -> u64 {
-        2 * self.interval_ns() + AUDIT_NS
+        2 * self.interval_ns() + self.pace.audit_ns()
     }
 
     /// A rival answered: it is asked for everything, if it was not lately.
@@ -166,7 +170,7 @@ impl Audit {
     fn interval_ns(&self) -> u64 {
         // This node is one more.
         let times = (self.nodes + 1).div_ceil(FEW);
-        AUDIT_NS * times as u64
+        self.pace.audit_ns() * times as u64
     }
 }
 

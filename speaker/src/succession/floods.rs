@@ -11,7 +11,7 @@ use super::Answer;
 /// Between two such questions, in nanoseconds …
 const EVERY_NS: u64 = 60_000_000_000;
 /// … and while it is in question whether they arrive.
-const SOON_NS: u64 = 5_000_000_000;
+const SOON_NS: u64 = 3_000_000_000;
 /// So many in a row without an answer, while heartbeats are answered, are more than lost frames.
 const MISSES: u32 = 3;
 
@@ -100,12 +100,12 @@ mod tests {
     #[test]
     fn three_in_a_row_that_do_not_arrive_are_told_until_one_does() {
         let mut floods = Floods::default();
-        assert_eq!(run(&mut floods, 1..8, false), 2);
+        assert_eq!(run(&mut floods, 1..6, false), 2);
         assert!(!floods.are_lost(KEY), "two may be lost by chance");
-        assert_eq!(run(&mut floods, 8..16, false), 1);
+        assert_eq!(run(&mut floods, 6..12, false), 1);
         assert!(floods.are_lost(KEY));
-        assert_eq!(run(&mut floods, 16..72, false), 0, "it is known");
-        assert_eq!(run(&mut floods, 72..80, true), 1);
+        assert_eq!(run(&mut floods, 12..68, false), 0, "it is known");
+        assert_eq!(run(&mut floods, 68..80, true), 1);
         assert!(!floods.are_lost(KEY));
     }
 

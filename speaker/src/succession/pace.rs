@@ -85,6 +85,12 @@ impl Pace {
         self.interval_ns * self.misses as u64
     }
 
+    /// Between two audits of an owner on one interface while there are few nodes: whatever else is asked is rarer with a slow pace.
+    pub const fn audit_ns(self) -> u64 {
+        let slow = self.interval_ns * 2;
+        if slow < 500 * MS { 500 * MS } else { slow }
+    }
+
     /// Between the probes for an address that this node has never heard of (RFC 5227 section 2.1.1 has seconds, for hosts
     /// that nobody waits for).
     pub const fn probe_gap_ns(self) -> u64 {

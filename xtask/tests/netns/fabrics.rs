@@ -69,9 +69,11 @@ fn two_candidates_agree_across_a_fabric_that_suppresses_arp() {
 
 #[test]
 fn a_switch_that_floods_no_questions_is_told_and_moves_nothing() {
-    let cluster = Cluster::start(2, &[]);
-    let standby = cluster.running(1);
+    let mut cluster = Cluster::start(2, &[]);
+    cluster.kill(1);
     let _unflooded = cluster.segment.unflood(&cluster.segment.nodes[1]).unwrap();
+    cluster.restart(1);
+    let standby = cluster.running(1);
     wait_status(standby, "the switch to be told", |status| {
         let told =
             |path: &serde_json::Value| path.as_str().is_some_and(|text| text.contains("node-a answers heartbeats"));

@@ -56,6 +56,7 @@ impl Succession {
         set(&mut self.testing, place, tests);
         let rivals = candidates.iter().filter(|node| **node != self.me).count();
         let audit = self.audits.entry(place.0).or_default();
+        audit.set_pace(self.orders.pace);
         if audits && rivals > 0 {
             audit.add(place, self.now_ns);
         } else {

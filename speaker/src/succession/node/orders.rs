@@ -47,6 +47,7 @@ impl Succession {
             }
         }
         self.adopted.clear();
+        self.audits.values_mut().for_each(|audit| audit.set_pace(orders.pace));
         self.interfaces = index::interfaces_of(self.entries.keys());
         self.forget_peers();
         if before.proxies != orders.proxies {
