@@ -5,7 +5,8 @@
 
 use std::{path::Path, process::Command};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use super::{Node, Segment, undo::Undo};
 use crate::{sh, ui};
@@ -163,6 +164,18 @@ impl Segment {
         let rules: Vec<String> = std::iter::once(nameless).chain(limits).collect();
         let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
         self.filter("inspect", "prerouting", &rules)
+    }
+
+    /// Frames that the rules of one of these faults dropped so far, of all rules.
+    ///
+    /// # Errors
+    /// If nftables cannot be asked.
+    pub fn dropped_by(&self, table: &str) -> Result<u64> {
+        let text = sh::read(line_in(self.switch.name(), &format!("nft -j list table bridge {table}")))?;
+        let listing: Value = serde_json::from_str(&text).context("read what nft says")?;
+        let rules = listing["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let words = rules.iter().filter_map(|rule| rule["rule"]["expr"].as_array()).flatten();
+        Ok(words.filter_map(|word| word["counter"]["packets"].as_u64()).sum())
     }
 
     /// The switch floods nothing that comes from this node: only what it sends to one MAC arrives.

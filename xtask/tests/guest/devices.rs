@@ -1,6 +1,9 @@
 //! The ladder of this kernel, and bonds.
 
-use xtask::lab::{Segment, clients, eventually};
+use xtask::{
+    lab::{Segment, clients, eventually},
+    sh,
+};
 
 use super::{
     harness::{SOON, both, interface, owned_by, start},
@@ -77,4 +80,57 @@ fn a_bond_carries_the_subnet_and_survives_a_dead_member() {
         eventually(SOON, "an answer through the other member", || clients::expect_only(&segment.client, vip, mac))
             .unwrap();
     }
+}
+
+/// With `fail_over_mac=active` a bond has the MAC of the member that is active: the answer has to change with it.
+#[test]
+#[ignore = "runs in the guests of the kernel tier"]
+fn a_bond_whose_mac_changes_is_answered_with_the_new_one() {
+    let segment = Segment::new(1).unwrap();
+    let node = &segment.nodes[0];
+    node.namespace.ip("link del eth0").unwrap();
+    node.namespace.sysctl("net.ipv6.conf.default.accept_dad", "0").unwrap();
+    node.namespace.ip("link add bond0 type bond mode active-backup fail_over_mac active miimon 100").unwrap();
+    let macs = ["02:00:00:00:de:01", "02:00:00:00:de:02"];
+    for (member, mac) in ["eth1", "eth2"].into_iter().zip(macs) {
+        segment.plug(node, member, mac).unwrap();
+        node.namespace.ip(&format!("link set {member} down")).unwrap();
+        node.namespace.ip(&format!("link set {member} master bond0")).unwrap();
+    }
+    node.namespace.ip("link set bond0 up").unwrap();
+    let config = owned_by(&["node-a"], "auto").replace("eth0", "bond0");
+    let _speaker = start(&segment, node, &config, &[]);
+    let active = node.namespace.mac("bond0").unwrap();
+    let (index, other) = if active == macs[0] { (1, macs[1]) } else { (2, macs[0]) };
+    for vip in both() {
+        eventually(SOON, "an answer through the bond", || clients::expect_only(&segment.client, vip, &active)).unwrap();
+    }
+    segment.switch.ip(&format!("link set {}-eth{index} down", node.port)).unwrap();
+    for vip in both() {
+        eventually(SOON, "an answer with the other MAC", || clients::expect_only(&segment.client, vip, other)).unwrap();
+    }
+}
+
+/// With `balance-alb` the bond writes MACs of its members into answers: nothing can be done about it but to say so.
+#[test]
+#[ignore = "runs in the guests of the kernel tier"]
+fn a_bond_that_rewrites_answers_is_told_before() {
+    let segment = Segment::new(1).unwrap();
+    let node = &segment.nodes[0];
+    node.namespace.ip("link add bond0 type bond mode balance-alb miimon 100").unwrap();
+    node.namespace.ip("link add bond1 type bond mode active-backup miimon 100").unwrap();
+    for bond in ["bond0", "bond1"] {
+        node.namespace.ip(&format!("link set {bond} up")).unwrap();
+    }
+    let mut check = node.namespace.command(xtask::paths::speaker());
+    check.args(["check", "-o", "json", "--pin-dir"]).arg(segment.lab.bpffs().join("unused"));
+    let found = sh::attempt(&mut check).unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    let warned = |bond: &str| {
+        let findings = found["findings"].as_array().unwrap();
+        findings.iter().any(|finding| {
+            finding["subject"] == bond && finding["text"].as_str().is_some_and(|text| text.contains("balance-alb"))
+        })
+    };
+    assert!(warned("bond0") && !warned("bond1"), "{found:#}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use xtask::lab::eventually;
+use xtask::lab::{Asker, eventually};
 
 use crate::{
     cluster::{Cluster, standing_of},
@@ -84,4 +84,17 @@ fn a_switch_that_floods_no_questions_is_told_and_moves_nothing() {
     assert!(found.contains("node-a answers heartbeats, but not what everybody is asked"), "{found}");
     cluster.wait_standing(1, "standby");
     cluster.owned_by(0);
+}
+
+#[test]
+fn a_switch_that_inspects_arp_drops_nothing_of_quiet_nodes() {
+    let cluster = Cluster::start(3, &["--failover", "quiet"]);
+    let segment = &cluster.segment;
+    let _inspected = segment.inspect_arp().unwrap();
+    let account = Asker::ask(&segment.lab, &segment.client, &both(), 2, 24).unwrap();
+    account.expect_complete(cluster.mac(0)).unwrap();
+    for index in [1, 2] {
+        cluster.wait_standing(index, "standby");
+    }
+    assert_eq!(segment.dropped_by("inspect").unwrap(), 0);
 }

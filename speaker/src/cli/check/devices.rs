@@ -8,7 +8,7 @@ use std::{
 use netlink_packet_core::{DefaultNla, NLA_F_NESTED, NLM_F_DUMP};
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{LinkAttribute, LinkFlags, LinkMessage},
+    link::{BondMode, InfoBond, InfoData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
 };
 use netlink_sys::protocols::NETLINK_ROUTE;
 
@@ -73,20 +73,22 @@ fn set_bits(bitset: &[u8]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Who listens to a device.
+/// What a device does with frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Listeners {
+pub(super) struct Traits {
     /// Something wants every frame.
     pub promiscuous: bool,
     /// Something wants every multicast frame.
     pub all_multicast: bool,
+    /// A bond that writes the MACs of its members into ARP replies (balance-alb: `rlb_arp_xmit` of the bonding driver).
+    pub rewrites_arp: bool,
 }
 
-/// The listeners of all devices, by interface index.
+/// The traits of all devices, by interface index.
 ///
 /// # Errors
 /// The error of the kernel.
-pub(super) fn listeners() -> io::Result<BTreeMap<u32, Listeners>> {
+pub(super) fn traits() -> io::Result<BTreeMap<u32, Traits>> {
     let mut netlink = Netlink::open(NETLINK_ROUTE)?;
     let answers = netlink.ask(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP)?;
     Ok(collect(
@@ -98,8 +100,8 @@ pub(super) fn listeners() -> io::Result<BTreeMap<u32, Listeners>> {
     ))
 }
 
-fn collect<'a>(links: impl Iterator<Item = &'a LinkMessage>) -> BTreeMap<u32, Listeners> {
-    let mut found: BTreeMap<u32, Listeners> = BTreeMap::new();
+fn collect<'a>(links: impl Iterator<Item = &'a LinkMessage>) -> BTreeMap<u32, Traits> {
+    let mut found: BTreeMap<u32, Traits> = BTreeMap::new();
     for link in links {
         let own = found.entry(link.header.index).or_default();
         own.promiscuous |= link.header.flags.contains(LinkFlags::Promisc);
@@ -110,10 +112,16 @@ fn collect<'a>(links: impl Iterator<Item = &'a LinkMessage>) -> BTreeMap<u32, Li
                 own.promiscuous |= *count > 0;
             } else if let LinkAttribute::AllMulticast(count) = attribute {
                 own.all_multicast |= *count > 0;
+            } else if let LinkAttribute::LinkInfo(info) = attribute {
+                own.rewrites_arp |= info.iter().any(is_balance_alb);
             }
         }
     }
     found
+}
+
+fn is_balance_alb(info: &LinkInfo) -> bool {
+    matches!(info, LinkInfo::Data(InfoData::Bond(bond)) if bond.contains(&InfoBond::Mode(BondMode::BalanceAlb)))
 }
 
 #[cfg(test)]
@@ -168,24 +176,31 @@ mod tests {
     }
 
     #[test]
-    fn counts_of_listeners_outweigh_flags() {
+    fn what_devices_do_with_frames_is_read() {
         let link = |index: u32, attributes: Vec<LinkAttribute>| {
             let mut link = LinkMessage::default();
             (link.header.index, link.attributes) = (index, attributes);
             link
         };
+        let bond = |mode| {
+            let data = InfoData::Bond(vec![InfoBond::MiiMon(100), InfoBond::Mode(mode)]);
+            vec![LinkAttribute::LinkInfo(vec![LinkInfo::Data(data)])]
+        };
         let links = [
             link(2, vec![LinkAttribute::Promiscuity(1), LinkAttribute::AllMulticast(0)]),
             link(3, vec![LinkAttribute::IfName("eth1".to_owned())]),
+            link(4, bond(BondMode::BalanceAlb)),
+            link(5, bond(BondMode::ActiveBackup)),
         ];
         let found = collect(links.iter());
-        assert_eq!(found[&2], Listeners { promiscuous: true, all_multicast: false });
-        assert_eq!(found[&3], Listeners::default());
+        assert_eq!(found[&2], Traits { promiscuous: true, ..Traits::default() });
+        assert_eq!(found[&3], Traits::default());
+        assert_eq!((found[&4].rewrites_arp, found[&5].rewrites_arp), (true, false));
     }
 
     #[test]
     fn the_running_kernel_is_understood() {
-        let devices: BTreeSet<u32> = listeners().unwrap().into_keys().collect();
+        let devices: BTreeSet<u32> = traits().unwrap().into_keys().collect();
         assert!(devices.contains(&1), "the loopback device has index 1 in every namespace");
         if let Some(offloads) = offloads().unwrap() {
             assert_eq!(offloads.keys().copied().collect::<BTreeSet<_>>(), devices);

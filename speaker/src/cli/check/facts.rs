@@ -110,6 +110,8 @@ pub(super) struct Interface {
     pub promiscuous: bool,
     /// Something wants every multicast frame.
     pub all_multicast: bool,
+    /// A bond that writes the MACs of its members into ARP replies.
+    pub rewrites_arp: bool,
     /// VLAN devices on top of it.
     pub vlans: Vec<String>,
     /// Its settings.

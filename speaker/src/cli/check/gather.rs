@@ -15,7 +15,7 @@ use nix::{
 };
 
 use super::{
-    devices::{self, Listeners},
+    devices::{self, Traits},
     facts::{Interface, Ipv4Sysctls, Kernel, Offloads, Pins, Privileges},
     machine::parse_release,
 };
@@ -89,7 +89,7 @@ pub(super) struct Devices {
     ethtool: Option<Ethtool>,
     xdp_features: Option<BTreeMap<u32, u64>>,
     offloads: Option<BTreeMap<u32, Offloads>>,
-    listeners: BTreeMap<u32, Listeners>,
+    traits: BTreeMap<u32, Traits>,
 }
 
 impl Devices {
@@ -99,13 +99,13 @@ impl Devices {
             ethtool: noted("make a socket for ethtool", Ethtool::new()),
             xdp_features: noted("ask for XDP features", devices::xdp_features()).flatten(),
             offloads: noted("ask for offloads", devices::offloads()).flatten(),
-            listeners: noted("list the devices", devices::listeners()).unwrap_or_default(),
+            traits: noted("list the devices", devices::traits()).unwrap_or_default(),
         }
     }
 
     /// What the kernel says about one of them.
     pub(super) fn interface(&self, link: Link) -> Interface {
-        let listeners = self.listeners.get(&link.index).copied().unwrap_or_default();
+        let traits = self.traits.get(&link.index).copied().unwrap_or_default();
         Interface {
             ineligible: None,
             asked_for: false,
@@ -114,8 +114,9 @@ impl Devices {
             driver: self.ethtool.as_ref().and_then(|ethtool| ethtool.driver(&link.name).ok()),
             xdp_features: self.xdp_features.as_ref().and_then(|all| all.get(&link.index)).copied(),
             offloads: self.offloads.as_ref().and_then(|all| all.get(&link.index)).cloned(),
-            promiscuous: listeners.promiscuous,
-            all_multicast: listeners.all_multicast,
+            promiscuous: traits.promiscuous,
+            all_multicast: traits.all_multicast,
+            rewrites_arp: traits.rewrites_arp,
             vlans: Vec::new(),
             sysctls: sysctls(&link.name),
             disable_ipv6: number(&setting("ipv6", &link.name, "disable_ipv6")),

@@ -126,6 +126,15 @@ pub(super) fn judge(interface: &Interface, kernel: &Kernel, policy: AttachPolicy
         findings.extend(native_doubts(interface, kernel));
     }
     findings.extend(vlan_tags(interface, prospect.mode));
+    if interface.rewrites_arp {
+        findings.push(Finding::warn(
+            Area::Interface,
+            name,
+            "the bond (balance-alb) writes the MACs of its members into ARP replies: clients of one address are told several MACs, \
+             and after a failover some go on sending to a member that is gone until their caches expire",
+            "use another mode of the bond: active-backup, 802.3ad or balance-tlb",
+        ));
+    }
     findings.extend(interface.paths.iter().map(|path| {
         Finding::warn(
             Area::Interface,

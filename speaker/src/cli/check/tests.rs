@@ -52,6 +52,7 @@ fn eth0() -> Interface {
         offloads: offloads(&[], &[]),
         promiscuous: false,
         all_multicast: false,
+        rewrites_arp: false,
         vlans: Vec::new(),
         sysctls: settings(0, 2),
         disable_ipv6: Some(0),
@@ -186,6 +187,8 @@ fn the_ladder_is_foreseen(
     with(|i| (i.promiscuous, i.offloads) = (true, offloads(&["rx-vlan-filter"], &[]))),
     "6.12", AttachPolicy::Auto, Good, "frames for other MACs are seen, and passed; rx-vlan-filter"
 )]
+#[case::balance_alb(with(|i| i.rewrites_arp = true), "6.12", AttachPolicy::Auto, Warn, "writes the MACs of its members")]
+#[case::unflooded(with(|i| i.paths = vec!["node-b answers".into()]), "6.12", AttachPolicy::Auto, Warn, "node-b answers")]
 #[case::all_multicast(with(|i| i.all_multicast = true), "6.12", AttachPolicy::Auto, Good, "all multicast frames")]
 fn interfaces_are_judged(
     #[case] interface: Interface,
