@@ -2,7 +2,7 @@
 //!
 //! An address without a subnet (/32, /128) is how services find theirs on `lo`, a dummy or kube-ipvs0: suppression is for
 //! those. An address with a subnet is the machine's own, whatever the interface; so is one that a DHCP server leased, which for
-//! IPv6 always comes as /128.
+//! IPv6 always comes as /128, and one on an interface that has none with a subnet: some providers give a machine a single /32.
 
 use std::{
     collections::BTreeMap,
@@ -10,8 +10,10 @@ use std::{
     net::IpAddr,
 };
 
+use ipnet::IpNet;
+
 use super::Surroundings;
-use crate::world::{Link, Links};
+use crate::world::{Link, LinkKind, Links};
 
 /// Who holds an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +60,21 @@ impl Display for Holder<'_> {
 
 /// The addresses of an interface that are the node's own.
 fn own(link: &Link) -> impl Iterator<Item = IpAddr> + '_ {
-    let with_subnet = link.addresses.iter().filter(|net| net.prefix_len() < net.max_prefix_len());
-    let leased = link.leased.iter().filter(|_| !link.loopback && !link.noarp);
-    with_subnet.chain(leased).map(|net| net.addr())
+    let has_subnet = |net: &IpNet| net.prefix_len() < net.max_prefix_len();
+    let for_services = link.loopback || link.noarp || link.kind == LinkKind::Other("dummy".to_owned());
+    let alone = move |net: &IpNet| {
+        let same = |other: &&IpNet| other.addr().is_ipv4() == net.addr().is_ipv4() && !is_link_local(other.addr());
+        !link.addresses.iter().filter(same).any(has_subnet)
+    };
+    let owns = move |net: &&IpNet| has_subnet(net) || (!for_services && (link.leased.contains(*net) || alone(net)));
+    link.addresses.iter().filter(owns).map(IpNet::addr)
+}
+
+const fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +103,23 @@ mod tests {
             assert_eq!(of(address).as_deref(), Some("this node's own address on eth0"));
         }
         for address in ["192.0.2.10", "2001:db8::10", "192.0.2.11", "2001:db8::11", "192.0.2.12"] {
+            assert_eq!(of(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn the_only_address_of_an_interface_is_the_nodes_own_without_a_subnet_too() {
+        let eth0 = card(2, "eth0", &["203.0.113.5/32", "2001:db8::5/128", "fe80::5/64"]);
+        let eth1 = card(3, "eth1", &["192.0.2.1/24", "192.0.2.10/32", "2001:db8:1::10/128"]);
+        let mut dummy = card(4, "dummy0", &["192.0.2.11/32"]);
+        dummy.kind = LinkKind::Other("dummy".to_owned());
+        let links = links(vec![eth0, eth1, dummy]);
+        let of = |address| text(&links, &Surroundings::default(), address);
+        for address in ["203.0.113.5", "2001:db8::5"] {
+            assert_eq!(of(address).as_deref(), Some("this node's own address on eth0"));
+        }
+        assert_eq!(of("2001:db8:1::10").as_deref(), Some("this node's own address on eth1"), "by family");
+        for address in ["192.0.2.10", "192.0.2.11"] {
             assert_eq!(of(address), None, "{address}");
         }
     }
