@@ -519,6 +519,13 @@ fn an_owner_notices_that_nobody_answers_what_it_asks() {
     world.nodes[2].next_ns = world.now_ns;
     world.run(11_000 * MS);
     assert_eq!(unanswered(&world), None);
+
+    let mut alone = World::new(3);
+    alone.nodes[1].dead = true;
+    alone.nodes[2].dead = true;
+    alone.order(0, &[0, 1, 2], Mode::Exclusive, false);
+    alone.run(60_000 * MS);
+    assert_eq!(unanswered(&alone), None, "an interface may lead where no other node is");
 }
 
 /// An owner of 500 addresses that somebody floods with claims: what it sends in the first second.

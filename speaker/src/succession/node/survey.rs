@@ -31,10 +31,13 @@ impl Succession {
         }
     }
 
-    /// Since when no other node has answered anything, where that is too long.
+    /// Since when no other node has answered anything, where that is too long. An interface on which none was ever heard may well
+    /// lead elsewhere.
     pub(super) fn unanswered_ns(&self, ifindex: u32) -> Option<u64> {
         let survey = self.surveys.get(&ifindex)?;
-        let last_ns = self.peers.on(ifindex).map(|(_, peer)| peer.answered_ns).max().unwrap_or_default();
+        let known =
+            || self.peers.on(ifindex).map(|(_, peer)| peer).filter(|peer| peer.heard_ns.max(peer.answered_ns) > 0);
+        let last_ns = known().map(|peer| peer.answered_ns).max()?;
         let since_ns = last_ns.max(survey.since_ns);
         (self.now_ns.saturating_sub(since_ns) >= UNANSWERED_NS).then_some(since_ns)
     }
