@@ -119,7 +119,9 @@ fn the_generation_of_an_order_counts_orders_alone(cluster: &Cluster) {
     let before = generation();
     // Another leader looks at everything, and the status was written by the owner meanwhile.
     bed.settled();
-    bed.leader().unwrap().restart().unwrap();
+    let leader = bed.leader().unwrap();
+    leader.terminate().unwrap();
+    leader.restart().unwrap();
     bed.settled();
     assert_eq!((generation(), bed.owner(vip, "")), (before, owner), "nothing changed");
     // Another order.

@@ -140,6 +140,7 @@ fn the_key_of_the_speakers_is_rolled_out_and_replaced(cluster: &Cluster) {
         };
         let second = eventually(SOON, "every speaker to sign with another key", || changed(&first)).unwrap();
         // The next leader goes on from what the Secret holds.
+        controller.terminate().unwrap();
         controller.restart().unwrap();
         eventually(SOON, "the next leader", || {
             ensure!(controller.log().contains("this process leads"), "nobody leads");
