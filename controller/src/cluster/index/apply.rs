@@ -194,12 +194,13 @@ impl Index {
         }
     }
 
-    /// Labels of a namespace matter only to Services that are in it.
+    /// Labels of a namespace matter only to Services that are in it: they are looked at. A namespace without Services wakes nobody;
+    /// its labels are in the snapshot that the first of them is decided by.
     fn namespace_changed(&mut self, namespace: &str) {
         let first = ServiceKey::new(namespace, "");
-        let inhabited =
-            self.snapshot.services.range(first..).next().is_some_and(|(key, _)| &*key.namespace == namespace);
-        self.note(Changes { everything: inhabited, ..Changes::default() });
+        let services = self.snapshot.services.range(first..).map(|(key, _)| key);
+        let services = services.take_while(|key| &*key.namespace == namespace).cloned().collect();
+        self.note(Changes { services, ..Changes::default() });
     }
 
     fn apply_lease(&mut self, lease: &LeaseFacts) {

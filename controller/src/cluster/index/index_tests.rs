@@ -310,11 +310,13 @@ fn labels_of_a_namespace_matter_if_there_are_services_in_it() {
         })
     };
     index.feed(Kind::Namespace, namespace("shop", 1, "1"), now);
-    assert!(!index.has_changed());
+    assert!(!index.has_changed(), "nobody is in it");
     index.feed(Kind::Service, service("web", 2, json!({})), now);
     index.take();
     index.feed(Kind::Namespace, namespace("shop", 3, "2"), now);
-    assert!(index.take().1.everything);
+    let (snapshot, changes) = index.take();
+    assert_eq!((snapshot.namespaces["shop"]["a"].as_str(), changes.everything), ("2", false));
+    assert_eq!(changes.services.iter().map(ToString::to_string).collect::<Vec<_>>(), ["shop/web"]);
     index.feed(Kind::Namespace, namespace("shop2", 4, "2"), now);
     assert!(!index.has_changed());
 }

@@ -146,6 +146,7 @@ impl Allocation {
         let everything = changes.everything || self.configuration.as_ref() != Some(&snapshot.configuration);
         if !everything {
             self.book.before = Some(BTreeMap::new());
+            self.book.pools.set_namespaces(&snapshot.namespaces);
             let mut losers = BTreeSet::new();
             if held::concerns(changes) {
                 losers = self.book.set_held(held::held(snapshot));

@@ -84,6 +84,8 @@ pub(super) struct Pools {
     by_namespace: BTreeMap<Arc<str>, Arc<[PoolId]>>,
     /// A pool asks for labels of Services.
     selects_services: bool,
+    /// A pool asks for labels of namespaces.
+    selects_namespaces: bool,
     namespaces: Arc<BTreeMap<String, Arc<Labels>>>,
     /// Names of pools that cannot be understood at present.
     faulty: BTreeSet<String>,
@@ -104,6 +106,8 @@ impl Pools {
         }
         let selects = |pool: &Pool| pool.scope.as_ref().is_some_and(|scope| !scope.service_selectors.is_empty());
         pools.selects_services = configuration.pools.values().any(selects);
+        let selects = |pool: &Pool| pool.scope.as_ref().is_some_and(|scope| !scope.namespace_selectors.is_empty());
+        pools.selects_namespaces = configuration.pools.values().any(selects);
         pools.automatic = (0..pools.stocks.len()).filter(|id| pools.stocks[*id].pool.auto_assign).collect();
         let stocks = &pools.stocks;
         pools.automatic.sort_by_key(|id| {
@@ -114,6 +118,20 @@ impl Pools {
         let faults = configuration.faults.iter().filter(|fault| fault.object.kind == "IPAddressPool");
         pools.faulty = faults.map(|fault| fault.object.name.clone()).collect();
         pools
+    }
+
+    /// Labels of namespaces as they are now. Services of namespaces whose labels changed have to be looked at.
+    pub(super) fn set_namespaces(&mut self, namespaces: &Arc<BTreeMap<String, Arc<Labels>>>) {
+        if !Arc::ptr_eq(&self.namespaces, namespaces) {
+            self.namespaces = Arc::clone(namespaces);
+            self.by_namespace.clear();
+        }
+    }
+
+    /// Whether nobody can tell yet which pools are for Services of a namespace: a pool asks for labels of namespaces, and those of
+    /// this one are not known. Watches of Services and of namespaces overtake each other.
+    pub(super) fn cannot_tell(&self, namespace: &str) -> bool {
+        self.selects_namespaces && !self.namespaces.contains_key(namespace)
     }
 
     /// Whether there is no pool at all.
@@ -169,15 +187,18 @@ impl Pools {
     }
 
     /// Whether a pool is for Services of a namespace: one that is named, or selected. A pool with selectors that select no
-    /// namespace is for nobody, whoever asks.
+    /// namespace is for nobody, whoever asks. A namespace of which no labels are known may be selected: nobody loses an address
+    /// because its namespace is told of later, or went earlier.
     fn is_for_namespace(&self, id: PoolId, namespace: &str) -> bool {
         let Some(scope) = &self.stocks[id].pool.scope else { return true };
         if scope.namespaces.is_empty() && scope.namespace_selectors.is_empty() {
             return true;
         }
-        let none = Labels::new();
-        let labels = self.namespaces.get(namespace).map_or(&none, |labels| &**labels);
-        scope.namespaces.contains(namespace) || scope.namespace_selectors.iter().any(|s| s.matches(labels))
+        let is_selected = || match self.namespaces.get(namespace) {
+            Some(labels) => scope.namespace_selectors.iter().any(|selector| selector.matches(labels)),
+            None => !scope.namespace_selectors.is_empty(),
+        };
+        scope.namespaces.contains(namespace) || is_selected()
     }
 
     /// Whether a pool is for Services with these labels.

@@ -20,6 +20,8 @@ pub(super) const FAILED: &str = "AllocationFailed";
 pub(super) const INVALID: &str = "LoadBalancerFailed";
 /// Both families are required, and the cluster gave the Service one.
 pub(super) const NOT_ENOUGH: &str = "NotEnoughClusterIPs";
+/// Pools are reserved by labels of namespaces, and those of the Service's are not known yet.
+pub(super) const NAMESPACE_UNKNOWN: &str = "NamespaceUnknown";
 
 /// Pools named in one refusal; how many more there are is said too.
 const NAMED_POOLS: usize = 8;
@@ -29,6 +31,15 @@ const NAMED_NAMESPACES: usize = 3;
 /// A refusal.
 pub(super) fn refusal(reason: &str, message: impl fmt::Display) -> Refusal {
     Refusal { reason: reason.to_owned(), message: message.to_string() }
+}
+
+/// The labels of a namespace are not known yet.
+pub(super) fn namespace_unknown(namespace: &str) -> Refusal {
+    let text = format!(
+        "the labels of namespace {namespace} are not known yet, and pools are reserved by them; \
+         the Service gets an address once the API server has told of the namespace"
+    );
+    refusal(NAMESPACE_UNKNOWN, text)
 }
 
 /// Why a certain address, or a certain pool, is not for a Service.

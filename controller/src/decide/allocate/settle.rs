@@ -140,6 +140,13 @@ impl Allocation {
             demand.pool.as_ref().is_none_or(|pool| **pool == *claim.pool)
                 && wanted.is_none_or(|wanted| wanted == claim.addresses)
         };
+        if self.book.pools.cannot_tell(&key.namespace) {
+            // It is looked at again when its namespace is known; until then what it has stays.
+            return match self.book.claim(key) {
+                Some(_) => Verdict::default(),
+                None => Verdict::refused(refusal::namespace_unknown(&key.namespace)),
+            };
+        }
         match self.book.claim(key).cloned() {
             Some(claim) if !suits(&claim) => {
                 self.book.leave(key);
@@ -242,6 +249,8 @@ impl Allocation {
         }
         if let Some(refusal) = &verdict.refusal
             && record.outcome.refusal.as_ref() != Some(refusal)
+            // That passes within moments, and is no warning.
+            && refusal.reason != refusal::NAMESPACE_UNKNOWN
         {
             tell(NoticeKind::Warning, reason(refusal), refusal.message.clone());
         }

@@ -179,6 +179,8 @@ struct Cluster {
     snapshot: Snapshot,
     allocation: Allocation,
     events: Vec<Event>,
+    /// Namespaces that the API server has not told of.
+    silent_namespaces: BTreeSet<String>,
 }
 
 impl Cluster {
@@ -207,6 +209,10 @@ impl Cluster {
     /// Shows one Service as it is now, without writing anything.
     fn post(&mut self, service: Service) -> Touched {
         let key = service.key.clone();
+        let namespaces = Arc::make_mut(&mut self.snapshot.namespaces);
+        if !self.silent_namespaces.contains(&*key.namespace) {
+            namespaces.entry(key.namespace.to_string()).or_default();
+        }
         Arc::make_mut(&mut self.snapshot.services).insert(key.clone(), Arc::new(service));
         self.show_services([key])
     }
@@ -252,9 +258,16 @@ impl Cluster {
     }
 
     fn label_namespace(&mut self, name: &str, text: &str) {
-        Arc::make_mut(&mut self.snapshot.namespaces).insert(name.to_owned(), Arc::new(labels(text)));
-        self.show(&Changes::everything());
+        self.label(name, text);
         self.arrive();
+    }
+
+    /// Tells of a namespace as the index does: to the Services that are in it.
+    fn label(&mut self, name: &str, text: &str) {
+        self.silent_namespaces.remove(name);
+        Arc::make_mut(&mut self.snapshot.namespaces).insert(name.to_owned(), Arc::new(labels(text)));
+        let inside = self.snapshot.services.keys().filter(|key| &*key.namespace == name);
+        self.show_services(inside.cloned().collect::<Vec<_>>());
     }
 
     /// What the status of a Service should be; `None`: it is as it should be, or not ours to write.

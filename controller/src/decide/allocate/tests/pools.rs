@@ -103,6 +103,52 @@ fn point_19_selectors_that_select_no_namespace_are_for_nobody() {
 }
 
 #[test]
+fn point_19_labels_of_a_namespace_count_from_the_moment_they_are_known() {
+    let scope = Scope { namespace_selectors: vec![selects("team", "net")], ..Scope::default() };
+    let cluster =
+        || Cluster::new([scoped(pool("net", &["192.0.2.1/32"]), scope.clone()), pool("open", &["198.51.100.0/24"])]);
+    // Created while the controller runs: the namespace first, the namespace with another label first, the Service first.
+    let mut known = cluster();
+    known.label("new", "team=net");
+    known.apply(service("new/a"));
+    assert_eq!(known.from("new/a"), Some("net"));
+
+    let mut relabelled = cluster();
+    relabelled.label("new", "");
+    relabelled.label("new", "team=net");
+    relabelled.apply(service("new/a"));
+    assert_eq!(relabelled.from("new/a"), Some("net"));
+
+    let mut late = cluster();
+    late.silent_namespaces.extend(["new".to_owned()]);
+    late.apply_all([service("new/a"), service("new/b").wants("192.0.2.1"), service("new/c").pool("open")]);
+    for name in ["new/a", "new/b", "new/c"] {
+        assert_eq!((late.has(name), late.told(name).0), (String::new(), "NamespaceUnknown"));
+    }
+    assert_eq!(late.reasons(), [], "it passes");
+    late.label_namespace("new", "team=net");
+    assert_eq!((late.from("new/a"), late.from("new/c")), (Some("net"), Some("open")));
+    assert_eq!(late.told("new/b").0, "AllocationFailed");
+
+    // A namespace that is not known, or no more, costs nobody an address, in a restart neither.
+    let mut kept = late.clone();
+    Arc::make_mut(&mut kept.snapshot.namespaces).remove("new");
+    kept.silent_namespaces.extend(["new".to_owned()]);
+    kept.show_services([key("new/a"), key("new/b"), key("new/c")]);
+    kept.arrive();
+    kept.allocation = Allocation::new();
+    kept.show(&Changes::everything());
+    kept.arrive();
+    assert_eq!((kept.from("new/a"), kept.from("new/c")), (Some("net"), Some("open")));
+
+    // Pools that ask for no labels wait for nobody.
+    let mut open = Cluster::new([pool("open", &["198.51.100.0/24"])]);
+    open.silent_namespaces.extend(["new".to_owned()]);
+    open.apply(service("new/a"));
+    assert_eq!(open.from("new/a"), Some("open"));
+}
+
+#[test]
 fn point_19_who_no_longer_fits_moves_out() {
     let scope = Scope { namespace_selectors: vec![selects("team", "net")], ..Scope::default() };
     let services = Scope { service_selectors: vec![selects("tier", "front")], ..Scope::default() };

@@ -162,9 +162,7 @@ impl Cluster {
             }
             Step::Label(namespace, label) => {
                 let text = if *label { "team=net" } else { "" };
-                let namespaces = Arc::make_mut(&mut self.snapshot.namespaces);
-                namespaces.insert(format!("n{namespace}"), Arc::new(labels(text)));
-                drop(self.show(&Changes::everything()));
+                self.label(&format!("n{namespace}"), text);
             }
             Step::Arrive(which) => self.some_arrive(*which),
             Step::Meddle(number, address) => {
