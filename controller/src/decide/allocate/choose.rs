@@ -92,8 +92,33 @@ pub(super) fn may_have(book: &Book, service: &Service, addresses: &[IpAddr]) -> 
     found.map(|(id, _)| id).ok_or(Why::Families { has: "no address is", needs: "some" })
 }
 
-/// The first of these pools that gives what is needed; where one family will do, only after all were asked for both.
+/// What these pools give: first those that are reserved for the Service or its namespace, one family of two included, then the
+/// others.
 fn from(book: &mut Book, pools: &[PoolId], demand: &Demand) -> Option<Choice> {
+    let (reserved, general) = tiers(book, pools);
+    from_tier(book, reserved, demand).or_else(|| from_tier(book, general, demand))
+}
+
+/// Reserved pools, which come first, and the others.
+fn tiers<'a>(book: &Book, pools: &'a [PoolId]) -> (&'a [PoolId], &'a [PoolId]) {
+    pools.split_at(pools.partition_point(|id| book.pools.is_reserved(*id)))
+}
+
+/// Both families, for a Service whose pool lost one: from another pool that a new Service would be given them from. A pool that is
+/// reserved for it is not left for one that is not.
+pub(super) fn elsewhere(book: &mut Book, service: &Service, demand: &Demand, pool: &str) -> Option<Choice> {
+    if demand.pool.is_some() {
+        return None;
+    }
+    let is_reserved = book.pools.named(pool).is_some_and(|id| book.pools.is_reserved(id));
+    let pools = book.pools.automatic(service);
+    let (reserved, general) = tiers(book, &pools);
+    let general = if is_reserved { &[] } else { general };
+    reserved.iter().chain(general).find_map(|id| lowest(book, *id, &Family::ALL, demand))
+}
+
+/// The first of these pools that gives what is needed; where one family will do, only after all were asked for both.
+fn from_tier(book: &mut Book, pools: &[PoolId], demand: &Demand) -> Option<Choice> {
     let mut first = |families: &[Family]| pools.iter().find_map(|id| lowest(book, *id, families, demand));
     match demand.families {
         Families::One(family) => first(&[family]),
@@ -121,6 +146,7 @@ pub(super) fn second(book: &mut Book, pool: PoolId, has: IpAddr, demand: &Demand
     let family = if has.is_ipv4() { Family::V6 } else { Family::V4 };
     book.lowest(pool, family, &demand.terms).ok_or_else(|| {
         let name = &book.pools.get(pool).pool.name;
-        format!("pool {name}: {}", refusal::lacks(&book.pools, pool, family, demand))
+        let lacking = refusal::family_name(family);
+        format!("it has no {lacking} address: pool {name}: {}", refusal::lacks(&book.pools, pool, family, demand))
     })
 }

@@ -274,7 +274,7 @@ impl Allocation {
             Ok(demand) => Some(Look { service, demand, current, decided }),
             Err(refusal) => {
                 self.book.leave(&service.key);
-                let past = Past { had: current.addresses, lost: None };
+                let past = Past { had: current.addresses, ..Past::default() };
                 self.conclude(service, Verdict::refused(refusal), &past);
                 None
             }
@@ -331,7 +331,7 @@ impl Allocation {
         let Ok(demand) = Demand::of(service) else { return };
         let had = record.decided().to_vec();
         let lost = had.first().filter(|_| evicted).map(|address| Why::Taken(*address));
-        self.settle(service, &demand, &Past { had, lost });
+        self.settle(service, &demand, &Past { had, lost, reduced: false });
     }
 
     /// What is different now.

@@ -154,6 +154,11 @@ impl Pools {
         0..self.stocks.len()
     }
 
+    /// Whether a pool is for some Services or namespaces only.
+    pub(super) fn is_reserved(&self, id: PoolId) -> bool {
+        self.stocks[id].pool.scope.is_some()
+    }
+
     /// The pool with a name.
     pub(super) fn named(&self, name: &str) -> Option<PoolId> {
         self.by_name.get(name).copied()

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use super::{
     Allocation, Look,
     book::Claim,
-    choose::{choose, may_have, second},
+    choose::{choose, elsewhere, may_have, second},
     record::Current,
     refusal::{self, Why, list},
     request::{Demand, Families},
@@ -41,11 +41,13 @@ pub(super) struct Past {
     pub(super) had: Vec<IpAddr>,
     /// Why it may not keep it.
     pub(super) lost: Option<Why>,
+    /// It keeps one of two.
+    pub(super) reduced: bool,
 }
 
 impl Allocation {
     /// Leaves to a Service what it has, as far as the rules allow (steps 5 and 6). All or nothing: but for the address of a
-    /// family that it no longer needs.
+    /// family that it no longer needs, and where one will do and the other cannot stay.
     ///
     /// Where somebody else wrote its status, what stands there counts if it is allowed; else what was decided before.
     pub(super) fn reclaim(&mut self, look: &Look<'_>) -> Past {
@@ -54,19 +56,33 @@ impl Allocation {
         had.extend(decided);
         if current.addresses.is_empty() {
             self.book.leave(&service.key);
-            return Past { had, lost: None };
+            return Past { had, ..Past::default() };
         }
-        let mut lost = self.keep(service, demand, current).err();
-        if lost.is_some() && !decided.is_empty() && *decided != current.addresses {
+        let lost = match self.keep(service, demand, current) {
+            Ok(lost) => return Past { had, reduced: lost.is_some(), lost },
+            Err(lost) => lost,
+        };
+        if !decided.is_empty() && *decided != current.addresses {
             let current = Current { addresses: decided.clone(), observed: false };
-            lost = lost.filter(|_| self.keep(service, demand, &current).is_err());
+            if let Ok(lost) = self.keep(service, demand, &current) {
+                return Past { had, reduced: lost.is_some(), lost };
+            }
         }
-        Past { had, lost }
+        Past { had, lost: Some(lost), reduced: false }
     }
 
-    fn keep(&mut self, service: &Service, demand: &Demand, current: &Current) -> Result<(), Why> {
+    /// Why not all of it stays, if some does.
+    fn keep(&mut self, service: &Service, demand: &Demand, current: &Current) -> Result<Option<Why>, Why> {
         let key = &service.key;
-        let ruled = demand.keep(&current.addresses).and_then(|kept| Ok((self.pool_of(service, &kept)?, kept)));
+        let mut lost = None;
+        let ruled = demand.keep(&current.addresses).and_then(|kept| match self.pool_of(service, &kept) {
+            Ok(pool) => Ok((pool, kept)),
+            Err(why) => {
+                let part = self.part_of(service, demand, &kept).ok_or_else(|| why.clone())?;
+                lost = Some(why);
+                Ok(part)
+            }
+        });
         let (pool, kept) = match ruled {
             Ok(ruled) => ruled,
             Err(why) => {
@@ -76,7 +92,7 @@ impl Allocation {
         };
         let claim = Claim { addresses: kept, pool, terms: Arc::clone(&demand.terms) };
         if self.book.claim(key) == Some(&claim) {
-            return Ok(());
+            return Ok(lost);
         }
         self.book.leave(key);
         for address in &claim.addresses {
@@ -87,7 +103,18 @@ impl Allocation {
             }
         }
         self.book.take(key, &claim.addresses, (&claim.pool, &claim.terms));
-        Ok(())
+        Ok(lost)
+    }
+
+    /// Which one of two addresses can stay, for a Service that can do with one: of the family that it prefers, else the other.
+    fn part_of(&self, service: &Service, demand: &Demand, addresses: &[IpAddr]) -> Option<(Arc<str>, Vec<IpAddr>)> {
+        let Families::Both { fallback: Some(preferred) } = demand.families else { return None };
+        if addresses.len() < 2 || !matches!(demand.addresses, Ok(None)) {
+            return None;
+        }
+        let (first, then): (Vec<IpAddr>, Vec<IpAddr>) =
+            addresses.iter().partition(|address| Family::of(**address) == preferred);
+        first.into_iter().chain(then).find_map(|address| Some((self.pool_of(service, &[address]).ok()?, vec![address])))
     }
 
     /// The pool of addresses that a Service has. A pool that cannot be understood at present says nothing about what was
@@ -124,12 +151,12 @@ impl Allocation {
 
     /// Gives a Service what it needs and asks for, and tells it.
     pub(super) fn settle(&mut self, service: &Service, demand: &Demand, past: &Past) {
-        let verdict = self.fill(service, demand);
+        let verdict = self.fill(service, demand, past.reduced);
         self.conclude(service, verdict, past);
     }
 
-    /// Steps 7 to 10.
-    fn fill(&mut self, service: &Service, demand: &Demand) -> Verdict {
+    /// Steps 7 to 10. `reduced`: it had two addresses and keeps one.
+    fn fill(&mut self, service: &Service, demand: &Demand, reduced: bool) -> Verdict {
         let key = &service.key;
         // Nobody can tell what is asked for: what it has stays, whatever else changed.
         let wanted = match &demand.addresses {
@@ -152,12 +179,22 @@ impl Allocation {
                 self.book.leave(key);
                 self.allocate(service, demand, wanted)
             }
+            Some(claim) if reduced && self.move_out(service, demand, &claim) => Verdict::default(),
             Some(claim) => self.complete(service, demand, &claim).unwrap_or_else(|| {
                 self.book.leave(key);
                 self.allocate(service, demand, wanted)
             }),
             None => self.allocate(service, demand, wanted),
         }
+    }
+
+    /// Gives a Service whose pool lost a family both from another pool, if there is one (MetalLB behaviour 24).
+    fn move_out(&mut self, service: &Service, demand: &Demand, claim: &Claim) -> bool {
+        let Some(choice) = elsewhere(&mut self.book, service, demand, &claim.pool) else { return false };
+        let pool = Arc::clone(&self.book.pools.get(choice.pool).name);
+        self.book.leave(&service.key);
+        self.book.take(&service.key, &choice.addresses, (&pool, &demand.terms));
+        true
     }
 
     /// Adds the second family to what a Service has; `None` if it cannot do with less (step 9).
@@ -245,7 +282,7 @@ impl Allocation {
             // Whoever has had one address since before this program began knows it.
             && (record.given.is_some() || !new.is_empty())
         {
-            tell(NoticeKind::Normal, "AdditionalAssignFailed", format!("there is no second address: {single}"));
+            tell(NoticeKind::Normal, "AdditionalAssignFailed", single.clone());
         }
         if let Some(refusal) = &verdict.refusal
             && record.outcome.refusal.as_ref() != Some(refusal)

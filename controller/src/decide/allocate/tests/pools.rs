@@ -228,7 +228,7 @@ fn point_23_families_follow_the_service() {
 }
 
 #[test]
-fn point_24_a_pool_that_loses_a_family_loses_the_service() {
+fn point_24_who_loses_one_of_two_moves_where_both_are_or_keeps_the_other() {
     let both = |name: &str, block: u8| pool(name, &[&format!("10.0.{block}.0/24"), &format!("2001:db8:{block}::/120")]);
     let mut cluster = Cluster::new([both("a", 1), both("b", 2)]);
     cluster.apply(service("default/a").dual(FamilyPolicy::Prefer, Family::V4));
@@ -236,7 +236,59 @@ fn point_24_a_pool_that_loses_a_family_loses_the_service() {
     cluster.configure([pool("a", &["10.0.1.0/24"]), both("b", 2)]);
     assert_eq!(cluster.has("default/a"), "10.0.2.0 2001:db8:2::", "another that has both");
     cluster.configure([pool("a", &["10.0.1.0/24"]), pool("b", &["2001:db8:2::/120"])]);
-    assert_eq!(cluster.has("default/a"), "10.0.1.0", "none has: the preferred family, from anywhere");
+    assert_eq!(cluster.has("default/a"), "2001:db8:2::", "none has: what is left stays");
+    cluster.configure([both("a", 1), both("b", 2)]);
+    assert_eq!(cluster.has("default/a"), "10.0.2.0 2001:db8:2::", "and is completed where it is");
+    // Who requires both cannot stay with one; who asked for both by address gets nothing else.
+    for (service, has) in [
+        (service("default/a").dual(FamilyPolicy::Require, Family::V4), ""),
+        (service("default/a").dual(FamilyPolicy::Prefer, Family::V4).wants("10.0.1.0,2001:db8:1::"), ""),
+        (service("default/a").dual(FamilyPolicy::Prefer, Family::V4).pool("a"), "10.0.1.0"),
+    ] {
+        let mut cluster = Cluster::new([both("a", 1)]);
+        cluster.apply(service);
+        assert_eq!(cluster.has("default/a"), "10.0.1.0 2001:db8:1::");
+        cluster.configure([pool("a", &["10.0.1.0/24"])]);
+        assert_eq!(cluster.has("default/a"), has);
+    }
+}
+
+#[test]
+fn point_24_a_pool_that_is_split_by_families_leaves_the_preferred_one() {
+    for (first, has) in [(Family::V4, "10.0.1.0"), (Family::V6, "2001:db8:1::")] {
+        let mut cluster = Cluster::new([pool("a", &["10.0.1.0/24", "2001:db8:1::/120"])]);
+        cluster.apply(service("default/a").dual(FamilyPolicy::Prefer, first));
+        cluster.reasons();
+        cluster.configure([pool("a", &["10.0.1.0/24"]), pool("b", &["2001:db8:1::/120"])]);
+        assert_eq!(cluster.has("default/a"), has);
+        let told = ["ClearAssignment", "AdditionalAssignFailed"].map(|reason| ("a".to_owned(), reason));
+        assert_eq!(cluster.reasons(), told);
+    }
+}
+
+#[test]
+fn point_22_reserved_pools_are_exhausted_first_one_family_included() {
+    let net = Scope { namespaces: set(&["net"]), ..Scope::default() };
+    for reserved in [&["10.0.1.0/31"][..], &["2001:db8:1::/127"]] {
+        let mut cluster = Cluster::new([
+            pool("a-open", &["10.0.9.0/24", "2001:db8:9::/120"]),
+            scoped(pool("b-net", reserved), net.clone()),
+            scoped(pool("c-net", &["10.0.2.0/32", "2001:db8:2::/128"]), net.clone()),
+        ]);
+        let names = ["net/a", "net/b", "net/c", "net/d"];
+        cluster.apply_all(names.map(|name| service(name).dual(FamilyPolicy::Prefer, Family::V4)));
+        assert_eq!(names.map(|name| cluster.from(name).unwrap().to_owned()), ["c-net", "b-net", "b-net", "a-open"]);
+        let single = cluster.events.iter().find(|event| event.reason == "AdditionalAssignFailed").unwrap();
+        let lacks = if reserved[0].contains(':') { "IPv4" } else { "IPv6" };
+        assert_eq!(single.message, format!("it has no {lacks} address: pool b-net: no {lacks} addresses"));
+        // A reserved pool that loses a family is not left for one that is for everybody.
+        cluster.configure([
+            pool("a-open", &["10.0.9.0/24", "2001:db8:9::/120"]),
+            scoped(pool("b-net", reserved), net.clone()),
+            scoped(pool("c-net", &["10.0.2.0/32"]), net.clone()),
+        ]);
+        assert_eq!(cluster.has("net/a"), "10.0.2.0");
+    }
 }
 
 #[test]
