@@ -103,6 +103,30 @@ pub struct Requests {
     pub sharing_key: Option<String>,
     /// Annotations with the prefix of MetalLB up to 0.14 that it carries, by full name.
     pub deprecated: BTreeSet<String>,
+    /// Labels and annotations that nobody reads, and that look like one of those above.
+    pub strays: Vec<Stray>,
+}
+
+/// A label or an annotation that looks like a request, and is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// Its key.
+    pub name: String,
+    /// A label; else an annotation.
+    pub is_label: bool,
+    /// The annotation that was meant.
+    pub meant: &'static str,
+}
+
+impl fmt::Display for Stray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, is_label, meant } = self;
+        match (is_label, name == meant) {
+            (true, true) => write!(f, "{name} is a label, which is not read; make it an annotation"),
+            (true, false) => write!(f, "the label {name} is not read; write the annotation {meant}"),
+            (false, _) => write!(f, "the annotation {name} is not read; write {meant}"),
+        }
+    }
 }
 
 /// Why a Service has no address (or not the one it asks for): the condition on it.

@@ -6,6 +6,7 @@ mod node;
 mod service;
 mod speaker;
 pub(crate) mod state;
+mod stray;
 
 use std::fmt;
 

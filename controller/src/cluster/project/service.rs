@@ -17,7 +17,7 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
 };
 
-use super::{Kind, Object, Watched};
+use super::{Kind, Object, Watched, stray::strays};
 use crate::cluster::{
     API_SERVER, Endpoints, Family, FamilyPolicy, Node, Port, Protocol, Refusal, Requests, Service, ServiceKey,
 };
@@ -54,14 +54,20 @@ impl Watched for ApiService {
             key: ServiceKey::new(metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default()),
             uid: metadata.uid.unwrap_or_default(),
             resource_version: metadata.resource_version.unwrap_or_default(),
-            labels: metadata.labels.unwrap_or_default(),
             load_balancer: spec.type_.as_deref() == Some("LoadBalancer"),
             cluster_ips: cluster_ips(&spec),
             family_policy: family_policy(spec.ip_family_policy.as_deref()),
             families: families(spec.ip_families.as_deref().unwrap_or_default()),
             ports: ports(&spec),
             local: spec.external_traffic_policy.as_deref() == Some("Local"),
-            requests: requests(&annotations, spec.load_balancer_ip),
+            requests: Requests {
+                strays: strays(
+                    metadata.labels.iter().flatten().map(|(key, _)| &**key),
+                    annotations.keys().map(|key| &**key),
+                ),
+                ..requests(&annotations, spec.load_balancer_ip)
+            },
+            labels: metadata.labels.unwrap_or_default(),
             class: spec.load_balancer_class,
             selector: spec.selector.unwrap_or_default(),
             ingress: ingress.iter().filter_map(address).collect(),
@@ -125,6 +131,7 @@ fn requests(annotations: &BTreeMap<String, String>, load_balancer_ip: Option<Str
         load_balancer_ip: load_balancer_ip.filter(given),
         sharing_key: find(names::SHARING),
         deprecated: annotations.keys().filter(|name| name.starts_with(OLD_PREFIX)).cloned().collect(),
+        strays: Vec::new(),
     }
 }
 

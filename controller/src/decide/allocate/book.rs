@@ -100,24 +100,50 @@ impl Book {
     /// Says who has it, and why it cannot be shared.
     pub(super) fn may_join(&self, address: IpAddr, terms: &Terms) -> Result<(), Why> {
         let Some(entry) = self.entries.get(&address) else { return Ok(()) };
-        let in_use = |reason: String| match entry.users.first() {
+        let in_use_by = |user: Option<&ServiceKey>, reason: String| match user {
             Some(user) => Err(Why::InUse { address, user: user.clone(), reason }),
             None => Ok(()),
         };
+        let in_use = |reason: String| in_use_by(entry.users.first(), reason);
         match (&entry.share, &terms.share) {
             (None, _) => in_use("which does not share it".to_owned()),
             (Some(_), None) => in_use("which shares it only with Services that have its sharing key".to_owned()),
+            // Never which: whoever knows the key can join.
             (Some(theirs), Some(ours)) if theirs.key != ours.key => {
-                in_use(format!("which shares it under another key, {:?}", theirs.key))
+                in_use("which shares it under another key".to_owned())
             }
             (Some(theirs), Some(ours)) if theirs.backend != ours.backend => {
                 in_use(other_backend(&theirs.backend, &ours.backend).to_owned())
             }
             (Some(_), Some(_)) => match entry.ports.intersection(&terms.ports).next() {
-                Some(port) => in_use(format!("and so is its port {}/{}", port.number, protocol_name(port.protocol))),
+                Some(port) => {
+                    let has =
+                        |user: &&ServiceKey| self.claims.get(*user).is_some_and(|it| it.terms.ports.contains(port));
+                    let reason = format!("and so is its port {}/{}", port.number, protocol_name(port.protocol));
+                    in_use_by(entry.users.iter().find(has), reason)
+                }
                 None => Ok(()),
             },
         }
+    }
+
+    /// What comes nearest to an address that a Service could share, in a pool of which nothing is free, and what is in the way:
+    /// first an address under its key where a port is taken, then one under its key with another policy or selector, then the
+    /// lowest. `None`: it shares with nobody.
+    pub(super) fn nearest(&self, id: PoolId, family: Family, terms: &Terms) -> Option<Why> {
+        let share = terms.share.as_ref()?;
+        let ranges = &self.pools.get(id).ranges;
+        let of_family = || ranges.iter().filter(|range| range.family() == family);
+        let under_key = of_family().find_map(|range| range.shared(share));
+        let under_key = under_key.or_else(|| of_family().find_map(|range| range.shared_under(&share.key)));
+        let lowest = || {
+            let written = self.pools.get(id).pool.ranges.iter();
+            let mut used = written
+                .filter(|range| Family::of(range.first()) == family)
+                .filter_map(|range| self.entries.range(range.first()..=range.last()).next());
+            used.next().map(|(address, _)| *address)
+        };
+        self.may_join(under_key.or_else(lowest)?, terms).err()
     }
 
     /// Whether somebody else's Service has the address, and none of ours.

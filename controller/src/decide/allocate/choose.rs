@@ -37,11 +37,11 @@ pub(super) fn choose(
     }
     let Some(name) = &demand.pool else {
         let pools = book.pools.automatic(service);
-        return from(book, &pools, demand).ok_or_else(|| all_are_spent(&book.pools, &pools, (service, demand)));
+        return from(book, &pools, demand).ok_or_else(|| all_are_spent(book, &pools, (service, demand)));
     };
     let Some(id) = book.pools.named(name) else { return Err(no_such_pool(book, name)) };
     book.pools.admits(id, service).map_err(|why| why.to_string())?;
-    from(book, &[id], demand).ok_or_else(|| pool_is_spent(&book.pools, id, (service, demand)))
+    from(book, &[id], demand).ok_or_else(|| pool_is_spent(book, id, (service, demand)))
 }
 
 fn no_such_pool(book: &Book, name: &str) -> String {
@@ -147,6 +147,6 @@ pub(super) fn second(book: &mut Book, pool: PoolId, has: IpAddr, demand: &Demand
     book.lowest(pool, family, &demand.terms).ok_or_else(|| {
         let name = &book.pools.get(pool).pool.name;
         let lacking = refusal::family_name(family);
-        format!("it has no {lacking} address: pool {name}: {}", refusal::lacks(&book.pools, pool, family, demand))
+        format!("it has no {lacking} address: pool {name}: {}", refusal::lacks(book, pool, family, demand))
     })
 }

@@ -10,7 +10,7 @@ use arpeggio_common::model::AddressRange;
 
 use super::{
     intervals::Intervals,
-    terms::{Share, Terms},
+    terms::{Backend, Share, Terms},
 };
 use crate::cluster::{Family, Port};
 
@@ -193,6 +193,20 @@ impl Range {
         }
     }
 
+    /// The lowest address that is shared on exactly these terms.
+    pub(super) fn shared(&self, share: &Arc<Share>) -> Option<IpAddr> {
+        let number = self.groups.get(share)?.members.first()?;
+        Some(address(self.family, self.numbering, *number))
+    }
+
+    /// An address that is shared under a key, with whatever backend.
+    pub(super) fn shared_under(&self, key: &str) -> Option<IpAddr> {
+        let first = Arc::new(Share { key: key.to_owned(), backend: Backend::Anywhere });
+        let (share, group) = self.groups.range(first..).next()?;
+        let number = group.members.first().filter(|_| share.key == key)?;
+        Some(address(self.family, self.numbering, *number))
+    }
+
     /// Says that an address is somebody's own from now on.
     pub(super) fn hold(&mut self, address: IpAddr) {
         let Some(number) = self.number(address).filter(|number| !self.held.contains_key(number)) else { return };
@@ -238,7 +252,7 @@ fn address(family: Family, numbering: Numbering, number: u128) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cluster::Protocol, decide::allocate::terms::Backend};
+    use crate::cluster::Protocol;
 
     fn range(first: &str, last: &str, avoid_buggy: bool) -> Range {
         let (first, last) = (first.parse().unwrap(), last.parse().unwrap());

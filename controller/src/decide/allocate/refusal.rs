@@ -8,8 +8,9 @@ use std::{
 use arpeggio_common::model::Scope;
 
 use super::{
+    book::Book,
     held::Holder,
-    pools::{PoolId, Pools},
+    pools::PoolId,
     request::{Demand, Families},
 };
 use crate::cluster::{Family, Protocol, Refusal, Service, ServiceKey};
@@ -115,7 +116,8 @@ pub(super) fn only_for_namespaces(scope: &Scope) -> String {
 }
 
 /// What a pool lacks of a family.
-pub(super) fn lacks(pools: &Pools, id: PoolId, family: Family, demand: &Demand) -> String {
+pub(super) fn lacks(book: &Book, id: PoolId, family: Family, demand: &Demand) -> String {
+    let pools = &book.pools;
     let name = family_name(family);
     let held = match pools.get(id).held(family) {
         0 => String::new(),
@@ -126,50 +128,49 @@ pub(super) fn lacks(pools: &Pools, id: PoolId, family: Family, demand: &Demand) 
         (0, _) => format!("no {name} addresses"),
         (total, used) if used < total => format!("no {name} address that could be given"),
         (total, used) => {
-            let shared =
-                demand.terms.share.as_ref().map_or_else(String::new, |share| {
-                    format!(", and none of these to share under key {:?}", share.key)
-                });
-            format!("no free {name} address ({used} of {total} in use{shared}{held})")
+            let nearest = book.nearest(id, family, &demand.terms);
+            let shared = nearest.map_or_else(String::new, |why| format!(", and none can be shared: {why}"));
+            format!("no free {name} address ({used} of {total} in use{held}{shared})")
         }
     }
 }
 
 /// What a pool lacks of what a Service needs.
-fn lacks_all(pools: &Pools, id: PoolId, demand: &Demand) -> String {
+fn lacks_all(book: &Book, id: PoolId, demand: &Demand) -> String {
     match demand.families {
-        Families::One(family) => lacks(pools, id, family, demand),
-        Families::Both { fallback: Some(_) } => Family::ALL.map(|family| lacks(pools, id, family, demand)).join(", "),
+        Families::One(family) => lacks(book, id, family, demand),
+        Families::Both { fallback: Some(_) } => Family::ALL.map(|family| lacks(book, id, family, demand)).join(", "),
         Families::Both { fallback: None } => {
-            let spent = Family::ALL.into_iter().filter(|family| pools.get(id).is_spent(*family));
-            let spent: Vec<String> = spent.map(|family| lacks(pools, id, family, demand)).collect();
+            let spent = Family::ALL.into_iter().filter(|family| book.pools.get(id).is_spent(*family));
+            let spent: Vec<String> = spent.map(|family| lacks(book, id, family, demand)).collect();
             spent.join(", ")
         }
     }
 }
 
 /// Why one pool gives nothing. `asked`: by its name, so `autoAssign` does not matter.
-fn because(pools: &Pools, id: PoolId, asked: bool, (service, demand): (&Service, &Demand)) -> String {
+fn because(book: &Book, id: PoolId, asked: bool, (service, demand): (&Service, &Demand)) -> String {
+    let pools = &book.pools;
     let pool = &pools.get(id).pool;
     if !asked && !pool.auto_assign {
         return format!("pool {}: only for Services that ask for it (autoAssign is false)", pool.name);
     }
     match pools.admits(id, service) {
         Err(why) => why.to_string(),
-        Ok(()) => format!("pool {}: {}", pool.name, lacks_all(pools, id, demand)),
+        Ok(()) => format!("pool {}: {}", pool.name, lacks_all(book, id, demand)),
     }
 }
 
 /// Why the one pool that is asked for gives nothing.
-pub(super) fn pool_is_spent(pools: &Pools, id: PoolId, asker: (&Service, &Demand)) -> String {
-    because(pools, id, true, asker)
+pub(super) fn pool_is_spent(book: &Book, id: PoolId, asker: (&Service, &Demand)) -> String {
+    because(book, id, true, asker)
 }
 
 /// Why no pool gives anything: those first that were tried, in that order, then all others by name.
-pub(super) fn all_are_spent(pools: &Pools, tried: &[PoolId], asker: (&Service, &Demand)) -> String {
-    let others = pools.ids().filter(|id| !tried.contains(id));
+pub(super) fn all_are_spent(book: &Book, tried: &[PoolId], asker: (&Service, &Demand)) -> String {
+    let others = book.pools.ids().filter(|id| !tried.contains(id));
     let mut looked_at = tried.iter().copied().chain(others);
-    let named: Vec<String> = looked_at.by_ref().take(NAMED_POOLS).map(|id| because(pools, id, false, asker)).collect();
+    let named: Vec<String> = looked_at.by_ref().take(NAMED_POOLS).map(|id| because(book, id, false, asker)).collect();
     match looked_at.count() {
         0 => named.join("; "),
         more => format!("{}; and {more} more pools", named.join("; ")),

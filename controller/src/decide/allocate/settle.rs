@@ -237,7 +237,10 @@ impl Allocation {
                 self.book.take(&service.key, &claim.addresses, (&claim.pool, &claim.terms));
                 self.complete(service, demand, &claim).unwrap_or_default()
             }
-            Err(message) => {
+            Err(mut message) => {
+                for stray in &service.requests.strays {
+                    message.push_str(&format!("; {stray}"));
+                }
                 let refusal = refusal::refusal(refusal::FAILED, message);
                 let hope = wanted.map_or(Hope::Anything, |wanted| Hope::Exactly(wanted.to_vec()));
                 Verdict { waits: Some(self.waits(hope, demand)), ..Verdict::refused(refusal) }
@@ -298,6 +301,10 @@ impl Allocation {
             let message =
                 format!("annotations with a prefix that is no longer used: {names}; the new one is metallb.io/");
             tell(NoticeKind::Warning, "deprecatedAnnotation", message);
+        }
+        if changed && !service.requests.strays.is_empty() {
+            let strays: Vec<String> = service.requests.strays.iter().map(ToString::to_string).collect();
+            tell(NoticeKind::Warning, "annotationNotRead", strays.join("; "));
         }
         if !notices.is_empty() {
             self.noticed.push(key.clone());

@@ -37,6 +37,8 @@ impl Waiting {
         // Whoever shares with nobody has no use for what was taken again meanwhile by one that waited like it.
         let useful = |came: &(PoolId, Family)| self.shares || !book.spent.contains(came);
         match &self.hope {
+            // It was told of one that has what it could share: that may be another now.
+            Hope::Anything | Hope::Second(..) if self.shares && !moved.is_empty() => true,
             Hope::Anything => loosened.iter().any(useful),
             Hope::Second(pool, family) => {
                 let came = (*pool, *family);

@@ -20,7 +20,9 @@ use arpeggio_common::model::{
 
 use super::{Allocation, Touched};
 use crate::{
-    cluster::{Changes, Family, FamilyPolicy, Node, PoolUsage, Port, Protocol, Refusal, Service, ServiceKey, Snapshot},
+    cluster::{
+        Changes, Family, FamilyPolicy, Node, PoolUsage, Port, Protocol, Refusal, Service, ServiceKey, Snapshot, Stray,
+    },
     decide::NoticeKind,
 };
 

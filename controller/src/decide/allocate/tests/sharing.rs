@@ -40,7 +40,7 @@ fn point_27_who_may_share_with_whom() {
         (cluster_policy(), local(base(), ""), "which shares it with Services of externalTrafficPolicy Cluster only"),
         (local(cluster_policy(), ""), local(base(), ""), ""),
         (cluster_policy(), base().ports(&[443, 80]), "and so is its port 80/TCP"),
-        (cluster_policy(), base().shares("other"), "which shares it under another key, \"key\""),
+        (cluster_policy(), base().shares("other"), "which shares it under another key"),
         (cluster_policy(), base().shares(""), "which shares it only with Services that have its sharing key"),
         (cluster_policy().shares(""), base().shares(""), "which does not share it"),
         (cluster_policy().shares(""), base(), "which does not share it"),
@@ -85,8 +85,63 @@ fn point_27_the_lowest_address_wins_be_it_free_or_shared() {
     cluster.apply_all([service("default/g"), service("default/h").shares("key").ports(&[7070])]);
     assert_eq!((cluster.has("default/g"), cluster.has("default/h")), ("192.0.2.3".into(), "192.0.2.0".into()));
     cluster.apply(service("default/i").shares("other"));
-    let message = "pool home: no free IPv4 address (4 of 4 in use, and none of these to share under key \"other\")";
+    let message = "pool home: no free IPv4 address (4 of 4 in use, and none can be shared: \
+                   192.0.2.0 is in use by default/f, which shares it under another key)";
     assert_eq!(cluster.told("default/i"), ("AllocationFailed", message));
+}
+
+#[test]
+fn point_27_who_waits_is_told_what_is_nearest_and_who_stands_in_the_way() {
+    let holder = |name| service(name).shares("key");
+    for (askers, nearest) in [
+        (service("default/z").shares("key"), "192.0.2.1 is in use by default/c, and so is its port 80/TCP"),
+        (
+            local(service("default/z").shares("key"), "app=web").ports(&[90]),
+            "192.0.2.1 is in use by default/b, which shares it with Services of externalTrafficPolicy Cluster only",
+        ),
+        (service("default/z").shares("else"), "192.0.2.0 is in use by default/a, which does not share it"),
+    ] {
+        let mut cluster = Cluster::new([pool("home", &["192.0.2.0/31"])]);
+        let others = [service("default/a"), holder("default/b").ports(&[443]), holder("default/c").ports(&[80])];
+        cluster.apply_all(others);
+        cluster.apply(askers);
+        let message = format!("pool home: no free IPv4 address (2 of 2 in use, and none can be shared: {nearest})");
+        assert_eq!(cluster.told("default/z"), ("AllocationFailed", &*message));
+    }
+}
+
+#[test]
+fn no_key_is_ever_told() {
+    let secret = |name: &str, key: &str| service(name).shares(key);
+    let mut cluster = Cluster::new([pool("home", &["192.0.2.0/32"])]);
+    cluster.apply_all([
+        secret("theirs/a", "their-secret"),
+        secret("ours/b", "our-secret").wants("192.0.2.0"),
+        secret("ours/c", "our-secret"),
+        secret("ours/d", ""),
+        secret("ours/e", "their-secret"),
+    ]);
+    cluster.change("ours/b", |service| service.requests.addresses = None);
+    let told = format!(
+        "{:?} {:?}",
+        cluster.events,
+        cluster.snapshot.services.values().map(|it| &it.refusal).collect::<Vec<_>>()
+    );
+    assert!(told.contains("another key") && !told.contains("secret"), "{told}");
+}
+
+#[test]
+fn a_key_in_the_wrong_place_is_pointed_out() {
+    let stray =
+        Stray { name: "metallb.io/allow-shared-ip".to_owned(), is_label: true, meant: "metallb.io/allow-shared-ip" };
+    let slip = |name| service(name).with(|service| service.requests.strays = vec![stray.clone()]);
+    let mut cluster = Cluster::new([pool("home", &["192.0.2.0/32"])]);
+    cluster.apply(slip("default/a"));
+    assert_eq!(cluster.reasons(), ["IPAllocated", "annotationNotRead"].map(|reason| ("a".to_owned(), reason)));
+    cluster.apply(slip("default/b"));
+    let message = "pool home: no free IPv4 address (1 of 1 in use); \
+                   metallb.io/allow-shared-ip is a label, which is not read; make it an annotation";
+    assert_eq!(cluster.told("default/b"), ("AllocationFailed", message));
 }
 
 #[test]

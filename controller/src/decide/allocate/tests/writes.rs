@@ -123,12 +123,13 @@ fn a_refusal_tells_of_what_is_spent_now() {
     let mut cluster = Cluster::new([pool("home", &["192.0.2.1-192.0.2.2", "2001:db8::1/128"])]);
     let both = service("default/c").dual(FamilyPolicy::Require, Family::V4).shares("key");
     cluster.apply_all([service("default/a").v6(), both]);
-    let shared = ", and none of these to share under key \"key\"";
-    let six = format!("pool home: no free IPv6 address (1 of 1 in use{shared})");
+    let shared = |by: &str| format!(", and none can be shared: {by}, which does not share it");
+    let six =
+        format!("pool home: no free IPv6 address (1 of 1 in use{})", shared("2001:db8::1 is in use by default/a"));
     assert_eq!(cluster.told("default/c"), ("AllocationFailed", &*six));
     // Nothing comes free, and yet it is another story.
     cluster.apply_all([service("default/d"), service("default/e")]);
-    let four = format!("pool home: no free IPv4 address (2 of 2 in use{shared})");
+    let four = format!("pool home: no free IPv4 address (2 of 2 in use{})", shared("192.0.2.1 is in use by default/d"));
     assert_eq!(cluster.told("default/c").1, format!("{four}, {}", six.strip_prefix("pool home: ").unwrap()));
     cluster.delete("default/d");
     assert_eq!(cluster.told("default/c").1, six);
