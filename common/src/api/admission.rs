@@ -173,8 +173,9 @@ fn new_faults(before: &Configuration, after: &Configuration, changed: &ObjectNam
 fn warnings(change: &Change<'_>, object: &Value, before: &Configuration, after: &Configuration) -> Vec<String> {
     let plain = |fault: &Fault| Fault { remedy: fault.remedy.trim_end_matches(STAYS).to_owned(), ..fault.clone() };
     let known: Vec<Fault> = before.pending.iter().map(plain).collect();
-    let mut told: Vec<String> =
-        after.pending.iter().map(plain).filter(|fault| !known.contains(fault)).map(|fault| fault.to_string()).collect();
+    let waits = after.pending.iter().map(plain).filter(|fault| !known.contains(fault));
+    let left_out = after.remarks.iter().filter(|remark| !before.remarks.contains(remark)).cloned();
+    let mut told: Vec<String> = waits.chain(left_out).map(|fault| fault.to_string()).collect();
     if change.kind == ConfigurationKind::Peer && change.operation != Operation::Delete {
         let spec = &object["spec"];
         if spec["disableMP"] == true {

@@ -216,8 +216,10 @@ fn an_advertisement_stays_whatever_becomes_of_its_pools() {
     assert_eq!(before.l2.keys().collect::<Vec<_>>(), ["all", "lan"]);
     assert_eq!(before.faults.len(), 1);
 
-    let broken =
-        [advertisement("lan", &json!({ "interfaces": ["a b"] })), advertisement("new", &json!({ "interfaces": [""] }))];
+    let broken = [
+        advertisement("lan", &json!({ "ipAddressPools": ["a", "a"] })),
+        advertisement("new", &json!({ "ipAddressPools": ["a", "a"] })),
+    ];
     let after = assemble(NAMESPACE, &pools, &broken, &before);
     assert_eq!(after.l2.keys().collect::<Vec<_>>(), ["lan"], "an edit that breaks changes nothing");
     assert_eq!(after.l2["lan"], before.l2["lan"]);

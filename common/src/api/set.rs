@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+
 use super::{
     BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
     configuration::{advertisements_in_force, pools_in_force, told},
     contend::{Conflict, Contender, contend, contenders},
+    decoded::object_name,
     exclusion,
+    validate::remarks,
 };
-use crate::model::{Aliases, BfdProfile, BgpAdvertisement, Configuration, Fault, Labels, Peer};
+use crate::model::{Aliases, BfdProfile, BgpAdvertisement, Configuration, Fault, Labels, ObjectName, Peer};
 
 /// Every object of the configuration, as it was read: also those that cannot be, so that they are told of. In any order.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +71,13 @@ impl Set<'_> {
         );
         faults.sort_unstable();
         pending.sort_unstable();
-        Configuration { pools, l2, bgp, peers, communities, bfd_profiles, faults, pending }
+        let remarks = l2.values().flat_map(|one| remarks(&self.name_of::<L2Advertisement>(&one.name), one)).collect();
+        Configuration { pools, l2, bgp, peers, communities, bfd_profiles, faults, pending, remarks }
+    }
+
+    fn name_of<K: Resource<DynamicType = ()>>(&self, name: &str) -> ObjectName {
+        let (namespace, name) = (Some(self.namespace.to_owned()), Some(name.to_owned()));
+        object_name::<K>(&ObjectMeta { namespace, name, ..ObjectMeta::default() })
     }
 
     fn bfd_profiles(&self, before: &Configuration, faults: &mut Vec<Fault>) -> BTreeMap<String, BfdProfile> {

@@ -400,8 +400,8 @@ proptest! {
     }
 }
 
-fn object_name(name: &str) -> crate::model::ObjectName {
-    crate::model::ObjectName { kind: "BGPPeer", namespace: NAMESPACE.to_owned(), name: name.to_owned() }
+fn object_name(name: &str) -> ObjectName {
+    ObjectName { kind: "BGPPeer", namespace: NAMESPACE.to_owned(), name: name.to_owned() }
 }
 
 /// Says of an object what the controller says of one that is in force as written.

@@ -15,8 +15,10 @@ pub struct L2Advertisement {
     pub pool_selectors: Vec<Selector>,
     /// Nodes that may announce; empty: all.
     pub node_selectors: Vec<Selector>,
-    /// Interfaces to announce on; empty: all.
+    /// Interfaces to announce on; empty, and nothing in `impossible` either: all.
     pub interfaces: BTreeSet<InterfaceName>,
+    /// What stands among the interfaces and can be the name of none: as good as the name of one that no node has.
+    pub impossible: BTreeSet<String>,
     /// Services it is for; empty: all of the pools.
     pub service_selectors: Vec<Selector>,
     /// Weights (1 to 100) that nodes get when selected; they add up.
@@ -37,6 +39,11 @@ impl L2Advertisement {
     /// Whether nodes with these labels may announce.
     pub fn covers_node(&self, labels: &Labels) -> bool {
         any_or_empty(&self.node_selectors, labels)
+    }
+
+    /// Whether it is for all interfaces.
+    pub fn is_for_all_interfaces(&self) -> bool {
+        self.interfaces.is_empty() && self.impossible.is_empty()
     }
 
     /// The sum of the weights that a node with these labels gets.

@@ -24,4 +24,6 @@ pub struct Configuration {
     /// What waits for objects that are not there yet, ordered by object: a peer for its BFD profile, an advertisement for the
     /// definition of a community. It is no fault to create them in this order; until the other object is there they are left out.
     pub pending: Vec<Fault>,
+    /// What is left out of objects that are in force without it, ordered by object.
+    pub remarks: Vec<Fault>,
 }

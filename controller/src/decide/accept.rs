@@ -28,6 +28,10 @@ const HELD: &str = ", but these addresses belong to others and are given to no S
 const MOST_HELD: usize = 20;
 /// Reason of the event when there are such addresses.
 const NOT_GIVEN: &str = "AddressesNotGiven";
+/// What it says of an object of which a part is left out before that part.
+const LEFT_OUT: &str = "in force, but for this: ";
+/// Reason of the event when there is such a part.
+const PARTLY: &str = "PartLeftOut";
 /// Faults of one object that are told; whoever mends these sees the rest.
 const MOST_FAULTS: usize = 20;
 /// Longest sentence of a fault, in bytes: a condition holds 32768 characters.
@@ -53,11 +57,19 @@ pub(super) fn look(
     for fault in wrong.iter().chain(pending) {
         faults.entry((fault.object.kind, &fault.object.name)).or_default().push(fault);
     }
+    let mut remarks: BTreeMap<(&str, &str), Vec<&Fault>> = BTreeMap::new();
+    for remark in &snapshot.configuration.remarks {
+        remarks.entry((remark.object.kind, &remark.object.name)).or_default().push(remark);
+    }
     let broken: BTreeSet<(&str, &str)> = wrong.iter().map(|fault| (fault.object.kind, &*fault.object.name)).collect();
     let wish = |object: ConfiguredName| {
         let there = snapshot.configured.get(&object)?;
         let key = (object.kind.name(), object.name.as_str());
         let accepted = || {
+            if let Some(remarks) = remarks.get(&key) {
+                let message = format!("{LEFT_OUT}{}", joined(remarks.iter().map(|remark| sentence(remark)), ". "));
+                return Acceptance { accepted: true, reason: VALID.to_owned(), message };
+            }
             let is_pool = object.kind == ConfigurationKind::Pool;
             accepted(is_pool.then(|| allocation.held(&object.name)).into_iter().flatten())
         };
@@ -158,6 +170,9 @@ fn notice(there: &Configured, says: &Acceptance) -> Option<Notice> {
     match (before, says.accepted) {
         (_, true) if is_news && says.message.contains(HELD) => {
             Some(Notice { kind: NoticeKind::Warning, reason: NOT_GIVEN, message })
+        }
+        (_, true) if is_news && says.message.starts_with(LEFT_OUT) => {
+            Some(Notice { kind: NoticeKind::Warning, reason: PARTLY, message })
         }
         (Some(before), false) if before == says => None,
         (_, false) => Some(Notice { kind: NoticeKind::Warning, reason: REFUSED, message }),

@@ -97,6 +97,22 @@ fn what_is_right_is_said_once_in_one_write_with_the_counters_and_told_to_nobody(
 }
 
 #[test]
+fn an_advertisement_in_force_says_what_of_it_is_left_out() {
+    let mut run = Run::new(World::new(&["a"]));
+    let (all, remark) = (ConfiguredName::l2("all"), fault("L2Advertisement", "all"));
+    run.world.edit(&all);
+    run.world.ad("all").impossible.insert("a/b".to_owned());
+    run.world.configuration.remarks = vec![remark];
+    let changes = Changes { everything: true, configuration: true, ..Changes::default() };
+    let (statuses, events) = run.step(&changes);
+    let message = format!("{LEFT_OUT}spec \"\" is wrong; mend it");
+    assert_eq!(says(&statuses[0]), (true, "Valid", message.as_str()));
+    assert_eq!((events.len(), events[0].1.reason), (1, PARTLY));
+    run.restart();
+    assert_eq!(run.step(&changes), (Vec::new(), Vec::new()), "once");
+}
+
+#[test]
 fn a_pool_says_which_of_its_addresses_belong_to_nodes() {
     let mut run = Run::new(World::new(&["a"]));
     run.world.node("a").addresses = ["192.0.2.101", "192.0.2.110", "198.51.100.7"].map(ip).into();

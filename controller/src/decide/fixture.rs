@@ -147,6 +147,7 @@ impl World {
             pool_selectors: Vec::new(),
             node_selectors: Vec::new(),
             interfaces: BTreeSet::new(),
+            impossible: BTreeSet::new(),
             service_selectors: Vec::new(),
             preferred: Vec::new(),
         })

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 use kube::Resource;
 
-pub(super) use self::pool::address;
 pub use self::selector::selectors;
+pub(super) use self::{advertisement::remarks, pool::address};
 use super::decoded::object_name;
 use crate::model::{Fault, Labels, ObjectName};
 

@@ -23,7 +23,7 @@ pub(super) enum Allowed {
 
 impl Allowed {
     fn of(ad: &L2Advertisement) -> Self {
-        if ad.interfaces.is_empty() { Self::All } else { Self::Only(ad.interfaces.clone()) }
+        if ad.is_for_all_interfaces() { Self::All } else { Self::Only(ad.interfaces.clone()) }
     }
 
     pub(super) fn covers(&self, interface: &InterfaceName) -> bool {

@@ -55,7 +55,9 @@ pub(super) fn no_node(ground: &mut Ground, terms: &Terms, holding: &Holding, add
         let interfaces = served.iter().filter_map(|(_, _, cover)| cover.allowed.named()).flatten();
         let interfaces: std::collections::BTreeSet<_> = interfaces.map(ToString::to_string).collect();
         let nodes = names(served.iter().map(|(_, host, _)| *host));
-        if interfaces.is_empty() {
+        if interfaces.is_empty() && served.iter().any(|(_, _, cover)| cover.allowed.named().is_some()) {
+            format!("no interface can have the names that L2Advertisements {ads} ask for; see their status")
+        } else if interfaces.is_empty() {
             format!("none of the nodes {nodes} reports an interface that can announce")
         } else {
             format!(

@@ -42,7 +42,18 @@ spec: {ipAddressPools: [home]}
         ("another of the same content", "spec: {ipAddressPools: [home]}", ""),
         ("unknown fields are dropped", "spec: {interface: eth0}", "{}"),
     ],
-    warns: &[],
+    warns: &[
+        (
+            "no name of an interface: it is left out",
+            "spec: {interfaces: ['eth 0']}",
+            &["spec.interfaces \"eth 0\" cannot be the name of an interface", "it is left out"],
+        ),
+        (
+            "a pattern for an interface, beside one that can be",
+            "spec: {interfaces: [eth0, 'this-is-longer-than-any']}",
+            &["1 to 15 characters"],
+        ),
+    ],
     rejects: &[
         ("text for a list", "spec: {ipAddressPools: home}", &["spec.ipAddressPools", "array"]),
         ("a number for a name", "spec: {interfaces: [7]}", &["spec.interfaces[0]", "string"]),
@@ -101,12 +112,6 @@ spec: {ipAddressPools: [home]}
             "spec: {preferredNodeSelectors: [{weight: 1, preference: {matchExpressions: [{key: a, operator: In}]}}]}",
             &["is empty, but In compares with values"],
         ),
-        (
-            "no name of an interface",
-            "spec: {interfaces: ['eth 0']}",
-            &["spec.interfaces[0] \"eth 0\" cannot be the name of an interface"],
-        ),
-        ("a pattern for an interface", "spec: {interfaces: ['this-is-longer-than-any']}", &["1 to 15 characters"]),
     ],
     changes: &[
         ("another pool", "lan", "spec: {ipAddressPools: [home, work]}", &[]),
