@@ -246,10 +246,8 @@ impl Controller {
                 self.metrics.wrote(kind, "done", took);
                 tell_done(&write);
                 match answer {
-                    Answer::There(kind, entry) => {
-                        self.index.feed(kind, News::There(entry), clock::now());
-                    }
-                    Answer::Gone(kind, id) => self.index.deleted(kind, &id),
+                    Answer::There(kind, entry) => self.index.answered(kind, entry),
+                    Answer::Gone(kind, id, version) => self.index.deleted(kind, &id, &version),
                     Answer::Nothing => {}
                 }
             }

@@ -46,8 +46,8 @@ use crate::{
 pub enum Answer {
     /// It is there, in this state.
     There(Kind, Entry),
-    /// It is gone.
-    Gone(Kind, Id),
+    /// This version of it is gone.
+    Gone(Kind, Id, String),
     /// Nothing that anything is decided by.
     Nothing,
 }
@@ -266,7 +266,8 @@ impl Sender {
             Write::DeleteAnnouncement { address, resource_version } => {
                 let api: Api<Decoded<Announcement>> = Api::all(self.client.clone());
                 let id = Id { namespace: String::new(), name: names::announcement(*address) };
-                deleted(api.delete(&id.name, &delete_params(resource_version)).await.map(drop), Kind::Announcement, id)
+                let result = api.delete(&id.name, &delete_params(resource_version)).await.map(drop);
+                deleted(result, Kind::Announcement, id, resource_version)
             }
             Write::Configured(status) => match status.object.kind {
                 ConfigurationKind::Pool => self.patch_configured::<Decoded<IPAddressPool>>(status).await,
@@ -337,7 +338,7 @@ impl Sender {
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
         let id = Id { namespace: self.namespace.clone(), name: name.to_owned() };
-        deleted(api.delete(name, &delete_params(version)).await.map(drop), K::KIND, id)
+        deleted(api.delete(name, &delete_params(version)).await.map(drop), K::KIND, id, version)
     }
 
     async fn patch_configured<K>(&self, status: &ConfiguredStatus) -> kube::Result<Answer>
@@ -356,10 +357,10 @@ fn now() -> String {
 }
 
 /// What is gone already was deleted by somebody else: just as well.
-fn deleted(result: kube::Result<()>, kind: Kind, id: Id) -> kube::Result<Answer> {
+fn deleted(result: kube::Result<()>, kind: Kind, id: Id, version: &str) -> kube::Result<Answer> {
     match result {
-        Ok(()) => Ok(Answer::Gone(kind, id)),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Answer::Gone(kind, id)),
+        Ok(()) => Ok(Answer::Gone(kind, id, version.to_owned())),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Answer::Gone(kind, id, version.to_owned())),
         Err(error) => Err(error),
     }
 }

@@ -145,7 +145,7 @@ fn what_we_wrote_is_known_before_the_watch_tells_it_and_no_change_when_it_does()
     index.feed(Kind::Announcement, announcement(5, "home"), now);
     assert!(!index.has_changed());
     let id = Id { namespace: String::new(), name: "192.0.2.1".to_owned() };
-    index.deleted(Kind::Announcement, &id);
+    index.deleted(Kind::Announcement, &id, "5");
     let (snapshot, changes) = index.take();
     assert_eq!((snapshot.announcements.len(), changes.addresses), (0, BTreeSet::from([address])));
     index.feed(Kind::Announcement, announcement(6, "home"), now);
@@ -319,6 +319,35 @@ fn labels_of_a_namespace_matter_if_there_are_services_in_it() {
     assert_eq!(changes.services.iter().map(ToString::to_string).collect::<Vec<_>>(), ["shop/web"]);
     index.feed(Kind::Namespace, namespace("shop2", 4, "2"), now);
     assert!(!index.has_changed());
+}
+
+#[test]
+fn a_deleted_service_is_not_brought_back_by_the_answer_to_our_write() {
+    let (now, mut index) = (start(), index());
+    let entry = |version: u64| match service("web", version, json!({})) {
+        News::There(entry) => entry,
+        other => panic!("{other:?}"),
+    };
+    index.feed(Kind::Service, service("web", 5, json!({})), now);
+    let Entry { id, version, .. } = entry(7);
+    index.feed(Kind::Service, News::Gone(id, version), now);
+    index.take();
+    index.answered(Kind::Service, entry(6));
+    assert!(!index.has_changed() && index.take().0.services.is_empty());
+}
+
+#[test]
+fn an_etcd_that_was_restored_is_believed_by_its_list() {
+    let (now, mut index) = (start(), index());
+    index.feed(Kind::Service, service("web", 500, json!({"a": "late"})), now);
+    index.take();
+    for news in [News::Begin, service("web", 40, json!({"a": "early"})), News::Complete] {
+        index.feed(Kind::Service, news, now);
+    }
+    let (snapshot, changes) = index.take();
+    let (_, service) = snapshot.services.first_key_value().unwrap();
+    let says = (service.resource_version.as_str(), service.labels["a"].as_str());
+    assert_eq!((says, changes.services.len()), (("40", "early"), 1));
 }
 
 #[test]

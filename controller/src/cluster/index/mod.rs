@@ -16,7 +16,10 @@ use std::{
 
 use arpeggio_common::model::{Configuration, Fault, L2Advertisement, NodeName, Pool};
 
-use self::{ledger::Ledger, liveness::Liveness};
+use self::{
+    ledger::{Ledger, Way},
+    liveness::Liveness,
+};
 use super::{
     Changes, ConfigurationKind, Endpoints, Objects, ServiceKey, Settings, Snapshot, Speaker,
     project::{Entry, Id, Kind, SpeakerFacts, Version},
@@ -91,7 +94,7 @@ impl Index {
         match news {
             News::Begin => self.ledger(kind).begin(),
             News::There(entry) => {
-                if self.ledger(kind).admit(&entry.id, &entry.version) {
+                if self.ledger(kind).admit(&entry.id, &entry.version, Way::Watch) {
                     return self.put(kind, entry);
                 }
             }
@@ -109,9 +112,16 @@ impl Index {
         None
     }
 
-    /// We deleted this object: it is gone before the watch says so.
-    pub fn deleted(&mut self, kind: Kind, id: &Id) {
-        if self.ledger(kind).deleted(id) {
+    /// The answer to our own write says how an object is now, before the watch says so. What is gone stays gone.
+    pub fn answered(&mut self, kind: Kind, entry: Entry) {
+        if self.ledger(kind).admit(&entry.id, &entry.version, Way::Answer) {
+            self.put(kind, entry);
+        }
+    }
+
+    /// We deleted this version of an object: it is gone before the watch says so.
+    pub fn deleted(&mut self, kind: Kind, id: &Id, version: &str) {
+        if self.ledger(kind).deleted(id, version) {
             self.drop_object(kind, id);
         }
     }
