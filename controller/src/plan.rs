@@ -4,6 +4,7 @@
 //!    forgets it: a node that is still asked then would send packets back to the network, where they circle. An address that
 //!    nobody answers for is refused by the client's own machine.
 //! 2. Statuses that lose an address: nobody else is given one that still stands in a status.
+//!    It is not even planned for anybody else before it is seen to be gone there.
 //! 3. Statuses that only gain one. It is the database: what is announced has to be found there by the next leader.
 //! 4. Announcements that begin or change, those first that clients wait for.
 //! 5. Reports, then events.
@@ -47,6 +48,17 @@ pub fn plan(snapshot: &Snapshot, decision: &Decision) -> Vec<Write> {
     plan.l2_statuses(snapshot, decision);
     plan.states(snapshot, decision);
     plan.into_writes()
+}
+
+impl Decision {
+    /// Whether an object was looked at: if nothing is planned for it, it is as it should be.
+    pub fn covers(&self, object: &Object) -> bool {
+        match object {
+            Object::Service(key) => self.everything || self.services.contains_key(key),
+            Object::Announcement(address) => self.everything || self.announcements.contains_key(address),
+            Object::Configured(_) | Object::L2Status(_) | Object::BgpStatus(_) | Object::State(_) => false,
+        }
+    }
 }
 
 /// Writes by their place in the order.

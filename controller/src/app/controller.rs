@@ -232,6 +232,8 @@ impl Controller {
         self.metrics.configuration(&snapshot.configuration);
         self.tell_faults(&snapshot.configuration);
         self.forget_pools(&snapshot);
+        let planned: BTreeSet<plan::Object> = writes.iter().filter_map(Write::object).collect();
+        self.writer.settle(|object| decision.covers(object) && !planned.contains(object));
         self.writer.submit(writes.into_iter().filter(|write| {
             let Write::Event { uid, notice, .. } = write else { return true };
             self.told_events.admit(uid, notice, ended)

@@ -59,7 +59,7 @@ impl Decider {
         decision.stale_bgp_statuses = state::stale_bgp(snapshot, changes);
         for (key, mut voice) in announced.voices {
             decision.l2_statuses.insert(key.clone(), std::mem::take(&mut voice.l2));
-            if let Some(wish) = self.wish(&key, voice) {
+            if let Some(wish) = self.wish(&key, voice, snapshot) {
                 decision.services.insert(key, wish);
             }
         }
@@ -74,15 +74,20 @@ impl Decider {
     }
 
     /// What the status of a Service should be; `None`: it is not ours to write.
-    fn wish(&self, key: &ServiceKey, voice: Voice) -> Option<ServiceWish> {
+    ///
+    /// While an address of it still stands in the status of another, it goes without, and nothing else is said of it.
+    fn wish(&self, key: &ServiceKey, voice: Voice, snapshot: &Snapshot) -> Option<ServiceWish> {
         let outcome = self.allocation.outcome(key)?;
         let given = self.allocation.given(key);
+        let ingress = self.allocation.writable(key);
+        let is_whole = given.is_none_or(|given| given.addresses == ingress);
+        let present = snapshot.services.get(key).filter(|_| !is_whole);
         let mut notices = outcome.notices.clone();
         notices.extend(voice.notices);
         Some(ServiceWish {
-            ingress: given.map(|given| given.addresses.clone()).unwrap_or_default(),
-            allocated_from: given.map(|given| given.pool.to_string()),
-            refusal: outcome.refusal.clone(),
+            allocated_from: given.filter(|_| !ingress.is_empty()).map(|given| given.pool.to_string()),
+            ingress,
+            refusal: present.map_or_else(|| outcome.refusal.clone(), |service| service.refusal.clone()),
             silence: voice.silence,
             notices,
         })

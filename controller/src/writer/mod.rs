@@ -38,7 +38,7 @@ use crate::{
         project::{Entry, Id, Kind, Watched},
     },
     leader::Term,
-    plan::{Class, ConfiguredStatus, Write},
+    plan::{Class, ConfiguredStatus, Object, Write},
 };
 
 /// What the API server said after a write: the object as it is now.
@@ -124,6 +124,11 @@ impl Writer {
         for write in writes.into_iter().filter_map(|write| self.restraint.admit(write, now)) {
             self.queue.submit(write);
         }
+    }
+
+    /// What waits to be written of objects that are as they should be is not wanted any more.
+    pub fn settle(&mut self, is_settled: impl Fn(&Object) -> bool) {
+        self.queue.settle(is_settled);
     }
 
     /// Sends what can be sent. Returns writes whose objects have to be planned again. Without leadership nothing is sent and everything

@@ -2,9 +2,13 @@
 //!
 //! A plan that arrives while a write of the same object is on its way was made without its result: the object is planned again
 //! when that result is known. The same goes for a refused write. Both come out as objects to plan again.
+//!
+//! What is no longer wanted is not sent. What is on its way nevertheless may still arrive: a status that shows an address waits for
+//! a write that may show it too and is not wanted any more, and is planned again after that.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
@@ -39,12 +43,34 @@ pub enum Verdict {
 enum State {
     /// To be sent, at this place in the order.
     Ready(u64, Write),
-    /// Being sent, and what else was planned meanwhile.
-    Running(Write, Option<Box<Write>>),
+    /// Being sent, and what became of it meanwhile.
+    Running(Write, Meanwhile),
     /// To be sent again.
     Waiting(Instant, Write),
     /// To be planned again; what was refused.
     Resting(Instant, Write),
+    /// To be planned again when what is being sent is done.
+    Deferred(Write),
+}
+
+/// What became of a write while it is being sent.
+#[derive(Clone, Debug)]
+enum Meanwhile {
+    /// It is what is wanted.
+    Wanted,
+    /// Something else is.
+    Replaced(Box<Write>),
+    /// Nothing had to be written.
+    Unwanted,
+}
+
+impl Meanwhile {
+    fn next(self) -> Option<Write> {
+        match self {
+            Self::Replaced(write) => Some(*write),
+            Self::Wanted | Self::Unwanted => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -59,6 +85,12 @@ pub struct Queue {
     slots: BTreeMap<Object, Slot>,
     ready: BTreeMap<(Class, u64), Object>,
     timers: BTreeMap<(Instant, Object), ()>,
+    /// Objects of which a write is being sent.
+    running: BTreeSet<Object>,
+    /// Objects whose write waits for one that is being sent.
+    deferred: BTreeSet<Object>,
+    /// To be planned again now.
+    again: Vec<Write>,
     events: VecDeque<Write>,
     next: u64,
     running_events: usize,
@@ -75,9 +107,14 @@ impl Queue {
         let failures = match self.slots.get_mut(&object) {
             None => 0,
             Some(slot) => match &mut slot.state {
-                State::Running(sent, next) => {
-                    *next = (!same_content(sent, &write)).then(|| Box::new(write));
+                State::Running(sent, meanwhile) => {
+                    let same = same_content(sent, &write);
+                    *meanwhile = if same { Meanwhile::Wanted } else { Meanwhile::Replaced(Box::new(write)) };
                     return;
+                }
+                State::Deferred(_) => {
+                    self.deferred.remove(&object);
+                    slot.failures
                 }
                 State::Ready(place, waiting) => {
                     let place = *place;
@@ -100,13 +137,39 @@ impl Queue {
         self.make_ready(object, write, failures);
     }
 
+    /// Everything that is not planned is as it should be: what waits to be written of it is not wanted any more. `is_settled`: of
+    /// which objects that is known.
+    pub fn settle(&mut self, is_settled: impl Fn(&Object) -> bool) {
+        let settled: Vec<Object> = self.slots.keys().filter(|object| is_settled(object)).cloned().collect();
+        for object in settled {
+            let Some(slot) = self.slots.get_mut(&object) else { continue };
+            match &mut slot.state {
+                State::Running(_, meanwhile) => {
+                    *meanwhile = Meanwhile::Unwanted;
+                    continue;
+                }
+                State::Ready(place, write) => _ = self.ready.remove(&(write.class(), *place)),
+                State::Waiting(at, _) | State::Resting(at, _) => _ = self.timers.remove(&(*at, object.clone())),
+                State::Deferred(_) => _ = self.deferred.remove(&object),
+            }
+            self.slots.remove(&object);
+        }
+    }
+
     /// The next write to send, if there is one.
     pub fn take(&mut self) -> Option<Write> {
-        if let Some((_, object)) = self.ready.pop_first() {
-            let slot = self.slots.get_mut(&object)?;
-            let State::Ready(_, write) = &slot.state else { return None };
+        while let Some((_, object)) = self.ready.pop_first() {
+            let Some(Slot { state: State::Ready(_, write), .. }) = self.slots.get(&object) else { continue };
             let write = write.clone();
-            slot.state = State::Running(write.clone(), None);
+            let has_to_wait = self.has_to_wait(&write, &object);
+            let Some(slot) = self.slots.get_mut(&object) else { continue };
+            if has_to_wait {
+                slot.state = State::Deferred(write);
+                self.deferred.insert(object);
+                continue;
+            }
+            slot.state = State::Running(write.clone(), Meanwhile::Wanted);
+            self.running.insert(object);
             return Some(write);
         }
         if self.running_events >= EVENTS_AT_ONCE {
@@ -123,17 +186,28 @@ impl Queue {
             self.running_events = self.running_events.saturating_sub(1);
             return false;
         };
-        let Some(Slot { state: State::Running(sent, next), failures }) = self.slots.remove(&object) else {
+        self.running.remove(&object);
+        for deferred in std::mem::take(&mut self.deferred) {
+            if let Some(Slot { state: State::Deferred(write), .. }) = self.slots.remove(&deferred) {
+                self.again.push(write);
+            }
+        }
+        let Some(Slot { state: State::Running(sent, meanwhile), failures }) = self.slots.remove(&object) else {
             return false;
         };
+        if matches!(meanwhile, Meanwhile::Unwanted) && verdict != Verdict::Done {
+            // It is as it should be; if it is not, because the write arrived after all, the watch tells.
+            return false;
+        }
+        let next = meanwhile.next();
         let failures = failures + 1;
-        let versioned = names_version(&sent) || next.as_deref().is_some_and(names_version);
-        let sent = if versioned { sent } else { next.as_deref().cloned().unwrap_or(sent) };
+        let versioned = names_version(&sent) || next.as_ref().is_some_and(names_version);
+        let sent = if versioned { sent } else { next.clone().unwrap_or(sent) };
         let state = match verdict {
             Verdict::Done if versioned => return next.is_some(),
             Verdict::Done => {
                 if let Some(next) = next {
-                    self.make_ready(object, *next, 0);
+                    self.make_ready(object, next, 0);
                 }
                 return false;
             }
@@ -151,7 +225,7 @@ impl Queue {
 
     /// Lets go what has waited long enough. Returns writes whose objects are to be planned again.
     pub fn wake(&mut self, now: Instant) -> Vec<Write> {
-        let mut again = Vec::new();
+        let mut again = std::mem::take(&mut self.again);
         while let Some(entry) = self.timers.first_entry() {
             if entry.key().0 > now {
                 break;
@@ -179,6 +253,8 @@ impl Queue {
         self.slots.retain(|_, slot| matches!(slot.state, State::Running(..)));
         self.ready.clear();
         self.timers.clear();
+        self.deferred.clear();
+        self.again.clear();
         self.events.clear();
     }
 
@@ -188,7 +264,9 @@ impl Queue {
             return self.events.len();
         }
         let of_class = |slot: &&Slot| match &slot.state {
-            State::Ready(_, write) | State::Waiting(_, write) | State::Resting(_, write) => write.class() == class,
+            State::Ready(_, write) | State::Waiting(_, write) | State::Resting(_, write) | State::Deferred(write) => {
+                write.class() == class
+            }
             State::Running(..) => false,
         };
         self.slots.values().filter(of_class).count()
@@ -197,6 +275,23 @@ impl Queue {
     /// Events that were not told because too many waited.
     pub const fn dropped_events(&self) -> u64 {
         self.dropped_events
+    }
+
+    /// Whether a write that is being sent may show an address of this status although it is not wanted any more.
+    fn has_to_wait(&self, write: &Write, object: &Object) -> bool {
+        let Write::ServiceStatus(status) = write else { return false };
+        let others = self.running.iter().filter(|other| *other != object).filter_map(|other| self.slots.get(other));
+        others.into_iter().any(|slot| {
+            let State::Running(Write::ServiceStatus(sent), meanwhile) = &slot.state else { return false };
+            let is_wanted = |address: &IpAddr| match meanwhile {
+                Meanwhile::Wanted => true,
+                Meanwhile::Replaced(next) => {
+                    matches!(&**next, Write::ServiceStatus(next) if next.ingress.contains(address))
+                }
+                Meanwhile::Unwanted => false,
+            };
+            sent.ingress.iter().any(|address| status.ingress.contains(address) && !is_wanted(address))
+        })
     }
 
     fn submit_event(&mut self, event: Write) {

@@ -224,3 +224,45 @@ fn who_does_not_lead_any_more_forgets_what_was_not_sent() {
     queue.submit(status("a", 2, "2"));
     assert_eq!(queue.take(), Some(status("a", 2, "2")));
 }
+
+#[test]
+fn what_is_no_longer_wanted_is_not_sent() {
+    let (now, mut queue) = (start(), Queue::default());
+    for name in ["ready", "running", "waiting"] {
+        queue.submit(status(name, 1, "1"));
+    }
+    let (first, then) = (queue.take().unwrap(), queue.take().unwrap());
+    assert_eq!((&first, &then), (&status("ready", 1, "1"), &status("running", 1, "1")));
+    queue.done(&first, Verdict::Conflict, now, 0.0);
+    queue.settle(|_| true);
+    assert_eq!((queue.take(), queue.next_wake(), queue.waiting(Class::Clients)), (None, None, 0));
+    assert!(!queue.done(&then, Verdict::Failed, now, 0.0));
+    assert_eq!((queue.take(), queue.next_wake(), queue.wake(now)), (None, None, vec![]));
+}
+
+#[test]
+fn a_gain_waits_for_a_write_that_may_still_show_the_address_elsewhere() {
+    let (now, mut queue) = (start(), Queue::default());
+    for unwanted in [true, false] {
+        queue.submit(status("loser", 1, "1"));
+        let sent = queue.take().unwrap();
+        if unwanted {
+            queue.settle(|object| *object == Object::Service(key("loser")));
+        } else {
+            queue.submit(status("loser", 9, "1"));
+        }
+        queue.submit(status("winner", 1, "1"));
+        queue.submit(status("other", 2, "1"));
+        assert_eq!(drain(&mut queue), [status("other", 2, "1")]);
+        assert_eq!((queue.waiting(Class::Clients), queue.wake(now)), (1, vec![]));
+        queue.done(&sent, Verdict::Done, now, 0.0);
+        assert_eq!(queue.wake(now), [status("winner", 1, "1")], "planned again, from what is there now");
+        assert_eq!(drain(&mut queue), []);
+        queue.done(&status("other", 2, "1"), Verdict::Done, now, 0.0);
+        queue.clear();
+    }
+    // Those who share an address do not wait for each other.
+    queue.submit(status("one", 1, "1"));
+    queue.submit(status("two", 1, "1"));
+    assert_eq!(drain(&mut queue).len(), 2);
+}

@@ -21,6 +21,7 @@ mod book;
 mod choose;
 mod held;
 mod intervals;
+mod lingering;
 mod pools;
 mod range;
 mod record;
@@ -45,6 +46,7 @@ use arpeggio_common::model::Configuration;
 
 use self::{
     book::Book,
+    lingering::Lingering,
     pools::{PoolId, Pools},
     record::{Before, Current, Record},
     refusal::Why,
@@ -92,6 +94,7 @@ pub struct Allocation {
     /// Services that did not get everything.
     waiting: BTreeMap<ServiceKey, Waiting>,
     usage: BTreeMap<String, PoolUsage>,
+    lingering: Lingering,
     /// Services with notices.
     noticed: Vec<ServiceKey>,
     /// During a call: Services whose address stands in the status of another.
@@ -111,6 +114,13 @@ impl Allocation {
     /// The addresses of a Service.
     pub fn given(&self, service: &ServiceKey) -> Option<&Given> {
         self.records.get(service)?.given.as_ref()
+    }
+
+    /// The addresses of a Service that can stand in its status now. The others still stand in the status of one that has them no
+    /// more: two statuses never show one address.
+    pub fn writable(&self, service: &ServiceKey) -> Vec<IpAddr> {
+        let all = self.given(service).map_or(&[][..], |given| &given.addresses);
+        all.iter().copied().filter(|address| !self.lingering.elsewhere(*address, service)).collect()
     }
 
     /// The Services of ours that have an address, in order.
@@ -235,7 +245,7 @@ impl Allocation {
                 (Standing::Ours, Some(service)) => looks.extend(self.look(service)),
                 (Standing::Leftover, Some(service)) => {
                     self.book.leave(key);
-                    self.record(service);
+                    self.record(service).0.see(service);
                     self.conclude(service, Verdict::default(), &Past::default());
                 }
                 _ => self.forget(key),
@@ -285,6 +295,7 @@ impl Allocation {
     fn forget(&mut self, key: &ServiceKey) {
         self.book.leave(key);
         self.waiting.remove(key);
+        self.lingering.set(key, BTreeSet::new());
         if let Some(record) = self.records.remove(key) {
             // The one of the name that was there before this call counts.
             self.gone.entry(key.clone()).or_insert_with(|| record.before_this_call());
@@ -344,6 +355,9 @@ impl Allocation {
             if !record.is_as(&gone.remove(&key).unwrap_or(before)) || !record.outcome.notices.is_empty() {
                 services.insert(key);
             }
+        }
+        for address in std::mem::take(&mut self.lingering.free) {
+            services.extend(self.book.users(address).iter().cloned());
         }
         services.extend(gone.into_iter().filter(|(_, before)| *before != Before::default()).map(|(key, _)| key));
         Touched { services, addresses, pools: self.count() }

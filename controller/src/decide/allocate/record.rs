@@ -1,6 +1,6 @@
 //! What is remembered of a Service between calls: what was decided, and what of it has been seen in its status.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use super::types::{Given, Outcome};
 use crate::cluster::{Refusal, Service};
@@ -62,6 +62,16 @@ impl Record {
     /// What was decided, as addresses.
     pub(super) fn decided(&self) -> &[IpAddr] {
         self.given.as_ref().map_or(&[], |given| &given.addresses)
+    }
+
+    /// Notes the status of a Service that is not to have any address.
+    pub(super) fn see(&mut self, service: &Service) {
+        self.seen = in_status(service);
+    }
+
+    /// Addresses that stood in the status when it was last looked at, and that it has no more.
+    pub(super) fn lingering(&self) -> BTreeSet<IpAddr> {
+        self.seen.iter().copied().filter(|address| !self.decided().contains(address)).collect()
     }
 
     /// Whether an address stood in the status when it was last looked at.

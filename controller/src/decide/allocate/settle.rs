@@ -314,6 +314,7 @@ impl Allocation {
         if record.decide(given, verdict.refusal) {
             self.concluded.push(key.clone());
         }
+        self.lingering.set(key, record.lingering());
     }
 }
 

@@ -28,7 +28,8 @@ pub struct Outcome {
 /// What may be different after a [`super::Allocation::reconcile`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// Services whose addresses, pool or refusal are others than before, or that have notices.
+    /// Services whose addresses, pool or refusal are others than before, or that have notices; or of which an address can be
+    /// written that could not before.
     pub services: BTreeSet<ServiceKey>,
     /// Addresses whose users, or whose pool, are others than before.
     pub addresses: BTreeSet<IpAddr>,

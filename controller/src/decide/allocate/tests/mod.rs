@@ -276,14 +276,29 @@ impl Cluster {
     fn wish(&self, service: &Service) -> Option<Service> {
         let outcome = self.allocation.outcome(&service.key)?;
         let given = self.allocation.given(&service.key);
+        let ingress = self.allocation.writable(&service.key);
+        let is_whole = given.is_none_or(|given| given.addresses == ingress);
         let wish = Service {
-            ingress: given.map(|given| given.addresses.clone()).unwrap_or_default(),
-            allocated_from: given.map(|given| given.pool.to_string()),
-            refusal: outcome.refusal.clone(),
+            allocated_from: given.filter(|_| !ingress.is_empty()).map(|given| given.pool.to_string()),
+            ingress,
+            refusal: if is_whole { outcome.refusal.clone() } else { service.refusal.clone() },
             status_differs: false,
             ..service.clone()
         };
         (wish != *service).then_some(wish)
+    }
+
+    /// Writes one status, whatever was written before: no address appears in it that another status shows without a right to it.
+    fn write(&mut self, wish: Service) {
+        let old = &self.snapshot.services[&wish.key];
+        let is_ours = |service: &Service| service.load_balancer && service.class.is_none();
+        for address in wish.ingress.iter().filter(|address| !old.ingress.contains(address)) {
+            for other in self.snapshot.services.values().filter(|other| other.key != wish.key && is_ours(other)) {
+                let has = self.allocation.users(*address).contains(&other.key);
+                assert!(has || !other.ingress.contains(address), "{address} of {} shown by {}", wish.key, other.key);
+            }
+        }
+        Arc::make_mut(&mut self.snapshot.services).insert(wish.key.clone(), Arc::new(wish));
     }
 
     /// Lets all writes arrive until there are none, and checks what must always hold then.
@@ -295,8 +310,9 @@ impl Cluster {
                 return self.check();
             }
             let keys: Vec<ServiceKey> = wishes.iter().map(|wish| wish.key.clone()).collect();
-            let services = Arc::make_mut(&mut self.snapshot.services);
-            services.extend(wishes.into_iter().map(|wish| (wish.key.clone(), Arc::new(wish))));
+            for wish in wishes {
+                self.write(wish);
+            }
             self.show_services(keys);
         }
         panic!("the status of Services never comes to rest");

@@ -187,7 +187,13 @@ impl Cluster {
         let wishes = services.iter().enumerate().filter(|(index, _)| which & (1 << index) != 0);
         let wishes: Vec<Service> = wishes.filter_map(|(_, service)| self.wish(service)).collect();
         for wish in wishes {
-            drop(self.post(wish));
+            // What was decided meanwhile, because of a write before, is planned anew.
+            let service = Arc::clone(&self.snapshot.services[&wish.key]);
+            if self.wish(&service).as_ref() == Some(&wish) {
+                let key = wish.key.clone();
+                self.write(wish);
+                drop(self.show_services([key]));
+            }
         }
     }
 }

@@ -196,3 +196,47 @@ fn nonsense_in_a_status_is_cured() {
     cluster.apply(service("default/d").holding(&["::ffff:192.0.2.77"]));
     assert_eq!(cluster.has("default/d"), "192.0.2.77");
 }
+
+#[test]
+fn an_address_is_written_to_nobody_while_it_stands_in_another_status() {
+    let mut cluster = Cluster::new([home(), pool("z-other", &["203.0.113.0/30"])]);
+    cluster.apply_all([service("default/a").wants("192.0.2.1"), service("default/b").wants("192.0.2.2")]);
+    // They swap: neither is written before the other is cleared.
+    let swap = |cluster: &mut Cluster, name: &str, address: &str| {
+        let wish = Service::clone(&cluster.snapshot.services[&key(name)]).wants(address);
+        cluster.post(wish);
+    };
+    swap(&mut cluster, "default/a", "203.0.113.1");
+    swap(&mut cluster, "default/b", "192.0.2.1");
+    let (a, b) = (key("default/a"), key("default/b"));
+    assert_eq!(cluster.allocation.given(&b).unwrap().addresses, [ip("192.0.2.1")]);
+    assert_eq!((cluster.allocation.writable(&b), cluster.allocation.writable(&a)), (vec![], vec![ip("203.0.113.1")]));
+    // The loss is seen: the gain can be written, and whoever gains is told so.
+    let wish = cluster.wish(&cluster.snapshot.services[&a]).unwrap();
+    cluster.write(wish);
+    let touched = cluster.show_services([a]);
+    assert!(touched.services.contains(&b), "{touched:?}");
+    assert_eq!(cluster.allocation.writable(&b), [ip("192.0.2.1")]);
+    cluster.arrive();
+    assert_eq!((cluster.has("default/a"), cluster.has("default/b")), ("203.0.113.1".into(), "192.0.2.1".into()));
+
+    // A real swap: both are cleared first.
+    swap(&mut cluster, "default/a", "203.0.113.2");
+    swap(&mut cluster, "default/b", "203.0.113.1");
+    swap(&mut cluster, "default/a", "192.0.2.1");
+    assert_eq!([key("default/a"), key("default/b")].map(|key| cluster.allocation.writable(&key).len()), [0, 0]);
+    cluster.arrive();
+    assert_eq!((cluster.has("default/a"), cluster.has("default/b")), ("192.0.2.1".into(), "203.0.113.1".into()));
+
+    // One that is no load balancer any more, and one that is gone.
+    cluster.post(service("default/c").wants("192.0.2.1"));
+    let mut left = Service::clone(&cluster.snapshot.services[&key("default/a")]);
+    left.load_balancer = false;
+    cluster.post(left);
+    assert!(cluster.allocation.writable(&key("default/c")).is_empty());
+    cluster.arrive();
+    assert_eq!(cluster.has("default/c"), "192.0.2.1");
+    cluster.post(service("default/d").wants("203.0.113.1"));
+    cluster.delete("default/b");
+    assert_eq!(cluster.has("default/d"), "203.0.113.1");
+}
