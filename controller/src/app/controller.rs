@@ -42,6 +42,8 @@ const HOUSEKEEPING: std::time::Duration = std::time::Duration::from_secs(5);
 /// See the module.
 pub(super) struct Controller {
     index: Index,
+    /// When this process began.
+    began: Instant,
     /// There while leading: it is made anew for every term, from what is then.
     decider: Option<Decider>,
     writer: Writer,
@@ -80,6 +82,7 @@ impl Controller {
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             index: Index::new(config.settings.clone(), &config.namespace, config.times.retry + LEASE_SLACK),
+            began: clock::now(),
             decider: None,
             writer,
             told_events: events::Told::default(),
@@ -110,6 +113,7 @@ impl Controller {
         term: &mut watch::Receiver<Term>,
     ) -> Result<()> {
         let wake_at = self.writer.next_wake();
+        let due_at = self.decider.as_ref().and_then(Decider::next_due).map(|due| self.began + due);
         let decide_at = self.may_decide().then(|| self.pace.next().unwrap_or_else(clock::now));
         tokio::select! {
             biased;
@@ -133,6 +137,7 @@ impl Controller {
                 }
             }
             () = at(wake_at), if wake_at.is_some() => {}
+            () = at(due_at), if due_at.is_some() => self.look_at_due(),
             _ = self.housekeeping.tick() => self.keep_house(),
         }
         for write in self.writer.pump(self.term) {
@@ -218,8 +223,9 @@ impl Controller {
 
     fn decide(&mut self) {
         let Some(decider) = &mut self.decider else { return };
-        let (snapshot, changes) = self.index.take();
+        let (mut snapshot, changes) = self.index.take();
         let began = clock::now();
+        snapshot.at = began.saturating_duration_since(self.began);
         let decision = decider.decide(&snapshot, &changes);
         let writes = plan::plan(&snapshot, &decision);
         let ended = clock::now();
@@ -238,6 +244,13 @@ impl Controller {
             let Write::Event { uid, notice, .. } = write else { return true };
             self.told_events.admit(uid, notice, ended)
         }));
+    }
+
+    /// Something is to be decided because time passed.
+    fn look_at_due(&mut self) {
+        let Some(decider) = &self.decider else { return };
+        let services = decider.due(clock::now().saturating_duration_since(self.began));
+        self.index.note(Changes { services, ..Changes::default() });
     }
 
     fn take_result(&mut self, finished: Finished) {

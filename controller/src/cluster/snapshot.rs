@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use arpeggio_common::model::{Configuration, Labels, NodeName};
@@ -25,6 +26,8 @@ pub struct Settings {
 /// One moment of the cluster. Cheap to clone; never changed once made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
+    /// When it is, since some moment that stays the same: a clock that is never put back.
+    pub at: Duration,
     /// Flags.
     pub settings: Settings,
     /// Every Service, whatever its type and class.

@@ -1,6 +1,6 @@
 //! Allocation and announcing, one after the other.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use super::{
     accept,
@@ -64,6 +64,16 @@ impl Decider {
             }
         }
         decision
+    }
+
+    /// When some Service has to be looked at although nothing changes: then [`Self::due`] says which.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.allocation.next_due()
+    }
+
+    /// The Services that have to be looked at now although nothing changed.
+    pub fn due(&self, now: Duration) -> BTreeSet<ServiceKey> {
+        self.allocation.due(now)
     }
 
     /// Who has an address.

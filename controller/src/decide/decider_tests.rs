@@ -103,6 +103,30 @@ fn a_service_costs_two_writes_the_address_before_the_announcement() {
 }
 
 #[test]
+fn an_address_whose_pool_is_gone_is_announced_until_its_grace_is_over() {
+    let mut run = settled(&["a", "b"], &["web"]);
+    let ingress = run.world.services[&key("web")].ingress.clone();
+    let pool = run.world.configuration.pools.remove("pool").unwrap();
+    let announced = run.world.announcements.clone();
+    let writes = run.settle(Changes::everything());
+    assert_eq!(for_clients(&writes), Vec::<&Write>::new());
+    assert_eq!((&run.world.services[&key("web")].ingress, &run.world.announcements), (&ingress, &announced));
+    let due = run.decider.next_due().unwrap();
+    // The pool comes back under another name in time: nothing but the name is another.
+    run.world.configuration.pools.insert("renamed".to_owned(), Pool { name: "renamed".to_owned(), ..pool });
+    run.settle(Changes::everything());
+    assert_eq!((&run.world.services[&key("web")].ingress, run.decider.next_due()), (&ingress, None));
+    // Gone for good.
+    run.world.configuration.pools.clear();
+    run.settle(Changes::everything());
+    run.world.at = due;
+    let services = run.decider.due(due);
+    run.settle(Changes { services, ..Changes::default() });
+    assert!(run.world.services[&key("web")].ingress.is_empty() && run.world.announcements.is_empty());
+    assert_eq!(run.decider.next_due(), None);
+}
+
+#[test]
 fn what_ends_is_silent_before_its_status_says_so() {
     let mut run = settled(&["a", "b"], &["web"]);
     run.world.services.get_mut(&key("web")).unwrap().load_balancer = false;

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use arpeggio_common::model::{
@@ -23,6 +24,7 @@ use crate::{
 /// The cluster as it is: plain maps, so that tests can change everything.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
+    pub(crate) at: Duration,
     pub(crate) settings: Settings,
     pub(crate) services: BTreeMap<ServiceKey, Service>,
     pub(crate) endpoints: BTreeMap<ServiceKey, Endpoints>,
@@ -200,6 +202,7 @@ impl World {
             Arc::new(map.iter().map(|(key, value)| (key.clone(), Arc::new(value.clone()))).collect())
         }
         Snapshot {
+            at: self.at,
             settings: self.settings.clone(),
             services: shared(&self.services),
             endpoints: shared(&self.endpoints),

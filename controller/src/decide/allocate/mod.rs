@@ -10,6 +10,7 @@
 //!   came first in some list.
 //! - A Service that changes from two families to one keeps the address of that family; one that requires both and has one
 //!   keeps it if its pool has the other.
+//! - An address that is in no pool any more is taken back after a short grace only: see `grace`.
 //! - A pool that cannot be understood since its last edit gives nothing more, but what it gave stays given.
 //! - Addresses in the status of Services of another class lie untouched: they are not given away while they stand there
 //!   (unless a Service of ours had them already), and count as used.
@@ -19,6 +20,8 @@
 
 mod book;
 mod choose;
+mod count;
+mod grace;
 mod held;
 mod intervals;
 mod lingering;
@@ -40,12 +43,15 @@ use std::{
     net::IpAddr,
     ops::Bound,
     sync::Arc,
+    time::Duration,
 };
 
 use arpeggio_common::model::Configuration;
 
 use self::{
     book::Book,
+    count::different,
+    grace::Grace,
     lingering::Lingering,
     pools::{PoolId, Pools},
     record::{Before, Current, Record},
@@ -95,6 +101,9 @@ pub struct Allocation {
     waiting: BTreeMap<ServiceKey, Waiting>,
     usage: BTreeMap<String, PoolUsage>,
     lingering: Lingering,
+    grace: Grace,
+    /// Of the snapshot that is being looked at.
+    now: Duration,
     /// Services with notices.
     noticed: Vec<ServiceKey>,
     /// During a call: Services whose address stands in the status of another.
@@ -123,6 +132,16 @@ impl Allocation {
         all.iter().copied().filter(|address| !self.lingering.elsewhere(*address, service)).collect()
     }
 
+    /// When some Service has to be looked at again although nothing changed: then [`Self::due`] says which.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.grace.next()
+    }
+
+    /// The Services that have to be looked at now although nothing changed.
+    pub fn due(&self, now: Duration) -> BTreeSet<ServiceKey> {
+        self.grace.over(now)
+    }
+
     /// The Services of ours that have an address, in order.
     pub fn users(&self, address: IpAddr) -> &[ServiceKey] {
         self.book.users(address)
@@ -148,6 +167,7 @@ impl Allocation {
     ///
     /// Where everything changed, all is rebuilt from the status of Services and from what is still on its way there.
     pub fn reconcile(&mut self, snapshot: &Snapshot, changes: &Changes) -> Touched {
+        self.now = snapshot.at;
         for key in std::mem::take(&mut self.noticed) {
             if let Some(record) = self.records.get_mut(&key) {
                 record.outcome.notices.clear();
@@ -296,6 +316,7 @@ impl Allocation {
         self.book.leave(key);
         self.waiting.remove(key);
         self.lingering.set(key, BTreeSet::new());
+        self.grace.ends(key);
         if let Some(record) = self.records.remove(key) {
             // The one of the name that was there before this call counts.
             self.gone.entry(key.clone()).or_insert_with(|| record.before_this_call());
@@ -344,46 +365,4 @@ impl Allocation {
         let lost = had.first().filter(|_| evicted).map(|address| Why::Taken(*address));
         self.settle(service, &demand, &Past { had, lost, reduced: false });
     }
-
-    /// What is different now.
-    fn touched(&mut self, addresses: BTreeSet<IpAddr>) -> Touched {
-        let mut gone = std::mem::take(&mut self.gone);
-        let mut services = BTreeSet::new();
-        for key in std::mem::take(&mut self.concluded) {
-            let Some(record) = self.records.get_mut(&key) else { continue };
-            let Some(before) = record.before.take() else { continue };
-            if !record.is_as(&gone.remove(&key).unwrap_or(before)) || !record.outcome.notices.is_empty() {
-                services.insert(key);
-            }
-        }
-        for address in std::mem::take(&mut self.lingering.free) {
-            services.extend(self.book.users(address).iter().cloned());
-        }
-        services.extend(gone.into_iter().filter(|(_, before)| *before != Before::default()).map(|(key, _)| key));
-        Touched { services, addresses, pools: self.count() }
-    }
-
-    /// Counts what is in use of pools where that changed, and says where it did.
-    fn count(&mut self) -> BTreeSet<String> {
-        let pools = &self.book.pools;
-        let mut changed = BTreeSet::new();
-        let reheld = std::mem::take(&mut self.book.reheld);
-        for id in std::mem::take(&mut self.book.dirty) {
-            let (name, usage) = (&pools.get(id).pool.name, pools.usage_of(id));
-            if self.usage.insert(name.clone(), usage) != Some(usage) || reheld.contains(&id) {
-                changed.insert(name.clone());
-            }
-        }
-        self.usage.retain(|name, _| pools.named(name).is_some() || !changed.insert(name.clone()));
-        changed
-    }
-}
-
-/// Addresses with other users, or in another pool.
-fn different(old: &Book, new: &Book) -> BTreeSet<IpAddr> {
-    let name = |book: &Book, address| book.pools.of(address).map(|id| book.pools.get(id).pool.name.clone());
-    let addresses: BTreeSet<IpAddr> = old.addresses().chain(new.addresses()).collect();
-    let moved =
-        |address: &IpAddr| old.users(*address) != new.users(*address) || name(old, *address) != name(new, *address);
-    addresses.into_iter().filter(moved).collect()
 }

@@ -107,7 +107,7 @@ impl Allocation {
     }
 
     /// Which one of two addresses can stay, for a Service that can do with one: of the family that it prefers, else the other.
-    fn part_of(&self, service: &Service, demand: &Demand, addresses: &[IpAddr]) -> Option<(Arc<str>, Vec<IpAddr>)> {
+    fn part_of(&mut self, service: &Service, demand: &Demand, addresses: &[IpAddr]) -> Option<(Arc<str>, Vec<IpAddr>)> {
         let Families::Both { fallback: Some(preferred) } = demand.families else { return None };
         if addresses.len() < 2 || !matches!(demand.addresses, Ok(None)) {
             return None;
@@ -118,21 +118,27 @@ impl Allocation {
     }
 
     /// The pool of addresses that a Service has. A pool that cannot be understood at present says nothing about what was
-    /// given from it: it stays, so that a slip in an edit costs nobody an address.
-    fn pool_of(&self, service: &Service, addresses: &[IpAddr]) -> Result<Arc<str>, Why> {
+    /// given from it: it stays, so that a slip in an edit costs nobody an address. Nor does one that is gone, for a while.
+    fn pool_of(&mut self, service: &Service, addresses: &[IpAddr]) -> Result<Arc<str>, Why> {
         // Each of them, before any is found to be in no pool.
         addresses.iter().try_for_each(|address| self.book.is_not_held(*address))?;
         let pools = &self.book.pools;
-        may_have(&self.book, service, addresses).map(|id| Arc::clone(&pools.get(id).name)).or_else(|why| {
-            let given = self.records.get(&service.key).and_then(|record| record.given.as_ref());
-            let name = given.map(|given| &*given.pool).or(service.allocated_from.as_deref());
-            match name {
-                Some(name) if pools.is_faulty(name) && addresses.iter().all(|a| pools.of(*a).is_none()) => {
-                    Ok(name.into())
-                }
-                _ => Err(why),
+        let why = match may_have(&self.book, service, addresses) {
+            Ok(id) => {
+                self.grace.ends(&service.key);
+                return Ok(Arc::clone(&pools.get(id).name));
             }
-        })
+            Err(why) => why,
+        };
+        let given = self.records.get(&service.key).and_then(|record| record.given.as_ref());
+        let Some(name) = given.map(|given| &*given.pool).or(service.allocated_from.as_deref()) else { return Err(why) };
+        let is_unknown = pools.is_faulty(name) && addresses.iter().all(|address| pools.of(*address).is_none());
+        // What somebody else wrote into its status was never in a pool.
+        let is_ours = given.is_none_or(|given| addresses.iter().all(|address| given.addresses.contains(address)));
+        if is_unknown || (is_ours && matches!(why, Why::NoPool(_)) && self.grace.covers(&service.key, self.now)) {
+            return Ok(name.into());
+        }
+        Err(why)
     }
 
     /// Takes an address from Services to which it was given, but in whose status it was never seen, because it stands in the
@@ -315,6 +321,11 @@ impl Allocation {
             self.concluded.push(key.clone());
         }
         self.lingering.set(key, record.lingering());
+        let book = &self.book;
+        let is_outside = |claim: &Claim| claim.addresses.iter().any(|address| book.pools.of(*address).is_none());
+        if !book.claim(key).is_some_and(is_outside) || self.grace.is_over(key, self.now) {
+            self.grace.ends(key);
+        }
     }
 }
 

@@ -109,9 +109,9 @@ impl Advertisements {
     }
 
     /// Whether it cannot be told what covers the pool: something is at fault, and we never saw it whole (an object that an edit
-    /// breaks stays as it was, but not through a restart).
+    /// breaks stays as it was, but not through a restart). Or the pool is gone, and its Services keep their addresses for a while.
     pub(super) fn doubts(&self, pool: &str) -> bool {
-        self.unknown_ads || self.unknown_pools.contains(pool)
+        self.unknown_ads || self.unknown_pools.contains(pool) || !self.by_pool.contains_key(pool)
     }
 
     /// The advertisements for Services with these labels that have an address of the pool.

@@ -12,13 +12,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
+    time::Duration,
 };
 
 use arpeggio_common::model::{
     AddressRange, Configuration, Fault, Labels, NodeName, ObjectName, Pool, Requirement, Scope, Selector,
 };
 
-use super::{Allocation, Touched};
+use super::{Allocation, Touched, grace::GRACE};
 use crate::{
     cluster::{
         Changes, Family, FamilyPolicy, Node, PoolUsage, Port, Protocol, Refusal, Service, ServiceKey, Snapshot, Stray,
@@ -254,9 +255,24 @@ impl Cluster {
     }
 
     fn configure_with(&mut self, configuration: Configuration) {
+        self.reconfigure(configuration);
+        self.arrive();
+        self.pass(GRACE);
+        self.arrive();
+    }
+
+    /// Changes pools; no time passes.
+    fn reconfigure(&mut self, configuration: Configuration) {
         self.snapshot.configuration = Arc::new(configuration);
         self.show(&Changes::everything());
-        self.arrive();
+    }
+
+    /// Lets time pass.
+    fn pass(&mut self, time: Duration) {
+        self.snapshot.at += time;
+        let due = self.allocation.due(self.snapshot.at);
+        self.show_services(due);
+        assert!(self.allocation.next_due().is_none_or(|due| due > self.snapshot.at), "what was due is done");
     }
 
     fn label_namespace(&mut self, name: &str, text: &str) {

@@ -416,3 +416,58 @@ fn all_addresses_there_are_can_be_one_pool() {
     assert_eq!((cluster.has("default/a"), cluster.has("default/b")), ("0.0.0.0".into(), "::".into()));
     assert_eq!(cluster.usage("all"), (1, 1, (1 << 32) - 1, i64::MAX));
 }
+
+#[test]
+fn pools_that_are_split_or_renamed_in_two_steps_lose_nobody() {
+    let all = |cluster: &Cluster| ["a", "b", "c"].map(|name| cluster.has(&format!("default/{name}")));
+    let before = ["192.0.2.0", "192.0.2.1", "192.0.2.2"].map(str::to_owned);
+    for steps in [
+        // The first half is applied, the second is refused until the next time.
+        vec![
+            vec![pool("home", &["192.0.2.0/31"])],
+            vec![pool("home", &["192.0.2.0/31"]), pool("high", &["192.0.2.2/31"])],
+        ],
+        // Renamed: deleted, then created.
+        vec![vec![], vec![pool("renamed", &["192.0.2.0/30"])]],
+        vec![vec![pool("other", &["203.0.113.0/24"])], vec![pool("renamed", &["192.0.2.0/30"])]],
+    ] {
+        let mut cluster = Cluster::new([pool("home", &["192.0.2.0/30"])]);
+        cluster.apply_all(["a", "b", "c"].map(|name| service(&format!("default/{name}"))));
+        cluster.reasons();
+        for pools in steps {
+            cluster.reconfigure(configuration(pools));
+            cluster.arrive();
+            assert_eq!(all(&cluster), before);
+            cluster.pass(GRACE - Duration::from_secs(1));
+            assert_eq!(all(&cluster), before);
+        }
+        cluster.pass(GRACE);
+        cluster.arrive();
+        assert_eq!((all(&cluster), cluster.reasons()), (before.clone(), vec![]));
+    }
+}
+
+#[test]
+fn what_is_in_no_pool_is_taken_back_after_the_grace_and_given_to_nobody_before() {
+    let mut cluster = Cluster::new([pool("home", &["192.0.2.0/31"])]);
+    cluster.apply_all([service("default/a"), service("default/b")]);
+    cluster.reconfigure(configuration([pool("other", &["203.0.113.0/31"])]));
+    cluster.arrive();
+    cluster.apply(service("default/c").wants("192.0.2.0"));
+    assert_eq!(cluster.told("default/c").1, "192.0.2.0 is in no pool");
+    // A change of the Service itself, a restart or another edit does not begin it anew, nor end it.
+    cluster.pass(GRACE - Duration::from_secs(1));
+    cluster.change("default/a", |service| service.ports = ports(&[443]));
+    cluster.reconfigure(configuration([pool("other", &["203.0.113.0/32"])]));
+    assert_eq!((cluster.has("default/a"), cluster.has("default/b")), ("192.0.2.0".into(), "192.0.2.1".into()));
+    cluster.reasons();
+    cluster.pass(Duration::from_secs(1));
+    cluster.arrive();
+    assert_eq!((cluster.has("default/a"), cluster.has("default/b")), ("203.0.113.0".into(), String::new()));
+    let told = [("a", "ClearAssignment"), ("a", "IPAllocated"), ("b", "ClearAssignment"), ("b", "AllocationFailed")];
+    assert_eq!(cluster.reasons(), told.map(|(name, reason)| (name.to_owned(), reason)));
+    assert_eq!(cluster.allocation.next_due(), None);
+    // One that asks for another pool does not wait.
+    cluster.change("default/a", |service| service.requests.pool = Some("elsewhere".to_owned()));
+    assert_eq!(cluster.has("default/a"), "");
+}

@@ -26,6 +26,8 @@ enum Step {
     Restart,
     /// Everything is looked at.
     Everything,
+    /// So many seconds pass.
+    Pass(u8),
 }
 
 /// A Service, as far as allocation cares.
@@ -66,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0_u8..12, prop::option::of(0_u8..8)).prop_map(|(number, address)| Step::Meddle(number, address)),
         1 => Just(Step::Restart),
         1 => Just(Step::Everything),
+        1 => (1_u8..20).prop_map(Step::Pass),
     ]
 }
 
@@ -147,8 +150,7 @@ impl Cluster {
                 drop(self.show_services([key(&name(*number))]));
             }
             Step::Pools(variant) => {
-                self.snapshot.configuration = Arc::new(pools(*variant));
-                drop(self.show(&Changes::everything()));
+                self.reconfigure(pools(*variant));
             }
             Step::Nodes(variant) => {
                 let nodes: &[&str] = match variant {
@@ -177,6 +179,7 @@ impl Cluster {
                 self.allocation = Allocation::new();
                 drop(self.show(&Changes::everything()));
             }
+            Step::Pass(seconds) => self.pass(Duration::from_secs((*seconds).into())),
             Step::Everything => drop(self.show(&Changes::everything())),
         }
         self.check_sharing();
@@ -207,6 +210,7 @@ proptest! {
         for step in &steps {
             cluster.step(step);
         }
+        cluster.pass(GRACE);
         // `arrive` compares with a fresh start, asks twice, and judges who shares what.
         cluster.arrive();
         // Nobody waits for what is there to be had.
