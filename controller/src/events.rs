@@ -1,6 +1,6 @@
 //! Which events are worth a request: none that was told a moment ago, and no flood about one object.
 //!
-//! Events are `events.k8s.io/v1` with reportingController `metallb-controller`, so whoever looks for MetalLB's events by source
+//! Events name MetalLB's `metallb-controller` or `metallb-speaker` as their source, so whoever looks for MetalLB's events by source
 //! finds these. The limits are those of client-go: 25 at once about one object, then one in five minutes.
 
 use std::{

@@ -64,6 +64,16 @@ pub enum NoticeKind {
     Warning,
 }
 
+impl Notice {
+    /// What tells such an event in MetalLB (behaviour 2.6): users look for events by that.
+    pub fn source(&self) -> &'static str {
+        match self.reason {
+            "nodeAssigned" | "announceFailed" => "metallb-speaker",
+            _ => "metallb-controller",
+        }
+    }
+}
+
 /// An event that a change caused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Notice {

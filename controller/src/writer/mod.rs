@@ -16,7 +16,7 @@ use arpeggio_common::api::{
 };
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::{core::v1::Service, events::v1::Event},
+    api::core::v1::{Event, Service},
 };
 use kube::{
     Api, Client, Resource,

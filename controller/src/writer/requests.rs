@@ -9,11 +9,8 @@ use arpeggio_common::api::{
 };
 use k8s_openapi::{
     Resource as _,
-    api::{
-        core::v1::{ObjectReference, Service},
-        events::v1::Event,
-    },
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    api::core::v1::{Event, EventSource, ObjectReference, Service},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
 };
 use serde_json::{Value, json};
 
@@ -30,8 +27,6 @@ use crate::{
 const MAX_NOTE: usize = 1024;
 /// Longest name of an object.
 const MAX_NAME: usize = 253;
-/// Under this name MetalLB's users look for events (`kubectl get events --field-selector source=…`).
-pub(super) const REPORTER: &str = "metallb-controller";
 
 /// A strategic merge patch for `services/status`. Conditions of others stay. `now`: an RFC 3339 time.
 pub(super) fn service_status(status: &ServiceStatus, now: &str) -> Value {
@@ -202,6 +197,9 @@ pub(super) struct Teller<'a> {
 }
 
 /// An event about an object. `namespace`: that of the configuration.
+///
+/// It is one of `v1`: only there may the fields be filled that kubectl sorts by, and by which MetalLB's users find events
+/// (`kubectl get events --field-selector source=metallb-speaker`). The API server refuses them in `events.k8s.io`.
 pub(super) fn event(about: &Subject, uid: &str, notice: &Notice, namespace: &str, teller: Teller<'_>) -> Event {
     let kind = match notice.kind {
         NoticeKind::Normal => "Normal",
@@ -217,10 +215,14 @@ pub(super) fn event(about: &Subject, uid: &str, notice: &Notice, namespace: &str
         action: Some(notice.reason.to_owned()),
         reason: Some(notice.reason.to_owned()),
         type_: Some(kind.to_owned()),
-        note: Some(shortened(&notice.message)),
-        regarding: Some(regarding),
+        message: Some(shortened(&notice.message)),
+        involved_object: regarding,
         event_time: Some(MicroTime(teller.now)),
-        reporting_controller: Some(REPORTER.to_owned()),
+        first_timestamp: Some(Time(teller.now)),
+        last_timestamp: Some(Time(teller.now)),
+        count: Some(1),
+        source: Some(EventSource { component: Some(notice.source().to_owned()), host: None }),
+        reporting_component: Some(notice.source().to_owned()),
         reporting_instance: Some(teller.instance.chars().take(128).collect()),
         ..Event::default()
     }
@@ -423,18 +425,26 @@ mod tests {
         let told = |about: Subject| event(&about, "u", &notice, "m", teller);
         let event = told(Subject::Service(key()));
         assert_eq!(event.metadata.name.as_deref(), Some("web.00000000000000ff"));
-        assert_eq!((event.type_.as_deref(), event.reporting_controller.as_deref()), (Some("Warning"), Some(REPORTER)));
-        let note = event.note.unwrap();
+        let source = event.source.unwrap().component;
+        assert_eq!((source.as_deref(), event.reporting_component), (Some("metallb-controller"), source.clone()));
+        assert_eq!((event.type_.as_deref(), event.count), (Some("Warning"), Some(1)));
+        let now = Some(Time(jiff::Timestamp::UNIX_EPOCH));
+        assert_eq!((&event.first_timestamp, &event.last_timestamp), (&now, &now));
+        let note = event.message.unwrap();
         assert!(note.len() <= 1024 && note.ends_with("ä…"), "{}", note.len());
-        let regarding = event.regarding.unwrap();
+        let regarding = event.involved_object;
         assert_eq!((regarding.kind.as_deref(), regarding.api_version.as_deref()), (Some("Service"), Some("v1")));
         assert!(event.action.is_some() && event.event_time.is_some() && event.reporting_instance.is_some());
+
+        let assigned = Notice { reason: "nodeAssigned", ..notice.clone() };
+        let event = super::event(&Subject::Service(key()), "u", &assigned, "m", teller);
+        assert_eq!(event.source.unwrap().component.as_deref(), Some("metallb-speaker"));
 
         let event = told(Subject::Configured(ConfiguredName::l2(&format!("{}.a", "b".repeat(235)))));
         let name = event.metadata.name.unwrap();
         assert_eq!((name.len(), name.ends_with("bb.00000000000000ff")), (252, true), "{name}");
         assert_eq!(event.metadata.namespace.as_deref(), Some("m"));
-        let regarding = event.regarding.unwrap();
+        let regarding = event.involved_object;
         let what = (regarding.kind.as_deref(), regarding.api_version.as_deref(), regarding.namespace.as_deref());
         assert_eq!(what, (Some("L2Advertisement"), Some("metallb.io/v1beta1"), Some("m")));
     }

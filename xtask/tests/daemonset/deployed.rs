@@ -169,7 +169,7 @@ const CONTROLLER_ANYWHERE: &str = "
     customresourcedefinitions.apiextensions.k8s.io [] [bgppeers.metallb.io] [get patch]
     customresourcedefinitions.apiextensions.k8s.io/status [] [bgppeers.metallb.io] [patch]
     endpointslices.discovery.k8s.io [] [] [list watch]
-    events.events.k8s.io [] [] [create]
+    events [] [] [create]
     namespaces [] [] [list watch]
     nodes [] [] [list watch]
     services [] [] [list watch]

@@ -17,7 +17,7 @@ use crate::cluster::{Family, Protocol, Refusal, Service, ServiceKey};
 
 /// Nothing can be given: there is nothing left, or what is asked for cannot be had.
 pub(super) const FAILED: &str = "AllocationFailed";
-/// The request says nothing that could be granted at all.
+/// The request of a Service that has an address says nothing that could be granted at all: it keeps what it has.
 pub(super) const INVALID: &str = "LoadBalancerFailed";
 /// Both families are required, and the cluster gave the Service one.
 pub(super) const NOT_ENOUGH: &str = "NotEnoughClusterIPs";

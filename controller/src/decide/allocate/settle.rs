@@ -167,7 +167,11 @@ impl Allocation {
         // Nobody can tell what is asked for: what it has stays, whatever else changed.
         let wanted = match &demand.addresses {
             Ok(wanted) => wanted.as_deref(),
-            Err(bad) => return Verdict::refused(refusal::refusal(refusal::INVALID, bad)),
+            // The reasons are MetalLB's.
+            Err(bad) => {
+                let reason = if self.book.claim(key).is_some() { refusal::INVALID } else { refusal::FAILED };
+                return Verdict::refused(refusal::refusal(reason, bad));
+            }
         };
         let suits = |claim: &Claim| {
             demand.pool.as_ref().is_none_or(|pool| **pool == *claim.pool)
@@ -330,14 +334,17 @@ impl Allocation {
 }
 
 fn is_refusal(reason: &str) -> bool {
-    [refusal::FAILED, refusal::INVALID, refusal::NOT_ENOUGH].contains(&reason)
+    [refusal::FAILED, refusal::INVALID, NOT_ENOUGH_EVENT].contains(&reason)
 }
 
-/// The reason of an event for a refusal: the same.
+/// The reason of MetalLB's event for [`refusal::NOT_ENOUGH`]; a condition cannot have it.
+const NOT_ENOUGH_EVENT: &str = "not enough clusterips";
+
+/// The reason of an event for a refusal: MetalLB's.
 fn reason(refusal: &Refusal) -> &'static str {
     match refusal.reason.as_str() {
         refusal::INVALID => refusal::INVALID,
-        refusal::NOT_ENOUGH => refusal::NOT_ENOUGH,
+        refusal::NOT_ENOUGH => NOT_ENOUGH_EVENT,
         _ => refusal::FAILED,
     }
 }

@@ -111,7 +111,8 @@ fn trouble(address: IpAddr, observed: &ObservedAnnouncement) -> Option<Refusal> 
 fn assigned(status: &L2StatusContent) -> Notice {
     let interfaces: Vec<&str> = status.interfaces.iter().map(String::as_str).collect();
     let on = if interfaces.is_empty() { String::new() } else { format!(" on {}", interfaces.join(", ")) };
-    let message = format!("announced at layer 2 by node {}{on}", status.node);
+    // MetalLB's words: scripts find the node by the quoted name.
+    let message = format!("announcing from node {:?} with protocol \"layer2\"{on}", status.node.as_str());
     Notice { kind: NoticeKind::Normal, reason: "nodeAssigned", message }
 }
 

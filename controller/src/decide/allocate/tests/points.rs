@@ -121,7 +121,7 @@ fn point_07_both_ways_at_once_are_refused() {
     }));
     assert_eq!(cluster.has("default/a"), "");
     let (reason, message) = cluster.told("default/a");
-    assert_eq!(reason, "LoadBalancerFailed");
+    assert_eq!(reason, "AllocationFailed");
     assert!(message.starts_with("the annotation loadBalancerIPs and spec.loadBalancerIP are both set"), "{message}");
 }
 
@@ -138,12 +138,12 @@ fn point_08_a_malformed_or_foreign_address_is_refused_and_nobody_else() {
     for (name, reason, message) in [
         (
             "default/bad",
-            "LoadBalancerFailed",
+            "AllocationFailed",
             "\"192.0.2.300\" in the request for addresses is no IP address; give one address, or an IPv4 and an IPv6 address with a comma between",
         ),
         (
             "default/empty",
-            "LoadBalancerFailed",
+            "AllocationFailed",
             "\"\" in the request for addresses is no IP address; give one address, or an IPv4 and an IPv6 address with a comma between",
         ),
         ("default/foreign", "AllocationFailed", "203.0.113.1 is in no pool"),
@@ -166,7 +166,7 @@ fn point_09_two_of_one_family_or_three_are_refused() {
         ("192.0.2.1,2001:db8::1,192.0.2.2", "3 addresses are asked for"),
     ] {
         cluster.apply(service("default/a").dual(FamilyPolicy::Require, Family::V4).wants(wants));
-        assert_eq!((cluster.has("default/a"), cluster.told("default/a").0), (String::new(), "LoadBalancerFailed"));
+        assert_eq!((cluster.has("default/a"), cluster.told("default/a").0), (String::new(), "AllocationFailed"));
         assert!(cluster.told("default/a").1.starts_with(says), "{:?}", cluster.told("default/a"));
     }
     // The families have to be exactly those of the Service, even where it would do with one.
@@ -333,6 +333,7 @@ fn point_21_both_families_come_from_one_pool() {
     assert_eq!(cluster.told("default/c").1, "192.0.2.1 and 2001:db8::1 are in different pools");
     cluster.apply(service("default/d").with(|service| service.family_policy = FamilyPolicy::Require));
     assert_eq!((cluster.has("default/d"), cluster.told("default/d").0), (String::new(), "NotEnoughClusterIPs"));
+    assert!(cluster.reasons().contains(&("d".to_owned(), "not enough clusterips")), "MetalLB's event");
 }
 
 #[test]
