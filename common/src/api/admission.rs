@@ -151,7 +151,7 @@ fn in_use(set: &Set<'_>, kind: ConfigurationKind, name: &ObjectName) -> Result<(
         object: name.clone(),
         field: "metadata.name".to_owned(),
         value: name.name.clone(),
-        rule: format!("is used by {}", users.join(" and ")),
+        rule: format!("is used by {} (failed to delete BFDProfile)", users.join(" and ")),
         remedy: "take it out of spec.bfdProfile there before you delete it".to_owned(),
     }])
 }

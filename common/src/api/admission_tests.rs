@@ -95,7 +95,7 @@ fn whoever_changes_is_at_fault_whatever_its_name_and_age() {
     for name in ["a", "z"] {
         let told = cluster.create(&pool(name, &["192.0.2.9/32"])).unwrap_err();
         let sentence = format!(
-            "IPAddressPool metallb-system/{name}: spec.addresses[0] \"192.0.2.9/32\" overlaps 192.0.2.0/24 of IPAddressPool \
+            "IPAddressPool metallb-system/{name}: spec.addresses[0] \"192.0.2.9/32\" overlaps with already defined CIDR 192.0.2.0/24 of IPAddressPool \
              metallb-system/home; give each address to one pool"
         );
         assert_eq!(told, [sentence]);
@@ -126,7 +126,7 @@ fn objects_in_foreign_namespaces_are_not_created_but_can_be_changed_away() {
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(
             told[0].ends_with(
-                "is not where the configuration is read from; create the object in namespace metallb-system"
+                "is not where the configuration is read from; the resource must be created in metallb-system namespace"
             ),
             "{told:?}"
         );
@@ -160,7 +160,8 @@ fn an_edit_of_a_pool_must_not_break_an_advertisement() {
         told,
         [
             "BGPAdvertisement metallb-system/wide: spec.aggregationLength \"24\" announces more than 192.0.2.0/25 of IPAddressPool \
-          home; use 25 or more, or leave the pool out"
+          home (invalid aggregation length 24: prefix 25 in this pool is more specific than the aggregation length for addresses \
+          192.0.2.0/25); use 25 or more, or leave the pool out"
         ]
     );
     assert_eq!(cluster.update(&pool("home", &["192.0.2.0/23"])), fine());
@@ -200,8 +201,8 @@ fn a_profile_in_use_cannot_go() {
     assert_eq!(
         cluster.delete(&profile).unwrap_err(),
         [
-            "BFDProfile metallb-system/fast: metadata.name \"fast\" is used by BGPPeer metallb-system/a and BGPPeer metallb-system/b; \
-          take it out of spec.bfdProfile there before you delete it"
+            "BFDProfile metallb-system/fast: metadata.name \"fast\" is used by BGPPeer metallb-system/a and BGPPeer metallb-system/b \
+          (failed to delete BFDProfile); take it out of spec.bfdProfile there before you delete it"
         ]
     );
     assert_eq!(Cluster::of(&[profile.clone(), peer("a", "192.0.2.1", &json!({}))]).delete(&profile), fine());
@@ -214,7 +215,10 @@ fn peers_that_cannot_be_on_one_node_are_refused_and_others_are_not() {
     let cluster = Cluster::of(&[peer("a", "192.0.2.1", &json!({}))]);
     let told =
         cluster.create(&peer("b", "192.0.2.1", &json!({ "nodeSelectors": rack("1"), "peerPort": 1179 }))).unwrap_err();
-    assert!(told[0].contains("spec.peerAddress \"192.0.2.1\" is that of BGPPeer metallb-system/a too"), "{told:?}");
+    assert!(
+        told[0].contains("spec.peerAddress \"192.0.2.1\" already exists: it is that of BGPPeer metallb-system/a too"),
+        "{told:?}"
+    );
     assert_eq!(cluster.create(&peer("b", "192.0.2.1", &json!({ "vrf": "red" }))), fine());
     assert_eq!(cluster.update(&peer("a", "192.0.2.1", &json!({ "routerID": "10.0.0.1" }))), fine());
 }

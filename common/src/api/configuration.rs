@@ -83,7 +83,7 @@ where
         field: "metadata.namespace".to_owned(),
         value: name.namespace.clone(),
         rule: "is not where the configuration is read from".to_owned(),
-        remedy: format!("create the object in namespace {namespace}"),
+        remedy: format!("the resource must be created in {namespace} namespace"),
         object: name,
     });
     None
@@ -183,7 +183,7 @@ fn overlap(loser: &Candidate<'_>, place: usize, with: &Claim, owner: &ObjectName
         object: loser.name.clone(),
         field: address(place),
         value: loser.texts.get(place).cloned().unwrap_or_default(),
-        rule: format!("overlaps {} of {owner}", with.range),
+        rule: format!("overlaps with already defined CIDR {} of {owner}", with.range),
         remedy: "give each address to one pool".to_owned(),
     };
     told(fault, loser.old.is_some())

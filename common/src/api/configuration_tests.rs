@@ -70,7 +70,7 @@ fn the_younger_of_two_that_overlap_is_left_out_and_nothing_else() {
         assert_eq!(
             sentences(&configuration),
             [format!(
-                "IPAddressPool metallb-system/young: spec.addresses[1] {younger:?} overlaps {older} of IPAddressPool \
+                "IPAddressPool metallb-system/young: spec.addresses[1] {younger:?} overlaps with already defined CIDR {older} of IPAddressPool \
                  metallb-system/old; give each address to one pool"
             )]
         );
@@ -123,7 +123,7 @@ fn who_edits_into_anothers_addresses_is_at_fault_whatever_the_age() {
     assert_eq!(
         sentences(&after),
         [
-            "IPAddressPool metallb-system/old: spec.addresses[0] \"192.0.2.0/24\" overlaps 192.0.2.128/25 of IPAddressPool \
+            "IPAddressPool metallb-system/old: spec.addresses[0] \"192.0.2.0/24\" overlaps with already defined CIDR 192.0.2.128/25 of IPAddressPool \
           metallb-system/young; give each address to one pool; until then it stays in force as it was"
         ]
     );
@@ -203,8 +203,8 @@ fn objects_of_foreign_namespaces_are_refused() {
     assert_eq!(configuration.faults.len(), 3);
     assert_eq!(
         sentences(&configuration)[2],
-        "L2Advertisement default/lan: metadata.namespace \"default\" is not where the configuration is read from; create the \
-         object in namespace metallb-system"
+        "L2Advertisement default/lan: metadata.namespace \"default\" is not where the configuration is read from; the \
+         resource must be created in metallb-system namespace"
     );
 }
 

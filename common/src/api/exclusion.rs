@@ -44,7 +44,7 @@ pub(super) fn peers(peer: &Peer, held: &Peer, holder: &ObjectName, nodes: Nodes<
                 Remote::Address(address) => address.to_string(),
                 Remote::Interface(interface) => interface.to_string(),
             },
-            rule: format!("is that of {holder} too, which is for some of the same nodes"),
+            rule: format!("already exists: it is that of {holder} too, which is for some of the same nodes"),
             remedy: "keep one of the two, or select different nodes or VRFs; another port makes no difference"
                 .to_owned(),
         });
@@ -67,7 +67,7 @@ pub(super) fn aliases(aliases: &Aliases, held: &Aliases, holder: &ObjectName) ->
     both.map(|name| Conflict {
         field: "spec.communities",
         value: name.clone(),
-        rule: format!("is defined by {holder} too"),
+        rule: format!("is defined by {holder} too (duplicate definition of community)"),
         remedy: "define each name once".to_owned(),
     })
     .collect()
@@ -136,7 +136,12 @@ pub(super) fn reach(
                 found.push(Conflict {
                     field,
                     value: length.to_string(),
-                    rule: format!("announces more than {range} of IPAddressPool {}", pool.name),
+                    // The second half is how MetalLB says it.
+                    rule: format!(
+                        "announces more than {range} of IPAddressPool {} (invalid aggregation length {length}: prefix {widest} \
+                         in this pool is more specific than the aggregation length for addresses {range})",
+                        pool.name
+                    ),
                     remedy: format!("use {widest} or more, or leave the pool out"),
                 });
             }

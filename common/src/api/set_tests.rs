@@ -177,7 +177,7 @@ fn peers_in_conflict_on_one_node() {
     for (second, words) in [
         (
             peer("192.0.2.1", &json!({ "peerPort": 1179 })),
-            "spec.peerAddress \"192.0.2.1\" is that of BGPPeer metallb-system/one too",
+            "spec.peerAddress \"192.0.2.1\" already exists: it is that of BGPPeer metallb-system/one too",
         ),
         (
             peer("192.0.2.2", &ids("10.0.0.2")),

@@ -22,6 +22,17 @@ impl NoCommunity {
     /// What to write instead.
     pub const REMEDY: &'static str =
         "write two numbers from 0 to 65535 (64512:100), or large and three from 0 to 4294967295 (large:64512:100:1)";
+
+    /// What is wrong with this text, in MetalLB's words too.
+    pub fn rule(text: &str) -> String {
+        let parts: Vec<&str> = text.split(':').collect();
+        let theirs = match parts.as_slice() {
+            [_, _] | ["large", _, _, _] => "invalid community value: invalid section",
+            [_, _, _, _] => "invalid community value: expected community to be of format large",
+            _ => return Self::RULE.to_owned(),
+        };
+        format!("{} ({theirs})", Self::RULE)
+    }
 }
 
 impl fmt::Display for Community {

@@ -46,6 +46,14 @@ impl StateOf {
         }
     }
 
+    /// Under which field manager its status is written: MetalLB's.
+    pub const fn field_manager(&self) -> &'static str {
+        match self {
+            Self::Controller => "poolReconciler",
+            Self::Speaker(_) => "configReconciler",
+        }
+    }
+
     /// Type of its condition.
     pub const fn condition(&self) -> &'static str {
         match self {

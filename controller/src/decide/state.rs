@@ -1,6 +1,7 @@
 //! What is said about the configuration as a whole: one ConfigurationState for the controller, one for each node with an agent.
 //! And which ServiceBGPStatus objects nobody stands by.
 //!
+//! The controller answers for pools and communities, as MetalLB's does; the rest stands in the conditions of the objects themselves.
 //! The agent of a node takes over what concerns its node: of BGP, the objects whose selectors of nodes select it (MetalLB
 //! behaviour 3.1). What only waits for another object counts there alone, as in MetalLB.
 
@@ -10,6 +11,11 @@ use arpeggio_common::model::{Fault, Labels, NodeName, any_or_empty};
 
 use super::accept;
 use crate::cluster::{Changes, ConfigurationKind, ConfiguredName, Snapshot, Soundness, Speaker, StateContent, StateOf};
+
+/// What the controller's state is about.
+const CONTROLLERS: [ConfigurationKind; 2] = [ConfigurationKind::Pool, ConfigurationKind::Community];
+/// How MetalLB begins what it says about a configuration.
+const ERROR: &str = "configuration error: ";
 
 /// What these states should say; `None`: must not be there.
 pub(super) fn look(snapshot: &Snapshot, changes: &Changes) -> BTreeMap<StateOf, Option<StateContent>> {
@@ -25,7 +31,9 @@ pub(super) fn look(snapshot: &Snapshot, changes: &Changes) -> BTreeMap<StateOf, 
     }
     let wrong = snapshot.configuration.faults.iter();
     let mut troubles = wrong.map(|fault| Trouble::new(snapshot, fault)).collect::<Vec<_>>();
-    let controller = said(troubles.iter().map(|trouble| trouble.fault.to_string()));
+    let of_controller =
+        |trouble: &&Trouble<'_>| CONTROLLERS.iter().any(|kind| kind.name() == trouble.fault.object.kind);
+    let controller = said(troubles.iter().filter(of_controller).map(|trouble| summary(trouble.fault)));
     troubles.extend(snapshot.configuration.pending.iter().map(|fault| Trouble::new(snapshot, fault)));
     let wish = |of: StateOf| {
         let says = match &of {
@@ -65,13 +73,35 @@ fn of_node(snapshot: &Snapshot, name: &NodeName, troubles: &[Trouble<'_>]) -> Op
     }
     let concern = troubles.iter().filter(|trouble| trouble.concerns(&node.labels));
     let own = refused.iter().map(|why| format!("the speaker does not understand every Announcement: {why}"));
-    Some(said(concern.map(|trouble| trouble.fault.to_string()).chain(own)))
+    Some(said(concern.map(|trouble| summary(trouble.fault)).chain(own)))
 }
 
 fn said(sentences: impl Iterator<Item = String>) -> StateContent {
     let errors = accept::joined(sentences, "\n");
-    let soundness = if errors.is_empty() { Soundness::Valid } else { Soundness::Invalid };
-    StateContent { soundness, errors }
+    if errors.is_empty() {
+        return StateContent { soundness: Soundness::Valid, errors };
+    }
+    StateContent { soundness: Soundness::Invalid, errors: format!("{ERROR}{errors}") }
+}
+
+/// A fault in MetalLB's words where scripts know those; else in ours. What to do stands in the condition of the object.
+fn summary(fault: &Fault) -> String {
+    let Fault { object, field, value, rule, .. } = fault;
+    let name = &object.name;
+    match (ConfigurationKind::named(object.kind), field.as_str()) {
+        (Some(ConfigurationKind::Peer), "spec.bfdProfile") => {
+            format!("peer {name} referencing non existing bfd profile {value}")
+        }
+        (Some(ConfigurationKind::Peer), "spec.peerAddress" | "spec.interface")
+            if rule.starts_with("already exists") =>
+        {
+            format!("peer {value} already exists, FRR mode doesn't support duplicate BGPPeers selecting the same node")
+        }
+        (Some(ConfigurationKind::BgpAdvertisement), "spec.communities") => {
+            format!("invalid community format: {value}\ninvalid community {value:?} in BGP advertisement")
+        }
+        _ => fault.to_string(),
+    }
 }
 
 /// Names of ServiceBGPStatus objects that must not be there: nobody announces the Service, which is what an agent that holds no

@@ -62,14 +62,16 @@ fn metallb_43_bad_configuration_is_told_per_node_and_cleared_on_repair() {
     world.edit(&peer).nodes = vec![has("name", "b")];
     world.configuration.faults = vec![fault("BGPPeer", "rack")];
     settle(&mut world, configuration());
-    let told = "BGPPeer metallb-system/rack: spec \"\" is wrong; mend it".to_owned();
-    assert_eq!(says(&world, &StateOf::Controller), (Soundness::Invalid, told.clone()));
+    let told = "configuration error: BGPPeer metallb-system/rack: spec \"\" is wrong; mend it".to_owned();
+    assert_eq!(says(&world, &StateOf::Controller).0, Soundness::Valid, "it answers for pools and communities");
     assert_eq!(says(&world, &of("a")), (Soundness::Valid, String::new()), "the peer is not for it");
-    assert_eq!(says(&world, &of("b")), (Soundness::Invalid, told.clone()));
+    assert_eq!(says(&world, &of("b")), (Soundness::Invalid, told));
     // A pool concerns everybody, and so does what cannot be read.
     world.configuration.faults.push(fault("IPAddressPool", "pool"));
     let since = world.states[&of("b")].since.clone();
     settle(&mut world, configuration());
+    let told = "configuration error: IPAddressPool metallb-system/pool: spec \"\" is wrong; mend it".to_owned();
+    assert_eq!(says(&world, &StateOf::Controller), (Soundness::Invalid, told));
     assert_eq!(says(&world, &of("a")).0, Soundness::Invalid);
     assert_eq!(says(&world, &of("b")).1.lines().count(), 2);
     assert_eq!(world.states[&of("b")].since, since, "it is invalid as before");
@@ -79,6 +81,42 @@ fn metallb_43_bad_configuration_is_told_per_node_and_cleared_on_repair() {
         assert_eq!(says(&world, &of).0, Soundness::Valid);
     }
     assert_ne!(world.states[&of("b")].since, since);
+}
+
+#[test]
+fn what_scripts_know_is_said_as_metallb_says_it() {
+    let of = |kind, name: &str, field: &str, value: &str, rule: &str| Fault {
+        field: field.to_owned(),
+        value: value.to_owned(),
+        rule: rule.to_owned(),
+        ..fault(kind, name)
+    };
+    for (fault, summary) in [
+        (
+            of("BGPPeer", "peer1", "spec.bfdProfile", "my-bfd-profile", "names no BFDProfile that is in force"),
+            "configuration error: peer peer1 referencing non existing bfd profile my-bfd-profile",
+        ),
+        (
+            of("BGPAdvertisement", "ads", "spec.communities", "my-valid-alias", "names a community"),
+            "configuration error: invalid community format: my-valid-alias\ninvalid community \"my-valid-alias\" in BGP advertisement",
+        ),
+        (
+            of("BGPPeer", "two", "spec.peerAddress", "10.200.200.2", "already exists: it is that of one too"),
+            "configuration error: peer 10.200.200.2 already exists, FRR mode doesn't support duplicate BGPPeers selecting the same node",
+        ),
+    ] {
+        let mut world = World::new(&NODES);
+        world.configuration.pending = vec![fault];
+        settle(&mut world, Changes::everything());
+        assert_eq!(says(&world, &StateOf::Speaker(node("a"))), (Soundness::Invalid, summary.to_owned()));
+        assert_eq!(says(&world, &StateOf::Controller).0, Soundness::Valid);
+    }
+    assert_eq!(
+        (StateOf::Controller.field_manager(), StateOf::Controller.condition()),
+        ("poolReconciler", "poolReconcilerValid")
+    );
+    let speaker = StateOf::Speaker(node("a"));
+    assert_eq!((speaker.field_manager(), speaker.condition()), ("configReconciler", "configReconcilerValid"));
 }
 
 #[test]

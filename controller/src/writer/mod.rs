@@ -323,7 +323,8 @@ impl Sender {
             api.create(&post_params(), &requests::state(of)).await?;
         }
         let patch = patch_params();
-        let written = api.patch_status(&of.name(), &patch, &Patch::Merge(body)).await?;
+        let as_metallb = PatchParams { field_manager: Some(of.field_manager().to_owned()), ..PatchParams::default() };
+        let written = api.patch_status(&of.name(), &as_metallb, &Patch::Merge(body)).await?;
         let labels = of.labels();
         let has = |label: (&String, &String)| {
             written.meta().labels.as_ref().and_then(|all| all.get(label.0)) == Some(label.1)

@@ -200,9 +200,12 @@ fn metallb_43_bad_configuration_is_told_by_each_object_and_each_node_until_it_is
     bed.says("bgppeer", "one", "Valid");
     bed.apply("BGPPeer", "two", &peer("192.0.2.77")).unwrap();
     let message = bed.says("bgppeer", "two", "Invalid");
-    assert!(message.contains("is that of BGPPeer") && message.contains("It is not in force"), "{message}");
-    bed.state("speaker-node-b", "Invalid", &["BGPPeer metallb-system/two"]);
-    bed.state("controller", "Invalid", &["BGPPeer metallb-system/two"]);
+    assert!(
+        message.contains("already exists: it is that of BGPPeer") && message.contains("It is not in force"),
+        "{message}"
+    );
+    bed.state("speaker-node-b", "Invalid", &["configuration error: peer 192.0.2.77 already exists"]);
+    bed.state("controller", "Valid", &[]);
     bed.state("speaker-node-a", "Valid", &[]);
     bed.stale(&controller, "1");
     // More that is wrong, for all nodes; and what only waits.
@@ -214,10 +217,10 @@ fn metallb_43_bad_configuration_is_told_by_each_object_and_each_node_until_it_is
     bed.says("community", "twice", "Invalid");
     bed.apply("BGPAdvertisement", "marked", &json!({"communities": ["there"]})).unwrap();
     bed.says("bgpadvertisement", "marked", "Pending");
-    let (wide_too, twice, marked) =
-        ("BGPAdvertisement metallb-system/wide", "Community metallb-system/twice", "marked");
-    bed.state("speaker-node-a", "Invalid", &[wide_too, twice, marked]);
-    bed.state("controller", "Invalid", &["BGPPeer metallb-system/two", wide_too, twice]);
+    let (wide_too, twice) = ("BGPAdvertisement metallb-system/wide", "Community metallb-system/twice");
+    let marked = ["invalid community format: there", "invalid community \"there\" in BGP advertisement"];
+    bed.state("speaker-node-a", "Invalid", &[wide_too, twice, marked[0], marked[1]]);
+    bed.state("controller", "Invalid", &[twice]);
     bed.ask("states-meanwhile");
     bed.says("bgppeer", "one", "Valid");
     // The controller restarts: what is wrong is said as before, and told to nobody again.
@@ -274,7 +277,8 @@ fn what_cannot_be_read_of_any_kind_hides_no_other(cluster: &Cluster) {
         let message = bed.says(plural, "unreadable", "Invalid");
         assert!(message.contains("cannot be read") && message.contains("It is not in force"), "{message}");
     }
-    bed.state("controller", "Invalid", &["BFDProfile", "BGPAdvertisement", "BGPPeer", "Community"]);
+    bed.state("controller", "Invalid", &["Community"]);
+    bed.state("speaker-node-a", "Invalid", &["BFDProfile", "BGPAdvertisement", "BGPPeer", "Community"]);
     bed.stale(&controller, "1");
     bed.says("ipaddresspool", "home", "Valid");
     bed.ask("states-readable");

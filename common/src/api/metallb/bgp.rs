@@ -47,7 +47,7 @@ kind! {
     "rule": "!has(self.serviceSelectors) || size(self.serviceSelectors) == 0 || \
         ((!has(self.aggregationLength) || self.aggregationLength == 32) && \
         (!has(self.aggregationLengthV6) || self.aggregationLengthV6 == 128))",
-    "message": "serviceSelectors need aggregationLength 32 and aggregationLengthV6 128, for other Services may have addresses in a wider network",
+    "message": "serviceSelectors and aggregationLength are mutually exclusive: serviceSelectors need aggregationLength 32 and aggregationLengthV6 128, for other Services may have addresses in a wider network",
 }]))]
 pub struct BGPAdvertisementSpec {
     /// Prefix length of the networks that are announced for IPv4 addresses, from 1 to 32. Below 32, the network that holds the

@@ -63,7 +63,8 @@ impl Report {
             ("spec.aggregationLengthV6", advertisement.aggregation_v6, 128),
         ] {
             if length != longest {
-                let rule = "announces a network, which may hold addresses of Services that serviceSelectors leave out";
+                let rule = "announces a network, which may hold addresses of Services that serviceSelectors leave out \
+                            (serviceSelectors and aggregationLength are mutually exclusive)";
                 self.fault(field, &length.to_string(), rule, format!("use {longest} beside serviceSelectors"));
             }
         }
@@ -90,6 +91,6 @@ impl Report {
     }
 
     pub(super) fn no_community(&mut self, field: &str, text: &str) {
-        self.fault(field, text, NoCommunity::RULE, NoCommunity::REMEDY);
+        self.fault(field, text, NoCommunity::rule(text), NoCommunity::REMEDY);
     }
 }

@@ -57,8 +57,11 @@ fn communities_are_numbers_or_names() {
 
 #[test]
 fn advertisements_that_are_refused() {
-    let grammar = "is no community; write two numbers from 0 to 65535 (64512:100), or large and three from 0 to 4294967295 (large:64512:100:1)";
-    let hidden = "announces a network, which may hold addresses of Services that serviceSelectors leave out";
+    let section = "is no community (invalid community value: invalid section)";
+    let grammar =
+        "write two numbers from 0 to 65535 (64512:100), or large and three from 0 to 4294967295 (large:64512:100:1)";
+    let hidden = "announces a network, which may hold addresses of Services that serviceSelectors leave out \
+                  (serviceSelectors and aggregationLength are mutually exclusive)";
     let selectors = json!([{ "matchLabels": { "a": "b" } }]);
     for (spec, sentence) in [
         (
@@ -77,8 +80,15 @@ fn advertisements_that_are_refused() {
             json!({ "aggregationLengthV6": -1 }),
             "spec.aggregationLengthV6 \"-1\" is no prefix length to announce; use one from 1 to 128".to_owned(),
         ),
-        (json!({ "communities": ["a", "65536:1"] }), format!("spec.communities[1] \"65536:1\" {grammar}")),
-        (json!({ "communities": ["1:2:3"] }), format!("spec.communities[0] \"1:2:3\" {grammar}")),
+        (json!({ "communities": ["a", "65536:1"] }), format!("spec.communities[1] \"65536:1\" {section}; {grammar}")),
+        (
+            json!({ "communities": ["lar:123:9999:123"] }),
+            format!(
+                "spec.communities[0] \"lar:123:9999:123\" is no community (invalid community value: expected community to be \
+                 of format large); {grammar}"
+            ),
+        ),
+        (json!({ "communities": ["1:2:3"] }), format!("spec.communities[0] \"1:2:3\" is no community; {grammar}")),
         (
             json!({ "communities": ["a", "a"] }),
             "spec.communities[1] \"a\" repeats spec.communities[0]; name it once".to_owned(),
@@ -118,7 +128,10 @@ fn names_of_communities() {
     ])));
     assert_eq!(told.len(), 3, "{told:#?}");
     assert!(told[0].starts_with("spec.communities[1].value \"\" is no community; write two numbers"), "{told:#?}");
-    assert_eq!(told[1], "spec.communities[2].name \"a\" repeats spec.communities[0].name; define each name once");
+    assert_eq!(
+        told[1],
+        "spec.communities[2].name \"a\" repeats spec.communities[0].name (duplicate definition of community); define each name once"
+    );
     assert!(told[2].starts_with("spec.communities[3].value \"no-export\" is no community"), "{told:#?}");
 }
 

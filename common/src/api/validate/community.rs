@@ -26,7 +26,7 @@ impl Community {
                 Err(_) => report.no_community(&format!("{field}.value"), &alias.value),
             }
             if let Some(first) = seen.get(alias.name.as_str()) {
-                let rule = format!("repeats spec.communities[{first}].name");
+                let rule = format!("repeats spec.communities[{first}].name (duplicate definition of community)");
                 report.fault(&format!("{field}.name"), &alias.name, rule, "define each name once");
             } else {
                 seen.insert(&alias.name, index);

@@ -116,7 +116,11 @@ impl Report {
         }
         let address = text.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         if address.is_none() {
-            self.fault(field, text, "is not an IP address", "write one such as 192.0.2.1 or 2001:db8::1");
+            let rule = match field {
+                "spec.peerAddress" => "is not an IP address (invalid BGPPeer address)",
+                _ => "is not an IP address",
+            };
+            self.fault(field, text, rule, "write one such as 192.0.2.1 or 2001:db8::1");
         }
         address
     }

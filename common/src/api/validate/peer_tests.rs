@@ -100,7 +100,7 @@ fn what_is_refused() {
         (json!({ "peerASN": null, "dynamicASN": "any" }), "spec.dynamicASN \"any\" is no kind of peer; write internal or external".to_owned()),
         (json!({ "peerAddress": null }), "spec.peerAddress \"\" is missing, and interface too; set one of them".to_owned()),
         (json!({ "interface": "eth1" }), "spec.peerAddress \"192.0.2.254\" stands beside interface eth1; set only one of them".to_owned()),
-        (json!({ "peerAddress": "router" }), "spec.peerAddress \"router\" is not an IP address; write one such as 192.0.2.1 or 2001:db8::1".to_owned()),
+        (json!({ "peerAddress": "router" }), "spec.peerAddress \"router\" is not an IP address (invalid BGPPeer address); write one such as 192.0.2.1 or 2001:db8::1".to_owned()),
         (json!({ "sourceAddress": "192.0.2.1/24" }), "spec.sourceAddress \"192.0.2.1/24\" is not an IP address; write one such as 192.0.2.1 or 2001:db8::1".to_owned()),
         (json!({ "routerID": "2001:db8::1" }), "spec.routerID \"2001:db8::1\" cannot identify a router; use an IPv4 address other than 0.0.0.0".to_owned()),
         (json!({ "routerID": "1" }), "spec.routerID \"1\" is not an IP address; write one such as 192.0.2.1 or 2001:db8::1".to_owned()),

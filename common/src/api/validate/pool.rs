@@ -45,7 +45,7 @@ impl Report {
         }
         for (later, earlier) in overlaps(&claims) {
             let (later, earlier) = (claims[later].rank, claims[earlier].rank);
-            let rule = format!("overlaps {} of the same pool", addresses[earlier]);
+            let rule = format!("overlaps with already defined CIDR {} of the same pool", addresses[earlier]);
             self.fault(&address(later), &addresses[later], rule, "list each address once");
         }
         claims.into_iter().map(|claim| claim.range).collect()

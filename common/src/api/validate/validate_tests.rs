@@ -105,15 +105,15 @@ fn addresses_that_are_refused() {
         ),
         (
             json!(["192.0.2.0/24", "192.0.2.9/24"]),
-            "spec.addresses[1] \"192.0.2.9/24\" overlaps 192.0.2.0/24 of the same pool; list each address once",
+            "spec.addresses[1] \"192.0.2.9/24\" overlaps with already defined CIDR 192.0.2.0/24 of the same pool; list each address once",
         ),
         (
             json!(["192.0.2.1-192.0.2.9", "192.0.2.9-192.0.2.20"]),
-            "spec.addresses[1] \"192.0.2.9-192.0.2.20\" overlaps 192.0.2.1-192.0.2.9 of the same pool; list each address once",
+            "spec.addresses[1] \"192.0.2.9-192.0.2.20\" overlaps with already defined CIDR 192.0.2.1-192.0.2.9 of the same pool; list each address once",
         ),
         (
             json!(["2001:db8::7/128", "2001:db8::/120"]),
-            "spec.addresses[1] \"2001:db8::/120\" overlaps 2001:db8::7/128 of the same pool; list each address once",
+            "spec.addresses[1] \"2001:db8::/120\" overlaps with already defined CIDR 2001:db8::7/128 of the same pool; list each address once",
         ),
     ] {
         assert_eq!(pool_fault(&json!({ "addresses": addresses })), sentence);

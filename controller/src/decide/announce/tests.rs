@@ -548,6 +548,8 @@ fn point_56_the_status_follows_the_owner_that_speakers_report() {
     let [status] = &voice.l2.iter().collect::<Vec<_>>()[..] else { panic!("{voice:?}") };
     assert_eq!((status.node.as_str(), &status.interfaces), (owner.as_str(), &BTreeSet::from(["eth0".to_owned()])));
     assert_eq!(voice.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>(), ["nodeAssigned"]);
+    let message = format!("announcing from node {owner:?} with protocol \"layer2\" on eth0");
+    assert_eq!(voice.notices[0].message, message, "in the words of MetalLB");
     // It moves: one event, one status, of the new owner.
     world.announcements.get_mut(&ip(ONE)).unwrap().owner = Some(node(other));
     let touch = Touch { addresses: everything(&world).addresses, ..Touch::default() };

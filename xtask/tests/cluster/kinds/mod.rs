@@ -246,7 +246,7 @@ fn point_41_foreign_namespaces_are_refused_for_every_kind(cluster: &Cluster) {
     .collect();
     eventually(SOON, "every foreign object to be refused", || {
         for (asked, reply) in asks.iter().zip(ask(bed.cluster, &asks.iter().collect::<Vec<_>>())?) {
-            let words = &["metadata.namespace \"default\"", "create the object in namespace metallb-system"];
+            let words = &["metadata.namespace \"default\"", "the resource must be created in metallb-system namespace"];
             Wanted::Refused(words).judge(&reply).with_context(|| asked.body.to_string())?;
         }
         Ok(())
