@@ -133,7 +133,7 @@ pub struct BgpAdvertisement {
     pub peers: BTreeSet<String>,
     /// Prefix length for IPv4, 1 to 32.
     pub aggregation_v4: u8,
-    /// Prefix length for IPv6, 1 to 128.
+    /// Prefix length for IPv6, 0 to 128.
     pub aggregation_v6: u8,
     /// 0: not set.
     pub local_pref: u32,

@@ -1,6 +1,6 @@
 //! `BGPAdvertisement` to [`model::BgpAdvertisement`].
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use super::Report;
 use crate::{
@@ -25,8 +25,8 @@ impl BGPAdvertisement {
             service_selectors: report.selectors("spec.serviceSelectors", &spec.service_selectors),
             node_selectors: report.selectors("spec.nodeSelectors", &spec.node_selectors),
             peers: report.unique("spec.peers", &spec.peers),
-            aggregation_v4: report.aggregation("spec.aggregationLength", spec.aggregation_length, 32),
-            aggregation_v6: report.aggregation("spec.aggregationLengthV6", spec.aggregation_length_v6, 128),
+            aggregation_v4: report.aggregation("spec.aggregationLength", spec.aggregation_length, 1..=32),
+            aggregation_v6: report.aggregation("spec.aggregationLengthV6", spec.aggregation_length_v6, 0..=128),
             local_pref: spec.local_pref,
             communities,
             aliases,
@@ -37,16 +37,18 @@ impl BGPAdvertisement {
 }
 
 impl Report {
-    fn aggregation(&mut self, field: &str, length: Option<i32>, longest: u8) -> u8 {
+    /// MetalLB takes 0 for IPv6 alone; no pool is that wide, so it is for advertisements without addresses of IPv6.
+    fn aggregation(&mut self, field: &str, length: Option<i32>, lengths: RangeInclusive<u8>) -> u8 {
+        let (shortest, longest) = lengths.clone().into_inner();
         let Some(length) = length else { return longest };
         match u8::try_from(length) {
-            Ok(length) if (1..=longest).contains(&length) => length,
+            Ok(length) if lengths.contains(&length) => length,
             _ => {
                 self.fault(
                     field,
                     &length.to_string(),
                     "is no prefix length to announce",
-                    format!("use one from 1 to {longest}"),
+                    format!("use one from {shortest} to {longest}"),
                 );
                 longest
             }

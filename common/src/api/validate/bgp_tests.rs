@@ -74,11 +74,11 @@ fn advertisements_that_are_refused() {
         ),
         (
             json!({ "aggregationLengthV6": 129 }),
-            "spec.aggregationLengthV6 \"129\" is no prefix length to announce; use one from 1 to 128".to_owned(),
+            "spec.aggregationLengthV6 \"129\" is no prefix length to announce; use one from 0 to 128".to_owned(),
         ),
         (
             json!({ "aggregationLengthV6": -1 }),
-            "spec.aggregationLengthV6 \"-1\" is no prefix length to announce; use one from 1 to 128".to_owned(),
+            "spec.aggregationLengthV6 \"-1\" is no prefix length to announce; use one from 0 to 128".to_owned(),
         ),
         (json!({ "communities": ["a", "65536:1"] }), format!("spec.communities[1] \"65536:1\" {section}; {grammar}")),
         (

@@ -205,14 +205,9 @@ impl Report {
         Some(Timers { hold: in_range, keepalive })
     }
 
-    /// Whole seconds; fractions are cut off, as MetalLB does it. Less than a second is no way to write 0, which switches timers off.
+    /// Whole seconds; fractions are cut off, as MetalLB does it: less than a second is 0, which switches timers off.
     fn seconds(&mut self, field: &str, text: &str) -> Option<u64> {
-        let time = self.duration(field, text)?;
-        if time.as_secs() == 0 && !time.is_zero() {
-            self.fault(field, text, "is less than a second", "use whole seconds");
-            return None;
-        }
-        Some(time.as_secs())
+        Some(self.duration(field, text)?.as_secs())
     }
 
     fn connect(&mut self, text: &str) -> Option<u16> {

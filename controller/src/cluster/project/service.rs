@@ -124,7 +124,7 @@ fn requests(annotations: &BTreeMap<String, String>, load_balancer_ip: Option<Str
         let bare = name.strip_prefix(PREFIX).unwrap_or(name);
         annotations.get(name).or_else(|| annotations.get(&format!("{OLD_PREFIX}{bare}"))).cloned()
     };
-    let given = |text: &String| !text.trim().is_empty();
+    let given = |text: &String| !text.is_empty();
     Requests {
         pool: find(names::POOL).filter(given),
         addresses: find(names::ADDRESSES).filter(given),

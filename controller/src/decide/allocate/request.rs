@@ -47,6 +47,8 @@ pub(super) enum BadRequest {
         "{part:?} in the request for addresses is no IP address; give one address, or an IPv4 and an IPv6 address with a comma between"
     )]
     NoAddress { part: String, source: AddrParseError },
+    #[error("spec.loadBalancerIP {text:?} is no IP address; write one without blanks, or ask for two by annotation")]
+    NotOne { text: String, source: AddrParseError },
     #[error("{0} addresses are asked for; ask for one, or for one IPv4 and one IPv6 address")]
     TooMany(usize),
     #[error("{0} and {1} are of one family; ask for one, or for one IPv4 and one IPv6 address")]
@@ -80,7 +82,7 @@ impl Demand {
             }
             (FamilyPolicy::Single | FamilyPolicy::Require, true) => Families::Both { fallback: None },
         };
-        let pool = service.requests.pool.as_deref().map(str::trim).filter(|pool| !pool.is_empty()).map(str::to_owned);
+        let pool = service.requests.pool.clone().filter(|pool| !pool.is_empty());
         Ok(Self { families, pool, addresses: addresses(service), terms: Arc::new(Terms::of(service)) })
     }
 
@@ -147,12 +149,16 @@ fn families_of(addresses: &[IpAddr]) -> &'static str {
 
 /// The addresses a Service asks for.
 fn addresses(service: &Service) -> Result<Option<Vec<IpAddr>>, BadRequest> {
-    let set = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    // As in MetalLB: the annotation is a list, blanks around its parts are dropped; the field is one address and nothing else.
+    let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let text = match (set(&service.requests.addresses), set(&service.requests.load_balancer_ip)) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => return Err(BadRequest::Both),
         (Some(annotation), None) => annotation,
-        (None, Some(field)) => field,
+        (None, Some(field)) => {
+            let address = field.parse::<IpAddr>().map(|address| Some(vec![address.to_canonical()]));
+            return address.map_err(|source| BadRequest::NotOne { text: field, source });
+        }
     };
     let parse = |part: &str| {
         let part = part.trim();

@@ -430,3 +430,26 @@ fn refusals_name_a_bounded_number_of_pools() {
     assert!(message.starts_with("pool pool-00: no IPv4 addresses; pool pool-01: no IPv4 addresses; "), "{message}");
     assert!(message.ends_with("; pool pool-07: no IPv4 addresses; and 22 more pools"), "{message}");
 }
+
+#[test]
+fn what_metallb_does_not_read_as_a_request_is_refused_here_too() {
+    let field =
+        |text: &str| service("default/a").with(|service| service.requests.load_balancer_ip = Some(text.to_owned()));
+    for (asker, has) in [
+        (field("192.0.2.7"), "192.0.2.7"),
+        (field("192.0.2.7,2001:db8::7"), ""),
+        (field(" 192.0.2.7"), ""),
+        (field(" "), ""),
+        (field(""), "192.0.2.1"),
+        (service("default/a").wants(" 192.0.2.7 "), "192.0.2.7"),
+        (service("default/a").wants(" "), ""),
+        (service("default/a").wants(""), "192.0.2.1"),
+        (service("default/a").pool("home"), "192.0.2.1"),
+        (service("default/a").pool(" home"), ""),
+    ] {
+        let mut cluster = Cluster::new([home()]);
+        let asked = format!("{:?}", asker.requests);
+        cluster.apply(asker);
+        assert_eq!(cluster.has("default/a"), has, "{asked}");
+    }
+}
