@@ -18,7 +18,7 @@ use crate::{
     args::Config,
     clock,
     cluster::{
-        Changes, ConfigurationKind, Objects, Snapshot,
+        Changes, ConfigurationKind, Known, Snapshot,
         index::{Index, News},
         project::{Kind, Object},
         watch::Told,
@@ -56,7 +56,7 @@ pub(super) struct Controller {
     listed: Lists,
     term: Term,
     look: Arc<Notify>,
-    objects: watch::Sender<Option<Arc<Objects>>>,
+    objects: watch::Sender<Option<Known>>,
     speakers: watch::Sender<Speakers>,
     faults: BTreeSet<Fault>,
     pools: BTreeSet<String>,
@@ -69,8 +69,8 @@ pub(super) struct Links {
     pub(super) lists: watch::Sender<u64>,
     /// Makes the election look at the lease at once.
     pub(super) look: Arc<Notify>,
-    /// Every object of the configuration, as of now; none until all of them are known, and the nodes.
-    pub(super) objects: watch::Sender<Option<Arc<Objects>>>,
+    /// Every object of the configuration, as of now; none until all of them are known that can be, and the nodes.
+    pub(super) objects: watch::Sender<Option<Known>>,
     /// Every agent, as of now; none until all of them are known, and their leases.
     pub(super) speakers: watch::Sender<Speakers>,
 }
@@ -149,11 +149,16 @@ impl Controller {
 
     /// Whoever stands by does so too.
     fn publish(&self) {
-        let kinds = ConfigurationKind::ALL.into_iter().map(Kind::from).chain([Kind::Node]);
-        let now = self.index.objects();
-        let is_news = |before: &Option<Arc<Objects>>| !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, now));
-        if is_news(&self.objects.borrow()) && self.listed.know(kinds) {
-            self.objects.send_replace(Some(Arc::clone(now)));
+        if self.listed.know([Kind::Node].into_iter())
+            && let Some(listed) = self.listed.listed(ConfigurationKind::ALL.into_iter().map(Kind::from))
+        {
+            let kinds: BTreeSet<_> = listed.into_iter().filter_map(Kind::configured).collect();
+            let now = self.index.objects();
+            let is_same = |before: &Known| Arc::ptr_eq(&before.objects, now) && before.kinds == kinds;
+            let is_news = !self.objects.borrow().as_ref().is_some_and(is_same);
+            if is_news {
+                self.objects.send_replace(Some(Known { objects: Arc::clone(now), kinds }));
+            }
         }
         let now = self.index.speakers();
         let is_news = |before: &Speakers| !before.as_ref().is_some_and(|before| Arc::ptr_eq(before, now));

@@ -30,6 +30,12 @@ impl Lists {
         kinds.all(|kind| self.complete.contains_key(&kind))
     }
 
+    /// Which of these kinds were listed once; `None` while one of them may yet be, and nothing says that it cannot.
+    pub(super) fn listed(&self, kinds: impl Iterator<Item = Kind>) -> Option<BTreeSet<Kind>> {
+        let (known, others): (BTreeSet<_>, BTreeSet<_>) = kinds.partition(|kind| self.complete.contains_key(kind));
+        others.is_subset(&self.failing).then_some(known)
+    }
+
     /// Whether everything is known that can be: each kind was listed, or no Service needs it and it cannot be listed. Its
     /// definition may be missing, or its list need a webhook of our own, which nobody reaches before we are ready.
     pub(super) fn suffice(&self, demand: u64) -> bool {
@@ -70,6 +76,13 @@ mod tests {
                 assert!(lists.suffice(demand) && lists.know([missing].into_iter()));
             }
         }
+        let two = || [Kind::Peer, Kind::Pool].into_iter();
+        let mut lists = all_but(Kind::Peer, 0);
+        assert_eq!(lists.listed(two()), None, "it may come any moment");
+        lists.failed(Kind::Peer);
+        assert_eq!(lists.listed(two()), Some([Kind::Pool].into()), "its definition is missing");
+        lists.complete(Kind::Peer, 0);
+        assert_eq!(lists.listed(two()), Some(two().collect()));
         assert!(Kind::Peer.is_optional() && !Kind::Pool.is_optional() && !Kind::L2Advertisement.is_optional());
     }
 }

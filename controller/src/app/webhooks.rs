@@ -16,7 +16,7 @@ use tracing::{error, warn};
 
 use crate::{
     args::Config,
-    cluster::Objects,
+    cluster::Known,
     http,
     leader::Term,
     webhook::{
@@ -47,7 +47,7 @@ pub(super) fn start(
     config: &Config,
     client: &Client,
     term: &watch::Receiver<Term>,
-    objects: watch::Receiver<Option<Arc<Objects>>>,
+    objects: watch::Receiver<Option<Known>>,
 ) -> Result<Option<Webhooks>> {
     let Some(settings) = config.webhooks.clone() else { return Ok(None) };
     let served = Arc::new(Served::default());
@@ -62,7 +62,10 @@ pub(super) fn start(
     let namespace = config.namespace.clone();
     // What is there now is taken out at once: nothing waits for the review.
     let now = move || objects.borrow().clone();
-    let judge: SharedJudge = Arc::new(move |change| Some(review(&now()?.set(&namespace), change)));
+    let judge: SharedJudge = Arc::new(move |change| {
+        let known = now()?;
+        known.can_judge(change.kind).then(|| review(&known.objects.set(&namespace), change))
+    });
     let handle = Handle::new();
     let server = tokio::spawn(serve(settings.port, tls, judge, handle.clone()));
     Ok(Some(Webhooks { handle, server, loaded }))

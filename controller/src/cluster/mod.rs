@@ -17,4 +17,4 @@ pub use objects::{
 };
 pub use snapshot::{Changes, Settings, Snapshot};
 pub use state::{BgpStatusContent, ObservedBgpStatus, ObservedState, Soundness, StateContent, StateOf};
-pub use written::{Objects, Those, Written};
+pub use written::{Known, Objects, Those, Written};

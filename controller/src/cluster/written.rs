@@ -1,7 +1,10 @@
 //! The objects of the configuration as they are written, also those that cannot be read: what the configuration is put together
 //! from, and what webhooks measure a change against.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use arpeggio_common::{
     api::{BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement, set::Set},
@@ -63,6 +66,32 @@ pub struct Objects {
     pub bfd_profiles: Those<BFDProfile>,
     /// The labels of each node.
     pub nodes: Arc<BTreeMap<String, Labels>>,
+}
+
+/// What is known of the configuration, for whoever judges changes of it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The objects.
+    pub objects: Arc<Objects>,
+    /// The kinds that were listed. Others cannot be at present: their definition may be missing.
+    pub kinds: BTreeSet<ConfigurationKind>,
+}
+
+impl Known {
+    /// Whether a change of an object of this kind can be judged: what it is measured against has to be known. A kind that cannot be
+    /// listed keeps no other from being changed.
+    pub fn can_judge(&self, kind: ConfigurationKind) -> bool {
+        let beside: &[ConfigurationKind] = match kind {
+            ConfigurationKind::BgpAdvertisement => &[ConfigurationKind::Pool],
+            // Peers use profiles that are to be deleted.
+            ConfigurationKind::BfdProfile => &[ConfigurationKind::Peer],
+            ConfigurationKind::Pool
+            | ConfigurationKind::L2Advertisement
+            | ConfigurationKind::Peer
+            | ConfigurationKind::Community => &[],
+        };
+        beside.iter().chain([&kind]).all(|kind| self.kinds.contains(kind))
+    }
 }
 
 impl Objects {
@@ -151,5 +180,23 @@ fn is_same<K: PartialEq>(one: &Decoded<K>, other: &Decoded<K>) -> bool {
         (Ok(one), Ok(other)) => one == other,
         (Err(one), Err(other)) => one.fault == other.fault && one.metadata == other.metadata,
         (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_cannot_be_listed_keeps_no_other_from_being_judged() {
+        use ConfigurationKind::{BfdProfile, BgpAdvertisement, Peer, Pool};
+        for missing in ConfigurationKind::ALL {
+            let kinds = ConfigurationKind::ALL.into_iter().filter(|kind| *kind != missing).collect();
+            let known = Known { objects: Arc::default(), kinds };
+            for kind in ConfigurationKind::ALL {
+                let is_measured = matches!((kind, missing), (BgpAdvertisement, Pool) | (BfdProfile, Peer));
+                assert_eq!(known.can_judge(kind), kind != missing && !is_measured, "{kind:?} without {missing:?}");
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use arpeggio_common::program::with_causes;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Client, api::PostParams};
 use tokio::{
     sync::watch,
@@ -42,6 +42,10 @@ const BOUND: Duration = Duration::from_secs(30);
 enum KeeperError {
     #[error("get secret {0}; see whether it is there (manifests/webhook has it, empty) and may be read")]
     Read(String, #[source] kube::Error),
+    #[error("secret {0} is not there; the controller that leads makes it again")]
+    Missing(String),
+    #[error("create secret {0}; see whether the service account may create secrets")]
+    Create(String, #[source] kube::Error),
     #[error("update secret {0}; see whether the service account may update it")]
     Write(String, #[source] kube::Error),
     #[error(transparent)]
@@ -119,7 +123,13 @@ impl Keeper {
 
     async fn look(&mut self) -> Result<(), KeeperError> {
         let read = |error| KeeperError::Read(self.own.secret.clone(), error);
-        let mut secret = self.secrets.get(&self.own.secret).await.map_err(read)?;
+        let found = self.secrets.get_opt(&self.own.secret).await.map_err(read)?;
+        let is_missing = found.is_none();
+        if is_missing && !self.leads() {
+            // What is served goes on being served.
+            return Err(KeeperError::Missing(self.own.secret.clone()));
+        }
+        let mut secret = found.unwrap_or_else(|| empty(&self.own.secret));
         let mut stored = Stored::read(&secret);
         if !self.leads() {
             self.settled = None;
@@ -132,9 +142,15 @@ impl Keeper {
         let now = clock::wall().as_second();
         if let Some((new, step)) = self.next(&stored, now, settled)? {
             new.write(&mut secret);
-            let write = |error| KeeperError::Write(self.own.secret.clone(), error);
-            // It carries the version that was read: whoever wrote meanwhile is not overwritten.
-            self.secrets.replace(&self.own.secret, &PostParams::default(), &secret).await.map_err(write)?;
+            let name = &self.own.secret;
+            if is_missing {
+                let create = |error| KeeperError::Create(name.clone(), error);
+                self.secrets.create(&PostParams::default(), &secret).await.map_err(create)?;
+            } else {
+                let write = |error| KeeperError::Write(name.clone(), error);
+                // It carries the version that was read: whoever wrote meanwhile is not overwritten.
+                self.secrets.replace(name, &PostParams::default(), &secret).await.map_err(write)?;
+            }
             info!(secret = self.own.secret, ?step, "wrote the certificates of the webhooks");
             stored = new;
         }
@@ -195,6 +211,14 @@ impl Keeper {
         }
         self.told = text;
     }
+}
+
+/// The Secret as the manifests have it, for when somebody deleted it.
+fn empty(name: &str) -> Secret {
+    let labels = [("app.kubernetes.io/name", "arpeggio"), ("app.kubernetes.io/component", "controller")];
+    let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
+    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
+    Secret { metadata, type_: Some("Opaque".to_owned()), ..Secret::default() }
 }
 
 /// Until this process begins to lead.
