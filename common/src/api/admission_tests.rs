@@ -96,7 +96,8 @@ fn whoever_changes_is_at_fault_whatever_its_name_and_age() {
         let told = cluster.create(&pool(name, &["192.0.2.9/32"])).unwrap_err();
         let sentence = format!(
             "IPAddressPool metallb-system/{name}: spec.addresses[0] \"192.0.2.9/32\" overlaps with already defined CIDR 192.0.2.0/24 of IPAddressPool \
-             metallb-system/home; give each address to one pool"
+             metallb-system/home; give each address to one pool; to move addresses, apply IPAddressPool metallb-system/home \
+             without them first, then this again: Services keep theirs meanwhile"
         );
         assert_eq!(told, [sentence]);
         assert_eq!(cluster.create(&pool(name, &["198.51.100.0/24"])), fine());
@@ -165,6 +166,31 @@ fn an_edit_of_a_pool_must_not_break_an_advertisement() {
         ]
     );
     assert_eq!(cluster.update(&pool("home", &["192.0.2.0/23"])), fine());
+}
+
+/// As `kubectl apply` writes it.
+fn applied(mut object: Value) -> Value {
+    object["metadata"]["annotations"] = json!({ "kubectl.kubernetes.io/last-applied-configuration": "{}" });
+    object
+}
+
+#[test]
+fn a_pool_is_renamed_with_one_apply_that_prunes() {
+    let (old, new) = (pool("old", &["192.0.2.0/25", "2001:db8::/64"]), pool("new", &["2001:db8::/64", "192.0.2.0/25"]));
+    let mut cluster = Cluster::of(&[applied(old.clone())]);
+    let told = cluster.create(&applied(new.clone())).unwrap();
+    assert!(
+        told[0].contains("are the addresses of IPAddressPool metallb-system/old; it comes into force when"),
+        "{told:?}"
+    );
+    // Nobody deletes the other: both would stay for ever.
+    assert!(cluster.create(&new).is_err());
+    assert!(Cluster::of(std::slice::from_ref(&old)).create(&applied(new.clone())).is_err());
+    // Other addresses are no other name.
+    assert!(cluster.create(&applied(pool("new", &["192.0.2.0/25"]))).is_err());
+    assert!(cluster.create(&applied(pool("new", &["192.0.2.0/24", "2001:db8::/64"]))).is_err());
+    cluster.store(&applied(new));
+    assert_eq!(cluster.delete(&applied(old)), fine());
 }
 
 #[test]

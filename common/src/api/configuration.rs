@@ -11,6 +11,7 @@ use super::{
     contend::{Contender, contenders},
     decoded::object_name,
     names,
+    pruned::may_be_pruned,
     validate::address,
 };
 use crate::model::{self, Claim, Fault, ObjectName, Pool, overlaps};
@@ -29,7 +30,7 @@ pub(super) fn pools_in_force(
     namespace: &str,
     pools: &[&Decoded<IPAddressPool>],
     before: &BTreeMap<String, Pool>,
-    faults: &mut Vec<Fault>,
+    (faults, pending): (&mut Vec<Fault>, &mut Vec<Fault>),
 ) -> BTreeMap<String, Pool> {
     let mut candidates = Vec::new();
     for pool in pools {
@@ -43,10 +44,12 @@ pub(super) fn pools_in_force(
             let wanted = settle(valid, old.is_some(), faults);
             let created = pool.meta().creation_timestamp.as_ref();
             let texts = pool.0.as_ref().map_or(&[][..], |pool| &pool.spec.addresses);
-            candidates.push(Candidate { name, accepted: said == Some(true), created, wanted, old, texts, fell: false });
+            let applied = may_be_pruned(pool.meta());
+            let accepted = said == Some(true);
+            candidates.push(Candidate { name, accepted, created, wanted, old, texts, applied, fell: false });
         }
     }
-    without_overlaps(candidates, faults)
+    without_overlaps(candidates, (faults, pending))
 }
 
 /// The advertisements at layer 2 in force.
@@ -117,6 +120,8 @@ struct Candidate<'a> {
     old: Option<&'a Pool>,
     /// Its ranges as written.
     texts: &'a [String],
+    /// By a tool that deletes what it applies no more.
+    applied: bool,
     /// The form as written overlaps another pool.
     fell: bool,
 }
@@ -133,6 +138,19 @@ impl Candidate<'_> {
         self.old.filter(|_| stays)
     }
 
+    /// Whether this is the other pool under a new name: it is new, it has just its addresses, and the tool that applied both is
+    /// about to delete the other. `kubectl apply --prune` comes to that only if this one is taken.
+    fn is_renamed(&self, other: &Self) -> bool {
+        let ranges = |pool: Option<&Pool>| {
+            let mut ranges: Vec<_> =
+                pool.into_iter().flat_map(|pool| &pool.ranges).map(|it| (it.first(), it.last())).collect();
+            ranges.sort_unstable();
+            ranges
+        };
+        let theirs = ranges(other.standing().or_else(|| other.challenge()));
+        self.applied && other.applied && self.old.is_none() && ranges(self.challenge()) == theirs
+    }
+
     fn into_force(self) -> Option<Pool> {
         if self.fell { self.old.cloned() } else { self.wanted.or_else(|| self.old.cloned()) }
     }
@@ -140,7 +158,10 @@ impl Candidate<'_> {
 
 /// The pools that come into force. Pools in force do not overlap each other, so each claim for new addresses is measured against
 /// those and against older claims; who falls and stays as it was makes one more pool in force, and the rest is measured again.
-fn without_overlaps(mut candidates: Vec<Candidate<'_>>, faults: &mut Vec<Fault>) -> BTreeMap<String, Pool> {
+fn without_overlaps(
+    mut candidates: Vec<Candidate<'_>>,
+    (faults, pending): (&mut Vec<Fault>, &mut Vec<Fault>),
+) -> BTreeMap<String, Pool> {
     candidates.sort_by_key(|candidate| {
         let created = candidate.created.map(|time| time.0);
         (!candidate.accepted, created.is_none(), created, candidate.name.clone())
@@ -160,15 +181,22 @@ fn without_overlaps(mut candidates: Vec<Candidate<'_>>, faults: &mut Vec<Fault>)
         for (later, earlier) in overlaps(&claims) {
             let (index, place) = whose[later];
             let Some(loser) = candidates.get(index).filter(|loser| !loser.fell) else { continue };
-            let fault = overlap(loser, place, &claims[earlier], &candidates[whose[earlier].0].name);
-            fallen.entry(index).or_insert_with(Vec::new).push(fault);
+            let owner = &candidates[whose[earlier].0];
+            let (found, renamed) = fallen.entry(index).or_insert_with(|| (Vec::new(), None));
+            found.push(overlap(loser, place, &claims[earlier], &owner.name));
+            if loser.is_renamed(owner) {
+                *renamed = Some(successor(loser, owner));
+            }
         }
         let mut again = false;
-        for (index, found) in fallen {
+        for (index, (found, renamed)) in fallen {
             if let Some(loser) = candidates.get_mut(index) {
                 loser.fell = true;
                 again |= loser.old.is_some();
-                faults.extend(found);
+                match renamed {
+                    Some(waits) => pending.push(waits),
+                    None => faults.extend(found),
+                }
             }
         }
         if !again {
@@ -178,13 +206,27 @@ fn without_overlaps(mut candidates: Vec<Candidate<'_>>, faults: &mut Vec<Fault>)
     candidates.into_iter().filter_map(Candidate::into_force).map(|pool| (pool.name.clone(), pool)).collect()
 }
 
+/// A pool that waits until the one with the same addresses is gone.
+fn successor(loser: &Candidate<'_>, owner: &Candidate<'_>) -> Fault {
+    Fault {
+        object: loser.name.clone(),
+        field: "spec.addresses".to_owned(),
+        value: loser.texts.join(", "),
+        rule: format!("are the addresses of {}", owner.name),
+        remedy: "it comes into force when that is deleted, and Services keep their addresses".to_owned(),
+    }
+}
+
 fn overlap(loser: &Candidate<'_>, place: usize, with: &Claim, owner: &ObjectName) -> Fault {
     let fault = Fault {
         object: loser.name.clone(),
         field: address(place),
         value: loser.texts.get(place).cloned().unwrap_or_default(),
         rule: format!("overlaps with already defined CIDR {} of {owner}", with.range),
-        remedy: "give each address to one pool".to_owned(),
+        remedy: format!(
+            "give each address to one pool; to move addresses, apply {owner} without them first, then this again: Services keep \
+             theirs meanwhile"
+        ),
     };
     told(fault, loser.old.is_some())
 }

@@ -71,7 +71,8 @@ fn the_younger_of_two_that_overlap_is_left_out_and_nothing_else() {
             sentences(&configuration),
             [format!(
                 "IPAddressPool metallb-system/young: spec.addresses[1] {younger:?} overlaps with already defined CIDR {older} of IPAddressPool \
-                 metallb-system/old; give each address to one pool"
+                 metallb-system/old; give each address to one pool; to move addresses, apply IPAddressPool metallb-system/old without \
+                 them first, then this again: Services keep theirs meanwhile"
             )]
         );
     }
@@ -124,7 +125,8 @@ fn who_edits_into_anothers_addresses_is_at_fault_whatever_the_age() {
         sentences(&after),
         [
             "IPAddressPool metallb-system/old: spec.addresses[0] \"192.0.2.0/24\" overlaps with already defined CIDR 192.0.2.128/25 of IPAddressPool \
-          metallb-system/young; give each address to one pool; until then it stays in force as it was"
+          metallb-system/young; give each address to one pool; to move addresses, apply IPAddressPool metallb-system/young without \
+          them first, then this again: Services keep theirs meanwhile; until then it stays in force as it was"
         ]
     );
     // And what an earlier edit left behind is not for the taking while it stays in force.
@@ -206,6 +208,25 @@ fn objects_of_foreign_namespaces_are_refused() {
         "L2Advertisement default/lan: metadata.namespace \"default\" is not where the configuration is read from; the \
          resource must be created in metallb-system namespace"
     );
+}
+
+#[test]
+fn a_pool_under_a_new_name_waits_for_the_old_one_to_go() {
+    let applied = |name: &str, age: u8| {
+        let mut pool = pool(name, age, &["192.0.2.0/25"]);
+        let mark = ("kubectl.kubernetes.io/last-applied-configuration".to_owned(), String::new());
+        pool.0.as_mut().unwrap().metadata.annotations = Some([mark].into());
+        pool
+    };
+    let before = assemble(NAMESPACE, &[applied("old", 2)], &[], &Configuration::default());
+    let both = assemble(NAMESPACE, &[applied("old", 2), applied("new", 1)], &[], &before);
+    assert_eq!((names(&both), both.faults.len(), both.pending.len()), (vec!["old"], 0, 1));
+    let after = assemble(NAMESPACE, &[applied("new", 1)], &[], &both);
+    assert_eq!((names(&after), after.pending.len()), (vec!["new"], 0));
+    assert_eq!(after.pools["new"].ranges, before.pools["old"].ranges);
+    // After a restart the older one is in force.
+    let fresh = assemble(NAMESPACE, &[applied("new", 1), applied("old", 2)], &[], &Configuration::default());
+    assert_eq!((names(&fresh), fresh.pending.len()), (vec!["old"], 1));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod exclusion;
 mod kind;
 pub mod metallb;
 pub mod names;
+mod pruned;
 mod schema;
 pub mod set;
 pub mod speaker;
@@ -26,5 +27,6 @@ pub use metallb::{
     BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, IPAddressPool, L2Advertisement,
     ServiceBGPStatus, ServiceL2Status,
 };
+pub use pruned::keep_marks;
 pub use speaker::Speaker;
 pub use validate::selectors;

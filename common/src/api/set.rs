@@ -48,7 +48,7 @@ impl Set<'_> {
     pub fn assemble(&self, before: &Configuration) -> Configuration {
         let mut faults = Vec::new();
         let mut pending = Vec::new();
-        let pools = pools_in_force(self.namespace, &self.pools, &before.pools, &mut faults);
+        let pools = pools_in_force(self.namespace, &self.pools, &before.pools, (&mut faults, &mut pending));
         let l2 = advertisements_in_force(self.namespace, &self.l2, &before.l2, &mut faults);
         let bfd_profiles = self.bfd_profiles(before, &mut faults);
         let communities = self.communities(before, &mut faults);

@@ -3,6 +3,7 @@
 use arpeggio_common::api::{
     BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
     condition::{self, Conditioned},
+    keep_marks,
     metallb::IPAddressPoolStatus,
     names, selectors,
 };
@@ -76,8 +77,10 @@ fn conditions(status: &Value) -> Vec<Condition> {
 
 /// Who the object is and what is said about it. Afterwards its metadata have only what the configuration is made of.
 fn configured(meta: &mut ObjectMeta, conditions: &[Condition]) -> Configured {
+    keep_marks(meta);
     let all = std::mem::take(meta);
     *meta = ObjectMeta {
+        annotations: all.annotations,
         name: all.name,
         namespace: all.namespace,
         labels: all.labels,
