@@ -141,6 +141,7 @@ impl Plan {
             allocated_from: wish.allocated_from.clone(),
             allocated: change(&service.refusal, &wish.refusal),
             announced: change(&service.silence, &wish.silence),
+            harm: service.status_differs || service.ingress != wish.ingress,
         }));
     }
 

@@ -169,7 +169,8 @@ pub struct Service {
     pub requests: Requests,
     /// `status.loadBalancer.ingress`, addresses alone, in order.
     pub ingress: Vec<IpAddr>,
-    /// Whether the status holds anything that we would not write there (a hostname, another `ipMode`, a broken address).
+    /// Whether the status holds anything that leads traffic another way (a hostname for an address, another `ipMode`, a broken
+    /// address). What others add to an entry with an address (a hostname, ports) is theirs.
     pub status_differs: bool,
     /// Annotation `ip-allocated-from-pool`.
     pub allocated_from: Option<String>,

@@ -42,6 +42,9 @@ pub struct ServiceStatus {
     pub allocated: ConditionChange,
     /// Condition `arpeggio.io/Announced`.
     pub announced: ConditionChange,
+    /// The addresses in the status are others, or not to be used as they are: traffic goes wrong until this is written. Otherwise
+    /// only what is said beside them is not as it should be.
+    pub harm: bool,
 }
 
 /// What the status of an object of the configuration is made to be: one patch of what differs.

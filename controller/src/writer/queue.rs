@@ -325,7 +325,10 @@ fn same_content(one: &Write, other: &Write) -> bool {
 pub(super) fn bare(write: &Write) -> Write {
     let mut bare = write.clone();
     match &mut bare {
-        Write::ServiceStatus(status) => status.resource_version.clear(),
+        Write::ServiceStatus(status) => {
+            status.resource_version.clear();
+            status.harm = false;
+        }
         Write::Announcement { resource_version, .. }
         | Write::L2Status { resource_version, .. }
         | Write::State { resource_version, .. } => {

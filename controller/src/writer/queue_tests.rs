@@ -29,6 +29,7 @@ fn status(name: &str, address: u8, version: &str) -> Write {
         allocated_from: None,
         allocated: ConditionChange::Keep,
         announced: ConditionChange::Keep,
+        harm: true,
     })
 }
 

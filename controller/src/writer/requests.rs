@@ -288,6 +288,7 @@ mod tests {
             allocated_from: Some("gold".to_owned()),
             allocated: ConditionChange::Keep,
             announced: ConditionChange::Keep,
+            harm: true,
         }
     }
 

@@ -4,6 +4,9 @@
 //! know better would else keep the API server busy for ever. Only the very same write again is held back so; what is new for an
 //! object is never delayed.
 //!
+//! A status without its addresses, or with those of somebody else, is no matter of taste: kube-proxy has no rule for the Service then.
+//! That is put right within moments however long the quarrel lasts, and has a count of its own.
+//!
 //! Counters of pools change with every Service. They are written once a second, not once for each.
 
 use std::{
@@ -15,11 +18,13 @@ use std::{
 use super::queue::bare;
 use crate::{
     backoff::Backoff,
-    plan::{ConfiguredStatus, Object, Write},
+    plan::{ConfiguredStatus, Object, ServiceStatus, Write},
 };
 
 /// After a write that had to be repeated.
 const UNDONE: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) };
+/// The same where traffic goes wrong meanwhile.
+const HARM: Backoff = Backoff { first: Duration::from_millis(250), most: Duration::from_millis(1500) };
 /// Between two writes of the counters of a pool.
 const COUNTERS: Duration = Duration::from_secs(1);
 /// A quarrel that rests so long is over.
@@ -40,7 +45,8 @@ struct Last {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Restraint {
-    last: BTreeMap<Object, Last>,
+    /// Of each object, what does harm and what does not.
+    last: BTreeMap<(Object, bool), Last>,
     /// When counters may be written again, for each pool.
     counters: BTreeMap<Object, Instant>,
     held: BTreeMap<Object, (Instant, Write)>,
@@ -52,7 +58,8 @@ impl Restraint {
     /// A write that was planned; returned if it may be sent now.
     pub(super) fn admit(&mut self, write: Write, now: Instant) -> Option<Write> {
         let Some(object) = write.object() else { return Some(write) };
-        let same = self.last.get(&object).filter(|last| last.content == content(&write)).map(|last| last.not_before);
+        let place = (object.clone(), harm(&write));
+        let same = self.last.get(&place).filter(|last| last.content == content(&write)).map(|last| last.not_before);
         let counts = matches!(&write, Write::Configured(ConfiguredStatus { accepted: None, .. }));
         let counters = self.counters.get(&object).copied().filter(|_| counts);
         if let Some(at) = same.max(counters).filter(|at| now < *at) {
@@ -73,11 +80,13 @@ impl Restraint {
             self.last.retain(|_, last| now < last.at.max(last.not_before) + FORGOTTEN);
             self.cleaned = Some(now);
         }
-        let content = content(write);
-        let before = self.last.get(&object).filter(|last| last.content == content && now < last.at + FORGOTTEN);
+        let (content, harm) = (content(write), harm(write));
+        let place = (object, harm);
+        let before = self.last.get(&place).filter(|last| last.content == content && now < last.at + FORGOTTEN);
         let repeated = before.map_or(0, |last| last.repeated + 1);
-        let wait = if repeated == 0 { Duration::ZERO } else { UNDONE.delay(repeated, random) };
-        self.last.insert(object, Last { content, at: now, repeated, not_before: now + wait });
+        let pace = if harm { HARM } else { UNDONE };
+        let wait = if repeated == 0 { Duration::ZERO } else { pace.delay(repeated, random) };
+        self.last.insert(place, Last { content, at: now, repeated, not_before: now + wait });
     }
 
     /// What has been held long enough, to be planned again.
@@ -96,6 +105,11 @@ impl Restraint {
     }
 }
 
+/// Whether traffic goes wrong until this is written.
+const fn harm(write: &Write) -> bool {
+    matches!(write, Write::ServiceStatus(ServiceStatus { harm: true, .. }))
+}
+
 /// What a write makes of its object, whatever version it was planned from.
 fn content(write: &Write) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -108,7 +122,10 @@ mod tests {
     use arpeggio_common::model::NodeName;
 
     use super::*;
-    use crate::cluster::{ConfiguredName, L2StatusContent, PoolUsage, ServiceKey};
+    use crate::{
+        cluster::{ConfiguredName, L2StatusContent, PoolUsage, ServiceKey},
+        plan::ConditionChange,
+    };
 
     fn pool(assigned: i64) -> Write {
         let usage = PoolUsage { assigned_v4: assigned, ..PoolUsage::default() };
@@ -143,6 +160,51 @@ mod tests {
             assert!(restraint.admit(delete("4"), now).is_some());
             restraint.done(&delete("4"), now, 1.0);
         }
+    }
+
+    fn status(harm: bool) -> Write {
+        Write::ServiceStatus(ServiceStatus {
+            key: ServiceKey::default(),
+            uid: "u".to_owned(),
+            resource_version: "1".to_owned(),
+            ingress: vec![[192, 0, 2, 1].into()],
+            allocated_from: Some("pool".to_owned()),
+            allocated: ConditionChange::Keep,
+            announced: ConditionChange::Keep,
+            harm,
+        })
+    }
+
+    /// Somebody undoes our write once a second for two minutes. Gives how often we write, and the longest time that it stays undone.
+    fn quarrel(restraint: &mut Restraint, harm: bool, begin: Instant) -> (u32, Duration) {
+        let (mut writes, mut longest) = (0, Duration::ZERO);
+        let mut undone: Option<Duration> = None;
+        for millis in 0..120_000 {
+            let since = Duration::from_millis(millis);
+            let now = begin + since;
+            if millis % 1000 == 0 {
+                undone.get_or_insert(since);
+            }
+            let Some(from) = undone else { continue };
+            longest = longest.max(since - from);
+            let woken = !restraint.wake(now).is_empty();
+            if (woken || millis % 1000 == 0) && restraint.admit(status(harm), now).is_some() {
+                restraint.done(&status(harm), now, 1.0);
+                (writes, undone) = (writes + 1, None);
+            }
+        }
+        (writes, longest)
+    }
+
+    #[test]
+    fn what_does_harm_is_right_within_two_seconds_after_a_long_quarrel_and_taste_costs_little() {
+        let (begin, mut restraint) = (start(), Restraint::default());
+        let (writes, longest) = quarrel(&mut restraint, false, begin);
+        assert!(writes < 12 && longest > Duration::from_secs(30), "{writes} writes, {longest:?}");
+        // The quarrel about taste holds nothing back that does harm; and that in turn never waits for long.
+        let (writes, longest) = quarrel(&mut restraint, true, begin + Duration::from_secs(120));
+        assert!(longest < Duration::from_secs(2), "{longest:?}");
+        assert!((40..=120).contains(&writes), "{writes} writes in two minutes");
     }
 
     #[test]

@@ -139,12 +139,10 @@ fn address(ingress: &LoadBalancerIngress) -> Option<IpAddr> {
     ingress.ip.as_deref()?.parse().ok()
 }
 
-/// Whether it is something that we would not write. No `ipMode` at all is an API server before 1.29, where it means the same.
+/// Whether it is something by which traffic goes another way than we mean. No `ipMode` at all is an API server before 1.29, where it
+/// means the same. A name or ports beside the address harm nobody: whoever adds them may.
 fn is_foreign(ingress: &LoadBalancerIngress) -> bool {
-    address(ingress).is_none()
-        || ingress.hostname.as_ref().is_some_and(|name| !name.is_empty())
-        || ingress.ip_mode.as_deref().is_some_and(|mode| mode != "VIP")
-        || ingress.ports.as_ref().is_some_and(|ports| !ports.is_empty())
+    address(ingress).is_none() || ingress.ip_mode.as_deref().is_some_and(|mode| mode != "VIP")
 }
 
 fn trouble(status: &ServiceStatus, type_: &str) -> Option<Refusal> {
@@ -243,7 +241,9 @@ mod tests {
             (json!([{"ip": "192.0.2.1"}]), false, 1),
             (json!([{"ip": "192.0.2.1", "ipMode": "Proxy"}]), true, 1),
             (json!([{"hostname": "lb.example.org"}]), true, 0),
-            (json!([{"ip": "192.0.2.1", "ports": [{"port": 80, "protocol": "TCP"}]}]), true, 1),
+            (json!([{"ip": "192.0.2.1", "ports": [{"port": 80, "protocol": "TCP"}]}]), false, 1),
+            (json!([{"ip": "192.0.2.1", "hostname": "lb.example.org", "ipMode": "VIP"}]), false, 1),
+            (json!([{"ip": "192.0.2.1"}, {"hostname": "lb.example.org"}]), true, 1),
         ] {
             let service =
                 service(json!({"metadata": {"name": "a"}, "status": {"loadBalancer": {"ingress": ingress.clone()}}}));
