@@ -14,9 +14,50 @@ pub fn l2_status(service: &ServiceKey, node: &NodeName) -> String {
     format!("{}{:016x}", l2_prefix(service), stable_hash(node.as_str().bytes()))
 }
 
+/// Longest name of an object, in characters.
+pub const LONGEST_NAME: usize = 253;
+/// Longest value of a label.
+const LONGEST_VALUE: usize = 63;
+
+/// `speaker-` and the name of a node, which may itself be as long as a name can be: then the end is a hash of it.
+pub fn of_speaker(node: &NodeName) -> String {
+    shortened(&format!("speaker-{node}"), LONGEST_NAME)
+}
+
+/// The name of a node as the value of a label; a long one ends with a hash of it.
+pub fn label_value(node: &NodeName) -> String {
+    shortened(node.as_str(), LONGEST_VALUE)
+}
+
+/// The text, if it is no longer than `most`; else its beginning and a hash of all of it. Names are ASCII.
+fn shortened(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let head = &text[..text.floor_char_boundary(most - 17)];
+    format!("{}-{:016x}", head.trim_end_matches(['-', '.']), stable_hash(text.bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_are_shortened_and_stay_apart() {
+        let node = |name: &str| NodeName::try_from(name).unwrap();
+        let long = |end: &str| node(&format!("{}.{end}", vec!["a".repeat(48); 5].join(".")));
+        for name in [long("east"), long("west"), node(&"b".repeat(64))] {
+            let value = label_value(&name);
+            assert!(value.len() <= 63 && value.ends_with(|end: char| end.is_ascii_alphanumeric()), "{value}");
+        }
+        assert_ne!(label_value(&long("east")), label_value(&long("west")));
+        assert_eq!(
+            (label_value(&node("node-a")), of_speaker(&node("node-a"))),
+            ("node-a".into(), "speaker-node-a".into())
+        );
+        let (east, west) = (of_speaker(&long("east")), of_speaker(&long("west")));
+        assert!(long("east").as_str().len() > 245 && east.len() <= LONGEST_NAME && east != west, "{east}");
+    }
 
     #[test]
     fn a_status_is_named_after_service_and_node() {

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use arpeggio_common::model::NodeName;
 
 use super::ServiceKey;
+use crate::names;
 
 /// What begins the name of a ConfigurationState of a node.
 const SPEAKER: &str = "speaker-";
+/// The label that names the node.
+pub(crate) const NODE_LABEL: &str = "metallb.io/node-name";
 /// What a condition says that has nothing to say.
 const SOUND: &str = "every object of the configuration is in force as written";
 
@@ -21,6 +24,13 @@ pub enum StateOf {
 }
 
 impl StateOf {
+    /// Whose it is, of these nodes: a name that was shortened says it only so.
+    pub fn named_among<'a>(name: &str, mut nodes: impl Iterator<Item = &'a NodeName>) -> Option<Self> {
+        let is_short = name.len() < names::LONGEST_NAME - 32;
+        let known = if is_short { None } else { nodes.find(|node| names::of_speaker(node) == name) };
+        known.cloned().map(Self::Speaker).or_else(|| Self::named(name))
+    }
+
     /// Whose it is by its name; `None`: nobody's.
     pub fn named(name: &str) -> Option<Self> {
         match name.strip_prefix(SPEAKER) {
@@ -33,7 +43,7 @@ impl StateOf {
     pub fn name(&self) -> String {
         match self {
             Self::Controller => "controller".to_owned(),
-            Self::Speaker(node) => format!("{SPEAKER}{node}"),
+            Self::Speaker(node) => names::of_speaker(node),
         }
     }
 
@@ -42,7 +52,7 @@ impl StateOf {
         let component = |name: &str| ("metallb.io/component-type".to_owned(), name.to_owned());
         match self {
             Self::Controller => [component("controller")].into(),
-            Self::Speaker(node) => [component("speaker"), ("metallb.io/node-name".to_owned(), node.to_string())].into(),
+            Self::Speaker(node) => [component("speaker"), (NODE_LABEL.to_owned(), names::label_value(node))].into(),
         }
     }
 

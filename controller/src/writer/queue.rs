@@ -280,8 +280,8 @@ impl Queue {
     /// Whether a write that is being sent may show an address of this status although it is not wanted any more.
     fn has_to_wait(&self, write: &Write, object: &Object) -> bool {
         let Write::ServiceStatus(status) = write else { return false };
-        let others = self.running.iter().filter(|other| *other != object).filter_map(|other| self.slots.get(other));
-        others.into_iter().any(|slot| {
+        let mut others = self.running.iter().filter(|other| *other != object).filter_map(|other| self.slots.get(other));
+        others.any(|slot| {
             let State::Running(Write::ServiceStatus(sent), meanwhile) = &slot.state else { return false };
             let is_wanted = |address: &IpAddr| match meanwhile {
                 Meanwhile::Wanted => true,

@@ -20,6 +20,7 @@ use crate::{
         project::{ALLOCATED, ANNOUNCED, state::result},
     },
     decide::{Notice, NoticeKind},
+    names::label_value,
     plan::{ConditionChange, ConfiguredStatus, ServiceStatus, Subject},
 };
 
@@ -135,7 +136,7 @@ pub(super) fn l2_status(name: &str, content: &L2StatusContent) -> ServiceL2Statu
     let mut object = ServiceL2Status::new(name, Nothing {});
     object.metadata.labels = Some(
         [
-            ("metallb.io/node", content.node.to_string()),
+            ("metallb.io/node", label_value(&content.node)),
             ("metallb.io/service-name", content.service.name.to_string()),
             ("metallb.io/service-namespace", content.service.namespace.to_string()),
         ]

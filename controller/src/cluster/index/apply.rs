@@ -231,7 +231,8 @@ impl Index {
 
     /// One that is nobody's by its name is left alone.
     fn apply_state(&mut self, id: &Id, state: Option<ObservedState>) {
-        let Some(of) = StateOf::named(&id.name) else { return };
+        let nodes = self.snapshot.nodes.keys().chain(self.snapshot.speakers.keys());
+        let Some(of) = StateOf::named_among(&id.name, nodes) else { return };
         let known = self.snapshot.states.get(&of);
         let same = known.zip(state.as_ref()).is_some_and(|(known, new)| {
             ObservedState { resource_version: new.resource_version.clone(), ..ObservedState::clone(known) } == *new

@@ -324,9 +324,9 @@ fn labels_of_a_namespace_matter_if_there_are_services_in_it() {
 #[test]
 fn a_deleted_service_is_not_brought_back_by_the_answer_to_our_write() {
     let (now, mut index) = (start(), index());
-    let entry = |version: u64| match service("web", version, json!({})) {
-        News::There(entry) => entry,
-        other => panic!("{other:?}"),
+    let entry = |version: u64| {
+        let News::There(entry) = service("web", version, json!({})) else { panic!("an object") };
+        entry
     };
     index.feed(Kind::Service, service("web", 5, json!({})), now);
     let Entry { id, version, .. } = entry(7);
@@ -348,6 +348,26 @@ fn an_etcd_that_was_restored_is_believed_by_its_list() {
     let (_, service) = snapshot.services.first_key_value().unwrap();
     let says = (service.resource_version.as_str(), service.labels["a"].as_str());
     assert_eq!((says, changes.services.len()), (("40", "early"), 1));
+}
+
+#[test]
+fn a_node_with_the_longest_name_is_known_by_its_shortened_state() {
+    let (now, mut index) = (start(), index());
+    let long = format!("{}.x", vec!["a".repeat(48); 5].join("."));
+    let node = json!({"metadata": {"name": long, "uid": "n", "resourceVersion": "1"}});
+    index.feed(Kind::Node, News::There(entry::<k8s_openapi::api::core::v1::Node>(node)), now);
+    let entry_of = |name: &str, object: Object| {
+        let version = Version { uid: name.to_owned(), resource_version: "2".to_owned() };
+        News::There(Entry { id: Id { namespace: "m".to_owned(), name: name.to_owned() }, version, object: Ok(object) })
+    };
+    let long = NodeName::try_from(long.as_str()).unwrap();
+    let name = crate::names::of_speaker(&long);
+    let state =
+        crate::cluster::ObservedState { resource_version: "2".to_owned(), content: None, since: None, owned: false };
+    index.feed(Kind::ConfigurationState, entry_of(&name, Object::State(state)), now);
+    let (snapshot, _) = index.take();
+    assert_eq!(snapshot.states.keys().map(crate::cluster::StateOf::name).collect::<Vec<_>>(), [name]);
+    assert!(snapshot.states.contains_key(&crate::cluster::StateOf::Speaker(long)));
 }
 
 #[test]

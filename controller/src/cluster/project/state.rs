@@ -11,8 +11,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource as _;
 
 use super::{Kind, Object, Watched};
-use crate::cluster::{
-    BgpStatusContent, ObservedBgpStatus, ObservedState, ServiceKey, Soundness, StateContent, StateOf,
+use crate::{
+    cluster::{
+        BgpStatusContent, ObservedBgpStatus, ObservedState, ServiceKey, Soundness, StateContent, StateOf,
+        state::NODE_LABEL,
+    },
+    names,
 };
 
 impl Watched for Decoded<ConfigurationState> {
@@ -40,12 +44,16 @@ fn read(
     if condition.type_ != of.condition() {
         return (None, None);
     }
+    let is_long = of.name().len() >= names::LONGEST_NAME - 32;
     let since = Some((said, condition.last_transition_time.0.to_string()));
     let content = StateContent { soundness: said, errors: status.error_summary.clone() };
     let is_ours = status.result == Some(result(said))
         && condition.reason == said.condition().1
         && condition.message == content.message()
-        && of.labels().iter().all(|(label, value)| labels.get(label) == Some(value));
+        && of.labels().iter().all(|(label, value)| {
+            // The name of a node that is too long for that of the object is a hash in both.
+            labels.get(label) == Some(value) || (is_long && label == NODE_LABEL && labels.contains_key(label))
+        });
     (is_ours.then_some(content), since)
 }
 
