@@ -224,7 +224,7 @@ mod tests {
             (condition.status, condition.reason, condition.message)
         };
         assert_eq!((told(&[]).0.as_str(), told(&[]).1.as_str()), ("True", "Answered"));
-        let (status, reason, message) = told(&[unflooded.clone()]);
+        let (status, reason, message) = told(std::slice::from_ref(&unflooded));
         assert_eq!(
             (status.as_str(), reason.as_str()),
             ("True", "NotFlooded"),

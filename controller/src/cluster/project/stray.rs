@@ -33,7 +33,7 @@ fn meant(name: &str, is_label: bool) -> Option<&'static str> {
         let known = letters(known.trim_start_matches("metallb.io/"));
         // Without a prefix that is nearly ours it is anybody's, unless it says exactly what only we read.
         let slips = if letters(prefix).contains("metal") { SLIPS } else { 0 };
-        (slips > 0 || (prefix.is_empty() && known != "addresspool")) && distance(&bare, &known) <= slips
+        (slips > 0 || (prefix.is_empty() && known != "addresspool")) && strsim::levenshtein(&bare, &known) <= slips
     };
     READ.into_iter().find(close)
 }
@@ -41,20 +41,6 @@ fn meant(name: &str, is_label: bool) -> Option<&'static str> {
 /// Letters and digits alone, all of them small.
 fn letters(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
-}
-
-/// How many letters have to be put in, taken out or changed.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], line + 1);
-        for (column, known) in other.bytes().enumerate() {
-            let changed = diagonal + usize::from(letter != known);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
