@@ -16,7 +16,6 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "agent")]
 pub mod dataplane;
-#[cfg(feature = "agent")]
 pub mod decide;
 #[cfg(feature = "agent")]
 mod ethtool;

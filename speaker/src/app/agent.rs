@@ -101,6 +101,7 @@ impl Agent {
         let node = by_config.or_else(|| sources.cluster().map(|cluster| NodeId::of("", &cluster.node)));
         let node = node.context("nobody names this node; give --node-name")?;
         let parts = backend.succession_parts(node)?;
+        let answering = parts.adopted.iter().map(|(index, _)| *index).collect();
         let api_server = sources.cluster().map(|cluster| cluster.api_server.clone()).unwrap_or_default();
         let surroundings = Surroundings { api_server, ..Surroundings::default() };
         Ok(Self {
@@ -117,7 +118,7 @@ impl Agent {
             pin_dir: args.places.pin_dir.clone(),
             current: None,
             surroundings,
-            segments: Segments::default(),
+            segments: Segments::new(answering),
             ears: Ears::default(),
             finder: ProxyFinder::default(),
             round: Round::default(),

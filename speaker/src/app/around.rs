@@ -51,8 +51,8 @@ impl Agent {
 
     /// Which interfaces stand by for others of their segment; whether that changed.
     pub(super) fn look_at_segments(&mut self, world: &World) -> bool {
-        self.segments.forget(&world.links, monotonic_ns());
         let link = |index| world.links.0.get(&index);
+        self.segments.forget(|index| link(index).is_some_and(|link| link.up && link.carrier), monotonic_ns());
         // A port to which nothing could be attached stands in for nobody.
         let fails = |index| self.round.attachments.get(&index).is_some_and(|attachment| attachment.mode.is_none());
         let usable = |index| {

@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::world::Links;
-
 /// What was not seen again for so long is forgotten, in nanoseconds. Then the port that stood by asks who has its addresses, and
 /// where it is still on the same segment, its questions are heard on the answering port: it stands by again before it claims.
 const FORGOTTEN_NS: u64 = 600_000_000_000;
@@ -21,6 +19,11 @@ pub struct Segments {
 }
 
 impl Segments {
+    /// `answering`: ports that answer already when the agent starts, because one before it left them so. They go on.
+    pub fn new(answering: BTreeSet<u32>) -> Self {
+        Self { answering, ..Self::default() }
+    }
+
     /// A frame that this node sent from one of these interfaces came in on the other. Tells whether that is news.
     pub fn heard(&mut self, one: u32, other: u32, now_ns: u64) -> bool {
         let pair = (one.min(other), one.max(other));
@@ -32,10 +35,10 @@ impl Segments {
         if deaf { self.deaf.insert(port) } else { self.deaf.remove(&port) }
     }
 
-    /// Forgets what is too old, and everything about interfaces that are gone or have no carrier: they may be plugged in
+    /// Forgets what is too old, and everything about interfaces that are not `there`, gone or without carrier: they may be plugged in
     /// elsewhere when they come back. Who answers instead goes on then.
-    pub fn forget(&mut self, links: &Links, now_ns: u64) {
-        let there = |index: &u32| links.0.get(index).is_some_and(|link| link.up && link.carrier);
+    pub fn forget(&mut self, there: impl Fn(u32) -> bool, now_ns: u64) {
+        let there = |index: &u32| there(*index);
         let gone = self.answering.iter().filter(|port| !there(port));
         let heirs: Vec<_> = gone.filter_map(|port| self.beside(*port).into_iter().find(there)).collect();
         self.answering.extend(heirs);
@@ -97,19 +100,13 @@ impl Segments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::testing::card;
 
     fn all(_: u32) -> bool {
         true
     }
 
-    fn links(without_carrier: &[u8]) -> Links {
-        let link = |index: u8| {
-            let mut link = card(index, &format!("eth{index}"), &[]);
-            link.carrier = !without_carrier.contains(&index);
-            (u32::from(index), link)
-        };
-        Links((2..6).map(link).collect())
+    fn without(gone: &[u32]) -> impl Fn(u32) -> bool {
+        move |index| (2..6).contains(&index) && !gone.contains(&index)
     }
 
     #[test]
@@ -135,11 +132,22 @@ mod tests {
     }
 
     #[test]
+    fn who_answers_when_the_agent_starts_goes_on() {
+        let mut segments = Segments::new([3].into());
+        segments.forget(without(&[]), 5);
+        segments.heard(2, 3, 10);
+        assert_eq!(segments.standing_by(all), [(2, 3)].into());
+        let mut segments = Segments::new([2, 3].into());
+        segments.heard(2, 3, 10);
+        assert_eq!(segments.standing_by(all), [(3, 2)].into(), "both were alone, and one is enough");
+    }
+
+    #[test]
     fn a_port_that_comes_back_stands_by_for_who_took_over() {
         let mut segments = Segments::default();
         segments.heard(2, 3, 10);
         assert_eq!(segments.standing_by(all), [(3, 2)].into());
-        segments.forget(&links(&[2]), 20);
+        segments.forget(without(&[2]), 20);
         assert_eq!((segments.standing_by(all), segments.due_ns()), ([].into(), None));
         // Now it has a carrier again, and its first question is heard on the other.
         assert!(segments.heard(3, 2, 30));
@@ -162,15 +170,15 @@ mod tests {
     fn what_is_not_seen_again_is_forgotten() {
         let mut segments = Segments::default();
         segments.heard(2, 3, 10);
-        segments.forget(&links(&[]), FORGOTTEN_NS);
+        segments.forget(without(&[]), FORGOTTEN_NS);
         assert_eq!(segments.due_ns(), Some(FORGOTTEN_NS + 10));
         segments.heard(2, 3, 50);
-        segments.forget(&links(&[]), FORGOTTEN_NS + 10);
+        segments.forget(without(&[]), FORGOTTEN_NS + 10);
         assert_eq!(segments.standing_by(all), [(3, 2)].into());
-        segments.forget(&links(&[]), FORGOTTEN_NS + 50);
+        segments.forget(without(&[]), FORGOTTEN_NS + 50);
         assert_eq!((segments.standing_by(all), segments.due_ns()), ([].into(), None));
         segments.heard(2, 9, 60);
-        segments.forget(&links(&[]), 70);
+        segments.forget(without(&[]), 70);
         assert_eq!(segments.standing_by(all), [].into(), "an interface that is gone");
     }
 }
