@@ -81,7 +81,9 @@ impl World {
         };
         // As one who does not exist or, where there is a key, as anybody. Or without a tag.
         let forged = self.forged();
-        let generation = forged.generation.max(self.nodes.first().map_or(0, |node| node.kernel.generations[address]));
+        let generation = forged.generation.max(
+            self.nodes.first().and_then(|node| node.kernels.first()).map_or(0, |kernel| kernel.generations[address]),
+        );
         let answer = Frame { to: Some(frame.from.mac), says, generation, ..forged };
         let station = self.attacker_station();
         self.send(station, answer);
@@ -117,7 +119,7 @@ impl World {
             return own;
         }
         // From somebody else's MAC.
-        let station = self.rng.usize(0..self.nodes.len());
+        let station = self.rng.usize(0..self.scenario.ports());
         Frame { from: Voice { mac: mac(station), ..own.from }, proof: self.rng.u64(1..), ..own }
     }
 
@@ -126,8 +128,8 @@ impl World {
         Frame { from: Voice { mac: mac(self.attacker_station()), node }, to, says, generation, proof: 0 }
     }
 
-    /// Where he is: behind the stranger.
+    /// Where he is.
     pub(crate) fn attacker_station(&self) -> usize {
-        self.nodes.len() + 3
+        self.scenario.attacker()
     }
 }

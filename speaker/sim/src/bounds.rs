@@ -13,6 +13,8 @@ pub const STRANGER_NS: u64 = 10_000 * MS;
 pub const HANDOVER_NS: u64 = 2_000 * MS;
 /// Candidates that an audit asks by unicast.
 const AUDITED: usize = 4;
+/// One audit in so many asks the other port of a node.
+const BESIDE: u64 = 4;
 /// Both frames of a first claim, at the pace of all claims.
 const CLAIM_NS: u64 = MS / 2;
 
@@ -69,6 +71,13 @@ impl Bounds {
     pub fn suppressed(self, nodes: usize) -> Self {
         let healed_ns = self.healed_ns * nodes.div_ceil(AUDITED) as u64;
         Self { healed_ns, two_ns: healed_ns, nobody_ns: self.nobody_ns + healed_ns, ..self }
+    }
+
+    /// The same where nodes have two ports: every fourth audit asks the other port.
+    #[must_use]
+    pub fn doubled(self, nodes: usize) -> Self {
+        let healed_ns = self.healed_ns.max(BESIDE * AUDIT_NS * (nodes as u64).div_ceil(5) + self.slack_ns);
+        Self { healed_ns, two_ns: self.two_ns.max(healed_ns), nobody_ns: self.nobody_ns + healed_ns, ..self }
     }
 
     /// Where nobody can prove who it is.

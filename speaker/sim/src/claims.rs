@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arpeggio_speaker::succession::CLAIM_ROUNDS_NS;
 
-use crate::frame::Address;
+use crate::node::Spot;
 
 /// Frames of a round: request form and reply form.
 const FRAMES: u64 = 2;
@@ -24,24 +24,24 @@ struct Rounds {
 /// The claims of one node that are still to be sent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Claims {
-    pending: BTreeMap<Address, Rounds>,
+    pending: BTreeMap<Spot, Rounds>,
     paid_ns: u64,
 }
 
 impl Claims {
     /// Starts all rounds of an address.
-    pub(crate) fn start(&mut self, address: Address, now_ns: u64) {
+    pub(crate) fn start(&mut self, address: Spot, now_ns: u64) {
         self.pending.insert(address, Rounds { begun_ns: now_ns, next: 0, due_ns: now_ns });
     }
 
     /// Drops what is left of them.
-    pub(crate) fn stop(&mut self, address: Address) {
+    pub(crate) fn stop(&mut self, address: Spot) {
         self.pending.remove(&address);
     }
 
     /// The rounds that leave now, and when to ask again. First rounds go first.
-    pub(crate) fn step(&mut self, now_ns: u64) -> (Vec<Address>, Option<u64>) {
-        let mut due: Vec<(usize, u64, Address)> = self
+    pub(crate) fn step(&mut self, now_ns: u64) -> (Vec<Spot>, Option<u64>) {
+        let mut due: Vec<(usize, u64, Spot)> = self
             .pending
             .iter()
             .filter(|(_, rounds)| rounds.due_ns <= now_ns)
@@ -64,7 +64,7 @@ impl Claims {
         (sent, shut_ns.into_iter().chain(next_ns).min())
     }
 
-    fn advance(&mut self, address: Address, now_ns: u64) {
+    fn advance(&mut self, address: Spot, now_ns: u64) {
         let Some(rounds) = self.pending.get_mut(&address) else { return };
         rounds.next += 1;
         match CLAIM_ROUNDS_NS.get(rounds.next) {
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn six_rounds_by_the_schedule() {
         let mut claims = Claims::default();
-        claims.start(7, MS);
+        claims.start((0, 7), MS);
         let (mut now, mut at) = (MS, vec![]);
         loop {
             let (sent, next_ns) = claims.step(now);
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn five_hundred_first_rounds_take_a_quarter_of_a_second() {
         let mut claims = Claims::default();
-        (0..500).for_each(|address| claims.start(address, 0));
+        (0..500).for_each(|address| claims.start((0, address), 0));
         let (mut now, mut firsts) = (0, 0);
         while firsts < 500 {
             let (sent, next_ns) = claims.step(now);

@@ -4,8 +4,9 @@ use arpeggio_common::model::Mode;
 use arpeggio_speaker::succession::Order;
 
 use crate::{
+    kernel::Kernel,
     scenario::{Attack, Fault, Trouble},
-    wire::{Station, Stations, only},
+    wire::{Station, Stations, members, only},
     world::{Event, World},
 };
 
@@ -33,23 +34,29 @@ impl World {
                 self.expect_lease_end(station);
             }
             Fault::Reboot(station) => {
-                self.judge.caused_by(station, self.now_ns);
+                self.judge.caused_by(self.scenario.ports_of(station), self.now_ns);
                 self.nodes[station].power_off();
                 self.dirty = true;
             }
-            Fault::Pull(station) => {
-                self.judge.caused_by(station, self.now_ns);
-                self.wire.pull(station, true);
-                self.rewired();
-                self.carrier_changes(station);
-            }
+            Fault::Pull(station) => self.pulls(station, true),
             Fault::Deaf(station) => {
-                self.judge.caused_by(station, self.now_ns);
+                self.judge.caused_by(only(station), self.now_ns);
                 self.cut(&[(self.all(), only(station))], true);
             }
             Fault::Mute(station) => {
-                self.judge.caused_by(station, self.now_ns);
+                self.judge.caused_by(only(station), self.now_ns);
                 self.cut(&[(only(station), self.all())], true);
+            }
+            Fault::Unbound(station) => {
+                self.judge.caused_by(only(station), self.now_ns);
+                self.switch.unbind(station, true);
+                self.dirty = true;
+            }
+            Fault::Limit(station, most, shut_ns) => {
+                self.switch.limit(station, (most, shut_ns), true);
+                if shut_ns.is_none() {
+                    self.judge.storm(true, self.now_ns);
+                }
             }
             Fault::Cut(from, to, both) => {
                 self.judge.healed(self.now_ns);
@@ -75,7 +82,7 @@ impl World {
                 }
             }
             Fault::Evacuate(station) => {
-                self.judge.caused_by(station, self.now_ns);
+                self.judge.caused_by(self.scenario.ports_of(station), self.now_ns);
                 self.evacuate(station, true);
             }
             Fault::Stranger(address, _) => {
@@ -110,11 +117,17 @@ impl World {
             }
             Fault::Crash(station) => self.start(station),
             Fault::Reboot(station) => self.power_on(station),
-            Fault::Pull(station) => {
-                self.wire.pull(station, false);
+            Fault::Pull(station) => self.pulls(station, false),
+            Fault::Unbound(station) => {
+                self.switch.unbind(station, false);
                 self.judge.healed(self.now_ns);
-                self.rewired();
-                self.carrier_changes(station);
+                self.dirty = true;
+            }
+            Fault::Limit(station, most, shut_ns) => {
+                self.switch.limit(station, (most, shut_ns), false);
+                if shut_ns.is_none() {
+                    self.judge.storm(false, self.now_ns);
+                }
             }
             Fault::Deaf(station) => {
                 self.judge.healed(self.now_ns);
@@ -143,7 +156,7 @@ impl World {
                 changes.iter().for_each(|(address, _)| self.judge.caused(*address, self.now_ns));
             }
             Fault::Evacuate(station) => {
-                self.judge.caused_by(station, self.now_ns);
+                self.judge.caused_by(self.scenario.ports_of(station), self.now_ns);
                 // An order that put it first meanwhile is not forgotten.
                 (0..self.scenario.orders.len()).for_each(|address| self.judge.caused(address, self.now_ns));
                 if self.is_half_deaf(station) {
@@ -199,26 +212,27 @@ impl World {
     }
 
     /// The machine is switched on, and its agent starts.
-    pub(crate) fn power_on(&mut self, station: Station) {
+    pub(crate) fn power_on(&mut self, station: usize) {
         self.nodes[station].powered = true;
         self.start(station);
     }
 
-    fn start(&mut self, station: Station) {
+    fn start(&mut self, station: usize) {
         let node = &mut self.nodes[station];
         if !node.powered || node.agent.is_some() {
             return;
         }
         node.paused = 0;
-        node.told.carrier = self.wire.has_carrier(station);
-        let lapsed = self.now_ns >= node.kernel.lease_until_ns;
+        let carriers = members(self.scenario.ports_of(station)).map(|port| self.wire.has_carrier(port));
+        node.told.carriers = carriers.collect();
+        let lapsed = self.now_ns >= node.lease_until_ns();
         node.start(self.now_ns);
         self.trace.note(self.now_ns, || format!("{station}: agent starts"));
         self.wakes(station);
         if lapsed || self.joins(station) {
             self.judge.moved(self.now_ns);
         }
-        let claimed = !self.nodes[station].kernel.events.is_empty();
+        let claimed = self.nodes[station].has_events();
         if std::mem::take(&mut self.deaf_to[station]) || claimed || self.is_half_deaf(station) {
             self.judge.healed(self.now_ns);
         }
@@ -226,13 +240,13 @@ impl World {
         self.wake_at(station, self.now_ns);
     }
 
-    fn resume(&mut self, station: Station) {
+    fn resume(&mut self, station: usize) {
         if self.nodes[station].is_awake() {
             self.wakes(station);
             if self.joins(station) {
                 self.judge.moved(self.now_ns);
             }
-            if !self.nodes[station].kernel.events.is_empty() {
+            if self.nodes[station].has_events() {
                 // Somebody claimed something meanwhile.
                 self.judge.healed(self.now_ns);
             }
@@ -245,60 +259,58 @@ impl World {
     }
 
     /// Its agent runs again.
-    fn wakes(&mut self, station: Station) {
+    fn wakes(&mut self, station: usize) {
         self.judge.woken(self.now_ns);
         if let Some(since_ns) = self.away_ns[station].take() {
             self.judge.learns(since_ns, self.now_ns);
         }
     }
 
-    /// Somebody speaks whom it does not hear: it cannot know who owns what, and others may hear it all the same.
-    fn is_half_deaf(&self, station: Station) -> bool {
-        (0..self.nodes.len()).any(|other| other != station && !self.wire.hears(other, station))
-    }
-
     /// It answers nothing yet: what it takes, it takes because it runs.
-    fn joins(&self, station: Station) -> bool {
-        let kernel = &self.nodes[station].kernel;
-        (0..kernel.entries.len()).all(|address| kernel.answers(address, self.now_ns) == 0)
+    fn joins(&self, node: usize) -> bool {
+        let silent =
+            |kernel: &Kernel| (0..kernel.entries.len()).all(|address| kernel.answers(address, self.now_ns) == 0);
+        self.nodes[node].kernels.iter().all(silent)
     }
 
     /// Nobody renews the lease now: when it ends, others may take over.
-    fn expect_lease_end(&mut self, station: Station) {
-        let until_ns = self.nodes[station].kernel.lease_until_ns;
+    fn expect_lease_end(&mut self, station: usize) {
+        let until_ns = self.nodes[station].lease_until_ns();
         self.after(until_ns.saturating_sub(self.now_ns), Event::LeaseEnd(station));
     }
 
-    pub(crate) fn lease_end(&mut self, station: Station) {
-        if self.now_ns >= self.nodes[station].kernel.lease_until_ns {
+    pub(crate) fn lease_end(&mut self, station: usize) {
+        if self.now_ns >= self.nodes[station].lease_until_ns() {
             self.trace.note(self.now_ns, || format!("{station}: lease over"));
-            self.judge.caused_by(station, self.now_ns);
+            self.judge.caused_by(self.scenario.ports_of(station), self.now_ns);
             self.dirty = true;
         }
     }
 
     /// The kernel tells the agent a little later.
-    fn carrier_changes(&mut self, station: Station) {
+    pub(crate) fn carrier_changes(&mut self, station: Station) {
         let later_ns = self.rng.u64(MS / 10..10 * MS);
         self.after(later_ns, Event::Carrier(station));
     }
 
     pub(crate) fn carrier(&mut self, station: Station) {
         let carrier = self.wire.has_carrier(station);
-        if self.nodes[station].told.carrier != carrier {
-            self.nodes[station].told.carrier = carrier;
+        let Some((node, port)) = self.scenario.port(station) else { return };
+        let told = &mut self.nodes[node].told.carriers[port];
+        if *told != carrier {
+            *told = carrier;
             self.judge.moved(self.now_ns);
-            self.obey(station);
+            self.obey(node);
         }
     }
 
-    fn evacuate(&mut self, station: Station, evacuate: bool) {
+    fn evacuate(&mut self, station: usize, evacuate: bool) {
         self.nodes[station].told.evacuate = evacuate;
         self.obey(station);
     }
 
     /// The new orders have come to this node.
-    pub(crate) fn reorder(&mut self, station: Station, number: usize) {
+    pub(crate) fn reorder(&mut self, station: usize, number: usize) {
         let Fault::Order(changes) = &self.scenario.troubles[number].fault else { return };
         let node = &mut self.nodes[station];
         for (address, order) in changes {
@@ -314,7 +326,7 @@ impl World {
         self.obey(station);
     }
 
-    fn obey(&mut self, station: Station) {
+    pub(crate) fn obey(&mut self, station: usize) {
         let node = &mut self.nodes[station];
         if node.is_awake() {
             node.obey(self.now_ns);

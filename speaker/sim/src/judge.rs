@@ -12,16 +12,24 @@ use arpeggio_speaker::succession::{Role, Standing};
 use crate::{
     bounds::{Bounds, HANDOVER_NS, STRANGER_NS},
     frame::{Address, Frame, Says},
+    measured::Measured,
     node::{self, Deeds},
     sight::{Sight, Violation, is_wanted},
+    twins::Twins,
     wire::{Station, Stations, members, only},
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
+/// Claims of an address in a second where nothing happens: two audits find another owner that does not hear or is not heard, one more at
+/// the edge, each is followed by three rounds of both forms, and clients are called back once.
+const CLAIMS: u64 = 20;
 /// Audits by unicast in a second.
 const AUDITS: u64 = 3;
 /// No attack lasts longer.
 const ATTACK_NS: u64 = 5 * SECOND_NS;
+
+/// What is said again and again: the sender, the receiver, and what is claimed, if it is.
+type Said = (Station, Option<Mac>, Option<Address>);
 
 /// What may be wrong for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,75 +40,55 @@ enum Ill {
     Two,
 }
 
-/// What was measured on the way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Measured {
-    /// Times that an address, or a share of one, got another answerer.
-    pub changes: u64,
-    /// Longest time without an answerer where one could have been, by all faults together.
-    pub nobody_ns: u64,
-    /// Longest time with two.
-    pub two_ns: u64,
-    /// Longest time with two where nothing had healed.
-    pub two_clean_ns: u64,
-    /// Most heartbeats from one node to another within a second.
-    pub heartbeats: u64,
-    /// Most questions to everybody from one node within a second.
-    pub probes: u64,
-}
-
-impl Measured {
-    /// The worst of both.
-    pub fn merge(&mut self, other: &Self) {
-        self.changes += other.changes;
-        self.nobody_ns = self.nobody_ns.max(other.nobody_ns);
-        self.two_ns = self.two_ns.max(other.two_ns);
-        self.two_clean_ns = self.two_clean_ns.max(other.two_clean_ns);
-        self.heartbeats = self.heartbeats.max(other.heartbeats);
-        self.probes = self.probes.max(other.probes);
-    }
-}
-
 /// Remembers what was wrong since when, and what may excuse it.
 pub(crate) struct Judge {
-    bounds: Bounds,
-    mode: Mode,
-    /// The shares that are answered, by address and node.
-    answered: Vec<Vec<u64>>,
+    pub(crate) bounds: Bounds,
+    pub(crate) mode: Mode,
+    /// Nobody hears what some nodes ask: these cannot know who has an address.
+    pub(crate) unheard: bool,
+    /// The shares that are answered, by address and port.
+    pub(crate) answered: Vec<Vec<u64>>,
     ills: BTreeMap<(Address, Stations, Ill), u64>,
     /// When something was broken or mended last.
-    fault_ns: u64,
+    pub(crate) fault_ns: u64,
     /// When something was mended that may have made two owners.
-    healed_ns: u64,
+    pub(crate) healed_ns: u64,
+    /// When an agent began or went on to run.
+    pub(crate) woken_ns: u64,
     /// When an attack began or ended.
-    attacked_ns: u64,
+    pub(crate) attacked_ns: u64,
     /// Faults in force that may excuse everything as long as they last.
-    storms: u32,
+    pub(crate) storms: u32,
     /// When a change of the answerer was caused last, by address.
     caused_ns: Vec<u64>,
     /// Strangers in force, by address, and when the last one went.
     strangers: Vec<(u32, Option<u64>)>,
-    /// Questions in the current second: when it began, how many, by sender and receiver.
-    asked: BTreeMap<(Station, Option<Mac>), (u64, u64)>,
+    /// Questions, and claims of an address, in the current second: when it began, how many, by sender and receiver.
+    asked: BTreeMap<Said, (u64, u64)>,
+    /// What is known of nodes with two ports.
+    pub(crate) twins: Twins,
     /// What was measured.
     pub(crate) measured: Measured,
 }
 
 impl Judge {
     /// Nothing has happened yet.
-    pub(crate) fn new(bounds: Bounds, mode: Mode, (nodes, addresses): (usize, usize)) -> Self {
+    pub(crate) fn new(bounds: Bounds, mode: Mode, (ports, addresses): (usize, usize)) -> Self {
         Self {
             bounds,
             mode,
-            answered: vec![vec![0; nodes]; addresses],
+            unheard: false,
+            answered: vec![vec![0; ports]; addresses],
             ills: BTreeMap::new(),
             fault_ns: 0,
             healed_ns: 0,
+            woken_ns: 0,
             attacked_ns: 0,
             storms: 0,
             caused_ns: vec![0; addresses],
             strangers: vec![(0, None); addresses],
             asked: BTreeMap::new(),
+            twins: Twins::default(),
             measured: Measured::default(),
         }
     }
@@ -117,6 +105,7 @@ impl Judge {
 
     /// An agent runs again that may find two owners.
     pub(crate) fn woken(&mut self, now_ns: u64) {
+        self.woken_ns = now_ns;
         self.fault_ns = now_ns;
         self.healed_ns = now_ns;
     }
@@ -155,11 +144,11 @@ impl Judge {
         self.caused_ns[address] = now_ns;
     }
 
-    /// What a node answers may get another answerer because of this.
-    pub(crate) fn caused_by(&mut self, station: Station, now_ns: u64) {
+    /// What these ports answer may get another answerer because of this.
+    pub(crate) fn caused_by(&mut self, ports: Stations, now_ns: u64) {
         self.fault_ns = now_ns;
         for address in 0..self.answered.len() {
-            if self.answered[address].get(station).is_some_and(|shares| *shares != 0) {
+            if members(ports).any(|port| self.answered[address].get(port).is_some_and(|shares| *shares != 0)) {
                 self.caused_ns[address] = now_ns;
             }
         }
@@ -174,30 +163,38 @@ impl Judge {
     }
 
     /// An agent did something: every change of what is answered has a reason, and nobody says too much.
-    pub(crate) fn acted(&mut self, sight: &Sight<'_>, station: Station, deeds: &Deeds) -> Option<Violation> {
+    pub(crate) fn acted(&mut self, sight: &Sight<'_>, number: usize, deeds: &Deeds) -> Option<Violation> {
         let answers = |role: Role| if role.action == Action::Answer { role.buckets } else { 0 };
-        for (address, before, after) in &deeds.changes {
+        for (spot, before, after) in &deeds.changes {
             let changed = before.map(answers) != Some(answers(*after));
-            let told = deeds.reports.iter().any(|report| node::address(report.place) == *address);
+            let told = deeds.reports.iter().any(|report| node::spot(report.place) == *spot);
             if changed && !told {
-                return Some(
-                    sight.wrong(format!("node {station} changed address {address} to {after:?} without a report")),
-                );
+                return Some(sight.wrong(format!("node {number} changed {spot:?} to {after:?} without a report")));
             }
         }
-        let node = &sight.nodes[station];
+        let node = &sight.nodes[number];
         // Who has just lost its carrier answers nothing, may not know it yet, and what it sends goes nowhere.
-        let idle = !is_wanted(node) && self.answered.iter().all(|shares| shares[station] == 0);
-        if !deeds.frames.is_empty() && idle && sight.carriers & only(station) != 0 {
-            return Some(sight.wrong(format!("node {station} has nothing to do and sends {:?}", deeds.frames[0])));
+        let owns = |station: Station| self.answered.iter().any(|shares| shares[station] != 0);
+        let there = sight.ports_of(number).any(|station| sight.carriers & !sight.unbound & only(station) != 0);
+        let idle = !is_wanted(node) && !sight.ports_of(number).any(owns);
+        if !deeds.frames.is_empty() && idle && there {
+            return Some(sight.wrong(format!("node {number} has nothing to do and sends {:?}", deeds.frames[0])));
         }
-        deeds.frames.iter().find_map(|frame| self.asks(sight, station, frame))
+        let double = self.about_ports(sight, number, deeds);
+        double.or_else(|| {
+            deeds.frames.iter().find_map(|(port, frame)| self.asks(sight, sight.station(number, *port)?, frame))
+        })
     }
 
     /// Heartbeats and probes by the second.
     fn asks(&mut self, sight: &Sight<'_>, station: Station, frame: &Frame) -> Option<Violation> {
-        let Says::Ask(..) = frame.says else { return None };
-        let (begun_ns, count) = self.asked.entry((station, frame.to)).or_default();
+        if !matches!(frame.says, Says::Ask(..) | Says::Claim(..))
+            || (frame.to.is_some() && !matches!(frame.says, Says::Ask(..)))
+        {
+            return None;
+        }
+        let address = if let Says::Claim(address, _) = frame.says { Some(address) } else { None };
+        let (begun_ns, count) = self.asked.entry((station, frame.to, address)).or_default();
         if sight.now_ns - *begun_ns >= SECOND_NS {
             (*begun_ns, *count) = (sight.now_ns, 0);
         }
@@ -209,10 +206,14 @@ impl Judge {
             return None;
         }
         let (most, measured) = match frame.to {
+            // Nothing happens: nobody has to say again what is his.
+            None if address.is_some() => (CLAIMS, &mut self.measured.claims),
             // Who was not heard for a while is asked once for all that this node owns.
             Some(_) => {
+                // Each claim of an owner that does not hear is asked about.
+                let claimed = if self.unheard { CLAIMS * self.answered.len() as u64 } else { 0 };
                 let owned = self.answered.iter().filter(|shares| shares[station] != 0).count() as u64;
-                (self.bounds.heartbeats + AUDITS + owned, &mut self.measured.heartbeats)
+                (self.bounds.heartbeats + AUDITS + owned + claimed, &mut self.measured.heartbeats)
             }
             // Audits of an owner; strangers are asked for again and again.
             None => (10, &mut self.measured.probes),
@@ -220,8 +221,8 @@ impl Judge {
         *measured = count.max(*measured);
         (count > most).then(|| {
             sight.wrong(format!(
-                "node {station} asked {:?} {count} times within a second; {most} are the most",
-                frame.to
+                "node {station} said {:?} to {:?} {count} times within a second; {most} are the most",
+                frame.says, frame.to
             ))
         })
     }
@@ -229,14 +230,16 @@ impl Judge {
     /// Looks at who answers now. Tells what is wrong for too long, or when to look again.
     pub(crate) fn look(&mut self, sight: &Sight<'_>) -> Result<Option<u64>, Violation> {
         for address in 0..self.answered.len() {
-            let now: Vec<u64> = (0..sight.nodes.len()).map(|station| sight.shares(station, address)).collect();
+            let now: Vec<u64> = (0..sight.ports.len()).map(|station| sight.shares(station, address)).collect();
             if now != self.answered[address] {
                 self.changed(sight, address, &now)?;
                 self.answered[address] = now;
             }
         }
         self.ail(sight);
-        self.overdue(sight)
+        let deaf_ns = self.deaf(sight)?;
+        let overdue_ns = self.overdue(sight)?;
+        Ok(deaf_ns.into_iter().chain(overdue_ns).min())
     }
 
     /// Sticky: an address changes hands for a cause only.
@@ -252,6 +255,7 @@ impl Judge {
         self.measured.changes += 1;
         let patience_ns = self.bounds.nobody_ns + self.bounds.healed_ns + self.bounds.retry_ns;
         if self.storms > 0
+            || self.unheard
             || self.is_strange(address, sight.now_ns)
             || sight.now_ns <= self.caused_ns[address] + patience_ns
         {
@@ -301,7 +305,10 @@ impl Judge {
     /// Whether an address that no speaker here remembers is answered by an attacker: it is left to him, as to any machine that has it.
     fn is_kept_free(&self, sight: &Sight<'_>, address: Address) -> bool {
         let attacked = sight.now_ns < self.attacked_ns + ATTACK_NS + STRANGER_NS;
-        attacked && sight.nodes.iter().any(|node| node.standing(address) == Some(Standing::InUse))
+        let is_left = |(node, port): &(usize, usize)| {
+            sight.nodes.get(*node).and_then(|node| node.standing((*port, address))) == Some(Standing::InUse)
+        };
+        attacked && sight.ports.iter().any(is_left)
     }
 
     /// Since when it is so in this segment, and was before others left it.
@@ -322,6 +329,10 @@ impl Judge {
         for ((address, segment, ill), since_ns) in &self.ills {
             // A stranger's answers hide those of a second owner, and an address that is in use is left alone for a while.
             if self.storms > 0 || self.is_strange(*address, now_ns) {
+                continue;
+            }
+            // Who cannot ask whether there is another owner is one beside it.
+            if self.unheard && *ill == Ill::Two {
                 continue;
             }
             let gone_ns = self.strangers[*address].1.map_or(0, |gone_ns| gone_ns + STRANGER_NS);

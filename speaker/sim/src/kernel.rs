@@ -18,7 +18,7 @@ const CLAIM_EVENT_NS: u64 = 10_000_000;
 /// Strangers' claims of an address are an event again after this long, whoever they are.
 const STRANGER_EVENT_NS: u64 = 100_000_000;
 
-/// An answer of a rival is an event again after this long.
+/// An answer of a rival, and a frame of the node itself from another MAC, is an event again after this long.
 const REPLY_EVENT_NS: u64 = 1_000_000_000;
 
 /// A speaker as its frames show it.
@@ -51,6 +51,10 @@ pub(crate) struct Kernel {
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// What the agent should hear of at once.
     pub(crate) events: VecDeque<(Address, Seen)>,
+    /// Which MACs spoke in the name of this node, for the agent.
+    pub(crate) ourselves: VecDeque<Mac>,
+    /// Which one did last, and when that was an event.
+    ourselves_told: Option<(Mac, u64)>,
     /// When a stranger's claim was an event last, by address.
     strangers_ns: Vec<u64>,
     /// Frames that the interface received.
@@ -70,6 +74,8 @@ impl Kernel {
             answers: vec![None; addresses],
             peers: BTreeMap::new(),
             events: VecDeque::new(),
+            ourselves: VecDeque::new(),
+            ourselves_told: None,
             strangers_ns: vec![0; addresses],
             received: 0,
         }
@@ -83,6 +89,11 @@ impl Kernel {
         }
     }
 
+    /// Whether it is a speaker that answered a client, which it does without a tag: that is no news.
+    pub(crate) fn is_peers(&self, voice: Voice) -> bool {
+        voice.node.is_none() && self.peers.values().any(|peer| peer.mac == Some(voice.mac))
+    }
+
     /// A frame arrives; the answer, if there is one.
     pub(crate) fn hear(&mut self, frame: &Frame, now_ns: u64) -> Option<Frame> {
         self.received += 1;
@@ -91,16 +102,22 @@ impl Kernel {
         if now_ns >= self.lease_until_ns || frame.from.mac == self.me.mac {
             return None;
         }
+        let answers = role.action == Action::Answer;
+        if frame.from.node.is_some() && frame.from.node == self.me.node {
+            self.hear_ourselves(frame.from.mac, now_ns);
+            // Answered like anybody, so that a machine of the same name learns who has the address.
+            let asks = matches!(frame.says, Says::Ask(..) | Says::Alive(..));
+            return (asks && answers && role.buckets & 1 == 1).then(|| self.speak(frame, Says::Reply(address)));
+        }
         let node = self.accepts(frame);
         let fresh = |nonce: u64| (nonce <= now_ns).then_some(nonce);
-        let answers = if let Says::Answer(_, nonce) | Says::Living(_, nonce) = frame.says { Some(nonce) } else { None };
-        let answered_ns = answers.and_then(fresh);
+        let nonce = if let Says::Answer(_, nonce) | Says::Living(_, nonce) = frame.says { Some(nonce) } else { None };
+        let answered_ns = nonce.and_then(fresh);
         if let Some(peer) = node.and_then(|node| self.peers.get_mut(&node)) {
             let answered_ns = answered_ns.unwrap_or_default().max(peer.answered_ns);
             *peer = Peer { mac: Some(frame.from.mac), at_ns: now_ns, answered_ns };
         }
         let voice = Voice { mac: frame.from.mac, node };
-        let answers = role.action == Action::Answer;
         match frame.says {
             Says::Ask(_, nonce) if node.is_some() => {
                 let told = answers && !role.flags.contains(Flags::EVACUATING);
@@ -130,13 +147,24 @@ impl Kernel {
         }
     }
 
-    /// The node whose frame it is, as far as that is believed: with a key, whoever proves it; without, the candidates. A frame in
-    /// our own name is not ours.
+    /// The node itself spoke with another MAC, or a machine of its name did.
+    fn hear_ourselves(&mut self, mac: Mac, now_ns: u64) {
+        let told = self.ourselves_told.is_some_and(|(before, told_ns)| {
+            let pause_ns = if before == mac { REPLY_EVENT_NS } else { CLAIM_EVENT_NS };
+            now_ns.saturating_sub(told_ns) < pause_ns
+        });
+        if !told {
+            self.ourselves_told = Some((mac, now_ns));
+            self.ourselves.push_back(mac);
+        }
+    }
+
+    /// The node whose frame it is, as far as that is believed: with a key, whoever proves it; without, the candidates.
     fn accepts(&self, frame: &Frame) -> Option<NodeId> {
         let node = frame.from.node?;
         match self.key {
             Some(key) => key.proves(frame, self.me.node).then_some(node),
-            None => (Some(node) == self.me.node || self.peers.contains_key(&node)).then_some(node),
+            None => self.peers.contains_key(&node).then_some(node),
         }
     }
 

@@ -13,19 +13,26 @@ mod faults;
 mod frame;
 mod judge;
 mod kernel;
+mod measured;
 #[cfg(test)]
 mod named_tests;
 mod node;
 pub mod orders;
+mod outside;
+#[cfg(test)]
+mod port_tests;
+mod ports;
 pub mod scenario;
 mod sight;
+mod switch;
 mod trace;
+mod twins;
 mod wire;
 mod world;
 
 use fastrand::Rng;
 
-pub use self::{judge::Measured, scenario::Scenario, sight::Violation, world::Outcome};
+pub use self::{measured::Measured, scenario::Scenario, sight::Violation, world::Outcome};
 use self::{trace::Trace, world::World};
 
 /// Which schedule to run.

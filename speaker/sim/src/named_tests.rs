@@ -7,7 +7,7 @@ use arpeggio_speaker::succession::{Order, Pace};
 use fastrand::Rng;
 
 use crate::{
-    judge::Measured,
+    measured::Measured,
     node::Lease,
     scenario::{Attack, Fabric, Fault, Scenario, Trouble},
     trace::Trace,
@@ -15,8 +15,8 @@ use crate::{
     world::World,
 };
 
-const MS: u64 = 1_000_000;
-const SECOND: u64 = 1_000 * MS;
+pub(crate) const MS: u64 = 1_000_000;
+pub(crate) const SECOND: u64 = 1_000 * MS;
 /// Everything has started and stands still by then.
 const SETTLED: u64 = 10 * SECOND;
 
@@ -30,10 +30,11 @@ fn order(stations: &[Station]) -> Order {
 }
 
 /// So many nodes with an address each for which the first one comes first, and a key.
-fn plain(nodes: usize) -> Scenario {
+pub(crate) fn plain(nodes: usize) -> Scenario {
     let all: Vec<Station> = (0..nodes).collect();
     Scenario {
         nodes: all.iter().map(|station| id(*station)).collect(),
+        doubles: Vec::new(),
         pace: Pace::DEFAULT,
         lease: Lease { length_ns: 2 * SECOND, renewal_ns: 200 * MS },
         key: true,
@@ -52,7 +53,7 @@ fn plain(nodes: usize) -> Scenario {
 }
 
 impl Scenario {
-    fn with(mut self, after_ns: u64, length_ns: u64, fault: Fault) -> Self {
+    pub(crate) fn with(mut self, after_ns: u64, length_ns: u64, fault: Fault) -> Self {
         let at_ns = SETTLED + after_ns;
         self.troubles.push(Trouble { at_ns, end_ns: at_ns + length_ns, fault });
         self.end_ns = self.end_ns.max(at_ns + length_ns + 6 * SECOND);
@@ -69,7 +70,7 @@ impl Scenario {
 }
 
 /// What comes of it, and what the same schedule costs without the fault.
-fn both(scenario: &Scenario, seed: u64) -> (Measured, Measured) {
+pub(crate) fn both(scenario: &Scenario, seed: u64) -> (Measured, Measured) {
     let calm = Scenario { troubles: Vec::new(), ..scenario.clone() };
     (scenario.runs(seed), calm.runs(seed))
 }

@@ -19,18 +19,22 @@ const SECOND: u64 = 1_000 * MS;
 /// Something that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The agent is kept from running; the kernel is not.
-    Pause(Station),
+    /// The agent of a node is kept from running; the kernel is not.
+    Pause(usize),
     /// The agent is killed, and started again at the end.
-    Crash(Station),
+    Crash(usize),
     /// The machine loses power; it starts again at the end.
-    Reboot(Station),
-    /// The link goes down.
+    Reboot(usize),
+    /// The link of a port goes down.
     Pull(Station),
-    /// The station hears nobody.
+    /// The port hears nobody.
     Deaf(Station),
-    /// Nobody hears the station.
+    /// Nobody hears the port.
     Mute(Station),
+    /// The switch does not let this port speak for the addresses: it drops claims and answers.
+    Unbound(Station),
+    /// The switch lets the port send so many frames a second. The one behind them is lost, or shuts the port for so many nanoseconds.
+    Limit(Station, u32, Option<u64>),
     /// Frames of these do not reach those, or neither way.
     Cut(Stations, Stations, bool),
     /// Frames get lost, so many of a thousand.
@@ -40,13 +44,13 @@ pub enum Fault {
     /// Other orders, known to the last node only at the end.
     Order(Vec<(Address, Option<Order>)>),
     /// The node is to lose everything, until the end.
-    Evacuate(Station),
+    Evacuate(usize),
     /// A stranger answers for the address, and perhaps claims it first.
     Stranger(Address, bool),
     /// Somebody who hears everything sends so many frames a second.
     Attack(Attack, u32),
     /// The agent cannot read most of what its kernel knows.
-    Unread(Station),
+    Unread(usize),
 }
 
 /// What somebody does who does not know the key.
@@ -59,7 +63,7 @@ pub enum Attack {
     /// Claims as any machine does.
     Duplicate,
     /// Claims in the name of this node.
-    Twin(Station),
+    Twin(usize),
 }
 
 /// What becomes of frames to everybody.
@@ -73,6 +77,9 @@ pub enum Fabric {
         /// Nodes have addresses of their own.
         own_address: bool,
     },
+    /// Switches drop what has no sender's address. With an address of their own on the segment nodes ask from that one; those of these
+    /// ports have none, and nobody hears what they ask.
+    Inspects(Stations),
 }
 
 /// When it does.
@@ -91,6 +98,8 @@ pub struct Trouble {
 pub struct Scenario {
     /// The names of the nodes.
     pub nodes: Vec<NodeId>,
+    /// Those that have a second port on the segment.
+    pub doubles: Vec<usize>,
     /// How fast.
     pub pace: Pace,
     /// How long kernels answer without their agents.
@@ -155,8 +164,10 @@ impl Scenario {
             fabric: match rng.u32(0..12) {
                 0 => Fabric::Suppresses { own_address: false },
                 1 => Fabric::Suppresses { own_address: true },
+                2 => Fabric::Inspects(0),
                 _ => Fabric::Floods,
             },
+            doubles: Vec::new(),
             silent: rng.u32(0..10) == 0,
             mode,
             orders: (0..addresses).map(|_| order(rng, &nodes, mode)).collect(),
@@ -168,21 +179,83 @@ impl Scenario {
             troubles: Vec::new(),
             end_ns: 0,
         };
+        scenario.make_ports(rng);
         scenario.break_things(rng, most);
         scenario
     }
 
-    /// Stations on the wire: the nodes, a gateway, a client, a stranger and an attacker.
+    /// One schedule in four has nodes with a second port. One in forty has nodes without an address of their own on a segment that
+    /// drops what these ask.
+    fn make_ports(&mut self, rng: &mut Rng) {
+        if rng.u32(0..4) == 0 {
+            let mut nodes: Vec<usize> = (0..self.nodes.len()).collect();
+            rng.shuffle(&mut nodes);
+            // Of each node one MAC is known, perhaps that of the wrong port: where probes go nowhere, two such nodes may never meet.
+            let hidden = self.fabric == Fabric::Suppresses { own_address: false };
+            nodes.truncate(rng.usize(1..=if hidden { 1 } else { 2 }));
+            self.doubles = nodes;
+        }
+        if self.fabric == Fabric::Inspects(0) && rng.u32(0..3) == 0 {
+            self.fabric = Fabric::Inspects(rng.u32(1..only(self.ports())));
+        }
+    }
+
+    /// Ports of nodes: the first one of each, then second ones.
+    pub fn ports(&self) -> usize {
+        self.nodes.len() + self.doubles.len()
+    }
+
+    /// Whose port it is, and which of its ports.
+    pub(crate) fn port(&self, station: Station) -> Option<(usize, usize)> {
+        let second = || self.doubles.get(station.checked_sub(self.nodes.len())?).map(|node| (*node, 1));
+        if station < self.nodes.len() { Some((station, 0)) } else { second() }
+    }
+
+    /// The ports of a node.
+    pub(crate) fn ports_of(&self, node: usize) -> Stations {
+        let of_node = |station: &Station| self.port(*station).is_some_and(|(whose, _)| whose == node);
+        (0..self.ports()).filter(of_node).map(only).sum()
+    }
+
+    /// Stations on the wire: the ports of the nodes, a gateway, a client, a stranger and an attacker.
     pub fn stations(&self) -> usize {
-        self.nodes.len() + 4
+        self.ports() + 4
+    }
+
+    /// Answers whoever wants a sign.
+    pub(crate) fn gateway(&self) -> Station {
+        self.ports()
+    }
+
+    /// Asks.
+    pub(crate) fn client(&self) -> Station {
+        self.ports() + 1
+    }
+
+    /// Is no speaker and may have an address.
+    pub(crate) fn stranger(&self) -> Station {
+        self.ports() + 2
+    }
+
+    /// Hears and sends everything.
+    pub(crate) fn attacker(&self) -> Station {
+        self.ports() + 3
+    }
+
+    /// Whether the switches drop what some nodes ask.
+    pub(crate) const fn drops_questions(&self) -> bool {
+        matches!(self.fabric, Fabric::Inspects(nameless) if nameless != 0)
     }
 
     /// What the schedule promises.
     pub fn bounds(&self) -> Bounds {
         let frame_ns = self.quality.delay_ns + self.quality.jitter_ns;
         let mut bounds = Bounds::new(self.pace, (self.nodes.len(), self.orders.len()), self.late_ns, frame_ns);
-        if self.fabric != Fabric::Floods {
+        if let Fabric::Suppresses { .. } = self.fabric {
             bounds = bounds.suppressed(self.nodes.len());
+            if !self.doubles.is_empty() {
+                bounds = bounds.doubled(self.nodes.len());
+            }
         }
         if !self.key {
             bounds = bounds.unproven();
@@ -213,20 +286,19 @@ impl Scenario {
 
     fn fault(&self, rng: &mut Rng) -> (Fault, u64) {
         let node = rng.usize(0..self.nodes.len());
+        let port = rng.usize(0..self.ports());
         let lease_ns = self.lease.length_ns;
-        let all: Stations = only(self.nodes.len() + 2) - 1;
-        match rng.u32(0..34) {
+        let all: Stations = only(self.stranger()) - 1;
+        match rng.u32(0..37) {
             0..4 => (Fault::Pause(node), rng.u64(10 * MS..2 * lease_ns)),
             4..7 => (Fault::Crash(node), rng.u64(10 * MS..2 * lease_ns)),
             7..11 => (Fault::Reboot(node), rng.u64(100 * MS..10 * SECOND)),
-            11..14 => (Fault::Pull(node), rng.u64(MS..5 * SECOND)),
-            14 => (Fault::Deaf(node), rng.u64(50 * MS..8 * SECOND)),
-            15 => (Fault::Mute(node), rng.u64(50 * MS..8 * SECOND)),
-            16 => {
-                (Fault::Cut(only(node), only(rng.usize(0..self.nodes.len())), rng.bool()), rng.u64(50 * MS..8 * SECOND))
-            }
+            11..14 => (Fault::Pull(port), rng.u64(MS..5 * SECOND)),
+            14 => (Fault::Deaf(port), rng.u64(50 * MS..12 * SECOND)),
+            15 => (Fault::Mute(port), rng.u64(50 * MS..8 * SECOND)),
+            16 => (Fault::Cut(only(port), only(rng.usize(0..self.ports())), rng.bool()), rng.u64(50 * MS..8 * SECOND)),
             17 | 18 => {
-                let side = rng.u16(1..all);
+                let side = rng.u32(1..all);
                 (Fault::Cut(side, all & !side, rng.u32(0..3) != 0), rng.u64(50 * MS..8 * SECOND))
             }
             19 | 20 => (Fault::Lose(rng.u32(1..=100)), rng.u64(200 * MS..5 * SECOND)),
@@ -246,6 +318,12 @@ impl Scenario {
                 (Fault::Attack(attack, rate), rng.u64(100 * MS..4 * SECOND))
             }
             31 => (Fault::Unread(node), rng.u64(100 * MS..3 * SECOND)),
+            32 => (Fault::Unbound(port), rng.u64(50 * MS..12 * SECOND)),
+            33 => (Fault::Limit(port, rng.u32(5..=60), None), rng.u64(200 * MS..5 * SECOND)),
+            34 => {
+                let shut_ns = rng.u64(200 * MS..5 * SECOND);
+                (Fault::Limit(port, rng.u32(5..=60), Some(shut_ns)), rng.u64(SECOND..10 * SECOND))
+            }
             _ => (Fault::Stranger(rng.usize(0..self.orders.len()), rng.bool()), rng.u64(50 * MS..15 * SECOND)),
         }
     }

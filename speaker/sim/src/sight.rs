@@ -1,9 +1,12 @@
 //! The world as the judge looks at it: who answers, and who could.
 
+use std::collections::BTreeSet;
+
 use arpeggio_common::{abi::Flags, model::Mode};
 
 use crate::{
     frame::Address,
+    kernel::Kernel,
     node::Node,
     wire::{Station, Stations, members, only},
 };
@@ -21,10 +24,16 @@ pub struct Violation {
 pub(crate) struct Sight<'a> {
     /// All nodes.
     pub(crate) nodes: &'a [Node],
+    /// Of each station that is a port: whose, and which one of it.
+    pub(crate) ports: &'a [(usize, usize)],
     /// Sets of stations that all hear each other.
     pub(crate) segments: &'a [Stations],
-    /// Whether the link of each node is up.
+    /// The ports whose link is up.
     pub(crate) carriers: Stations,
+    /// The ports that receive nothing.
+    pub(crate) deaf: Stations,
+    /// The ports that may not speak for addresses.
+    pub(crate) unbound: Stations,
     /// The stations that ask or answer for others: gateway and client.
     pub(crate) outside: Stations,
     /// Whether those say nothing.
@@ -38,23 +47,45 @@ impl Sight<'_> {
         Violation { at_ns: self.now_ns, text }
     }
 
+    /// Whose port it is, and which one of it.
+    pub(crate) fn port(&self, station: Station) -> Option<(&Node, usize)> {
+        let (node, port) = self.ports.get(station)?;
+        Some((self.nodes.get(*node)?, *port))
+    }
+
+    fn kernel(&self, station: Station) -> Option<&Kernel> {
+        let (node, port) = self.port(station)?;
+        node.kernels.get(port)
+    }
+
+    /// The port of a node as a station.
+    pub(crate) fn station(&self, node: usize, port: usize) -> Option<Station> {
+        self.ports.iter().position(|of| *of == (node, port))
+    }
+
+    /// The ports of a node.
+    pub(crate) fn ports_of(&self, node: usize) -> impl Iterator<Item = Station> {
+        self.ports.iter().enumerate().filter(move |(_, (whose, _))| *whose == node).map(|(station, _)| station)
+    }
+
     /// Whether a node of the segment answers only until a successor comes.
     pub(crate) fn leaves(&self, segment: Stations, address: Address) -> bool {
         let leaves =
-            |node: &Node| node.kernel.entries[address].is_some_and(|role| role.flags.contains(Flags::EVACUATING));
-        members(segment).any(|station| self.nodes.get(station).is_some_and(leaves))
+            |kernel: &Kernel| kernel.entries[address].is_some_and(|role| role.flags.contains(Flags::EVACUATING));
+        members(segment).any(|station| self.kernel(station).is_some_and(leaves))
     }
 
-    /// The segment of a node, if somebody who asks is in it.
+    /// The segment of a port, if somebody who asks is in it.
     pub(crate) fn reached(&self, station: Station) -> Option<Stations> {
         self.segments.iter().copied().find(|segment| segment & only(station) != 0 && segment & self.outside != 0)
     }
 
-    /// The shares that a node answers now.
+    /// The shares that a port answers now. What switches drop is no answer.
     pub(crate) fn shares(&self, station: Station, address: Address) -> u64 {
-        let node = &self.nodes[station];
-        let there = node.powered && self.carriers & only(station) != 0;
-        if there { node.kernel.answers(address, self.now_ns) } else { 0 }
+        let there = self.carriers & !self.unbound & only(station) != 0;
+        let powered = self.port(station).is_some_and(|(node, _)| node.powered);
+        let kernel = self.kernel(station).filter(|_| there && powered);
+        kernel.map_or(0, |kernel| kernel.answers(address, self.now_ns))
     }
 
     /// The shares that are answered in a segment, and those that are answered twice by nodes whose agents run.
@@ -62,7 +93,7 @@ impl Sight<'_> {
         let (mut all, mut awake, mut twice) = (0, 0, 0);
         for (station, shares) in shares.iter().enumerate().filter(|(station, _)| segment & only(*station) != 0) {
             all |= shares;
-            if self.nodes[station].is_able() {
+            if self.port(station).is_some_and(|(node, _)| node.is_able()) {
                 twice |= awake & shares;
                 awake |= shares;
             }
@@ -74,26 +105,27 @@ impl Sight<'_> {
     /// the end of its lease: to the others it is alive.
     pub(crate) fn could_answer(&self, segment: Stations, address: Address) -> bool {
         // Where nobody else says anything, a node needs another one to know that it hears, unless it is one of two.
-        let lives = |node: &Node| node.powered && self.now_ns < node.kernel.lease_until_ns;
-        let company = members(segment).filter(|station| self.nodes.get(*station).is_some_and(lives)).count() > 1;
-        let could = |node: &Node| {
+        let lives = |node: &Node| node.powered && self.now_ns < node.lease_until_ns();
+        let alive = members(segment).filter_map(|station| self.ports.get(station)).map(|(node, _)| *node);
+        let alive: BTreeSet<usize> = alive.filter(|node| self.nodes.get(*node).is_some_and(lives)).collect();
+        let could = |(node, port): (&Node, usize)| {
             let order = node.told.orders[address].as_ref();
-            let named = order.is_some_and(|order| node.id().is_some_and(|id| order.candidates.contains(&id)));
+            let named = order.is_some_and(|order| order.candidates.contains(&node.id));
             let two = order.is_some_and(|order| order.candidates.len() <= 2);
-            named && (!self.silent || company || two) && node.is_able() && node.told.carrier && !node.told.evacuate
+            let able = node.is_able() && node.told.carriers[port] && !node.stands_by(port);
+            named && (!self.silent || alive.len() > 1 || two) && able && !node.told.evacuate
         };
-        let stuck = |node: &Node| {
+        let stuck = |(node, _): (&Node, usize)| {
             let shared = node.told.orders[address].as_ref().is_some_and(|order| order.mode == Mode::Shared);
-            shared && !node.is_awake() && node.powered && self.now_ns < node.kernel.lease_until_ns
+            shared && !node.is_awake() && node.powered && self.now_ns < node.lease_until_ns()
         };
         segment & self.outside != 0
-            && !members(segment).any(|station| self.nodes.get(station).is_some_and(stuck))
-            && members(segment).any(|station| self.nodes.get(station).is_some_and(could))
+            && !members(segment).any(|station| self.port(station).is_some_and(stuck))
+            && members(segment & !self.unbound).any(|station| self.port(station).is_some_and(could))
     }
 }
 
 /// Whether an agent has anything to own or to stand by for.
 pub(crate) fn is_wanted(node: &Node) -> bool {
-    let Some(id) = node.id() else { return false };
-    node.told.orders.iter().flatten().any(|order| order.candidates.contains(&id))
+    node.told.orders.iter().flatten().any(|order| order.candidates.contains(&node.id))
 }

@@ -10,7 +10,7 @@ use arpeggio_speaker::succession::Role;
 
 use crate::{
     frame::{Frame, Says},
-    node::{Deeds, address},
+    node::{Deeds, spot},
     wire::Station,
 };
 
@@ -44,23 +44,23 @@ impl Trace {
         if deeds.lapsed {
             self.note(at_ns, || format!("{station}: finds its lease over"));
         }
-        for (address, before, after) in &deeds.changes {
+        for ((port, address), before, after) in &deeds.changes {
             self.note(at_ns, || {
                 let before = before.map_or_else(|| "none".to_owned(), name);
-                format!("{station}: entry {address}: {before} -> {}", name(*after))
+                format!("{station}.{port}: entry {address}: {before} -> {}", name(*after))
             });
         }
         for report in &deeds.reports {
             self.note(at_ns, || {
-                let (address, happened, cause) = (address(report.place), report.happened, report.cause);
+                let ((port, address), happened, cause) = (spot(report.place), report.happened, report.cause);
                 let other = report.other.map_or_else(String::new, |other| format!(", other {}", station_of(other.mac)));
-                format!("{station}: reports {address}: {happened:?} because {cause:?}{other}")
+                format!("{station}.{port}: reports {address}: {happened:?} because {cause:?}{other}")
             });
         }
-        for frame in deeds.frames.iter().filter(|_| self.frames).copied().collect::<Vec<_>>() {
+        for (port, frame) in deeds.frames.iter().filter(|_| self.frames).copied().collect::<Vec<_>>() {
             self.note(at_ns, || {
                 let to = frame.to.map_or_else(|| "all".to_owned(), |to| station_of(to).to_string());
-                format!("{station}: sends {:?} to {to}", frame.says)
+                format!("{station}.{port}: sends {:?} to {to}", frame.says)
             });
         }
     }

@@ -2,11 +2,11 @@
 
 use fastrand::Rng;
 
-/// A node, the gateway, a client or a stranger, by its number.
+/// A port of a node, the gateway, a client or a stranger, by its number.
 pub(crate) type Station = usize;
 
 /// A set of stations as bits.
-pub(crate) type Stations = u16;
+pub(crate) type Stations = u32;
 
 /// The set of one.
 pub(crate) const fn only(station: Station) -> Stations {

@@ -6,18 +6,20 @@ use std::{
 };
 
 use arpeggio_common::wire::Mac;
-use arpeggio_speaker::succession::Voice;
 use fastrand::Rng;
 
 use crate::{
     attack::Attacker,
-    frame::{Address, Frame, Key, Says},
-    judge::{Judge, Measured},
+    frame::{Address, Frame, Key},
+    judge::Judge,
+    measured::Measured,
     node::{Habits, Node, Told},
-    scenario::{Fabric, Fault, Scenario},
+    outside::gateway,
+    scenario::{Fabric, Scenario},
     sight::{Sight, Violation},
+    switch::Switch,
     trace::Trace,
-    wire::{Station, Stations, Wire, only},
+    wire::{Station, Stations, Wire, members, only},
 };
 
 const MS: u64 = 1_000_000;
@@ -29,13 +31,19 @@ pub(crate) const BEGIN_NS: u64 = 1_000 * MS;
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Frame(Station, Frame),
-    Wake(Station),
-    PowerOn(Station),
+    Wake(usize),
+    PowerOn(usize),
     Carrier(Station),
     Begin(usize),
     End(usize),
-    Obey(Station, usize),
-    LeaseEnd(Station),
+    Obey(usize, usize),
+    LeaseEnd(usize),
+    /// The agent looks at its ports anew.
+    Ports(usize),
+    /// It looks at what they received, once a second.
+    Listen(usize),
+    /// A port that the switch shut is opened.
+    Reopen(Station),
     Client,
     Stranger(usize),
     Attack(usize),
@@ -83,6 +91,23 @@ pub struct Outcome {
     pub trace: Vec<String>,
 }
 
+/// The world as the judge looks at it. Not a function: the judge is changed meanwhile.
+macro_rules! sight {
+    ($world:expr) => {
+        Sight {
+            nodes: &$world.nodes,
+            ports: &$world.ports,
+            segments: &$world.segments,
+            carriers: $world.carriers,
+            deaf: $world.deaf,
+            unbound: $world.switch.unbound(),
+            outside: only($world.scenario.gateway()) | only($world.scenario.client()),
+            silent: $world.scenario.silent,
+            now_ns: $world.now_ns,
+        }
+    };
+}
+
 /// One schedule in the making.
 pub(crate) struct World {
     pub(crate) scenario: Scenario,
@@ -92,7 +117,14 @@ pub(crate) struct World {
     numbered: u64,
     pub(crate) wire: Wire,
     segments: Vec<Stations>,
+    /// The ports whose link is up, and those that hear nothing.
+    carriers: Stations,
+    deaf: Stations,
     pub(crate) nodes: Vec<Node>,
+    /// Of each station that is a port: whose, and which one of it.
+    ports: Vec<(usize, usize)>,
+    /// What the switches do to what ports send.
+    pub(crate) switch: Switch,
     /// When each agent is going to be woken.
     wakes_ns: Vec<Option<u64>>,
     /// Orders or carriers that an agent could not take in.
@@ -119,19 +151,20 @@ impl World {
         let told = Told {
             orders: scenario.orders.iter().cloned().map(Some).collect(),
             numbers: vec![None; scenario.orders.len()],
-            carrier: true,
+            carriers: Vec::new(),
             evacuate: false,
         };
-        let new = |(station, id)| {
-            let voice = Voice { mac: mac(station), node: Some(id) };
+        let new = |(number, id)| {
+            let macs = members(scenario.ports_of(number)).map(mac).collect();
             let key = scenario.key.then(|| Key::new(7));
             let hidden = scenario.fabric == Fabric::Suppresses { own_address: false };
             let all = scenario.nodes.iter().copied().enumerate().map(|(station, id)| (id, mac(station)));
             let known = if hidden { all.collect() } else { BTreeMap::new() };
-            Node::new(voice, told.clone(), Habits { pace: scenario.pace, lease: scenario.lease, key, known })
+            Node::new((id, macs), told.clone(), Habits { pace: scenario.pace, lease: scenario.lease, key, known })
         };
         let nodes: Vec<Node> = scenario.nodes.iter().copied().enumerate().map(new).collect();
-        let size = (nodes.len(), scenario.orders.len());
+        let size = (scenario.ports(), scenario.orders.len());
+        let ports = (0..scenario.ports()).filter_map(|station| scenario.port(station)).collect();
         let wire = Wire::new(scenario.stations(), scenario.quality);
         let mut world = Self {
             rng,
@@ -139,11 +172,15 @@ impl World {
             queue: BinaryHeap::new(),
             numbered: 0,
             segments: Vec::new(),
+            carriers: 0,
+            deaf: 0,
             wire,
             wakes_ns: vec![None; nodes.len()],
             deaf_to: vec![false; nodes.len()],
             away_ns: vec![None; nodes.len()],
             nodes,
+            ports,
+            switch: Switch::new(scenario.fabric, scenario.stations()),
             strangers: BTreeMap::new(),
             attacker: Attacker::default(),
             judge: Judge::new(scenario.bounds(), scenario.mode, size),
@@ -155,6 +192,11 @@ impl World {
         for station in 0..world.nodes.len() {
             world.after(world.scenario.starts_ns[station], Event::PowerOn(station));
         }
+        for node in world.scenario.doubles.clone() {
+            let later_ns = world.rng.u64(0..1_000 * MS);
+            world.after(later_ns, Event::Listen(node));
+        }
+        world.judge.unheard = world.scenario.drops_questions();
         for number in 0..world.scenario.troubles.len() {
             let at_ns = world.scenario.troubles[number].at_ns;
             world.after(at_ns, Event::Begin(number));
@@ -193,6 +235,9 @@ impl World {
             Event::End(number) => self.end(number),
             Event::Obey(station, number) => self.reorder(station, number),
             Event::LeaseEnd(station) => self.lease_end(station),
+            Event::Ports(node) => self.looks_at_ports(node),
+            Event::Listen(node) => self.listens(node),
+            Event::Reopen(station) => self.reopen(station),
             Event::Client => self.client(),
             Event::Stranger(number) => self.stranger_claims(number),
             Event::Attack(number) => self.attacks(number),
@@ -212,7 +257,7 @@ impl World {
     }
 
     /// Wakes an agent at that time or a little later, unless it is going to be woken earlier.
-    pub(crate) fn wake_at(&mut self, station: Station, at_ns: u64) {
+    pub(crate) fn wake_at(&mut self, station: usize, at_ns: u64) {
         let late_ns =
             if self.rng.u32(0..20) == 0 { self.scenario.late_ns } else { (MS / 5).min(self.scenario.late_ns) };
         let at_ns = at_ns.max(self.now_ns) + self.rng.u64(10_000..=late_ns.max(20_000));
@@ -222,7 +267,7 @@ impl World {
         }
     }
 
-    fn wake(&mut self, station: Station) -> Result<(), Violation> {
+    fn wake(&mut self, station: usize) -> Result<(), Violation> {
         if self.wakes_ns[station] != Some(self.now_ns) {
             return Ok(());
         }
@@ -236,12 +281,17 @@ impl World {
             self.judge.healed(self.now_ns);
         }
         self.dirty |= deeds.lapsed || !deeds.changes.is_empty();
-        let sight = sight(&self.nodes, &self.wire, &self.segments, (self.scenario.silent, self.now_ns));
+        if deeds.together {
+            // The rest of the agent hears of it, and decides.
+            let later_ns = self.rng.u64(MS / 10..10 * MS);
+            self.after(later_ns, Event::Ports(station));
+        }
+        let sight = sight!(self);
         if let Some(violation) = self.judge.acted(&sight, station, &deeds) {
             return Err(violation);
         }
-        for frame in deeds.frames {
-            self.send(station, frame);
+        for (port, frame) in deeds.frames {
+            self.send_from(station, port, frame);
         }
         if let Some(next_ns) = deeds.next_ns {
             self.wake_at(station, next_ns);
@@ -249,8 +299,18 @@ impl World {
         Ok(())
     }
 
+    /// Puts a frame on the wire, from a port of a node.
+    pub(crate) fn send_from(&mut self, node: usize, port: usize, frame: Frame) {
+        if let Some(from) = self.ports.iter().position(|of| *of == (node, port)) {
+            self.send(from, frame);
+        }
+    }
+
     /// Puts a frame on the wire.
     pub(crate) fn send(&mut self, from: Station, frame: Frame) {
+        if !self.passes(from, &frame) {
+            return;
+        }
         if from != self.attacker_station() && self.attacker.attacks > 0 {
             self.attacker.hear(&frame);
             if self.attacker.answering > 0 {
@@ -271,32 +331,23 @@ impl World {
         }
     }
 
-    /// Whether the fabric does not flood such a frame.
-    const fn is_suppressed(&self, frame: &Frame) -> bool {
-        match (self.scenario.fabric, frame.says) {
-            (Fabric::Suppresses { .. }, Says::Claim(..)) => true,
-            (Fabric::Suppresses { own_address }, Says::Ask(..)) => !own_address,
-            _ => false,
-        }
-    }
-
     fn arrive(&mut self, station: Station, frame: Frame) {
         if !self.wire.has_carrier(station) {
             return;
         }
-        let count = self.nodes.len();
-        let answer = if let Some(node) = self.nodes.get_mut(station) {
+        let answer = if let Some((number, port)) = self.ports.get(station).copied() {
+            let node = &mut self.nodes[number];
             if !node.powered {
                 return;
             }
-            let answer = node.kernel.hear(&frame, self.now_ns);
-            if !node.kernel.events.is_empty() {
-                self.wake_at(station, self.now_ns);
+            let answer = node.kernels.get_mut(port).and_then(|kernel| kernel.hear(&frame, self.now_ns));
+            if node.has_events() {
+                self.wake_at(number, self.now_ns);
             }
             answer
-        } else if station == count {
+        } else if station == self.scenario.gateway() {
             gateway(&frame, station).filter(|_| !self.scenario.silent)
-        } else if station == count + 2 {
+        } else if station == self.scenario.stranger() {
             self.stranger(&frame, station)
         } else {
             None
@@ -307,37 +358,14 @@ impl World {
         }
     }
 
-    fn stranger(&self, frame: &Frame, station: Station) -> Option<Frame> {
-        let (Says::Ask(address, _) | Says::Alive(address, _) | Says::Request(address, _)) = frame.says else {
-            return None;
-        };
-        self.strangers.contains_key(&address).then(|| plain(station, Some(frame.from.mac), Says::Reply(address)))
-    }
-
-    fn client(&mut self) {
-        if self.scenario.silent {
-            return;
-        }
-        let station = self.nodes.len() + 1;
-        let address = self.rng.usize(0..self.scenario.orders.len());
-        let says = Says::Request(address, self.rng.u32(0..64));
-        self.send(station, plain(station, None, says));
-        self.after(self.scenario.client_ns, Event::Client);
-    }
-
-    fn stranger_claims(&mut self, number: usize) {
-        let Fault::Stranger(address, true) = self.scenario.troubles[number].fault else { return };
-        if self.strangers.contains_key(&address) {
-            let station = self.nodes.len() + 2;
-            self.send(station, plain(station, None, Says::Claim(address, 0)));
-            self.after(1_000 * MS, Event::Stranger(number));
-        }
-    }
-
     /// The wire has changed.
     pub(crate) fn rewired(&mut self) {
+        let (ports, stations) = (self.ports.len(), self.scenario.stations());
+        self.carriers = (0..ports).filter(|station| self.wire.has_carrier(*station)).map(only).sum();
+        let hears = |station: Station| (0..stations).any(|from| self.wire.hears(from, station));
+        self.deaf = (0..ports).filter(|station| !hears(*station)).map(only).sum();
         // All but the stranger and the attacker.
-        self.segments = self.wire.segments(only(self.nodes.len() + 2) - 1);
+        self.segments = self.wire.segments(only(self.scenario.stranger()) - 1);
         self.dirty = true;
     }
 
@@ -345,7 +373,7 @@ impl World {
         if !std::mem::take(&mut self.dirty) {
             return Ok(());
         }
-        let sight = sight(&self.nodes, &self.wire, &self.segments, (self.scenario.silent, self.now_ns));
+        let sight = sight!(self);
         let Some(next_ns) = self.judge.look(&sight)? else { return Ok(()) };
         if self.look_ns.is_none_or(|planned_ns| planned_ns <= self.now_ns || next_ns < planned_ns) {
             self.look_ns = Some(next_ns);
@@ -353,20 +381,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn sight<'a>(nodes: &'a [Node], wire: &Wire, segments: &'a [Stations], (silent, now_ns): (bool, u64)) -> Sight<'a> {
-    let carriers = (0..nodes.len()).filter(|station| wire.has_carrier(*station)).map(only).sum();
-    let outside = only(nodes.len()) | only(nodes.len() + 1);
-    Sight { nodes, segments, carriers, outside, silent, now_ns }
-}
-
-/// Answers whoever wants a sign.
-fn gateway(frame: &Frame, station: Station) -> Option<Frame> {
-    (frame.says == Says::Witness).then(|| plain(station, Some(frame.from.mac), Says::Noise))
-}
-
-/// A frame without a tag.
-fn plain(station: Station, to: Option<Mac>, says: Says) -> Frame {
-    Frame { from: Voice { mac: mac(station), node: None }, to, says, generation: 0, proof: 0 }
 }

@@ -97,7 +97,7 @@ pub fn decide(world: &World, surroundings: &Surroundings, default_policy: Attach
         standing_by: placed.standing_by,
         pace: config.succession.pace,
         evacuate: config.succession.evacuate,
-        own_macs: world.links.0.values().filter_map(|link| link.mac).collect(),
+        own_macs: world.links.0.iter().filter_map(|(index, link)| Some((*index, link.mac?))).collect(),
         authenticated: config.succession.keys.refuses_unauthenticated(),
         proxies: match config.succession.proxy_arp {
             ProxyArp::Announce => surroundings.proxies.clone(),

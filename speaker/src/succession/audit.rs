@@ -17,6 +17,8 @@ const MS: u64 = 1_000_000;
 /// While there are so few nodes each asks at the rate of its pace; with more of them less often, so that the segment hears ten
 /// probes a second at most.
 const FEW: usize = 5;
+/// One audit in so many asks this node's other ports by unicast as well.
+const BESIDE: usize = 4;
 /// Questions to a rival in one go: 6,400 a second.
 const RUSH: usize = 128;
 /// Between two goes.
@@ -37,6 +39,10 @@ pub(super) struct Audit {
     /// Nodes on the segment, as far as they were heard.
     nodes: usize,
     last: Option<Place>,
+    /// Times that all of them have had their turn.
+    rounds: usize,
+    /// Probes so far.
+    probes: usize,
     next_ns: u64,
     rush: Option<Rush>,
     /// When the next go is allowed, whoever is asked.
@@ -86,6 +92,16 @@ impl Audit {
     /// What this node owns.
     pub(super) fn owned(&self) -> impl Iterator<Item = Place> + '_ {
         self.owned.iter().copied()
+    }
+
+    /// Whom to ask of many changes with each round: with each question, an address would always be asked of the same ones.
+    pub(super) const fn rounds(&self) -> usize {
+        self.rounds
+    }
+
+    /// Whether the other ports of this node are to be asked as well: where they are on other segments, these see frames to nobody.
+    pub(super) const fn asks_ports(&self) -> bool {
+        self.probes.is_multiple_of(BESIDE)
     }
 
     /// The addresses whose answers may have come.
@@ -142,6 +158,8 @@ impl Audit {
             && let Some(place) = self.next()
         {
             self.next_ns = now_ns + self.interval_ns();
+            self.rounds = self.rounds.wrapping_add(usize::from(self.last.is_some_and(|last| place <= last)));
+            self.probes = self.probes.wrapping_add(1);
             self.last = Some(place);
             questions.push((place, To::All));
         }
@@ -180,6 +198,19 @@ mod tests {
 
     fn place(number: u32) -> Place {
         (1, std::net::Ipv4Addr::from_bits(0xc000_0200 + number).into())
+    }
+
+    #[test]
+    fn with_every_round_of_all_addresses_others_are_asked() {
+        let mut audit = Audit::default();
+        (0..2).for_each(|number| audit.add(place(number), 0));
+        let mut asked = Vec::new();
+        for turn in 1..=6 {
+            let questions = audit.step(turn * AUDIT_NS);
+            asked.extend(questions.into_iter().map(|(place, _)| (place, audit.rounds())));
+        }
+        let [one, other] = [place(0), place(1)];
+        assert_eq!(asked, [(one, 0), (other, 0), (one, 1), (other, 1), (one, 2), (other, 2)]);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(super) struct Context<'a> {
     pub(super) owner_ns: Option<u64>,
     /// Whether this node may send something because of what others say.
     pub(super) may_react: bool,
+    /// Whether speakers prove who they are: then each answers every other one.
+    pub(super) authenticated: bool,
     pub(super) now_ns: u64,
 }
 
@@ -213,6 +215,8 @@ struct Tenure {
     heard_ns: u64,
     defences: u8,
     defended_ns: Option<u64>,
+    /// Calls to its clients in a row, after claims of somebody who does not answer.
+    calls: u8,
     stranger_ns: Option<u64>,
 }
 

@@ -38,6 +38,7 @@ struct Bench {
     evacuate: bool,
     usable: bool,
     hears: bool,
+    authenticated: bool,
     generation: u64,
     theirs: u64,
     candidates: Vec<NodeId>,
@@ -53,6 +54,7 @@ impl Bench {
             evacuate: false,
             usable: true,
             hears: true,
+            authenticated: false,
             generation: 0,
             theirs: 0,
             candidates,
@@ -78,6 +80,7 @@ impl Bench {
             peers: &self.peers,
             owner_ns: None,
             may_react: true,
+            authenticated: self.authenticated,
             now_ns: self.now_ns,
         };
         let (machine, effects) = self.machine.clone().step(event, &context);
@@ -188,8 +191,25 @@ fn a_better_candidate_that_does_not_hear_is_not_yielded_to() {
         bench.now_ns = claimed_ns + Pace::DEFAULT.reply_ns();
         assert_eq!(bench.tell(Event::Timer), [Effect::Defend(PLACE)], "clients that heard it are called back");
         assert_eq!((bench.machine.standing(), bench.machine.due_ns()), (Standing::Owner, None));
-        bench.now_ns += 50 * MS;
+        // As its rounds follow each other.
+        bench.now_ns += 50 * MS << round;
     }
+}
+
+#[test]
+fn two_that_cannot_ask_each_other_do_not_call_their_clients_back_all_the_time() {
+    let mut bench = Bench::owner();
+    let mut calls = 0;
+    for _ in 0..400 {
+        bench.seen(voice(0), SightingKind::Claim);
+        for _ in 0..2 {
+            bench.now_ns += Pace::DEFAULT.reply_ns();
+            calls += bench.tell(Event::Timer).iter().filter(|effect| matches!(effect, Effect::Defend(_))).count();
+        }
+        bench.now_ns += 29 * MS;
+    }
+    // Twenty seconds: seven in the first four, then one in two seconds.
+    assert!((10..=17).contains(&calls), "{calls}");
 }
 
 #[test]
@@ -282,6 +302,26 @@ fn after_a_lapse_the_wire_is_asked_first() {
     assert!(matches!(effects[0], Effect::Set(_, Role::SILENT)));
     assert_eq!(causes(&effects), [(Happened::Lost, Cause::LeaseLapsed)]);
     assert_eq!(bench.machine.standing(), Standing::Asking);
+}
+
+#[test]
+fn who_was_dropped_lets_go_of_what_a_successor_claims_that_may_not_know_it() {
+    for (authenticated, named, heir) in [(false, false, 2), (true, false, 2), (false, true, 2), (false, false, 1)] {
+        let mut bench = Bench::owner();
+        bench.authenticated = authenticated;
+        if !named {
+            bench.candidates = vec![id(0), id(2)];
+        }
+        bench.evacuate = true;
+        bench.ordered();
+        bench.seen(voice(if heir == 1 { 7 } else { heir }), SightingKind::Claim);
+        bench.now_ns += Pace::DEFAULT.reply_ns();
+        bench.tell(Event::Timer);
+        bench.now_ns += Pace::DEFAULT.reply_ns();
+        let lost = causes(&bench.tell(Event::Timer)) == [(Happened::Lost, Cause::Succeeded)];
+        // With a key it would have answered; who is a candidate is known to it; and of a stranger nothing is believed.
+        assert_eq!(lost, !authenticated && !named && heir == 2, "{authenticated} {named} {heir}");
+    }
 }
 
 #[test]

@@ -111,8 +111,8 @@ pub struct Succession {
     /// The same of the interfaces on which this node owns something.
     surveys: BTreeMap<u32, survey::Survey>,
     asked_alive: usize,
-    /// Candidates that were audited by unicast.
-    audited: usize,
+    /// Times that everything that waits for successors was asked for.
+    said_rounds: usize,
     budgets: BTreeMap<u32, Budget>,
     /// When it was told that another machine has this node's name.
     twins_ns: BTreeMap<u32, u64>,
@@ -150,7 +150,7 @@ impl Succession {
             alive_ns: BTreeMap::new(),
             surveys: BTreeMap::new(),
             asked_alive: 0,
-            audited: 0,
+            said_rounds: 0,
             budgets: BTreeMap::new(),
             twins_ns: BTreeMap::new(),
             unread: false,
@@ -316,6 +316,7 @@ impl Succession {
             peers: &self.peers,
             owner_ns: watch.map(Watch::last_ns),
             may_react: budget.allows(self.now_ns),
+            authenticated: self.orders.authenticated,
             now_ns: self.now_ns,
         };
         let reacts = matches!(event, Event::Exclusive(exclusive::Event::Seen(_)));

@@ -86,7 +86,7 @@ impl World {
             places,
             pace: Pace::DEFAULT,
             evacuate,
-            own_macs: BTreeSet::new(),
+            own_macs: BTreeMap::new(),
             authenticated: false,
             ..Orders::default()
         };
@@ -436,6 +436,7 @@ fn a_node_without_a_sign_of_hearing_takes_nothing() {
         peers: &peers,
         owner_ns: None,
         may_react: true,
+        authenticated: false,
         now_ns: 0,
     };
     let mut took = false;
@@ -602,7 +603,7 @@ fn our_own_name_from_a_foreign_mac_is_told_and_is_a_strangers() {
     succession.input(Input::Seen(place, seen(Mac([6; 6]), now_ns + 1)), now_ns + 1);
     assert_eq!(reports(&mut succession, now_ns + 1), []);
     let mut orders = Orders::clone(&succession.orders);
-    orders.own_macs = BTreeSet::from([Mac([6; 6])]);
+    orders.own_macs = BTreeMap::from([(1, Mac([6; 6]))]);
     succession.input(Input::Orders(Arc::new(orders)), now_ns + 2);
     succession.step(now_ns + 2);
     let later_ns = now_ns + 30_000 * MS;

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::{model::NodeId, wire::Mac};
 
+/// So many of its other ports a node asks whether they are on the same segment.
+const PORTS: usize = 3;
+
 /// A node on one interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Peer {
@@ -18,6 +21,8 @@ pub(super) struct Peer {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peers {
     nodes: BTreeMap<(u32, NodeId), Peer>,
+    /// This node's other ports that may answer, by interface.
+    beside: BTreeMap<u32, Vec<Mac>>,
 }
 
 impl Peers {
@@ -27,6 +32,22 @@ impl Peers {
 
     pub(super) fn get(&self, key: (u32, NodeId)) -> Option<&Peer> {
         self.nodes.get(&key)
+    }
+
+    /// Which of this node's ports may answer, and with which MACs.
+    pub(super) fn set_ports(&mut self, macs: &BTreeMap<u32, Mac>, usable: &BTreeMap<u32, bool>) {
+        let answering = || usable.iter().filter(|(_, usable)| **usable).filter_map(|(index, _)| macs.get(index));
+        let beside = |(index, _): (&u32, &bool)| {
+            let mac = macs.get(index)?;
+            Some((*index, answering().filter(|other| *other != mac).take(PORTS).copied().collect()))
+        };
+        self.beside = usable.iter().filter_map(beside).collect();
+    }
+
+    /// The other ports of this node that may answer. One of them may be on the same segment; where what is sent to everybody does not
+    /// arrive everywhere, only a frame to it alone shows that.
+    pub(super) fn beside(&self, ifindex: u32) -> &[Mac] {
+        self.beside.get(&ifindex).map_or(&[], Vec::as_slice)
     }
 
     /// Those of an interface.
@@ -77,6 +98,16 @@ mod tests {
         let lasts = |turn| peers.some(1, &order, turn).iter().map(|mac| mac.0[5]).collect::<Vec<_>>();
         assert_eq!((lasts((0, 2)), lasts((2, 2)), lasts((4, 9))), (vec![3, 1], vec![2, 3], vec![1, 2, 3]));
         assert_eq!(peers.some(2, &order, (0, 2)), []);
+    }
+
+    #[test]
+    fn the_other_ports_are_those_that_may_answer_with_another_mac() {
+        let mac = |last| Mac([2, 0, 0, 0, 0, last]);
+        let mut peers = Peers::default();
+        let macs = [(1, mac(1)), (2, mac(2)), (3, mac(3)), (4, mac(1)), (9, mac(9))].into();
+        peers.set_ports(&macs, &[(1, true), (2, true), (3, false), (4, true)].into());
+        assert_eq!((peers.beside(1), peers.beside(3)), (&[mac(2)][..], &[mac(1), mac(2), mac(1)][..]));
+        assert_eq!((peers.beside(2), peers.beside(9)), (&[mac(1), mac(1)][..], &[][..]));
     }
 
     #[test]

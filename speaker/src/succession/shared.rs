@@ -187,6 +187,8 @@ impl Machine {
             }
             State::Asking { sent, .. } => {
                 effects.push(Effect::Ask(context.place, To::All));
+                let ports = context.peers.beside(context.place.0).iter();
+                effects.extend(ports.map(|mac| Effect::Ask(context.place, To::One(*mac))));
                 let due_ns = context.now_ns + context.pace.probe_gap_ns();
                 self.state = State::Asking { sent: sent + 1, due_ns };
             }

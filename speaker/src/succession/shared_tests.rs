@@ -58,6 +58,7 @@ fn a_member_that_leaves_answers_until_the_others_have_noticed() {
         peers: &peers,
         owner_ns: None,
         may_react: true,
+        authenticated: false,
         now_ns: 0,
     };
     let mut machine = Machine::new(0);

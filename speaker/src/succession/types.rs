@@ -62,8 +62,8 @@ pub struct Orders {
     pub pace: Pace,
     /// This node is to lose everything to others.
     pub evacuate: bool,
-    /// The MACs of this machine: they are never strangers, whatever its frames say.
-    pub own_macs: BTreeSet<Mac>,
+    /// The MACs of this machine, by interface: they are never strangers, whatever its frames say.
+    pub own_macs: BTreeMap<u32, Mac>,
     /// Speakers prove who they are, with a key that they share: a [`Voice`] with a node is that node's.
     pub authenticated: bool,
     /// Devices whose answers mean nothing.

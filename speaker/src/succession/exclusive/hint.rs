@@ -70,7 +70,17 @@ impl Turn<'_> {
         self.machine.test = None;
         if let State::Owner(tenure) = self.machine.state {
             self.call_back(tenure);
+        } else if matches!(self.machine.state, State::Leaving { .. }) && self.is_strange_to(test) {
+            self.follow(test.rival, 0, Cause::Succeeded);
         }
+    }
+
+    /// Whether a successor that claimed may take this node's question for a client's: without a key it knows the nodes of its order, and
+    /// those that were in the one before. A successor that started later never answers who was dropped.
+    fn is_strange_to(&self, test: Test) -> bool {
+        let context = self.context;
+        let is_candidate = test.rival.node.is_some_and(|node| rank(context.candidates, node).is_some());
+        test.claims && is_candidate && !context.authenticated && context.rank().is_none()
     }
 
     /// Somebody who is no speaker uses an address that this node asks for.

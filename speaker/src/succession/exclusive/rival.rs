@@ -18,6 +18,8 @@ const DEFENCE_NS: u64 = 30 * MS;
 const DEFENCES: u8 = 2;
 /// Defences further apart than this are not in a row.
 const DEFENCE_ROW_NS: u64 = 5_000 * MS;
+/// Clients are called back twice as late each time in a row, up to so many times: the other one may hear that and call them back itself.
+const CALLS: u8 = 6;
 
 impl Turn<'_> {
     /// Somebody else speaks for what this node owns.
@@ -84,8 +86,8 @@ impl Turn<'_> {
         if elapsed.is_some_and(|elapsed| elapsed < DEFENCE_NS) {
             return;
         }
-        let defences = if claims { row + 1 } else { row };
-        self.machine.state = State::Owner(Tenure { defences, defended_ns: Some(context.now_ns), ..tenure });
+        let defences = row.saturating_add(u8::from(claims));
+        self.machine.state = State::Owner(Tenure { defences, calls: 0, defended_ns: Some(context.now_ns), ..tenure });
         // Clients may hear the rival's claims last: so all rounds are sent, and it is told even where those do not arrive.
         self.effects.push(Effect::Claim(context.place));
         self.effects.push(Effect::Inform(context.place, answer.voice.mac));
@@ -93,7 +95,13 @@ impl Turn<'_> {
 
     /// Nobody answered in time: clients that heard the claim are called back.
     pub(super) fn call_back(&mut self, tenure: Tenure) {
-        self.machine.state = State::Owner(Tenure { defended_ns: Some(self.context.now_ns), ..tenure });
+        let now_ns = self.context.now_ns;
+        let elapsed_ns = tenure.defended_ns.map_or(u64::MAX, |at| now_ns.saturating_sub(at));
+        if elapsed_ns < DEFENCE_NS << tenure.calls {
+            return;
+        }
+        let calls = if elapsed_ns < DEFENCE_ROW_NS { tenure.calls.saturating_add(1).min(CALLS) } else { 0 };
+        self.machine.state = State::Owner(Tenure { defended_ns: Some(now_ns), calls, ..tenure });
         self.effects.push(Effect::Defend(self.context.place));
     }
 }

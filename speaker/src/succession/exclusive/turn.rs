@@ -330,7 +330,8 @@ impl Turn<'_> {
         let context = self.context;
         self.effects.push(Effect::Ask(context.place, To::All));
         let macs = context.peers.some(context.place.0, context.candidates, (from, ASKED));
-        self.effects.extend(macs.into_iter().map(|mac| Effect::Ask(context.place, To::One(mac))));
+        let ports = context.peers.beside(context.place.0).iter().copied();
+        self.effects.extend(macs.into_iter().chain(ports).map(|mac| Effect::Ask(context.place, To::One(mac))));
     }
 
     /// The newest order puts this node first: it claims while the other still answers, once it is known to hear.

@@ -24,7 +24,7 @@ impl Succession {
     /// Whose frame it is for an address: a candidate's, a stranger's, or nobody's that matters.
     fn whose(&mut self, place: Place, voice: Voice) -> Option<Voice> {
         let stranger = Voice { node: None, ..voice };
-        if self.orders.own_macs.contains(&voice.mac) {
+        if self.orders.own_macs.values().any(|own| *own == voice.mac) {
             return None;
         }
         let Some(node) = voice.node else { return (!self.is_proxy(place, stranger)).then_some(stranger) };
@@ -170,13 +170,16 @@ impl Succession {
                 let places = audit.owned().filter(may).collect();
                 audit.rush(mac, places, self.now_ns);
             }
-            for (place, to) in audit.step(self.now_ns) {
+            let questions = audit.step(self.now_ns);
+            let from = audit.rounds().wrapping_mul(AUDITED);
+            for (place, to) in questions {
                 self.effects.push(Effect::Ask(place, to));
                 let Some(entry) = self.entries.get(&place).filter(|_| to == To::All) else { continue };
                 // Probes do not arrive everywhere.
-                let macs = self.peers.some(*ifindex, &entry.order.candidates, (self.audited, AUDITED));
-                self.effects.extend(macs.into_iter().map(|mac| Effect::Ask(place, To::One(mac))));
-                self.audited = self.audited.wrapping_add(AUDITED);
+                let macs = self.peers.some(*ifindex, &entry.order.candidates, (from, AUDITED));
+                let ports = if audit.asks_ports() { self.peers.beside(*ifindex) } else { &[] };
+                let macs = macs.into_iter().chain(ports.iter().copied());
+                self.effects.extend(macs.map(|mac| Effect::Ask(place, To::One(mac))));
             }
         }
     }

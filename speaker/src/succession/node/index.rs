@@ -49,7 +49,10 @@ impl Succession {
                 (machine.wants_hearing(), machine.wants_sighting(), machine.tested().is_some(), owns)
             }
             // Who was parted from us since it began has never heard of us, nor we of it.
-            Machine::Shared(machine) => (false, false, false, machine.misses_some(&candidates)),
+            Machine::Shared(machine) => {
+                let beside = machine.standing() == Standing::Sharing && !self.peers.beside(place.0).is_empty();
+                (false, false, false, beside || machine.misses_some(&candidates))
+            }
         };
         set(&mut self.listening, place, listens);
         set(&mut self.probing, place, probes);
@@ -57,7 +60,8 @@ impl Succession {
         let rivals = candidates.iter().filter(|node| **node != self.me).count();
         let audit = self.audits.entry(place.0).or_default();
         audit.set_pace(self.orders.pace);
-        if audits && rivals > 0 {
+        // Another port of this node may answer beside this one, until it is known that both are on one segment.
+        if audits && (rivals > 0 || !self.peers.beside(place.0).is_empty()) {
             audit.add(place, self.now_ns);
         } else {
             audit.remove(place);
@@ -92,15 +96,20 @@ impl Succession {
             }
             let after = said.last().copied().map_or(Bound::Unbounded, Bound::Excluded);
             let next = places.range((after, Bound::Unbounded)).chain(places).take(places.len().min(most)).copied();
+            let mut before = said.last().copied();
             *said = next.collect();
             *said_ns = self.now_ns;
             for place in said.iter() {
+                // Others are asked in the next round of all: else those of an address might always be the same.
+                self.said_rounds =
+                    self.said_rounds.wrapping_add(usize::from(before.is_some_and(|before| *place <= before)));
+                before = Some(*place);
                 self.effects.push(Effect::Ask(*place, To::All));
                 // Probes do not arrive everywhere.
                 let Some(entry) = self.entries.get(place) else { continue };
-                let macs = self.peers.some(*ifindex, &entry.order.candidates, (self.audited, ASKED));
+                let macs =
+                    self.peers.some(*ifindex, &entry.order.candidates, (self.said_rounds.wrapping_mul(ASKED), ASKED));
                 self.effects.extend(macs.into_iter().map(|mac| Effect::Ask(*place, To::One(mac))));
-                self.audited = self.audited.wrapping_add(ASKED);
             }
         }
     }

@@ -41,7 +41,7 @@ impl Driver {
     fn hear_own_name(&mut self, event: &Event, now_ns: u64) {
         let (ifindex, mac) = (event.key().ifindex(), Mac(event.mac()));
         let Some(orders) = self.situation.as_ref().map(|situation| &situation.orders) else { return };
-        if orders.own_macs.contains(&mac) {
+        if orders.own_macs.values().any(|own| *own == mac) {
             self.say(News::Ourselves(ifindex, mac));
         } else if let Some(place) = orders.places.keys().find(|place| place.0 == ifindex) {
             let (voice, kind) = (Voice { mac, node: Some(self.me) }, SightingKind::Claim);
