@@ -192,7 +192,7 @@ fn a_better_candidate_that_does_not_hear_is_not_yielded_to() {
         assert_eq!(bench.tell(Event::Timer), [Effect::Defend(PLACE)], "clients that heard it are called back");
         assert_eq!((bench.machine.standing(), bench.machine.due_ns()), (Standing::Owner, None));
         // As its rounds follow each other.
-        bench.now_ns += 50 * MS << round;
+        bench.now_ns += (50 * MS) << round;
     }
 }
 
