@@ -316,8 +316,6 @@ fn who_was_dropped_lets_go_of_what_a_successor_claims_that_may_not_know_it() {
         bench.ordered();
         bench.seen(voice(if heir == 1 { 7 } else { heir }), SightingKind::Claim);
         bench.now_ns += Pace::DEFAULT.reply_ns();
-        bench.tell(Event::Timer);
-        bench.now_ns += Pace::DEFAULT.reply_ns();
         let lost = causes(&bench.tell(Event::Timer)) == [(Happened::Lost, Cause::Succeeded)];
         // With a key it would have answered; who is a candidate is known to it; and of a stranger nothing is believed.
         assert_eq!(lost, !authenticated && !named && heir == 2, "{authenticated} {named} {heir}");
