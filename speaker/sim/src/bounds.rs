@@ -42,6 +42,8 @@ pub struct Bounds {
     pub heartbeats: u64,
     /// Everything else that takes its time: late wake-ups, slow frames, and the pace of claims.
     pub slack_ns: u64,
+    /// Between two audits of a node.
+    audit_ns: u64,
     /// How long a node waits that takes another one for a stranger, because it knows neither it nor the key: then it asks again.
     pub retry_ns: u64,
 }
@@ -61,6 +63,7 @@ impl Bounds {
             healed_ns: (1 + addresses as u64) * pace.audit_ns() * count.div_ceil(5) + slack_ns,
             heartbeats: 1_000 * MS / pace.interval_ns() + 3,
             slack_ns,
+            audit_ns: pace.audit_ns(),
             retry_ns: 0,
         }
     }
@@ -76,7 +79,7 @@ impl Bounds {
     /// The same where nodes have two ports: every fourth audit asks the other port.
     #[must_use]
     pub fn doubled(self, nodes: usize) -> Self {
-        let healed_ns = self.healed_ns.max(BESIDE * AUDIT_NS * (nodes as u64).div_ceil(5) + self.slack_ns);
+        let healed_ns = self.healed_ns.max(BESIDE * self.audit_ns * (nodes as u64).div_ceil(5) + self.slack_ns);
         Self { healed_ns, two_ns: self.two_ns.max(healed_ns), nobody_ns: self.nobody_ns + healed_ns, ..self }
     }
 

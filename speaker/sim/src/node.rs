@@ -347,10 +347,11 @@ impl Node {
             }
             Effect::Ask(place, to) => {
                 let (port, address) = spot(place);
+                let asked_ns = to.asked_ns(now_ns);
                 let (says, to) = match to {
-                    To::All => (Says::Ask(address, now_ns), None),
-                    To::One(mac) => (Says::Ask(address, now_ns), Some(mac)),
-                    To::Alive(mac) => (Says::Alive(address, now_ns), Some(mac)),
+                    To::All => (Says::Ask(address, asked_ns), None),
+                    To::One(mac) => (Says::Ask(address, asked_ns), Some(mac)),
+                    To::Alive(mac) => (Says::Alive(address, asked_ns), Some(mac)),
                 };
                 deeds.frames.push((port, self.frame(port, says, to)));
             }

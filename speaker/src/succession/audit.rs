@@ -206,7 +206,7 @@ mod tests {
         (0..2).for_each(|number| audit.add(place(number), 0));
         let mut asked = Vec::new();
         for turn in 1..=6 {
-            let questions = audit.step(turn * AUDIT_NS);
+            let questions = audit.step(turn * 500 * MS);
             asked.extend(questions.into_iter().map(|(place, _)| (place, audit.rounds())));
         }
         let [one, other] = [place(0), place(1)];
