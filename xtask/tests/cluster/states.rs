@@ -278,7 +278,6 @@ fn what_cannot_be_read_of_any_kind_hides_no_other(cluster: &Cluster) {
         assert!(message.contains("cannot be read") && message.contains("It is not in force"), "{message}");
     }
     bed.state("controller", "Invalid", &["Community"]);
-    bed.state("speaker-node-a", "Invalid", &["BFDProfile", "BGPAdvertisement", "BGPPeer", "Community"]);
     bed.stale(&controller, "1");
     bed.says("ipaddresspool", "home", "Valid");
     bed.ask("states-readable");
