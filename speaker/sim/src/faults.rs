@@ -34,6 +34,7 @@ impl World {
                 self.expect_lease_end(station);
             }
             Fault::Reboot(station) => {
+                self.away_ns[station].get_or_insert(self.now_ns);
                 self.judge.caused_by(self.scenario.ports_of(station), self.now_ns);
                 self.nodes[station].power_off();
                 self.dirty = true;
