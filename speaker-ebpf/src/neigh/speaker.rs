@@ -48,10 +48,12 @@ impl Speaker {
         if self.node.is_none() {
             return;
         }
+        let is_right = is_right(tables, place, self, purpose);
         if place.lease.node == self.node {
-            self.is_ourselves = !self.is_us;
+            // Anybody can write our name into a frame: a port that believed him would stand by for one that is elsewhere.
+            self.is_ourselves = !self.is_us && is_right;
             self.node = None;
-        } else if !is_right(tables, place, self, purpose) {
+        } else if !is_right {
             self.node = None;
         }
     }
@@ -84,14 +86,14 @@ impl Speaker {
     }
 }
 
-/// Whether the proof is right; where none is asked for, whether the agent knows the node. Not inlined: clients have no tags.
+/// Whether the proof is right; where none is asked for, whether it is our own name or the agent knows the node. Not inlined: clients have no tags.
 #[inline(never)]
 fn is_right(tables: &impl Tables, place: &Place, speaker: &Speaker, purpose: Purpose) -> bool {
     let Some(node) = speaker.node else { return false };
     let (key, us) = (&place.key, place.lease.node);
     let keys = tables.keys();
     if keys.first().is_none() || (keys.accepts_unproven() && speaker.proof == 0) {
-        return tables.peer(&PeerKey::new(key.ifindex(), node)).is_some();
+        return us == Some(node) || tables.peer(&PeerKey::new(key.ifindex(), node)).is_some();
     }
     let asker = if matches!(purpose, Purpose::Answer) { us } else { None };
     let said = (purpose, speaker.mac);

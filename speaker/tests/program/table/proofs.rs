@@ -9,8 +9,8 @@ use crate::{
     case::{Case, Counts, KEY4},
     frames::{
         ALL_NODES6, ASKED_NS, CLIENT6, GENERATION, Numbers, OUR_NODE, OURS, OVERRIDE, REPLY, REQUEST, RIVAL,
-        RIVAL_NODE, SOLICITATION, SOLICITED, STATEMENT, VIP4, VIP6, ZERO4, advertisement, arp, link_option, neighbor,
-        our_node, rival_node, summed, tag_option_of, with, with_numbers,
+        SOLICITATION, SOLICITED, STATEMENT, VIP4, VIP6, ZERO4, advertisement, arp, link_option, neighbor, our_node,
+        rival_node, summed, tag_option_of, with, with_numbers,
     },
 };
 
@@ -27,11 +27,20 @@ fn keys(keys: &[[u8; 16]], unproven: bool) -> Keys {
 
 /// What the rival says about our address, proven with `key`; `asker`: the node that it answers.
 fn signed(purpose: Purpose, key: Option<[u8; 16]>, address: [u8; 16], asker: Option<NodeId>) -> Numbers {
+    signed_as((rival_node(), asker), purpose, key, address)
+}
+
+/// The same, in the name of any node: the first of the two.
+fn signed_as(
+    (node, asker): (NodeId, Option<NodeId>),
+    purpose: Purpose,
+    key: Option<[u8; 16]>,
+    address: [u8; 16],
+) -> Numbers {
     let nonce = if purpose == Purpose::Claim { ASKED_NS | STATEMENT } else { ASKED_NS };
-    let statement =
-        Statement::new((purpose, RIVAL), (rival_node(), asker), address, GENERATION, Nonce::from_number(nonce));
+    let statement = Statement::new((purpose, RIVAL), (node, asker), address, GENERATION, Nonce::from_number(nonce));
     let proof = key.map_or(0, |key| proof(&Key::from_bytes(key), &statement));
-    [RIVAL_NODE, GENERATION, nonce, proof]
+    [node.number(), GENERATION, nonce, proof]
 }
 
 /// The rival's heartbeat in both families, with these proofs.
@@ -101,12 +110,11 @@ pub(super) fn statements() -> Vec<Case> {
     let (wide, option) = (KEY4.widen().address(), |numbers| [link_option(2, RIVAL), tag_option_of(numbers)].concat());
     let claim = arp((Mac::BROADCAST, RIVAL), REQUEST, (RIVAL, VIP4), (Mac::ZERO, VIP4));
     let reply = arp((OURS, RIVAL), REPLY, (RIVAL, VIP4), (OURS, ZERO4));
-    let claims = |key| {
-        [
-            with_numbers(&claim, signed(Purpose::Claim, key, wide, None)),
-            advertisement(Mac::ALL_NODES, ALL_NODES6, OVERRIDE, &option(signed(Purpose::Claim, key, VIP6, None))),
-        ]
+    let claims_of = |node, key| {
+        let said = |address| signed_as((node, None), Purpose::Claim, key, address);
+        [with_numbers(&claim, said(wide)), advertisement(Mac::ALL_NODES, ALL_NODES6, OVERRIDE, &option(said(VIP6)))]
     };
+    let (claims, own_claims) = (|key| claims_of(rival, key), |key| claims_of(our_node(), key));
     let answers = |key, asker| {
         [
             with_numbers(&reply, signed(Purpose::Answer, key, wide, asker)),
@@ -129,6 +137,16 @@ pub(super) fn statements() -> Vec<Case> {
         for key in [None, Some(FOREIGN)] {
             let case = keyed(format!("{family} claim without the key, {key:?}"), claims(key)[nth].clone());
             rows.push(conflict(case, SightingKind::Claim));
+        }
+        // Our own name: another port of this node, or a machine of the same name; without the key anybody.
+        for key in [Some(PRESENT), Some(NEXT), None, Some(FOREIGN)] {
+            let case = keyed(format!("{family} claim in our name, {key:?}"), own_claims(key)[nth].clone());
+            let knows = key == Some(PRESENT) || key == Some(NEXT);
+            rows.push(if knows {
+                case.ourselves(RIVAL).passed(Outcome::OwnEcho)
+            } else {
+                conflict(case, SightingKind::Claim)
+            });
         }
         // The answer to another node's question, and a claim's proof under an answer, prove nothing.
         for (name, key, asker) in [
