@@ -20,9 +20,9 @@ use crate::{
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// Claims of an address in a second where nothing happens: two audits find another owner that does not hear or is not heard, one more at
-/// the edge, and the address was taken just before; each is followed by three rounds of both forms, and clients are called back once.
-const CLAIMS: u64 = 26;
+/// Claims of an address in a second where nothing happens: two audits of its own, two of another owner that does not hear or is not heard,
+/// and one more at the edge are each followed by three rounds of both forms, and clients are called back once.
+const CLAIMS: u64 = 32;
 /// Audits by unicast in a second.
 const AUDITS: u64 = 3;
 /// No attack lasts longer.

@@ -51,8 +51,8 @@ pub(crate) struct Kernel {
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// What the agent should hear of at once.
     pub(crate) events: VecDeque<(Address, Seen)>,
-    /// Which MACs spoke in the name of this node, for the agent.
-    pub(crate) ourselves: VecDeque<Mac>,
+    /// Which MACs spoke in the name of this node, and when, for the agent.
+    pub(crate) ourselves: VecDeque<(Mac, u64)>,
     /// Which one did last, and when that was an event.
     ourselves_told: Option<(Mac, u64)>,
     /// When a stranger's claim was an event last, by address.
@@ -155,7 +155,7 @@ impl Kernel {
         });
         if !told {
             self.ourselves_told = Some((mac, now_ns));
-            self.ourselves.push_back(mac);
+            self.ourselves.push_back((mac, now_ns));
         }
     }
 

@@ -90,7 +90,7 @@ fn who_is_not_heard_when_it_asks_leaves_nobody_unanswered_and_does_not_shout() {
             let scenario = Scenario { fabric: Fabric::Inspects(nameless), ..plain(3) };
             let (with, calm) = both(&scenario.with(0, 10 * SECOND, Fault::Reboot(0)), seed);
             assert!(with.nobody_ns <= calm.nobody_ns.max(165 * MS), "{nameless:b}: {with:?}");
-            assert!(with.claims <= 20, "{nameless:b}: {with:?}");
+            assert!(with.claims <= 32, "{nameless:b}: {with:?}");
         }
     }
 }

@@ -82,12 +82,12 @@ impl Node {
     pub(crate) fn hear_itself(&mut self, agent: &mut Agent, now_ns: u64) -> bool {
         let mut together = false;
         for (port, kernel) in self.kernels.iter_mut().enumerate() {
-            for mac in std::mem::take(&mut kernel.ourselves) {
+            for (mac, at_ns) in std::mem::take(&mut kernel.ourselves) {
                 if let Some(other) = self.macs.iter().position(|own| *own == mac) {
                     together |= agent.ports.heard(port, other, now_ns);
                 } else if let Some(address) = self.told.orders.iter().position(Option::is_some) {
                     let voice = Voice { mac, node: Some(self.id) };
-                    let seen = Seen { voice, kind: SightingKind::Claim, at_ns: now_ns, generation: 0 };
+                    let seen = Seen { voice, kind: SightingKind::Claim, at_ns, generation: 0 };
                     agent.succession.input(Input::Seen(place((port, address)), seen), now_ns);
                 }
             }
