@@ -23,8 +23,8 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Claims of an address in a second where nothing happens: two audits of its own, two of another owner that does not hear or is not heard,
 /// and one more at the edge are each followed by three rounds of both forms, and clients are called back once.
 const CLAIMS: u64 = 32;
-/// Audits by unicast in a second.
-const AUDITS: u64 = 3;
+/// Audits by unicast in a second, and the question of an owner whether a node is alive.
+const AUDITS: u64 = 4;
 /// No attack lasts longer.
 const ATTACK_NS: u64 = 5 * SECOND_NS;
 
@@ -215,8 +215,8 @@ impl Judge {
                 let owned = self.answered.iter().filter(|shares| shares[station] != 0).count() as u64;
                 (self.bounds.heartbeats + AUDITS + owned + claimed, &mut self.measured.heartbeats)
             }
-            // Audits of an owner; strangers are asked for again and again.
-            None => (10, &mut self.measured.probes),
+            // Audits of an owner; strangers are asked for again and again; and each owner that is new is asked once with everybody.
+            None => (10 + self.answered.first().map_or(0, Vec::len) as u64, &mut self.measured.probes),
         };
         *measured = count.max(*measured);
         (count > most).then(|| {

@@ -196,7 +196,9 @@ impl Scenario {
             self.doubles = nodes;
         }
         if self.fabric == Fabric::Inspects(0) && rng.u32(0..3) == 0 {
-            self.fabric = Fabric::Inspects(rng.u32(1..only(self.ports())));
+            // Where nobody is heard at all, nobody claims what nobody had.
+            let all = only(self.ports()) - 1;
+            self.fabric = Fabric::Inspects(rng.u32(1..if self.silent { all } else { all + 1 }));
         }
     }
 

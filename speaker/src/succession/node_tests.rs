@@ -474,6 +474,23 @@ fn shares_are_divided_among_the_living() {
 }
 
 #[test]
+fn of_two_that_share_on_a_silent_segment_the_one_that_is_left_answers_all() {
+    let mut world = World::new(2);
+    world.order_all(&[0, 1], Mode::Shared);
+    world.run(2_000 * MS);
+    let mask = |world: &World, n: usize| world.nodes[n].roles[&place(10)].buckets;
+    let both = [mask(&world, 0), mask(&world, 1)];
+    world.quiet = true;
+    world.nodes[1].dead = true;
+    world.run(2_000 * MS);
+    assert_eq!(mask(&world, 0), ALL_BUCKETS);
+    world.nodes[1] = World::new(2).nodes.remove(1);
+    world.order(1, &[0, 1], Mode::Shared, false);
+    world.run(5_000 * MS);
+    assert_eq!([mask(&world, 0), mask(&world, 1)], both, "who returns has its shares again");
+}
+
+#[test]
 fn who_owns_nothing_and_stands_by_for_nothing_sends_nothing() {
     let mut world = World::new(3);
     world.order_all(&[0, 1], Mode::Exclusive);

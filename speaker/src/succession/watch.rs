@@ -214,6 +214,8 @@ impl Watch {
         let alone = self.doubt_ns(pace).is_some_and(|last_ns| now_ns.saturating_sub(last_ns) >= solitude_ns(pace));
         if alone && !self.deserted {
             self.deserted = true;
+            self.alive = false;
+            self.silent_ns = now_ns;
             findings.push(Finding::Deserted(self.answered_ns));
         }
         if let Some(place) = self.lost(pace) {

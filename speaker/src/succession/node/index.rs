@@ -232,9 +232,10 @@ impl Succession {
                     let heard = matches!(finding, Finding::Silent(_));
                     let Some(watch) = self.watches.get(&key) else { continue };
                     let (node, places) = (watch.node(), watch.members().collect::<Vec<_>>());
-                    // Members cannot tell the silence of all from that of one.
+                    // Members cannot tell the silence of all from that of one, unless there is no third.
                     for place in places {
-                        if !heard && self.shared.contains(&place) {
+                        let is_pair = self.entries.get(&place).is_some_and(|entry| entry.order.candidates.len() == 2);
+                        if !heard && !is_pair && self.shared.contains(&place) {
                             continue;
                         }
                         let silent = node.map_or(shared::Event::Ordered, shared::Event::Silent);
