@@ -94,6 +94,8 @@ const KERNELS: &[Tool] = &[
     tool("qemu-system-x86_64", "qemu-system-x86"),
     tool("modprobe", "kmod"),
     tool("depmod", "kmod"),
+    // Debian's kernels have the file systems of their guests as modules: the first programs of a guest are busybox's.
+    tool("busybox", "busybox-static"),
     tool("script", "bsdutils"),
     tool("dpkg-deb", "dpkg"),
     // The booting tool reads the version out of an image with it.
