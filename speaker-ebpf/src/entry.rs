@@ -4,7 +4,7 @@ use arpeggio_common::{
     abi::Disposition,
     wire::{ARP_FRAME, ND_TAGGED_FRAME, NeighborKind},
 };
-use arpeggio_speaker_ebpf::{Frame, Subject, arp, decide, ndp};
+use arpeggio_speaker_ebpf::{Frame, Subject, arp, ndp};
 use aya_ebpf::{
     bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
     helpers::bpf_redirect,

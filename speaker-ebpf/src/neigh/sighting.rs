@@ -47,7 +47,7 @@ pub(super) fn sighting(tables: &impl Tables, place: &Place, speaker: &Speaker, k
 }
 
 /// A node answers a question of ours. An answer to none that we can have asked is anybody's.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn answer(tables: &impl Tables, place: &Place, speaker: &Speaker) -> Outcome {
     if speaker.is_us {
         return Outcome::OwnEcho;
@@ -57,9 +57,16 @@ pub(super) fn answer(tables: &impl Tables, place: &Place, speaker: &Speaker) -> 
         return Outcome::AnsweredNothing;
     }
     speaker.hear(tables, place.key.ifindex(), Some(speaker.nonce));
-    if speaker.nonce.asks_for_life() {
-        return Outcome::HeartbeatHeard;
+    if !speaker.nonce.asks_for_life() {
+        record(tables, place, speaker);
     }
+    Outcome::HeartbeatHeard
+}
+
+/// Keeps the answer to a question for the address.
+#[inline(never)]
+fn record(tables: &impl Tables, place: &Place, speaker: &Speaker) {
+    let asked_ns = speaker.nonce.at_ns();
     tables.count(place.vip.slot(), |stats| stats.claims += 1);
     let line = SightingKey::new(place.key, Sort::Answer);
     let seen = Sighting::new(speaker.mac.0, SightingKind::Heartbeat, speaker.node, asked_ns)
@@ -70,7 +77,6 @@ pub(super) fn answer(tables: &impl Tables, place: &Place, speaker: &Speaker) -> 
         Some(before) => tables.sight(&line, &before.then(seen)),
         None => tables.sight(&line, &seen),
     }
-    Outcome::HeartbeatHeard
 }
 
 /// Our own node spoke with another MAC. Known by the interface: every frame of our other interface is one.

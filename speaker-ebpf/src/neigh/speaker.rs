@@ -73,17 +73,23 @@ impl Speaker {
     /// Notes that the node is there; `answered`: it answers a question of this time.
     #[inline(always)]
     pub(super) fn hear(&self, tables: &impl Tables, ifindex: u32, answered: Option<Nonce>) {
-        let Some(node) = self.node else { return };
-        if self.is_us {
-            return;
+        if self.node.is_some() && !self.is_us {
+            note(tables, ifindex, self, answered.map_or(0, Nonce::at_ns));
         }
-        let mut heard = Peer::new(self.mac.0, tables.now_ns());
-        if let Some(nonce) = answered {
-            heard = heard.answering(nonce.at_ns());
-        }
-        tables.hear(&PeerKey::new(ifindex, node), heard);
-        tables.hear(&PeerKey::anybody(ifindex), heard);
     }
+}
+
+/// Notes that its node was heard, and which question of ours it answered; 0: none. Not inlined: its parts are no burden on the stack
+/// of those who go on with others.
+#[inline(never)]
+fn note(tables: &impl Tables, ifindex: u32, speaker: &Speaker, answered_ns: u64) {
+    let Some(node) = speaker.node else { return };
+    let mut heard = Peer::new(speaker.mac.0, tables.now_ns());
+    if answered_ns != 0 {
+        heard = heard.answering(answered_ns);
+    }
+    tables.hear(&PeerKey::new(ifindex, node), heard);
+    tables.hear(&PeerKey::anybody(ifindex), heard);
 }
 
 /// Whether the proof is right; where none is asked for, whether it is our own name or the agent knows the node. Not inlined: clients have no tags.

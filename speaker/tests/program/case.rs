@@ -97,7 +97,8 @@ impl World {
     /// The lines of the nodes that the agent knows, and of anybody.
     pub(crate) fn peers(&self, now_ns: u64) -> Vec<(PeerKey, Peer)> {
         let nodes = self.known.iter().map(|node| (PeerKey::new(IFINDEX, *node), Peer::UNHEARD));
-        let heard = |ago_ns| Peer::new(RIVAL.0, now_ns - ago_ns);
+        // On a machine that began less than that ago: never, which means the same to the program.
+        let heard = |ago_ns| Peer::new(RIVAL.0, now_ns.saturating_sub(ago_ns));
         let anybody = self.heard_ago_ns.map_or(Peer::UNHEARD, heard);
         nodes.chain([(PeerKey::anybody(IFINDEX), anybody)]).collect()
     }

@@ -251,7 +251,7 @@ impl Kernel {
         let ended = now(ClockId::CLOCK_MONOTONIC);
         let (observed, stamps) = self.observe(verdict, frame);
         let earlier = case.world.earlier.map(|earlier| earlier.at_ns(begun));
-        let heard = case.world.heard_ago_ns.map(|ago_ns| begun - ago_ns);
+        let heard = case.world.heard_ago_ns.map(|ago_ns| begun.saturating_sub(ago_ns));
         let before = [Some(0), earlier, heard];
         for stamp in stamps.into_iter().filter(|stamp| !before.contains(&Some(*stamp))) {
             assert!((begun..=ended).contains(&stamp), "{}: the time {stamp} is not in {begun}..={ended}", case.name);
