@@ -40,8 +40,6 @@ const REMEMBERED_ERRORS: usize = 32;
 pub(super) struct Evacuation {
     /// Whether it is wanted, beside what the configuration says.
     pub(super) wanted: bool,
-    /// Since when, monotonic nanoseconds.
-    pub(super) since_ns: u64,
     /// Also what nobody takes over is to go.
     pub(super) forced: bool,
     /// What nobody took over in time, and went therefore.

@@ -21,7 +21,7 @@ use crate::{
         ApiFacts, Call, ConfigFacts, Evacuate, EvacuationReport, Facts, PeerFacts, Request, Response, StatusReport,
         SuccessionFacts,
     },
-    succession::{Cause, Happened, Standing, View},
+    succession::{Standing, View},
     world::{Link, expected_on, ineligible},
 };
 
@@ -57,8 +57,7 @@ impl Agent {
         }
         if (on, force) != (self.evacuation.wanted, self.evacuation.forced) {
             info!(on, force, "evacuation asked for");
-            let since_ns = monotonic_ns();
-            self.evacuation = Evacuation { wanted: on, since_ns, forced: force, abandoned: BTreeSet::new() };
+            self.evacuation = Evacuation { wanted: on, forced: force, abandoned: BTreeSet::new() };
             self.reconcile();
             self.abandon();
         }
@@ -102,19 +101,12 @@ impl Agent {
             self.hear(news);
         }
         let owned: BTreeMap<_, _> = snapshot.views.into_iter().filter(|(_, view)| owns(view)).collect();
-        let since_ns = self.evacuation.since_ns;
-        let left = self.succession.recorder().iter().filter(|report| report.at_ns >= since_ns);
-        let mut abandoned: BTreeSet<Place> = left
-            .filter(|report| (report.happened, report.cause) == (Happened::Lost, Cause::NoSuccessor))
-            .map(|report| report.place)
-            .collect();
-        abandoned.extend(&self.evacuation.abandoned);
         let configured = self.current.as_ref().is_some_and(|(_, decision)| decision.orders.evacuate);
         EvacuationReport {
             evacuating: configured || self.evacuation.wanted,
             owned: owned.keys().map(|place| self.named(place)).collect(),
             alone: Vec::new(),
-            abandoned: abandoned.iter().map(|place| self.named(place)).collect(),
+            abandoned: self.evacuation.abandoned.iter().map(|place| self.named(place)).collect(),
         }
     }
 
