@@ -491,6 +491,22 @@ fn of_two_that_share_on_a_silent_segment_the_one_that_is_left_answers_all() {
 }
 
 #[test]
+fn a_port_that_leaves_everything_to_another_is_not_asked() {
+    let order = Order { generation: 1, candidates: Arc::from([id(0)]), mode: Mode::Exclusive };
+    let (first, second) = ((2, place(10).1), (3, place(10).1));
+    let mut orders = Orders {
+        usable: [(1, false), (2, true), (3, true)].into(),
+        places: [(first, order.clone()), (second, order.clone())].into(),
+        standing_by: [(second, 2)].into(),
+        ..Orders::default()
+    };
+    assert_eq!(orders.ports(), [(1, false), (2, true), (3, false)].into());
+    // It answers for another address, which is limited to it.
+    orders.places.insert((3, place(11).1), order);
+    assert_eq!(orders.ports(), [(1, false), (2, true), (3, true)].into());
+}
+
+#[test]
 fn who_owns_nothing_and_stands_by_for_nothing_sends_nothing() {
     let mut world = World::new(3);
     world.order_all(&[0, 1], Mode::Exclusive);

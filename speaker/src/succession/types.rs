@@ -75,6 +75,14 @@ impl Orders {
     pub fn is_usable(&self, place: Place) -> bool {
         self.usable.get(&place.0).copied().unwrap_or_default() && !self.standing_by.contains_key(&place)
     }
+
+    /// Interfaces by index: whether this node may answer for anything there. Where all is left to other ports it says nothing.
+    pub(super) fn ports(&self) -> BTreeMap<u32, bool> {
+        let standing_by: BTreeSet<u32> = self.standing_by.keys().map(|(index, _)| *index).collect();
+        let answers = |index: u32| self.places.keys().any(|place| place.0 == index && self.is_usable(*place));
+        let may = |index: u32| !standing_by.contains(&index) || answers(index);
+        self.usable.iter().map(|(index, usable)| (*index, *usable && may(*index))).collect()
+    }
 }
 
 /// What somebody was seen doing with an address.

@@ -19,7 +19,7 @@ impl Succession {
     pub(super) fn follow(&mut self, orders: Arc<Orders>) {
         let before = std::mem::replace(&mut self.orders, orders);
         let orders = Arc::clone(&self.orders);
-        self.peers.set_ports(&orders.own_macs, &orders.usable);
+        self.peers.set_ports(&orders.own_macs, &orders.ports());
         let stays =
             |place: &Place, entry: &Entry| orders.places.get(place).is_some_and(|order| order.mode == entry.order.mode);
         let gone: Vec<_> =
