@@ -57,7 +57,12 @@ pub fn packet(data: &[u8]) {
     let mut after = before.clone();
     let outcome = Frame::over(&mut after, |frame| decide(frame, &memory, IFINDEX));
     match outcome.disposition() {
-        Disposition::Transmit => check_answer(outcome, frame, &after, &memory),
+        Disposition::Transmit => {
+            let (tag, request) = request::without_priority_tag(frame);
+            let (kept, answer) = request::without_priority_tag(&after);
+            assert_eq!(tag, kept, "the answer goes the way the question came");
+            check_answer(outcome, &request, &answer, &memory);
+        }
         Disposition::Drop => {
             assert_eq!(frame, after, "{outcome:?} changed the frame");
             let beyond = outcome == Outcome::SuppressedBeyond;

@@ -18,6 +18,17 @@ pub(crate) struct Request {
     pub(crate) asker: Mac,
 }
 
+/// A frame that has a priority and no VLAN, as the tag and the frame without it (IEEE 802.1Q-2022 section 6.9).
+pub(crate) fn without_priority_tag(frame: &[u8]) -> (Option<[u8; 4]>, Vec<u8>) {
+    let tag = frame.get(12..).and_then(|rest| rest.first_chunk::<4>());
+    match tag {
+        Some(tag @ [0x81, 0, priority, 0]) if priority & 0xf == 0 => {
+            (Some(*tag), [&frame[..12], &frame[16..]].concat())
+        }
+        _ => (None, frame.to_vec()),
+    }
+}
+
 /// Reads a frame as a request. `of_node`: it asks for this node, which answers whoever owns the address.
 ///
 /// # Errors

@@ -9,8 +9,8 @@ const RIVAL: Mac = Mac([2, 0, 0, 0, 0, 3]);
 const CLIENT4: [u8; 4] = [192, 0, 2, 1];
 const CLIENT6: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
 
-/// Every frame that a speaker or a client sends, behind a head that says "answer for everybody" and one that adds the
-/// frame's own addresses to the maps.
+/// Every frame that a speaker or a client sends, plain and with a priority, behind a head that says "answer for everybody" and
+/// one that adds the frame's own addresses to the maps.
 #[must_use]
 pub fn packets() -> Vec<Vec<u8>> {
     let tag = |nonce: Nonce| Tag::from_numbers([PEER, 5, nonce.number(), 0]);
@@ -36,10 +36,12 @@ pub fn packets() -> Vec<Vec<u8>> {
         Neighbor::announcement(RIVAL, VIP6, claim).to_vec(),
         Neighbor::correction(OURS, RIVAL, RIVAL, VIP6, CLIENT6).to_vec(),
     ];
+    let with_priority = |frame: &Vec<u8>| [&frame[..12], &[0x81, 0, 0xe0, 0], &frame[12..]].concat();
+    let tagged: Vec<_> = frames.iter().map(with_priority).collect();
     let behind = |control: u8| {
         let mut head = [0xff; HEAD];
         (head[0], head[1], head[2]) = (control, 0, 7);
-        frames.iter().map(move |frame| [&head[..], frame].concat()).collect::<Vec<_>>()
+        frames.iter().chain(&tagged).map(move |frame| [&head[..], frame].concat()).collect::<Vec<_>>()
     };
     // Action 1 is "answer", 2 "suppress"; 0x20 adds the frame's addresses; the highest bits choose the keys. The last of the
     // head has the frames signed.
