@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use arpeggio_common::model::NodeName;
-use arpeggio_speaker::world::{Config, Defaults, Exclude};
+use arpeggio_speaker_config::{Config, Defaults, Exclude};
 
 /// Reads `data` as a configuration and as an exclude file. Nothing panics; what is refused is explained; what is taken can
 /// be written and read again without a change.

@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_first_configuration_is_valid_and_uses_every_field() {
-        use arpeggio_speaker::world::{Config, Defaults};
+        use arpeggio_speaker_config::{Config, Defaults};
         let text = String::from_utf8(configs().remove(0)).unwrap();
         let config = Config::parse(&text, std::path::Path::new("seed"), &Defaults::default()).unwrap();
         assert_eq!((config.announcements.len(), config.pools.len(), config.policies.len()), (2, 1, 1));

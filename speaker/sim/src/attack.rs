@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use arpeggio_common::{model::NodeId, wire::Mac};
-use arpeggio_speaker::succession::Voice;
+use arpeggio_succession::Voice;
 use fastrand::Rng;
 
 use crate::{

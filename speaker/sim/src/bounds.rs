@@ -1,6 +1,6 @@
 //! How long what must not be may last at most: formulas of the [`Pace`], the wire and the number of nodes.
 
-use arpeggio_speaker::succession::Pace;
+use arpeggio_succession::Pace;
 
 const MS: u64 = 1_000_000;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arpeggio_speaker::succession::CLAIM_ROUNDS_NS;
+use arpeggio_succession::CLAIM_ROUNDS_NS;
 
 use crate::node::Spot;
 

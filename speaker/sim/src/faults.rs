@@ -1,7 +1,7 @@
 //! What each fault does to the world, and what it excuses.
 
 use arpeggio_common::model::Mode;
-use arpeggio_speaker::succession::Order;
+use arpeggio_succession::Order;
 
 use crate::{
     kernel::Kernel,

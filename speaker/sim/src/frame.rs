@@ -1,7 +1,7 @@
 //! Frames, and the proofs in them.
 
 use arpeggio_common::{model::NodeId, wire::Mac};
-use arpeggio_speaker::succession::Voice;
+use arpeggio_succession::Voice;
 
 /// An address, by its number.
 pub(crate) type Address = usize;

@@ -7,7 +7,7 @@ use arpeggio_common::{
     model::Mode,
     wire::Mac,
 };
-use arpeggio_speaker::succession::{Role, Standing};
+use arpeggio_succession::{Role, Standing};
 
 use crate::{
     bounds::{Bounds, HANDOVER_NS, STRANGER_NS},
@@ -359,7 +359,7 @@ impl Judge {
 
 #[cfg(test)]
 mod tests {
-    use arpeggio_speaker::succession::Pace;
+    use arpeggio_succession::Pace;
 
     use super::*;
 

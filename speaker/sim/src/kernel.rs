@@ -8,7 +8,7 @@ use arpeggio_common::{
     model::NodeId,
     wire::Mac,
 };
-use arpeggio_speaker::succession::{Answer, Role, Seen, Voice};
+use arpeggio_succession::{Answer, Role, Seen, Voice};
 
 use crate::frame::{Address, Frame, Key, Says};
 

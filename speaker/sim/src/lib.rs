@@ -1,7 +1,7 @@
 //! Deterministic simulation of the succession: nodes on a wire that breaks in every way, and what must hold meanwhile.
 //!
 //! A schedule is made of two numbers, seed and schedule; the same numbers give the same schedule on every machine. Time,
-//! wire, kernels and drivers are models, the machines are the agent's own ([`arpeggio_speaker::succession`]).
+//! wire, kernels and drivers are models, the machines are the agent's own ([`arpeggio_succession`]).
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

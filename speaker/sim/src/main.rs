@@ -9,8 +9,8 @@ use std::{
     thread,
 };
 
-use arpeggio_speaker::succession::Pace;
 use arpeggio_speaker_sim::{Measured, Which, orders};
+use arpeggio_succession::Pace;
 use clap::Parser;
 use indicatif::ProgressBar;
 

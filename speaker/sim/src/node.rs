@@ -11,7 +11,7 @@ use arpeggio_common::{
     model::NodeId,
     wire::Mac,
 };
-use arpeggio_speaker::succession::{
+use arpeggio_succession::{
     Effect, Input, Order, Orders, Pace, Place, Question, Report, Role, Standing, Succession, To, Voice,
 };
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arpeggio_common::model::{Balance, Eligible, NodeId, Wish, orders};
-use arpeggio_speaker::succession::Pace;
+use arpeggio_succession::Pace;
 use comfy_table::{Table, presets};
 
 /// Standbys before this one beat at the full rate.

@@ -1,7 +1,7 @@
 //! Who is on the segment besides the nodes: a gateway, a client and a stranger.
 
 use arpeggio_common::wire::Mac;
-use arpeggio_speaker::succession::Voice;
+use arpeggio_succession::Voice;
 
 use crate::{
     frame::{Frame, Says},

@@ -1,6 +1,6 @@
 //! Nodes with two ports on one segment, and switches that inspect and count ARP, on a wire where nothing else happens.
 
-use arpeggio_speaker::succession::Pace;
+use arpeggio_succession::Pace;
 
 use crate::{
     named_tests::{MS, SECOND, both, plain},

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::abi::SightingKind;
-use arpeggio_speaker::{
-    decide::{Ears, Segments},
-    succession::{Input, Seen, Voice},
+use arpeggio_succession::{
+    Input, Seen, Voice,
+    ports::{Ears, Segments},
 };
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arpeggio_common::model::{Mode, NodeId};
-use arpeggio_speaker::succession::{Order, Pace};
+use arpeggio_succession::{Order, Pace};
 use fastrand::Rng;
 
 use crate::{

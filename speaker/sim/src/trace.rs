@@ -6,7 +6,7 @@ use arpeggio_common::{
     abi::{ALL_BUCKETS, Action, Flags},
     wire::Mac,
 };
-use arpeggio_speaker::succession::Role;
+use arpeggio_succession::Role;
 
 use crate::{
     frame::{Frame, Says},

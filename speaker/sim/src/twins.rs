@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use arpeggio_common::wire::Mac;
-use arpeggio_speaker::succession::{Happened, Report};
+use arpeggio_succession::{Happened, Report};
 
 use crate::{
     frame::Address,

@@ -8,6 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::model::NodeId;
+use arpeggio_succession::{
+    Happened, Report,
+    ports::{Ears, Segments},
+};
 use tracing::{info, warn};
 
 use super::{
@@ -26,9 +30,8 @@ use crate::{
     args::{OnExit, ProgramLog, RunArgs},
     clock::monotonic_ns,
     dataplane::{self, Options, Place, Sweep},
-    decide::{AttachMode, Decision, Ears, Segments, Surroundings},
+    decide::{AttachMode, Decision, Surroundings},
     status::{AgentFacts, Names, attach_mode_name, change},
-    succession::{Happened, Report},
     world::{AttachPolicy, Config, Sources, World},
 };
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    dataplane::Place,
-    succession::{Cause, Happened, Report},
-};
+use arpeggio_succession::{Cause, Happened, Report};
+
+use crate::dataplane::Place;
 
 /// The same is no warning again for so long, in nanoseconds.
 const RARELY_NS: u64 = 600_000_000_000;

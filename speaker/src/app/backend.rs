@@ -12,6 +12,7 @@ use arpeggio_common::{
     abi::{Action, Client, Event, NodeId, Outcome, Sighting, Vip},
     program::with_causes,
 };
+use arpeggio_succession::{Orders, Role};
 
 use super::{succession::Parts, user::UserSide};
 use crate::{
@@ -20,7 +21,6 @@ use crate::{
     decide::{AttachMode, Desired},
     frames::{ResponderLive, USER_MODE_REASON},
     status::{AttachmentFacts, EntryFacts},
-    succession::{Orders, Role},
 };
 
 /// What a round came to.

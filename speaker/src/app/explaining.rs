@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Result;
 use arpeggio_common::{abi::Stats, program::with_causes, wire::Mac};
+use arpeggio_succession::Standing;
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
@@ -21,7 +22,6 @@ use crate::{
     clock::{monotonic_ns, wall_ahead_ns},
     frames::{Answers, Asking, Enquiry, EnquiryError},
     status::{ClientFacts, Evidence, Explain, Explanation, Response, WireFacts},
-    succession::Standing,
 };
 
 /// How long answers are waited for after each of the rounds of questions.

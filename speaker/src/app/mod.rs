@@ -26,6 +26,7 @@ use arpeggio_common::{
     model::NodeName,
     program::{give_back_free_memory, with_causes},
 };
+use arpeggio_succession::Pace;
 use tokio::{
     sync::mpsc,
     time::{Interval, MissedTickBehavior, interval},
@@ -40,7 +41,6 @@ use self::{
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
     status::ControlSocket,
-    succession::Pace,
     world::{ClusterPaths, Defaults, LeaseTimes, Origin, SourcePaths, Sources},
 };
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use arpeggio_common::wire::Mac;
+use arpeggio_succession::{Happened, Proxy, Report};
 use tokio::{sync::mpsc, time::sleep};
 use tracing::{debug, info, warn};
 
@@ -14,7 +15,6 @@ use crate::{
     clock::monotonic_ns,
     decide::{Proxies, unused},
     frames::{Asking, Enquiry},
-    succession::{Happened, Proxy, Report},
     world::ProxyArp,
 };
 

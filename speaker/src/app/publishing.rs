@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use arpeggio_common::wire::Mac;
+use arpeggio_succession::{Happened, Proxy, Report, Standing, View};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -23,7 +24,6 @@ use crate::{
     probes::{PORT, Probes, Readiness},
     publish::{Health, Heart, HeartTimes, Situation, Wanted, Writer, compose, speaker_status},
     status::path_faults,
-    succession::{Happened, Proxy, Report, Standing, View},
     world::{ApiOrigin, Cluster},
 };
 

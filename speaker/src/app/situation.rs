@@ -6,6 +6,7 @@ use std::{
 };
 
 use arpeggio_common::{abi::PeerKey, model::NodeId};
+use arpeggio_succession::Orders;
 use ipnet::IpNet;
 
 use super::{backend::Round, gateways::Found, succession::Situation};
@@ -15,7 +16,6 @@ use crate::{
         ResponderLive,
         messages::{SUBNETS, Signer, Speaker},
     },
-    succession::Orders,
     world::{Config, Link, World},
 };
 

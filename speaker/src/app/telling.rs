@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Result;
 use arpeggio_common::model::Announcement;
+use arpeggio_succession::{Standing, View};
 use tracing::{info, warn};
 
 use super::{
@@ -21,7 +22,6 @@ use crate::{
         ApiFacts, Call, ConfigFacts, Evacuate, EvacuationReport, Facts, PeerFacts, Request, Response, StatusReport,
         SuccessionFacts,
     },
-    succession::{Standing, View},
     world::{Link, expected_on, ineligible},
 };
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use arpeggio_common::abi::{Event, Key4, Key6, Keys, Lease, Peer, PeerKey, names};
+use arpeggio_succession::Role;
 use aya::maps::{MapData, MapError, RingBuf};
 
 use super::{
@@ -14,7 +15,6 @@ use super::{
     maps::{Maps, MapsError},
     tables::{Place, TableError, map_of},
 };
-use crate::succession::Role;
 
 /// The maps of a loaded program once more, for another thread.
 pub struct Live(Maps);

@@ -10,12 +10,10 @@ use std::{
 };
 
 use arpeggio_common::abi::Vip;
+use arpeggio_succession::Role;
 
 use super::tables::Place;
-use crate::{
-    decide::{Desired, DesiredVip},
-    succession::Role,
-};
+use crate::decide::{Desired, DesiredVip};
 
 /// Entries that are written before the lock is given back: some 50 µs.
 pub(crate) const ENTRIES_AT_ONCE: usize = 64;
@@ -97,21 +95,6 @@ impl HeldRoles<'_> {
     }
 }
 
-impl Role {
-    /// The entry with this role; MAC and line of counters stay.
-    #[must_use]
-    pub const fn written_to(self, vip: Vip) -> Vip {
-        Vip::new(vip.mac(), self.action, vip.slot(), self.buckets)
-            .with_flags(self.flags)
-            .with_generation(vip.generation())
-    }
-
-    /// The role that an entry says; `None` when it holds an action that this version does not know.
-    pub fn of(vip: &Vip) -> Option<Self> {
-        Some(Self { action: vip.action()?, flags: vip.flags(), buckets: vip.buckets() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use arpeggio_common::abi::{ALL_BUCKETS, Action};
@@ -120,15 +103,6 @@ mod tests {
 
     fn place(last: u8) -> Place {
         (7, [192, 0, 2, last].into())
-    }
-
-    #[test]
-    fn a_role_changes_what_an_entry_says_and_nothing_else() {
-        let vip = Vip::new([2, 0, 0, 0, 0, 1], Action::Suppress, 12, 0);
-        let leaving = Role::LEAVING.written_to(vip);
-        assert_eq!((leaving.mac(), leaving.slot(), leaving.action()), (vip.mac(), 12, Some(Action::Answer)));
-        assert_eq!(Role::of(&leaving), Some(Role::LEAVING));
-        assert_eq!(Role::SILENT.written_to(leaving), vip);
     }
 
     #[test]

@@ -11,12 +11,10 @@ use arpeggio_common::{
     model::{Announcement, InterfaceName, NodeId, NodeName},
     wire::solicited_node_group,
 };
+use arpeggio_succession::{Order, Orders, Place};
 
 use super::{Desired, DesiredInterface, DesiredVip, Surroundings, held::Held};
-use crate::{
-    succession::{Order, Orders, Place},
-    world::{AttachPolicy, Config, Eligible, Link, ProxyArp, World, eligible},
-};
+use crate::world::{AttachPolicy, Config, Eligible, Link, ProxyArp, World, eligible};
 
 /// What should be, and the reasons for what is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

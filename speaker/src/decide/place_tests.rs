@@ -9,12 +9,10 @@ use arpeggio_common::{
     model::{Mode, NodeName},
     wire::Mac,
 };
+use arpeggio_succession::Pace;
 
 use super::*;
-use crate::{
-    succession::Pace,
-    world::{Exclude, LeaseTimes, Links, SuccessionConfig, testing::card},
-};
+use crate::world::{Exclude, LeaseTimes, Links, SuccessionConfig, testing::card};
 
 fn announcement(address: &str, candidates: &[&str], interfaces: &[&str]) -> Announcement {
     Announcement::new(

@@ -9,9 +9,10 @@ use std::{
 };
 
 use arpeggio_common::wire::Mac;
+use arpeggio_succession::Proxy;
 use ipnet::IpNet;
 
-use crate::{succession::Proxy, world::Link};
+use crate::world::Link;
 
 /// One interface and one family are not asked about more often than this, in nanoseconds.
 const AGAIN_NS: u64 = 10_000_000_000;

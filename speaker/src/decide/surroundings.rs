@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use crate::succession::Proxy;
+use arpeggio_succession::Proxy;
 
 /// The machines and segments around this node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,12 +11,13 @@ use std::{
 };
 
 use arpeggio_common::wire::{ARP_FRAME, Arp, ArpOperation, Mac, ND_FRAME, Neighbor, NeighborKind};
+use arpeggio_succession::To;
 
 use super::{
     Capture, CaptureError, Frame, FrameSocket, Heard, SendError,
     messages::{Saying, Speaker, question, sign_of_life},
 };
-use crate::{clock::monotonic_ns, dataplane::Place, succession::To};
+use crate::{clock::monotonic_ns, dataplane::Place};
 
 /// Longer than every answer of which all is read.
 const LONGEST: usize = 128;

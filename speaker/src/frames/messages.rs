@@ -6,10 +6,11 @@ use arpeggio_common::{
     model::NodeId,
     wire::{Arp, Key, Mac, Neighbor, Nonce, Purpose, Statement, Tag, proof},
 };
+use arpeggio_succession::To;
 use ipnet::Ipv4Net;
 
 use super::Frame;
-use crate::{dataplane::Place, succession::To};
+use crate::dataplane::Place;
 
 /// Whose name is under a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

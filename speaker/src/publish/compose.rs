@@ -11,13 +11,11 @@ use std::{
 };
 
 use arpeggio_common::{api::announcement::OwnedInterface, model::NodeName, wire::Mac};
+use arpeggio_succession::{Place, Standing, View};
 use jiff::Timestamp;
 
 use super::types::{Stance, Wanted};
-use crate::{
-    succession::{Place, Standing, View},
-    world::{Link, World},
-};
+use crate::world::{Link, World};
 
 /// What is known of this node.
 pub struct Situation<'s> {

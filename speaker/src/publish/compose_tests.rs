@@ -6,12 +6,10 @@ use arpeggio_common::{
     abi::ALL_BUCKETS,
     model::{Announcement, Mode},
 };
+use arpeggio_succession::Voice;
 
 use super::*;
-use crate::{
-    succession::Voice,
-    world::{Config, Defaults, Exclude, Links, testing::card},
-};
+use crate::world::{Config, Defaults, Exclude, Links, testing::card};
 
 const SECOND: u64 = 1_000_000_000;
 

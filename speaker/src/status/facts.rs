@@ -13,12 +13,12 @@ use arpeggio_common::{
     model::{Keys, NodeId, NodeName},
     wire::Mac,
 };
+use arpeggio_succession::{Pace, Place, Proxy, View};
 
 use super::{PathFault, client::Silence, parties::Names, path_faults};
 use crate::{
     decide::{AttachMode, Desired},
     frames::messages::Signer,
-    succession::{Pace, Place, Proxy, View},
     world::{ApiState, Links},
 };
 

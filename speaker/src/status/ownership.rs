@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use arpeggio_succession::{Standing, View};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +10,6 @@ use super::{
     parties::Party,
     text::span,
 };
-use crate::succession::{Standing, View};
 
 /// How the nodes of the segment watch each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

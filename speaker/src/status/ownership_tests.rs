@@ -7,12 +7,10 @@ use arpeggio_common::{
     model::{NodeId, NodeName},
     wire::Mac,
 };
+use arpeggio_succession::{Pace, Proxy, Standing, View, Voice};
 
 use super::*;
-use crate::{
-    succession::{Pace, Proxy, Standing, View, Voice},
-    world::{Links, testing::card},
-};
+use crate::world::{Links, testing::card};
 
 const NOW: u64 = 1_000_000_000_000;
 const MS: u64 = 1_000_000;

@@ -6,9 +6,8 @@ use arpeggio_common::{
     model::{NodeId, NodeName},
     wire::Mac,
 };
+use arpeggio_succession::Voice;
 use serde::{Deserialize, Serialize};
-
-use crate::succession::Voice;
 
 /// The names of the nodes that the configuration knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

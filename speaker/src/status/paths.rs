@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{Names, text::span};
-use crate::{dataplane::Place, succession::View};
+use arpeggio_succession::View;
+
+use crate::dataplane::Place;
 
 /// A way between speakers that does not work as it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ mod tests {
     use arpeggio_common::wire::Mac;
 
     use super::*;
-    use crate::succession::{Standing, Voice};
+    use arpeggio_succession::{Standing, Voice};
 
     fn view(standing: Standing) -> View {
         View {

@@ -7,7 +7,9 @@ use super::{
     report::{AddressReport, AgentReport, LeaseReport, Role, StatusReport},
     text::span,
 };
-use crate::{succession::Standing, world::Link};
+use arpeggio_succession::Standing;
+
+use crate::world::Link;
 
 /// Somebody else with an address of this node counts for so long after it was seen, in milliseconds.
 const RIVAL_MS: u64 = 30_000;

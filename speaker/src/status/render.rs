@@ -9,7 +9,9 @@ use super::{
     report::{AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, Role, Seen, SeenKind, StatusReport},
     text::{attach_mode_name, count, span},
 };
-use crate::{succession::Standing, world::describe_generation};
+use arpeggio_succession::Standing;
+
+use crate::world::describe_generation;
 
 /// Problems that are shown; all are in the JSON.
 const NAMED_PROBLEMS: usize = 20;

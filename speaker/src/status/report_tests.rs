@@ -77,7 +77,7 @@ fn facts() -> Facts {
             file: "/etc/arpeggio/config.yaml".into(),
             generation: 3,
             loaded_ns: NOW - 12 * SECOND,
-            newest_order: crate::succession::generation::of_number(5),
+            newest_order: arpeggio_succession::generation::of_number(5),
             refused: None,
         }),
         lease_until_ns: Some(NOW + 9_400_000_000),

@@ -1,7 +1,7 @@
 //! Pure: changes of ownership in words, for the log, the flight recorder and explanations.
 
 use super::parties::{Names, Party};
-use crate::succession::{Cause, Happened, Report};
+use arpeggio_succession::{Cause, Happened, Report};
 
 /// One change in one sentence, without time and place: `took over from node-a (02:…): its heartbeats went unanswered, gap
 /// 142 ms`.
@@ -64,7 +64,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::succession::Voice;
+    use arpeggio_succession::Voice;
 
     fn report(happened: Happened, cause: Cause, other: Option<Option<NodeId>>) -> Report {
         Report {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::succession::generation::{Basis, basis};
+use arpeggio_succession::generation::{Basis, basis};
 
 /// For people: the number that kubectl shows, or that the file says, or when the file was changed.
 pub fn describe_generation(generation: u64) -> String {
@@ -26,7 +26,7 @@ mod tests {
     use arpeggio_common::model::Mode;
 
     use super::*;
-    use crate::succession::generation::{of_file, of_number, of_object};
+    use arpeggio_succession::generation::{of_file, of_number, of_object};
 
     const CREATED_S: u64 = 1_796_000_000;
 

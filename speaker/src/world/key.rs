@@ -8,13 +8,9 @@
 use std::path::Path;
 
 use arpeggio_common::model::{Key, Keys};
+use arpeggio_speaker_config::{FileError, Problem, yaml};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
-
-use super::{
-    problem::{FileError, Problem},
-    yaml,
-};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

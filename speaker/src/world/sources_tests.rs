@@ -2,13 +2,11 @@
 
 use std::{fs, time::Duration};
 
+use arpeggio_succession::generation::{Basis, basis};
 use tokio::time::timeout;
 
 use super::*;
-use crate::{
-    succession::generation::{Basis, basis},
-    world::testing::{in_namespace, ip},
-};
+use crate::world::testing::{in_namespace, ip};
 
 const LIMIT: Duration = Duration::from_secs(10);
 

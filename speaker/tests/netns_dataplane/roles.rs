@@ -6,8 +6,8 @@ use arpeggio_common::abi::{ALL_BUCKETS, Action, Flags, Vip};
 use arpeggio_speaker::{
     dataplane::{Dataplane, Options, Roles},
     decide::Desired,
-    succession::Role,
 };
+use arpeggio_succession::Role;
 
 use crate::sandbox::{address, apply, sandbox, vip};
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use arpeggio_common::{program::with_causes, wire::Mac};
+use arpeggio_succession::{Orders, To};
 
 use super::{
     Situation,
@@ -20,7 +21,6 @@ use crate::{
         messages::{self, Saying, Signer, Speaker},
     },
     status::GratuitousFacts,
-    succession::{Orders, To},
 };
 
 /// The same trouble is told once in this time, in nanoseconds.

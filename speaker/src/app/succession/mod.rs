@@ -27,6 +27,7 @@ use arpeggio_common::{
     model::NodeId,
     wire::Mac,
 };
+use arpeggio_succession::{Orders, Recorder, Report, View};
 use tokio::sync::{mpsc as tasks, oneshot};
 
 use self::thread::Driver;
@@ -37,7 +38,6 @@ use crate::{
         messages::{Signer, Speaker},
     },
     status::{GratuitousFacts, PeerFacts},
-    succession::{Orders, Recorder, Report, View},
     world::LeaseTimes,
 };
 

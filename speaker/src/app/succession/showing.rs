@@ -2,10 +2,11 @@
 
 use std::{collections::VecDeque, ops::Bound};
 
+use arpeggio_succession::Succession;
 use tokio::sync::oneshot;
 
 use super::{Snapshot, effects::Outlet, tables::SharedTables};
-use crate::{dataplane::Place, succession::Succession};
+use crate::dataplane::Place;
 
 /// Addresses that are shown before the next turn: some 100 µs.
 const AT_ONCE: usize = 256;

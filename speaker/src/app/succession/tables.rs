@@ -10,12 +10,12 @@ use arpeggio_common::{
     program::with_causes,
     wire::Mac,
 };
+use arpeggio_succession::{Answer, Input, Role, Seen, Voice};
 
 use crate::{
     dataplane::{Live, Place, Roles, Sighted},
     frames::ResponderLive,
     status::PeerFacts,
-    succession::{Answer, Input, Role, Seen, Voice},
 };
 
 /// A node that was known and is heard is known for so long after the last order that named it, in nanoseconds.

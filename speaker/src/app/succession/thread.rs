@@ -15,6 +15,7 @@ use arpeggio_common::{
     abi::{Action, Event, Lease as PermissionToAnswer},
     model::{Mode, NodeId},
 };
+use arpeggio_succession::{Effect, Input, Role, Succession};
 use tokio::sync::mpsc::Sender;
 
 use super::{
@@ -26,7 +27,6 @@ use crate::{
     dataplane::{EventQueue, Place},
     frames::{FrameSocket, messages::Signer},
     status::PeerFacts,
-    succession::{Effect, Input, Role, Succession},
 };
 
 /// Batches of jobs that wait for those who correct caches; one that finds no room goes with the next.

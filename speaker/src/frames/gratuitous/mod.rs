@@ -18,16 +18,14 @@ use std::{
 };
 
 use arpeggio_common::wire::Mac;
+use arpeggio_succession::{CLAIM_ROUNDS_NS, Orders};
 
 use self::pace::Bucket;
 use super::{
     Frame,
     messages::{Saying, Signer, push_claim},
 };
-use crate::{
-    dataplane::Place,
-    succession::{CLAIM_ROUNDS_NS, Orders},
-};
+use crate::dataplane::Place;
 
 pub use self::pace::Pace;
 

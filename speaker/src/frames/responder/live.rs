@@ -7,12 +7,10 @@ use std::{
 };
 
 use arpeggio_common::abi::{Client, Keys, Lease, NodeId, Peer, PeerKey};
+use arpeggio_succession::Role;
 
 use super::{tables::UserTables, thread::Shared};
-use crate::{
-    dataplane::{HeldRoles, Place, Sighted},
-    succession::Role,
-};
+use crate::dataplane::{HeldRoles, Place, Sighted};
 
 /// The tables of a running responder; without effect once it ended.
 #[derive(Clone, Debug)]

@@ -11,13 +11,13 @@ use arpeggio_common::abi::{
     SIGHTINGS_CAPACITY, Sighting, SightingKey, Sort, Stats, Vip,
 };
 use arpeggio_speaker_ebpf::Tables;
+use arpeggio_succession::Role;
 use tokio::sync::mpsc;
 
 use super::recent::Recent;
 use crate::{
     clock::monotonic_ns,
     dataplane::{Place, Sighted, Write, newest, wide_key},
-    succession::Role,
 };
 
 /// The tables of the user-space responder. One thread decides at a time; the interior mutability is what the interface of

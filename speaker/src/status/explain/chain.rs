@@ -7,6 +7,7 @@ use arpeggio_common::{
     model::{Announcement, Mode},
     wire::Mac,
 };
+use arpeggio_succession::Standing;
 
 use super::{
     evidence::{Evidence, Proof, WireFacts, is_answer},
@@ -21,7 +22,6 @@ use crate::{
         ownership::standing_name,
         text::{attach_mode_name, count, span},
     },
-    succession::Standing,
     world::describe_generation,
 };
 

@@ -10,6 +10,7 @@ use arpeggio_common::{
     model::Announcement,
     wire::Mac,
 };
+use arpeggio_succession::{Report, Standing, View};
 
 use crate::{
     decide::AttachMode,
@@ -17,7 +18,6 @@ use crate::{
         facts::{EntryFacts, Facts},
         text::{attach_mode_name, span},
     },
-    succession::{Report, Standing, View},
     world::{Link, expected_on},
 };
 

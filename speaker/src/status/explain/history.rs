@@ -1,10 +1,9 @@
 //! Pure: the flight recorder's entries as people and programs read them.
 
 use super::{evidence::Evidence, report::EventReport};
-use crate::{
-    status::{parties::Party, wording::change},
-    succession::Report,
-};
+use arpeggio_succession::Report;
+
+use crate::status::{parties::Party, wording::change};
 
 /// One change of ownership, with the wall-clock time it happened at.
 pub(super) fn event(evidence: &Evidence, report: &Report) -> EventReport {

@@ -3,13 +3,11 @@
 
 use std::net::IpAddr;
 
+use arpeggio_succession::{Cause, Happened};
 use serde::{Deserialize, Serialize};
 
 use super::wire::Wire;
-use crate::{
-    status::{AddressReport, parties::Party},
-    succession::{Cause, Happened},
-};
+use crate::status::{AddressReport, parties::Party};
 
 /// Everything about one address on one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,12 +10,12 @@ use arpeggio_common::{
     model::{Announcement, InterfaceName, Mode, NodeId, NodeName},
     wire::Mac,
 };
+use arpeggio_succession::{Cause, Doubt, Happened, Pace, Report, Standing, View, Voice};
 
 use super::*;
 use crate::{
     decide::AttachMode,
     status::{AgentFacts, AttachmentFacts, ConfigFacts, EntryFacts, Facts, Names, PeerFacts, SuccessionFacts},
-    succession::{Cause, Doubt, Happened, Pace, Report, Standing, View, Voice},
     world::{Link as Device, Links, testing::card},
 };
 

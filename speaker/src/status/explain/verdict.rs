@@ -3,10 +3,9 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{evidence::Proof, wire::Wire};
-use crate::{
-    status::parties::Party,
-    succession::{Pace, Standing},
-};
+use arpeggio_succession::{Pace, Standing};
+
+use crate::status::parties::Party;
 
 /// What the verdict about one interface depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]

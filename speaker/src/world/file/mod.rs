@@ -24,7 +24,7 @@ pub(super) use self::{
     dirs::{Dirs, Reasons},
     reader::Reader,
 };
-use super::{problem::FileError, task::Task};
+use super::{FileError, task::Task};
 
 /// A change counts when the directory has been quiet for so long: writers truncate before they write.
 const SETTLE: Duration = Duration::from_millis(50);

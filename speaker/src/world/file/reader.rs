@@ -7,10 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::world::{
-    problem::{FileError, Problem},
-    yaml::MAX_TEXT,
-};
+use arpeggio_speaker_config::{FileError, Problem, yaml::MAX_TEXT};
 
 type Parse<T> = dyn Fn(&str, &Path, u64) -> Result<T, FileError> + Send + Sync;
 type Absent<T> = dyn Fn() -> T + Send + Sync;

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use super::*;
-use crate::world::problem::Problem;
+use arpeggio_speaker_config::Problem;
 
 const LIMIT: Duration = Duration::from_secs(10);
 

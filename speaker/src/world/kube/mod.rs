@@ -41,10 +41,9 @@ pub use self::{
 };
 use self::{follow::Follower, index::Index, snapshot::Snapshot};
 use super::{
-    Config, Defaults, Loaded, Refused, SourcePaths,
+    Config, Defaults, FileError, Loaded, Refused, SourcePaths,
     file::{Dirs, FileWatch, Reader},
     keyed::Keyed,
-    problem::FileError,
     task::Task,
 };
 

@@ -7,12 +7,11 @@ use arpeggio_common::api::{
     Announcement,
     announcement::{AnnouncementSpec, AnnouncementStatus},
 };
+use arpeggio_succession::generation::of_object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-
-use crate::succession::generation::of_object;
 
 /// An Announcement, or why it is none. The fields that other clients manage are skipped unread: they are most of its size.
 #[derive(Clone, Debug)]

@@ -6,13 +6,13 @@ use arpeggio_common::{
     abi::{Event, EventKind, SightingKind},
     wire::Mac,
 };
+use arpeggio_succession::{Input, Question, Seen, Voice};
 
 use super::Driver;
 use crate::{
     app::succession::{News, tables::inputs},
     dataplane::Place,
     status::PeerFacts,
-    succession::{Input, Question, Seen, Voice},
 };
 
 /// Events that are taken before the next step.

@@ -3,8 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr, path::PathBuf, str::FromStr};
 
 use arpeggio_common::model::Keys;
-
-use crate::succession::Pace;
+use arpeggio_succession::Pace;
 
 /// What the configuration says about the succession.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

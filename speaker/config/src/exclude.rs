@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_manifests_give_the_default_patterns() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/speaker/excludel2.yaml");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/speaker/excludel2.yaml");
         let map: serde_json::Value = serde_saphyr::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
         let raw: Raw = yaml::parse(map["data"]["excludel2.yaml"].as_str().unwrap()).unwrap().unwrap();
         let patterns: Vec<String> = raw.patterns.unwrap().into_iter().map(|pattern| pattern.value).collect();

@@ -9,7 +9,7 @@ use super::{
     Config,
     raw::{Listed, RawAnnouncement, RawConfig, RawGratuitous, RawInterface, RawL2, RawLease, RawSuccession, Text},
 };
-use crate::world::AttachPolicy;
+use crate::AttachPolicy;
 
 impl Config {
     /// The configuration as YAML; [`Config::parse`] reads the same configuration from it.

@@ -9,13 +9,13 @@ use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 use super::problem::Problem;
 
 /// The longest text that is read, in bytes: a hundred times what ten thousand announcements need.
-pub(super) const MAX_TEXT: usize = 64 << 20;
+pub const MAX_TEXT: usize = 64 << 20;
 
 /// One YAML document; `None` when the text holds none (empty, only comments, or `null`).
 ///
 /// # Errors
 /// The first thing that is not YAML or does not fit `T`: the deserializer cannot go on behind it.
-pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<Option<T>, Problem> {
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<Option<T>, Problem> {
     if text.len() > MAX_TEXT {
         let text = format!("the file has {} bytes; at most {MAX_TEXT} are read, make it smaller", text.len());
         return Err(Problem::new(0, "", text));
@@ -107,7 +107,7 @@ fn explain(error: &Error) -> String {
 }
 
 /// The nearest of the known words, or all of them.
-pub(super) fn suggest(word: &str, known: &[&str]) -> String {
+pub fn suggest(word: &str, known: &[&str]) -> String {
     let nearest = known.iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
     // 0.8 takes transposed, missing and doubled letters, and not words that merely start alike.
     match nearest.max_by(|(a, _), (b, _)| a.total_cmp(b)) {

@@ -12,6 +12,7 @@ use std::{
 };
 
 use arpeggio_common::model::{Announcement, InterfaceName, Keys, NodeName};
+use arpeggio_succession::{Pace, PaceError, generation::MOST_COUNTED};
 use serde::{
     Deserialize,
     de::{IntoDeserializer, value},
@@ -23,10 +24,7 @@ use super::{
     raw::{Listed, RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, RawSuccession, Text},
     succession::{Preset, ProxyArp, SuccessionConfig},
 };
-use crate::{
-    succession::{Pace, PaceError, generation::MOST_COUNTED},
-    world::{AttachPolicy, problem::Problem},
-};
+use crate::{AttachPolicy, Problem};
 
 /// Every owned address costs a frame each time.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);

@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, fmt::Write as _, path::Path, time::Duration};
 
 use arpeggio_common::model::Mode;
+use arpeggio_succession::generation::{Basis, MOST_COUNTED, basis};
 use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::succession::generation::{Basis, MOST_COUNTED, basis};
 
 const WHOLE: &str = "\
 node: node-b

@@ -12,7 +12,9 @@ mod hearing;
 mod node;
 mod pace;
 mod peers;
+pub mod ports;
 mod recorder;
+mod role;
 mod shared;
 mod types;
 mod watch;
@@ -23,8 +25,9 @@ pub const CLAIM_ROUNDS_NS: [u64; 6] = [0, 50_000_000, 200_000_000, 1_000_000_000
 pub use node::Succession;
 pub use pace::{Pace, PaceError};
 pub use recorder::Recorder;
+pub use role::Role;
 pub use shared::buckets;
 pub use types::{
-    Answer, Cause, Doubt, Effect, Happened, Input, Order, Orders, Place, Proxy, Question, Report, Role, Seen, Standing,
-    Step, To, View, Voice,
+    Answer, Cause, Doubt, Effect, Happened, Input, Order, Orders, Place, Proxy, Question, Report, Seen, Standing, Step,
+    To, View, Voice,
 };

@@ -55,7 +55,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::succession::{Cause, Happened};
+    use crate::{Cause, Happened};
 
     fn report(last: u8, at_ns: u64) -> Report {
         Report {

@@ -17,7 +17,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(line: u64, field: impl Into<String>, text: impl Into<String>) -> Self {
+    /// `line`: counted from 1; 0 is unknown. `field` and `text` as the fields of that name.
+    pub fn new(line: u64, field: impl Into<String>, text: impl Into<String>) -> Self {
         // A location the parser does not know has line 0.
         Self { line: Some(line).filter(|&line| line > 0), field: field.into(), text: text.into() }
     }

@@ -38,6 +38,7 @@ mod validate;
 use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU64, path::Path, sync::Arc, time::Duration};
 
 use arpeggio_common::model::{Announcement, InterfaceName, NodeId, NodeName};
+use arpeggio_succession::{Pace, generation};
 
 use self::validate::Content;
 pub use self::{
@@ -48,10 +49,7 @@ use super::{
     problem::{FileError, Problem},
     yaml,
 };
-use crate::{
-    succession::{Pace, generation},
-    world::AttachPolicy,
-};
+use crate::AttachPolicy;
 
 /// What the command line and the machine say, for what the file leaves open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

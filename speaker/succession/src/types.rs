@@ -7,12 +7,12 @@ use std::{
 };
 
 use arpeggio_common::{
-    abi::{ALL_BUCKETS, Action, Flags, SightingKind},
+    abi::SightingKind,
     model::{Mode, NodeId},
     wire::Mac,
 };
 
-use super::Pace;
+use super::{Pace, Role};
 
 /// An address on one interface, by its index.
 pub type Place = (u32, IpAddr);
@@ -159,26 +159,6 @@ pub enum Question {
     Peers(u32),
     /// The counter of received frames: [`Input::Received`].
     Received(u32),
-}
-
-/// What an entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Role {
-    /// Answer or suppress.
-    pub action: Action,
-    /// Modifiers.
-    pub flags: Flags,
-    /// The shares of clients.
-    pub buckets: u64,
-}
-
-impl Role {
-    /// Somebody else answers.
-    pub const SILENT: Self = Self { action: Action::Suppress, flags: Flags::NONE, buckets: 0 };
-    /// The one owner.
-    pub const OWNER: Self = Self { action: Action::Answer, flags: Flags::NONE, buckets: ALL_BUCKETS };
-    /// The one owner, who waits for a successor.
-    pub const LEAVING: Self = Self { action: Action::Answer, flags: Flags::EVACUATING, buckets: ALL_BUCKETS };
 }
 
 /// To whom a question goes. It carries the time of the step that wanted it, which an answer repeats.
