@@ -13,6 +13,7 @@ mod order;
 mod overlap;
 mod pool;
 mod range;
+mod route;
 mod selector;
 
 pub use advertisement::L2Advertisement;
@@ -28,6 +29,7 @@ pub use order::{Balance, DEPTH, ENOUGH, Eligible, Load, NEAR, Wish, holds, keepe
 pub use overlap::{Claim, overlaps};
 pub use pool::{Pool, Scope};
 pub use range::{AddressRange, RangeError};
+pub use route::Route;
 pub use selector::{Labels, Requirement, Selector, any_or_empty};
 
 pub use crate::abi::NodeId;
