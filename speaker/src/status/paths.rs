@@ -5,9 +5,9 @@ use std::{
     fmt,
 };
 
-use super::{Names, text::span};
 use arpeggio_succession::View;
 
+use super::{Names, text::span};
 use crate::dataplane::Place;
 
 /// A way between speakers that does not work as it should.

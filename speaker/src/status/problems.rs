@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use arpeggio_succession::Standing;
+
 use super::{
     facts::Facts,
     report::{AddressReport, AgentReport, LeaseReport, Role, StatusReport},
     text::span,
 };
-use arpeggio_succession::Standing;
-
 use crate::world::Link;
 
 /// Somebody else with an address of this node counts for so long after it was seen, in milliseconds.

@@ -1,6 +1,7 @@
 //! Pure: the report as text for people, 80 to 120 columns wide. Quiet: a column in which every line is zero is left out, and
 //! so is a section with nothing in it.
 
+use arpeggio_succession::Standing;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 use super::{
@@ -9,8 +10,6 @@ use super::{
     report::{AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, Role, Seen, SeenKind, StatusReport},
     text::{attach_mode_name, count, span},
 };
-use arpeggio_succession::Standing;
-
 use crate::world::describe_generation;
 
 /// Problems that are shown; all are in the JSON.

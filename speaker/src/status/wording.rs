@@ -1,7 +1,8 @@
 //! Pure: changes of ownership in words, for the log, the flight recorder and explanations.
 
-use super::parties::{Names, Party};
 use arpeggio_succession::{Cause, Happened, Report};
+
+use super::parties::{Names, Party};
 
 /// One change in one sentence, without time and place: `took over from node-a (02:…): its heartbeats went unanswered, gap
 /// 142 ms`.

@@ -1,8 +1,8 @@
 //! Pure: the flight recorder's entries as people and programs read them.
 
-use super::{evidence::Evidence, report::EventReport};
 use arpeggio_succession::Report;
 
+use super::{evidence::Evidence, report::EventReport};
 use crate::status::{parties::Party, wording::change};
 
 /// One change of ownership, with the wall-clock time it happened at.

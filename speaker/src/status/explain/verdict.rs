@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{evidence::Proof, wire::Wire};
 use arpeggio_succession::{Pace, Standing};
 
+use super::{evidence::Proof, wire::Wire};
 use crate::status::parties::Party;
 
 /// What the verdict about one interface depends on.

@@ -2,8 +2,9 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use super::*;
 use arpeggio_speaker_config::Problem;
+
+use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
