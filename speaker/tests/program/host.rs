@@ -6,6 +6,7 @@ use arpeggio_common::{
     abi::{Disposition, Outcome, Peer, Stats},
     wire::Mac,
 };
+use arpeggio_speaker::dataplane::monotonic_ns;
 use arpeggio_speaker_ebpf::{Frame, decide};
 
 use crate::{
@@ -14,27 +15,26 @@ use crate::{
     memory::Memory,
 };
 
-/// Any time that is not near zero.
-pub(crate) const NOW_NS: u64 = 1_000_000_000_000;
-
 /// The maps as `world` says.
 fn furnished(world: &World) -> Memory {
+    // As in the kernel: a frame may hold a time, and whether that has come decides.
+    let now_ns = monotonic_ns();
     let memory = Memory {
         vips4: world.vips4.iter().copied().collect(),
         vips6: world.vips6.iter().copied().collect(),
-        lease: lease_at(world.lease, NOW_NS),
+        lease: lease_at(world.lease, now_ns),
         keys: world.keys,
-        peers: world.peers(NOW_NS).into_iter().collect::<BTreeMap<_, _>>().into(),
-        now_ns: NOW_NS,
+        peers: world.peers(now_ns).into_iter().collect::<BTreeMap<_, _>>().into(),
+        now_ns,
         slots: CAPACITY,
         ..Memory::default()
     };
     if let Some(earlier) = world.earlier {
-        memory.sightings.borrow_mut().insert(earlier.line(), earlier.sighting(NOW_NS));
+        memory.sightings.borrow_mut().insert(earlier.line(), earlier.sighting(now_ns));
     }
     if let Some(asked) = world.asked {
         let mut stats = Stats::default();
-        stats.remember(asked.client, asked.mac.0, NOW_NS - asked.age_ns);
+        stats.remember(asked.client, asked.mac.0, now_ns - asked.age_ns);
         memory.stats.borrow_mut().insert(asked.slot, stats);
     }
     memory
