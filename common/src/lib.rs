@@ -2,7 +2,8 @@
 //!
 //! [`abi`] is the layout of the BPF maps, [`wire`] reads and builds the frames; both are `no_std` and compile into the BPF
 //! program. [`model`] holds the validated types that decisions are made of; it needs the standard library. `api` (a feature) holds
-//! the kinds of the Kubernetes API, and is where they are validated; `program` (another) what the two programs do as processes.
+//! the kinds of the Kubernetes API, and is where they are validated; `program` (another) what the two programs do as processes; `serve`
+//! what both serve over HTTP.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]
@@ -15,4 +16,6 @@ pub mod api;
 pub mod model;
 #[cfg(feature = "program")]
 pub mod program;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod wire;

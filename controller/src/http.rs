@@ -1,25 +1,13 @@
-//! What can be asked over HTTP: `/metrics` on one port, `/healthz`, `/livez` and `/readyz` on another.
+//! The probes: `/healthz`, `/livez` and `/readyz`; and ports.
 //!
 //! Alive: the process answers, and its one loop with it. Ready: every watch has had its first list, so the controller knows the
 //! cluster and can lead, and there is a certificate for the webhooks, if they are served. A standby is ready too: else a rolling
 //! update would wait for a leader that waits for the update.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use prometheus_client::registry::Registry;
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use tokio::{net::TcpListener, sync::watch};
-
-use crate::metrics;
-
-/// The content type of [`metrics::encode`].
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// A port that cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -29,14 +17,6 @@ pub struct BindError {
     what: &'static str,
     flag: &'static str,
     source: std::io::Error,
-}
-
-/// Opens the port for metrics.
-///
-/// # Errors
-/// If it is taken.
-pub async fn bind_metrics(port: u16) -> Result<TcpListener, BindError> {
-    bind(port, "metrics", "--port").await
 }
 
 /// Opens the port for probes.
@@ -65,12 +45,6 @@ async fn bind(port: u16, what: &'static str, flag: &'static str) -> Result<TcpLi
     }
 }
 
-/// Serves metrics until the process ends.
-pub async fn serve_metrics(listener: TcpListener, registry: Registry) -> std::io::Result<()> {
-    let router = Router::new().route("/metrics", get(page)).with_state(Arc::new(registry));
-    axum::serve(listener, router).await
-}
-
 /// What has to be true for the probe to say ready.
 #[derive(Clone, Debug)]
 pub struct Readiness {
@@ -88,13 +62,6 @@ pub async fn serve_probes(listener: TcpListener, ready: Readiness) -> std::io::R
         .route("/readyz", get(readiness))
         .with_state(ready);
     axum::serve(listener, router).await
-}
-
-async fn page(State(registry): State<Arc<Registry>>) -> Response {
-    match metrics::encode(&registry) {
-        Ok(page) => ([(header::CONTENT_TYPE, OPENMETRICS)], page).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
 }
 
 async fn readiness(State(ready): State<Readiness>) -> (StatusCode, &'static str) {

@@ -111,6 +111,8 @@ const CLUSTER: &[Tool] = &[
     tool("curl", "curl"),
     // Makes the key that signs the tokens of service accounts.
     tool("openssl", "openssl"),
+    tool("prometheus", "prometheus"),
+    tool("promtool", "prometheus"),
 ];
 
 const KUBELET: &[Tool] = &[
@@ -197,7 +199,8 @@ pub fn install(packages: &[&str]) -> Result<()> {
 }
 
 /// Packages that bring a service of the machine, which Debian starts when they are installed. The lab starts its own.
-const SERVICES: [(&str, &str); 2] = [("etcd-server", "etcd"), ("containerd", "containerd")];
+const SERVICES: [(&str, &str); 3] =
+    [("etcd-server", "etcd"), ("containerd", "containerd"), ("prometheus", "prometheus")];
 
 /// Ends the service of a package that was just installed: nobody asked for one.
 fn keep_quiet(package: &str) -> Result<()> {

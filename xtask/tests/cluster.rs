@@ -28,6 +28,8 @@ mod keys;
 mod kinds;
 #[path = "cluster/lab.rs"]
 mod lab;
+#[path = "cluster/metrics.rs"]
+mod metrics;
 #[path = "cluster/outage.rs"]
 mod outage;
 #[path = "cluster/rivals.rs"]
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         webhooks::SCENARIOS,
         speaker::SCENARIOS,
         e2e::SCENARIOS,
+        metrics::SCENARIOS,
         rivals::SCENARIOS,
         held::SCENARIOS,
         keys::SCENARIOS,

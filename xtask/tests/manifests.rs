@@ -49,7 +49,7 @@ fn the_controller_has_none() {
     let container = &pod["containers"][0];
     // What it needs to know it finds out by itself; flags are said so that those of MetalLB, applied over, do not stay.
     assert_eq!(container["command"][0], "/controller");
-    assert_eq!(words(&container["args"]), set(["--port=7472", "--log-level=info"]));
+    assert_eq!(words(&container["args"]), set(["--port=9120", "--log-level=info"]));
     let security = &pod["containers"][0]["securityContext"];
     assert_eq!(words(&security["capabilities"]["drop"]), set(["ALL"]));
     assert_eq!(security["capabilities"]["add"], Value::Null);

@@ -199,6 +199,8 @@ impl Controller {
         } else {
             info!("this process does not lead any more");
             self.decider = None;
+            // The leader tells of pools, and it alone: sums over all replicas are right.
+            std::mem::take(&mut self.pools).iter().for_each(|pool| self.metrics.forget_pool(pool));
         }
     }
 

@@ -11,6 +11,8 @@ mod webhooks;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
+use arpeggio_common::serve::{Collect, servers as servers_of_metrics};
+use futures::TryFutureExt as _;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use tokio::{
@@ -46,11 +48,14 @@ pub async fn run(config: Config) -> Result<()> {
         warn!("these flags have no effect: {}", config.ignored.join(" "));
     }
     let client = cluster::client(config.kubeconfig.as_deref()).await?;
-    let (metrics, registry) = Metrics::new();
+    let metrics = Metrics::new().context("there are two metrics of one name")?;
     let (ready, is_ready) = watch::channel(false);
     let mut servers = JoinSet::new();
-    if let Some(port) = config.metrics_port {
-        servers.spawn(http::serve_metrics(http::bind_metrics(port).await?, registry));
+    let page = metrics.clone();
+    let collect: Collect =
+        Arc::new(move || Box::pin(std::future::ready(page.page().map_err(|error| error.to_string()))));
+    for server in servers_of_metrics(&config.metrics, &config.tls, Some(&client), &collect)? {
+        servers.spawn(server.map_err(anyhow::Error::from));
     }
     let identity = format!("{}_{:016x}", config.instance, fastrand::u64(..));
     let leases: Api<Lease> = Api::namespaced(client.clone(), &config.namespace);
@@ -60,7 +65,7 @@ pub async fn run(config: Config) -> Result<()> {
     let webhooks = webhooks::start(&config, &client, &term, configuration)?;
     if let Some(port) = config.probe_port {
         let ready = Readiness { lists: is_ready, certificate: webhooks.as_ref().map(Webhooks::loaded) };
-        servers.spawn(http::serve_probes(http::bind_probes(port).await?, ready));
+        servers.spawn(http::serve_probes(http::bind_probes(port).await?, ready).map_err(anyhow::Error::from));
     }
     let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let elector = tokio::spawn(elector.run(Arc::clone(&look), Arc::clone(&stop)));

@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::{api::admission::review, program::with_causes};
+use arpeggio_common::{
+    api::admission::review,
+    program::with_causes,
+    serve::{follow, tls::Served},
+};
 use axum_server::Handle;
 use kube::Client;
 use rustls::ServerConfig;
@@ -19,12 +23,7 @@ use crate::{
     cluster::Known,
     http,
     leader::Term,
-    webhook::{
-        SharedJudge, Source,
-        certificates::{files, keeper::Keeper},
-        server,
-        tls::Served,
-    },
+    webhook::{SharedJudge, Source, certificates::keeper::Keeper, server},
 };
 
 /// How long requests that are being answered may take when the process ends.
@@ -54,7 +53,7 @@ pub(super) fn start(
     let tls = settings.tls.server(Arc::clone(&served)).context("cannot serve the webhooks")?;
     let (tell, loaded) = watch::channel(false);
     match settings.source {
-        Source::Files(folder) => tokio::spawn(files::follow(folder, served, tell)),
+        Source::Files(folder) => tokio::spawn(follow(folder, served, tell)),
         Source::Secret(own) => {
             tokio::spawn(Keeper::new(client, (&config.namespace, own), term.clone(), served, tell).run())
         }

@@ -8,10 +8,11 @@ use std::{path::PathBuf, time::Duration};
 use arpeggio_common::{
     api::names,
     program::{LogFormat, duration},
+    serve::{MetricsArgs, TlsArgs, TlsArgsError, tls},
 };
 use clap::Parser;
 
-pub use self::webhook::{MinVersion, Mode, WebhookArgs};
+pub use self::webhook::{Mode, WebhookArgs};
 use crate::{cluster::Settings, keys::decide::Pace, leader::Times, webhook as served};
 
 /// Where a pod finds the namespace that it runs in.
@@ -35,9 +36,6 @@ pub struct Args {
     #[arg(long, env = "ARPEGGIO_IGNORE_EXCLUDE_LB", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true")]
     pub ignore_exclude_lb: bool,
-    /// Port of /metrics (HTTP); 0 switches it off.
-    #[arg(long, env = "ARPEGGIO_PORT", value_name = "PORT", default_value_t = 7472)]
-    pub port: u16,
     /// Port of /healthz, /livez and /readyz; 0 switches it off.
     #[arg(long, env = "ARPEGGIO_HEALTH_PROBE_PORT", value_name = "PORT", default_value_t = 17472)]
     pub health_probe_port: u16,
@@ -74,10 +72,16 @@ pub struct Args {
     pub webhook: WebhookArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub tls: TlsArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub ignored: Ignored,
 }
 
-/// Flags of MetalLB's controller for what there is not (a memberlist, TLS for metrics).
+/// Flags of MetalLB's controller for what there is not (a memberlist).
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[expect(missing_docs, reason = "they are MetalLB's and do nothing")]
 pub struct Ignored {
@@ -89,20 +93,17 @@ pub struct Ignored {
     pub pprof_bind_address: Option<String>,
     #[arg(long, hide = true)]
     pub tls_curve_preferences: Option<String>,
-    #[arg(long, hide = true)]
-    pub metrics_cert_dir: Option<String>,
 }
 
 impl Ignored {
     /// Names of those that were given.
     fn given(&self) -> Vec<&'static str> {
-        let Self { ml_secret_name, deployment, pprof_bind_address, tls_curve_preferences, metrics_cert_dir } = self;
+        let Self { ml_secret_name, deployment, pprof_bind_address, tls_curve_preferences } = self;
         [
             ("--ml-secret-name", ml_secret_name),
             ("--deployment", deployment),
             ("--pprof-bind-address", pprof_bind_address),
             ("--tls-curve-preferences", tls_curve_preferences),
-            ("--metrics-cert-dir", metrics_cert_dir),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.is_some().then_some(name))
@@ -119,8 +120,10 @@ pub struct Config {
     pub namespace: String,
     /// What decisions depend on.
     pub settings: Settings,
-    /// `None`: not served.
-    pub metrics_port: Option<u16>,
+    /// Where metrics are served.
+    pub metrics: MetricsArgs,
+    /// Versions and cipher suites of everything that is served with TLS.
+    pub tls: tls::Parameters,
     /// `None`: not served.
     pub probe_port: Option<u16>,
     /// Of the leader election.
@@ -151,19 +154,9 @@ pub enum ConfigError {
     /// Of the leader election.
     #[error("--leader-elect-*: {0}")]
     Times(#[from] crate::leader::TimesFault),
-    /// The suites of TLS 1.3 cannot be chosen.
-    #[error(
-        "--tls-cipher-suites: TLS 1.3 has nothing to choose; say --tls-min-version=VersionTLS12 too, or leave them out"
-    )]
-    SuitesOfTls13,
-    /// There is no such suite.
-    #[error("--tls-cipher-suites: {name:?} is not known; there are {known}")]
-    Suite {
-        /// What was written.
-        name: String,
-        /// What could be.
-        known: String,
-    },
+    /// Of TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsArgsError),
 }
 
 impl Args {
@@ -190,7 +183,6 @@ impl Args {
             namespace,
             lb_class,
             ignore_exclude_lb,
-            port,
             health_probe_port,
             leader_elect_lease_duration,
             leader_elect_renew_deadline,
@@ -202,15 +194,18 @@ impl Args {
             log_format,
             pod_name,
             webhook,
+            metrics,
+            tls,
             ignored,
         } = self;
+        let tls = tls.parameters()?;
         let only_webhooks = webhook.webhook_mode == Mode::OnlyWebhook;
         let word = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         Ok(Config {
             kubeconfig,
             namespace: word(namespace).or_else(|| word(pod_namespace())).unwrap_or_else(|| names::NAMESPACE.to_owned()),
             settings: Settings { class: word(Some(lb_class)), ignore_exclude_label: ignore_exclude_lb },
-            metrics_port: Some(port).filter(|port| *port != 0),
+            metrics,
             probe_port: Some(health_probe_port).filter(|port| *port != 0),
             times: Times::new(leader_elect_lease_duration, leader_elect_renew_deadline, leader_elect_retry_period)?,
             connections: usize::from(write_connections),
@@ -219,7 +214,8 @@ impl Args {
             log_level,
             log_format,
             instance: word(pod_name).or_else(|| word(host_name())).unwrap_or_else(|| "controller".to_owned()),
-            webhooks: webhook.resolve()?,
+            webhooks: webhook.resolve(&tls),
+            tls,
             only_webhooks,
             ignored: ignored.given(),
         })

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 
 use super::*;
-use crate::webhook::{Own, Source, certificates::decide::Lifetimes, tls};
+use crate::webhook::{Own, Source, certificates::decide::Lifetimes};
 
 fn config(line: &str) -> Result<Config, String> {
     let args = Args::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
@@ -20,7 +20,7 @@ fn the_command_line_is_consistent() {
 fn nothing_has_to_be_said() {
     let config = config("controller").unwrap();
     assert_eq!((config.namespace.as_str(), config.instance.as_str()), ("lb", "host-1"));
-    assert_eq!((config.metrics_port, config.probe_port, config.connections), (Some(7472), Some(17472), 16));
+    assert_eq!((config.metrics.https(true), config.probe_port, config.connections), (Some(9120), Some(17472), 16));
     assert_eq!((config.times, config.settings), (Times::DEFAULT, Settings::default()));
     assert_eq!((config.log_level.as_str(), config.log_format), ("info", LogFormat::Json));
     let webhooks = config.webhooks.unwrap();
@@ -42,7 +42,7 @@ fn the_deployment_of_metallb_starts_it() {
          --lb-class=example.org/lb --namespace=metallb-system --pod-name=controller-1",
     )
     .unwrap();
-    assert_eq!((config.metrics_port, config.log_level.as_str()), (Some(9120), "all"));
+    assert_eq!((config.metrics.https(true), config.log_level.as_str()), (Some(9120), "all"));
     assert_eq!(config.settings.class.as_deref(), Some("example.org/lb"));
     assert_eq!((config.namespace.as_str(), config.instance.as_str()), ("metallb-system", "controller-1"));
     assert!(config.ignored == ["--ml-secret-name", "--deployment"], "{:?}", config.ignored);

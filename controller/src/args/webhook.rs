@@ -2,10 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use arpeggio_common::serve::tls;
 use clap::ValueEnum;
 
-use super::{ConfigError, duration};
-use crate::webhook::{Own, Settings, Source, certificates::decide::Lifetimes, tls};
+use super::duration;
+use crate::webhook::{Own, Settings, Source, certificates::decide::Lifetimes};
 
 /// What they say.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -40,12 +41,6 @@ pub struct WebhookArgs {
     #[arg(long, env = "ARPEGGIO_WEBHOOK_HTTP2", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true")]
     pub webhook_http2: bool,
-    /// Oldest version of TLS for the webhooks.
-    #[arg(long, env = "ARPEGGIO_TLS_MIN_VERSION", value_enum, value_name = "VERSION", default_value_t = MinVersion::Tls13)]
-    pub tls_min_version: MinVersion,
-    /// Cipher suites of TLS 1.2 for the webhooks, separated by commas; only with VersionTLS12 [default: all]
-    #[arg(long, env = "ARPEGGIO_TLS_CIPHER_SUITES", value_name = "NAMES", value_delimiter = ',')]
-    pub tls_cipher_suites: Vec<String>,
     /// How long the certificate of the webhooks lasts: for tests of its renewal.
     #[arg(long, hide = true, value_name = "TIME", value_parser = lifetime)]
     pub webhook_cert_lifetime: Option<Duration>,
@@ -66,31 +61,11 @@ pub enum Mode {
     OnlyWebhook,
 }
 
-/// As Go names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum MinVersion {
-    /// 1.2
-    #[value(name = "VersionTLS12")]
-    Tls12,
-    /// 1.3
-    #[value(name = "VersionTLS13")]
-    Tls13,
-}
-
 impl WebhookArgs {
     /// What to serve; `None`: nothing.
-    pub(super) fn resolve(self) -> Result<Option<Settings>, ConfigError> {
+    pub(super) fn resolve(self, tls: &tls::Parameters) -> Option<Settings> {
         if self.webhook_mode == Mode::Disabled {
-            return Ok(None);
-        }
-        let tls12 = self.tls_min_version == MinVersion::Tls12;
-        let suites: Vec<String> = self.tls_cipher_suites.into_iter().filter(|name| !name.is_empty()).collect();
-        if !tls12 && !suites.is_empty() {
-            return Err(ConfigError::SuitesOfTls13);
-        }
-        let known = tls::suites();
-        if let Some(unknown) = suites.iter().find(|name| !known.contains(name)) {
-            return Err(ConfigError::Suite { name: unknown.clone(), known: known.join(", ") });
+            return None;
         }
         let leaf = self.webhook_cert_lifetime.unwrap_or(Lifetimes::DEFAULT.leaf);
         let authority = self.webhook_ca_lifetime.unwrap_or(Lifetimes::DEFAULT.authority);
@@ -99,11 +74,11 @@ impl WebhookArgs {
             service: self.cert_service_name,
             lifetimes: Lifetimes { leaf, authority },
         };
-        Ok(Some(Settings {
+        Some(Settings {
             port: self.webhook_port,
-            tls: tls::Parameters { tls12, suites, http2: self.webhook_http2 },
+            tls: tls::Parameters { http2: self.webhook_http2, ..tls.clone() },
             source: if self.disable_cert_rotation { Source::Files(self.cert_dir) } else { Source::Secret(own) },
-        }))
+        })
     }
 }
 

@@ -2,19 +2,19 @@
 //! out of another. Every replica serves them; what they answer depends on the objects alone, not on who leads.
 //!
 //! [`review`] and [`convert`] turn the bytes of a request into those of an answer and know nothing of connections; [`server`] is the
-//! HTTPS server, [`tls`] its certificate and its parameters, [`certificates`] makes and renews the certificate or reads it.
+//! HTTPS server, [`certificates`] makes and renews the certificate or reads it.
 
 pub mod certificates;
 pub mod convert;
 pub mod review;
 pub mod server;
-pub mod tls;
 
 use std::{path::PathBuf, sync::Arc};
 
 use arpeggio_common::{
     api::admission::{Change, ConfigurationKind},
     model::Fault,
+    serve::tls,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;

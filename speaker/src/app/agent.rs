@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -31,6 +32,7 @@ use crate::{
     clock::monotonic_ns,
     dataplane::{self, Options, Place, Sweep},
     decide::{AttachMode, Decision, Surroundings},
+    metrics::Counts,
     status::{AgentFacts, Names, attach_mode_name, change},
     world::{AttachPolicy, Config, Sources, World},
 };
@@ -78,6 +80,7 @@ pub(super) struct Agent {
     pub(super) configs: (u64, u64),
     pub(super) errors: VecDeque<(u64, String)>,
     alarms: Alarms,
+    pub(super) counts: Counts,
     /// The names of the nodes that any configuration knew.
     names: Names,
 }
@@ -127,6 +130,7 @@ impl Agent {
             configs: (0, 0),
             errors: VecDeque::new(),
             alarms: Alarms::default(),
+            counts: Counts::new().context("there are two metrics of one name")?,
             names: Names::default(),
         })
     }
@@ -138,6 +142,7 @@ impl Agent {
         let known = before.map(|before| Arc::clone(&before.config));
         if known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &world.config)) {
             self.configs = (self.configs.0 + 1, monotonic_ns());
+            self.counts.updated();
             self.learn_names(&world.config, known.is_none_or(|known| unknown_here(&known).is_none()));
         }
         if links_changed {
@@ -176,7 +181,9 @@ impl Agent {
     /// Makes things be as decided, and tells the succession.
     pub(super) fn reconcile(&mut self) {
         let Some((world, decision)) = &self.current else { return };
+        let began_ns = monotonic_ns();
         let round = self.backend.apply(&decision.desired);
+        self.counts.round(Duration::from_nanos(monotonic_ns().saturating_sub(began_ns)));
         let mut situation = situation(world, decision, self.gateways.found(), &round, self.backend.user());
         if self.evacuation.wanted {
             let orders = Arc::make_mut(&mut situation.orders);
@@ -239,6 +246,7 @@ impl Agent {
                 self.log_changes(&reports);
                 self.suspect_proxies(&reports);
                 self.publishing.record(&reports);
+                self.counts.changed(&reports);
                 self.publishing.soon();
                 self.abandon();
             }
@@ -293,6 +301,7 @@ impl Agent {
 
     /// Logs an error and keeps it for the status; one that repeats is logged once.
     pub(super) fn note(&mut self, error: String) {
+        self.counts.failed();
         if self.errors.back().is_none_or(|(_, last)| *last != error) {
             warn!("{error}");
         } else {

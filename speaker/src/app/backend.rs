@@ -17,7 +17,7 @@ use arpeggio_succession::{Orders, Role};
 use super::{succession::Parts, user::UserSide};
 use crate::{
     clock::monotonic_ns,
-    dataplane::{Applied, Attachment, Dataplane, Options, Place, ProgramLog, Roles},
+    dataplane::{Applied, Attachment, Dataplane, Maps, Options, Place, ProgramLog, Roles},
     decide::{AttachMode, Desired},
     frames::{ResponderLive, USER_MODE_REASON},
     status::{AttachmentFacts, EntryFacts},
@@ -232,6 +232,25 @@ impl Backend {
             }
         }
         Ok(facts)
+    }
+
+    /// What raw sockets answer: entries with their counters, and how often a frame ended in which way.
+    pub(super) fn in_user_space(&self) -> (BTreeMap<(u32, IpAddr), EntryFacts>, BTreeMap<Outcome, u64>) {
+        (self.user.entries(), self.user.outcomes())
+    }
+
+    /// The maps once more, to be read by another thread; `None` without a kernel program.
+    ///
+    /// # Errors
+    /// The process has no descriptors left.
+    pub(super) fn maps_again(&self) -> Result<Option<Maps>> {
+        let maps = self.kernel.as_ref().ok().map(|dataplane| dataplane.maps().duplicate()).transpose();
+        maps.context("the maps cannot be opened once more")
+    }
+
+    /// How many entries there is room for.
+    pub(super) fn capacity(&self) -> u32 {
+        self.kernel.as_ref().map_or_else(|_| self.user.capacity(), |dataplane| dataplane.maps().capacity())
     }
 
     /// Who else was seen with our addresses.

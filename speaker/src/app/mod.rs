@@ -13,6 +13,7 @@ mod lifecycle;
 mod naming;
 mod proxies;
 mod publishing;
+mod scraping;
 mod situation;
 mod state;
 mod succession;
@@ -71,6 +72,8 @@ pub async fn run(args: RunArgs) -> Result<()> {
     let publishing = Publishing::start(&args.cluster, sources.cluster()).await?;
     let mut agent = Agent::new(&args, sources, publishing)?;
     let mut tasks = Tasks::default();
+    let (wishes_in, mut wishes) = mpsc::channel(WAITING_CALLS);
+    scraping::serve((&args.metrics, &args.tls), agent.sources.cluster(), &wishes_in, &mut tasks)?;
     let (calls_in, mut calls) = mpsc::channel(WAITING_CALLS);
     tasks.spawn_local("answers on the control socket", control.serve(calls_in));
     if args.program_log == ProgramLog::Debug
@@ -96,6 +99,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
             },
             world = agent.sources.changed() => agent.follow(world?),
             Some(call) = calls.recv() => agent.answer(call).await,
+            Some(wish) = wishes.recv() => agent.grant(wish).await,
             asked = agent.explainer.next() => agent.explained(asked).await,
             answered = agent.finder.next() => agent.proxies_answered(answered),
             news = agent.succession.news() => match news {

@@ -58,6 +58,11 @@ impl UserSide {
         }
     }
 
+    /// How many entries there is room for.
+    pub(super) const fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
     /// Until when answering is allowed.
     pub(super) fn lease(&self) -> Lease {
         self.running.as_ref().map_or(Lease::NONE, |(responder, _)| responder.lease())

@@ -20,8 +20,6 @@ pub struct MetallbArgs {
     #[arg(long, hide = true)]
     pub lb_class: Option<String>,
     #[arg(long, hide = true)]
-    pub metrics_cert_dir: Option<String>,
-    #[arg(long, hide = true)]
     pub ml_bindaddr: Option<String>,
     #[arg(long, hide = true)]
     pub ml_bindport: Option<String>,
@@ -34,15 +32,9 @@ pub struct MetallbArgs {
     #[arg(long, hide = true)]
     pub pod_name: Option<String>,
     #[arg(long, hide = true)]
-    pub port: Option<String>,
-    #[arg(long, hide = true)]
     pub pprof_bind_address: Option<String>,
     #[arg(long, hide = true)]
-    pub tls_cipher_suites: Option<String>,
-    #[arg(long, hide = true)]
     pub tls_curve_preferences: Option<String>,
-    #[arg(long, hide = true)]
-    pub tls_min_version: Option<String>,
 }
 
 impl MetallbArgs {
@@ -55,18 +47,14 @@ impl MetallbArgs {
             host,
             ignore_exclude_lb,
             lb_class,
-            metrics_cert_dir,
             ml_bindaddr,
             ml_bindport,
             ml_labels,
             ml_secret_key_path,
             ml_wan_config,
             pod_name,
-            port,
             pprof_bind_address,
-            tls_cipher_suites,
             tls_curve_preferences,
-            tls_min_version,
         } = self;
         let flags = [
             ("--bgp-debounce-timeout", bgp_debounce_timeout),
@@ -75,18 +63,14 @@ impl MetallbArgs {
             ("--host", host),
             ("--ignore-exclude-lb", ignore_exclude_lb),
             ("--lb-class", lb_class),
-            ("--metrics-cert-dir", metrics_cert_dir),
             ("--ml-bindaddr", ml_bindaddr),
             ("--ml-bindport", ml_bindport),
             ("--ml-labels", ml_labels),
             ("--ml-secret-key-path", ml_secret_key_path),
             ("--ml-wan-config", ml_wan_config),
             ("--pod-name", pod_name),
-            ("--port", port),
             ("--pprof-bind-address", pprof_bind_address),
-            ("--tls-cipher-suites", tls_cipher_suites),
             ("--tls-curve-preferences", tls_curve_preferences),
-            ("--tls-min-version", tls_min_version),
         ];
         flags.into_iter().filter(|(_, value)| value.is_some()).map(|(flag, _)| flag).collect()
     }

@@ -16,6 +16,7 @@ use arpeggio_common::{
     abi::DEFAULT_CAPACITY,
     model::{InterfaceName, NodeName},
     program::{LogFormat, duration},
+    serve::{MetricsArgs, TlsArgs},
 };
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -159,6 +160,12 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub cluster: ClusterArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub metrics: MetricsArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub tls: TlsArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub metallb: MetallbArgs,
@@ -392,7 +399,8 @@ mod tests {
         let line = "speaker --port=7472 --log-level=info --lb-class=x --ml-wan-config --ignore-exclude-lb=false --host 1.2.3.4";
         let line = with_command(line.split_whitespace().map(Into::into));
         let Ok(Command::Run(run)) = Args::try_parse_from(line).map(|args| args.command) else { panic!("not run") };
-        assert_eq!(run.metallb.given(), ["--host", "--ignore-exclude-lb", "--lb-class", "--ml-wan-config", "--port"]);
+        assert_eq!(run.metallb.given(), ["--host", "--ignore-exclude-lb", "--lb-class", "--ml-wan-config"]);
+        assert_eq!(run.metrics.https(true), Some(7472));
         assert_eq!(run.log_level, "info");
         for line in ["speaker --version", "speaker --help", "speaker status", "speaker"] {
             let words: Vec<std::ffi::OsString> = line.split_whitespace().map(Into::into).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use xtask::lab::{
-    cluster::{Cluster, Controller, Installed, NAMESPACE, Speaker, audit},
+    cluster::{Cluster, Controller, Installed, METRICS, NAMESPACE, Speaker, audit},
     eventually,
 };
 
@@ -147,7 +147,7 @@ impl<'a> Bed<'a> {
                 "--silent",
                 "--max-time",
                 "2",
-                "http://127.0.0.1:7472/metrics",
+                &format!("http://{METRICS}/metrics"),
             ]);
             let page = xtask::sh::read(command)?;
             for (name, value) in [("loaded", "1"), ("stale", wanted)] {

@@ -175,6 +175,8 @@ const CONTROLLER_ANYWHERE: &str = "
     services [] [] [list watch]
     services/status [] [] [patch]
     speakers.arpeggio.io [] [] [list watch]
+    subjectaccessreviews.authorization.k8s.io [] [] [create]
+    tokenreviews.authentication.k8s.io [] [] [create]
     validatingwebhookconfigurations.admissionregistration.k8s.io [] [metallb-webhook-configuration] [get patch]
 ";
 const CONTROLLER_IN_ITS_NAMESPACE: &str = "
@@ -207,6 +209,8 @@ const SPEAKER_ANYWHERE: &str = "
     nodes [] [] [list watch]
     speakers.arpeggio.io [] [] [list watch create]
     speakers.arpeggio.io/status [] [] [patch]
+    subjectaccessreviews.authorization.k8s.io [] [] [create]
+    tokenreviews.authentication.k8s.io [] [] [create]
 ";
 const SPEAKER_IN_ITS_NAMESPACE: &str = "
     leases.coordination.k8s.io [] [] [create patch]
@@ -308,7 +312,7 @@ fn the_walk_through_of_the_readme_works(cluster: &Cluster) {
         });
         let output = output.unwrap();
         if line.contains("curl") {
-            assert!(output.contains("# EOF"), "no metrics: {output}");
+            assert!(output.contains("ok"), "not ready: {output}");
         }
     }
     cluster.kubectl(&["delete", "service", "web", "--namespace", NAMESPACE]).unwrap();

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arpeggio_common::program::with_causes;
+use arpeggio_common::{
+    program::with_causes,
+    serve::tls::{Served, TlsError},
+};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Client, api::PostParams};
 use tokio::{
@@ -25,14 +28,7 @@ use super::{
     make::{self, MakeError, Order},
     stored::{Pair, Stored},
 };
-use crate::{
-    clock,
-    leader::Term,
-    webhook::{
-        Own,
-        tls::{Served, TlsError},
-    },
-};
+use crate::{clock, leader::Term, webhook::Own};
 
 /// How long one look with all its requests may take.
 const BOUND: Duration = Duration::from_secs(30);

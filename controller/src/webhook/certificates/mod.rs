@@ -1,8 +1,8 @@
 //! The certificate of the webhooks: made, renewed and replaced by the leader, kept in a Secret, read from there by every replica.
 //!
 //! [`decide`] says what has to be done and is pure; [`facts`] reads certificates, [`make`] makes them, [`stored`] is the Secret's
-//! content. [`keeper`] drives them, [`bundles`] writes into the API server's configuration whom to trust, and [`files`] is for a
-//! certificate that somebody else makes.
+//! content. [`keeper`] drives them, [`bundles`] writes into the API server's configuration whom to trust. A certificate
+//! that somebody else makes is read from files ([`arpeggio_common::serve::follow`]).
 //!
 //! ```text
 //!   ca ─────────────────────────────► previous ──► gone       an authority is replaced while both are trusted:
@@ -13,7 +13,6 @@
 pub mod bundles;
 pub mod decide;
 pub mod facts;
-pub mod files;
 pub mod keeper;
 pub mod make;
 pub mod stored;

@@ -3,8 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::Arc,
-    sync::mpsc::{SyncSender, TrySendError},
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError},
+    },
 };
 
 use arpeggio_common::{program::with_causes, wire::Mac};
@@ -26,6 +28,9 @@ use crate::{
 /// The same trouble is told once in this time, in nanoseconds.
 const TROUBLE_NS: u64 = 10_000_000_000;
 
+/// Addresses that are not announced any more and whose count is kept all the same.
+const SPARE: usize = 64;
+
 /// Sends.
 pub(super) struct Outlet {
     socket: FrameSocket,
@@ -37,6 +42,7 @@ pub(super) struct Outlet {
     orders: Arc<Orders>,
     witnesses: BTreeMap<u32, BTreeSet<IpAddr>>,
     sent: GratuitousFacts,
+    sent_of: BTreeMap<IpAddr, u64>,
     /// When what kind of trouble was told last.
     told_ns: BTreeMap<(u32, &'static str), u64>,
     troubles: Vec<String>,
@@ -54,6 +60,7 @@ impl Outlet {
             orders: Arc::default(),
             witnesses: BTreeMap::new(),
             sent: GratuitousFacts::default(),
+            sent_of: BTreeMap::new(),
             told_ns: BTreeMap::new(),
             troubles: Vec::new(),
         }
@@ -68,6 +75,10 @@ impl Outlet {
     pub(super) fn follow(&mut self, situation: &Situation, refresh_changed: bool, now_ns: u64) {
         self.speakers.clone_from(&situation.speakers);
         self.orders = Arc::clone(&situation.orders);
+        if self.sent_of.len() > 2 * self.orders.places.len() + SPARE {
+            let known: BTreeSet<IpAddr> = self.orders.places.keys().map(|(_, address)| *address).collect();
+            self.sent_of.retain(|address, _| known.contains(address));
+        }
         self.claims.follow(situation.signer, Arc::clone(&situation.orders));
         self.witnesses.clone_from(&situation.witnesses);
         if refresh_changed {
@@ -181,6 +192,9 @@ impl Outlet {
             self.sent.frames += report.sent;
             self.sent.failed += report.full + report.failed;
             self.sent.last_ns = Some(now_ns);
+            for address in step.frames.iter().filter_map(claimed) {
+                *self.sent_of.entry(address).or_default() += 1;
+            }
             for (ifindex, error) in report.errors {
                 self.trouble(ifindex, "claims", now_ns, || with_causes(&error));
             }
@@ -209,8 +223,24 @@ impl Outlet {
         std::mem::take(&mut self.troubles)
     }
 
+    /// Claims sent so far, by address; also of some that are not announced any more.
+    pub(super) const fn sent_of(&self) -> &BTreeMap<IpAddr, u64> {
+        &self.sent_of
+    }
+
     /// Claims sent so far.
     pub(super) const fn sent(&self) -> GratuitousFacts {
         self.sent
+    }
+}
+
+/// The address that a claim is about, by its place in the frame: the sender of ARP (RFC 826), the target of an advertisement
+/// (RFC 4861 section 4.4).
+fn claimed(frame: &Frame) -> Option<IpAddr> {
+    let bytes = frame.bytes();
+    if bytes.get(12..14)? == [8, 6] {
+        bytes.get(28..)?.first_chunk::<4>().map(|address| IpAddr::from(*address))
+    } else {
+        bytes.get(62..)?.first_chunk::<16>().map(|address| IpAddr::from(*address))
     }
 }

@@ -114,6 +114,8 @@ pub(super) struct Snapshot {
     pub(super) peers: Vec<PeerFacts>,
     /// Claims sent so far.
     pub(super) sent: GratuitousFacts,
+    /// The same by address: those that were sent.
+    pub(super) sent_of: BTreeMap<IpAddr, u64>,
 }
 
 /// What the thread works with.

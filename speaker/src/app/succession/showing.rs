@@ -47,6 +47,7 @@ impl Showing {
         {
             snapshot.peers = tables.peers().unwrap_or_default();
             snapshot.sent = outlet.sent();
+            snapshot.sent_of.clone_from(outlet.sent_of());
             // Whoever asked may be gone.
             let _ = answer.send(snapshot);
         }

@@ -7,8 +7,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 
+use arpeggio_common::api::announcement::AnnouncementSpec;
 use kube::{Resource as _, runtime::watcher::Event};
 
 use super::{
@@ -33,6 +35,8 @@ pub(super) struct Index {
 #[derive(Debug, Default)]
 struct Entry {
     wish: Option<Wish>,
+    /// The Services that have the address; only metrics tell of them.
+    services: Option<Arc<[String]>>,
     fault: Option<String>,
     observed: Observed,
 }
@@ -82,12 +86,14 @@ impl Index {
         let Some(name) = object.meta().name.clone() else { return Changed::default() };
         let version = object.meta().resource_version.clone();
         let generation = object.generation();
+        let services = object.content.as_ref().ok().map(|(spec, _)| services(spec));
         let read = object.content.and_then(|(spec, status)| {
             let observed = Observed::new(status, version.as_deref(), &mut self.common);
             project(&name, spec, generation, &mut self.common).map(|wish| (wish, observed))
         });
         let entry = self.entries.entry(name.into()).or_default();
         let mut changed = Changed::default();
+        entry.services = services.or_else(|| entry.services.take());
         match read {
             Ok((wish, observed)) => {
                 let mended = entry.fault.take().is_some();
@@ -146,10 +152,20 @@ impl Index {
         (entry.fault.is_none() && entry.observed.version.is_some()).then_some(&entry.observed)
     }
 
+    /// The Services of each address, as namespace/name.
+    pub(super) fn services(&self) -> impl Iterator<Item = (IpAddr, Arc<[String]>)> {
+        let entries = self.entries.values();
+        entries.filter_map(|entry| Some((entry.wish.as_ref()?.address, Arc::clone(entry.services.as_ref()?))))
+    }
+
     /// What is wrong, by name of the object.
     pub(super) fn faults(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().filter_map(|(name, entry)| Some((&**name, entry.fault.as_deref()?)))
     }
+}
+
+fn services(spec: &AnnouncementSpec) -> Arc<[String]> {
+    spec.services.iter().map(|service| format!("{}/{}", service.namespace, service.name)).collect()
 }
 
 #[cfg(test)]

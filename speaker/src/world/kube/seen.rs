@@ -1,8 +1,9 @@
 //! What the watches show, for those who write to the same objects: they compare before they write.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arpeggio_common::api::speaker::SpeakerStatus;
@@ -96,6 +97,11 @@ impl Seen {
     pub fn status(&self, address: IpAddr) -> Option<Observed> {
         let inner = self.hold();
         inner.index.synced().then(|| inner.index.of(address).cloned()).flatten()
+    }
+
+    /// The Services that have each address, as namespace/name.
+    pub fn services(&self) -> BTreeMap<IpAddr, Arc<[String]>> {
+        self.hold().index.services().collect()
     }
 
     /// The Speaker object of this node.

@@ -22,6 +22,8 @@ use crate::{
 pub const NAMESPACE: &str = "metallb-system";
 /// Port of the probes.
 const PROBES: u16 = 17472;
+/// Where both programs show their metrics in their network namespaces, to whoever asks.
+pub const METRICS: &str = "127.0.0.1:7472";
 /// How long a program may take to be ready.
 const READY: Duration = Duration::from_secs(60);
 
@@ -101,6 +103,7 @@ impl Installed {
         let name = format!("controller-{replica}");
         // Replicas on one machine have one host name; the lease has to tell them apart.
         command.arg("--kubeconfig").arg(&self.controller).args(["--namespace", NAMESPACE, "--pod-name", &name]);
+        command.args(["--metrics-http", METRICS]);
         command.args(arguments);
         let daemon = Daemon::start(&name, &command, lab.directory())?;
         let endpoint = Endpoint::new(cluster, replica);
@@ -170,7 +173,7 @@ impl Controller {
         self.daemon.kill()
     }
 
-    /// Where it runs: its metrics are on port 7472 of 127.0.0.1 there.
+    /// Where it runs: its metrics are at [`METRICS`] there.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace

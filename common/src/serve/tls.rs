@@ -27,10 +27,10 @@ pub struct Parameters {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// These parameters make no sense to the library.
-    #[error("set up TLS for the webhooks; check --tls-min-version and --tls-cipher-suites")]
+    #[error("set up TLS; check --tls-min-version and --tls-cipher-suites")]
     Parameters(#[source] rustls::Error),
     /// A certificate or a key is not what it should be.
-    #[error("read the {what} of the webhooks; it has to be PEM")]
+    #[error("read the {what} of the server; it has to be PEM")]
     Pem {
         /// Certificate or key.
         what: &'static str,
@@ -38,11 +38,14 @@ pub enum TlsError {
         source: rustls::pki_types::pem::Error,
     },
     /// There is no certificate.
-    #[error("the certificate of the webhooks is empty")]
+    #[error("the certificate of the server is empty")]
     Empty,
     /// The certificate and the key are not a pair, or of a kind that is not supported.
-    #[error("use the certificate of the webhooks with its key; they have to be a pair")]
+    #[error("use the certificate of the server with its key; they have to be a pair")]
     Pair(#[source] rustls::Error),
+    /// None could be made.
+    #[error("make a certificate; give one with --metrics-cert-dir")]
+    Make(#[source] rcgen::Error),
 }
 
 /// The names of the cipher suites of TLS 1.2 that there are.
@@ -76,6 +79,19 @@ impl Served {
         let pair = CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(TlsError::Pair)?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(pair));
         Ok(())
+    }
+}
+
+impl Served {
+    /// A certificate that nobody vouches for: the connection is encrypted, and the client does not know whom it talks to.
+    ///
+    /// # Errors
+    /// If the library cannot make one for this name.
+    pub fn self_signed(name: &str) -> Result<Self, TlsError> {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).map_err(TlsError::Make)?;
+        let served = Self::default();
+        served.exchange(&made.cert.pem(), &made.signing_key.serialize_pem())?;
+        Ok(served)
     }
 }
 

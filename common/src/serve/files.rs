@@ -2,12 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use arpeggio_common::program::with_causes;
 use tokio::{sync::watch, time::sleep};
 use tracing::{info, warn};
 
-use super::stored::{LEAF, Pair};
-use crate::webhook::tls::{Served, TlsError};
+use super::tls::{Served, TlsError};
+use crate::program::with_causes;
+
+/// Certificate and key in a Secret of type `kubernetes.io/tls`.
+const FILES: [&str; 2] = ["tls.crt", "tls.key"];
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -15,7 +17,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Why the files are not served.
 #[derive(Debug, thiserror::Error)]
 enum FilesError {
-    #[error("read {0}; --cert-dir has to hold tls.crt and tls.key")]
+    #[error("read {0}; the folder has to hold tls.crt and tls.key")]
     Read(PathBuf, #[source] std::io::Error),
     #[error("serve the certificate in {0}")]
     Use(PathBuf, #[source] TlsError),
@@ -23,7 +25,7 @@ enum FilesError {
 
 /// Serves what the folder holds, now and whenever it changes. `loaded` becomes true with the first certificate.
 pub async fn follow(folder: PathBuf, served: Arc<Served>, loaded: watch::Sender<bool>) {
-    let (mut now, mut told) = (Pair::default(), String::new());
+    let (mut now, mut told) = (<[String; 2]>::default(), String::new());
     loop {
         match look(&folder, &now, &served).await {
             Ok(None) => told.clear(),
@@ -36,7 +38,7 @@ pub async fn follow(folder: PathBuf, served: Arc<Served>, loaded: watch::Sender<
             Err(error) => {
                 let text = with_causes(&error);
                 if text != told {
-                    warn!("the webhooks go on as they were: {text}");
+                    warn!(folder = %folder.display(), "the certificate stays as it was: {text}");
                     told = text;
                 }
             }
@@ -46,15 +48,16 @@ pub async fn follow(folder: PathBuf, served: Arc<Served>, loaded: watch::Sender<
 }
 
 /// The new pair, if it is another than `now` and is served.
-async fn look(folder: &std::path::Path, now: &Pair, served: &Served) -> Result<Option<Pair>, FilesError> {
+async fn look(folder: &std::path::Path, now: &[String; 2], served: &Served) -> Result<Option<[String; 2]>, FilesError> {
     let read = async |name: &str| {
         let path = folder.join(name);
         tokio::fs::read_to_string(&path).await.map_err(|error| FilesError::Read(path, error))
     };
-    let new = Pair { certificate: read(LEAF[0]).await?, key: read(LEAF[1]).await? };
+    let [certificate, key] = FILES;
+    let new = [read(certificate).await?, read(key).await?];
     if new == *now {
         return Ok(None);
     }
-    served.exchange(&new.certificate, &new.key).map_err(|error| FilesError::Use(folder.to_owned(), error))?;
+    served.exchange(&new[0], &new[1]).map_err(|error| FilesError::Use(folder.to_owned(), error))?;
     Ok(Some(new))
 }
