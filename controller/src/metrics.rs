@@ -215,6 +215,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn usage(assigned_v4: i64, available_v6: i64) -> PoolUsage {
@@ -274,5 +276,24 @@ mod tests {
         metrics.services_of_pool("gold", 4);
         metrics.forget_pool("gold");
         assert!(!metrics.page().unwrap().contains("gold"));
+    }
+
+    #[test]
+    fn every_metric_is_documented() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+        let page = std::fs::read_to_string(file).unwrap();
+        let section = page.split_once("## Of the controller").unwrap().1.split_once("\n## ").unwrap().0;
+        let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+        let documented: BTreeSet<String> = section.lines().filter_map(row).collect();
+        let metrics = Metrics::new().unwrap();
+        metrics.pools(&BTreeMap::from([("gold".to_owned(), usage(3, 1))]));
+        metrics.services_of_pool("gold", 4);
+        metrics.wrote("Service", "done", Duration::from_millis(2));
+        metrics.watch_failed("Service");
+        metrics.queue(&[("clients", 1)], 0);
+        let page = metrics.page().unwrap();
+        let kind = |line: &str| Some(line.strip_prefix("# TYPE ")?.split_once(' ')?.0.to_owned());
+        let known = page.lines().filter_map(kind).collect();
+        assert_eq!(documented, known);
     }
 }

@@ -86,6 +86,14 @@ impl Counts {
         self.errors.inc();
     }
 
+    /// The names of all of it, also of what has no samples yet.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> impl Iterator<Item = String> + use<> {
+        let all: [&dyn Collector; 5] = [&self.changes, &self.gaps, &self.rounds, &self.updates, &self.errors];
+        let names = all.map(|metric| metric.desc().into_iter().map(|desc| desc.fq_name.clone()).collect::<Vec<_>>());
+        names.into_iter().flatten()
+    }
+
     /// All of it.
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {

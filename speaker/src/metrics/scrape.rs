@@ -266,7 +266,7 @@ mod tests {
         serve::encode,
     };
 
-    use super::*;
+    use super::{super::Counts, *};
 
     fn view(standing: Standing) -> View {
         View {
@@ -359,5 +359,18 @@ mod tests {
     #[test]
     fn nothing_at_all_can_be_told() {
         encode(&families(&Scrape::default())).unwrap();
+    }
+
+    #[test]
+    fn every_metric_is_documented() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+        let page = std::fs::read_to_string(file).unwrap();
+        let section = page.split_once("## Of the speaker").unwrap().1.split_once("\n## ").unwrap().0;
+        let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
+        let documented: BTreeSet<String> = section.lines().filter_map(row).collect();
+        let scrape = Scrape { api_answers: Some(true), ..scrape() };
+        let counted = Counts::new().unwrap().all();
+        let known = families(&scrape).iter().map(|family| family.name().to_owned()).chain(counted).collect();
+        assert_eq!(documented, known);
     }
 }
