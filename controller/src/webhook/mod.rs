@@ -54,6 +54,8 @@ pub struct Own {
     pub secret: String,
     /// Name of the Service through which the API server reaches the webhooks.
     pub service: String,
+    /// Name of the configuration that says what the webhooks are asked.
+    pub configuration: String,
     /// How long certificates last.
     pub lifetimes: Lifetimes,
 }
