@@ -13,7 +13,11 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{lists::Lists, pace::Pace};
+use super::{
+    lists::Lists,
+    log::{tell_done, verdict_name},
+    pace::Pace,
+};
 use crate::{
     args::Config,
     clock,
@@ -28,7 +32,7 @@ use crate::{
     keys::keeper::Speakers,
     leader::{self, Term},
     metrics::Metrics,
-    plan::{self, Class, Write},
+    plan::{self, Class, ServiceStatus, Subject, Write},
     writer::{self, Answer, Finished, Verdict, Writer},
 };
 
@@ -259,7 +263,7 @@ impl Controller {
     }
 
     fn take_result(&mut self, finished: Finished) {
-        let Finished { write, result, took, again } = finished;
+        let Finished { write, result, took, again, repeated } = finished;
         let kind = writer::kind(&write);
         match result {
             Ok(answer) => {
@@ -281,8 +285,20 @@ impl Controller {
                 }
             }
         }
+        if repeated && let Write::ServiceStatus(status) = &write {
+            self.tell_undone(status);
+        }
         if again {
             self.look_again(&write);
+        }
+    }
+
+    /// Somebody else writes the status of a Service as well.
+    fn tell_undone(&mut self, status: &ServiceStatus) {
+        let (uid, notice) = (status.uid.clone(), plan::undone(status));
+        if self.told_events.admit(&uid, &notice, clock::now()) {
+            warn!(service = %status.key, "{}", notice.message);
+            self.writer.submit([Write::Event { about: Subject::Service(status.key.clone()), uid, notice }]);
         }
     }
 
@@ -353,31 +369,5 @@ async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-const fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Done => "done",
-        Verdict::Conflict => "conflict",
-        Verdict::Failed => "failed",
-        Verdict::Refused => "refused",
-    }
-}
-
-/// One line for what changed for clients.
-fn tell_done(write: &Write) {
-    match write {
-        Write::ServiceStatus(status) => {
-            let addresses: Vec<String> = status.ingress.iter().map(ToString::to_string).collect();
-            info!(service = %status.key, addresses = addresses.join(","), pool = status.allocated_from, "status written");
-        }
-        Write::Announcement { content, .. } => {
-            let first = content.candidates.as_ref().and_then(|candidates| candidates.first());
-            debug!(address = %content.address, first = first.map(ToString::to_string), "announcement written");
-        }
-        Write::DeleteAnnouncement { address, .. } => debug!(%address, "announcement deleted"),
-        Write::Configured(_) | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
-        Write::DeleteBgpStatus { .. } | Write::State { .. } | Write::DeleteState { .. } => {}
     }
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod controller;
 mod lifecycle;
 mod lists;
+mod log;
 mod pace;
 mod webhooks;
 
