@@ -14,6 +14,7 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{
+    links::{Links, SecretLinks},
     lists::Lists,
     log::{tell_done, verdict_name},
     pace::Pace,
@@ -62,26 +63,15 @@ pub(super) struct Controller {
     look: Arc<Notify>,
     objects: watch::Sender<Option<Known>>,
     speakers: watch::Sender<Speakers>,
+    secrets: SecretLinks,
     faults: BTreeSet<Fault>,
     pools: BTreeSet<String>,
     housekeeping: Interval,
 }
 
-/// What leads from the loop to other tasks.
-pub(super) struct Links {
-    /// A new number makes watches of kinds that are written list anew.
-    pub(super) lists: watch::Sender<u64>,
-    /// Makes the election look at the lease at once.
-    pub(super) look: Arc<Notify>,
-    /// Every object of the configuration, as of now; none until all of them are known that can be, and the nodes.
-    pub(super) objects: watch::Sender<Option<Known>>,
-    /// Every agent, as of now; none until all of them are known, and their leases.
-    pub(super) speakers: watch::Sender<Speakers>,
-}
-
 impl Controller {
     pub(super) fn new(config: &Config, writer: Writer, metrics: Metrics, links: Links) -> Self {
-        let Links { lists, look, objects, speakers } = links;
+        let Links { lists, look, objects, speakers, secrets } = links;
         let mut housekeeping = interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -99,6 +89,7 @@ impl Controller {
             look,
             objects,
             speakers,
+            secrets,
             faults: BTreeSet::new(),
             pools: BTreeSet::new(),
             housekeeping,
@@ -140,6 +131,11 @@ impl Controller {
                     self.take(more);
                 }
             }
+            Ok(()) = self.secrets.read.changed() => {
+                if let Some(secrets) = self.secrets.read.borrow_and_update().clone() {
+                    self.index.set_secrets(secrets);
+                }
+            }
             () = at(wake_at), if wake_at.is_some() => {}
             () = at(due_at), if due_at.is_some() => self.look_at_due(),
             _ = self.housekeeping.tick() => self.keep_house(),
@@ -161,6 +157,12 @@ impl Controller {
             let is_same = |before: &Known| Arc::ptr_eq(&before.objects, now) && before.kinds == kinds;
             let is_news = !self.objects.borrow().as_ref().is_some_and(is_same);
             if is_news {
+                let named = now.named_secrets();
+                self.secrets.named.send_if_modified(|before| {
+                    let differs = *before != named;
+                    *before = named;
+                    differs
+                });
                 self.objects.send_replace(Some(Known { objects: Arc::clone(now), kinds }));
             }
         }
