@@ -20,6 +20,7 @@ pub mod metrics;
 mod migrate;
 pub mod names;
 pub mod plan;
+mod secrets;
 pub mod webhook;
 pub mod writer;
 

@@ -1,6 +1,10 @@
 //! Names of objects that only the controller writes.
 
-use arpeggio_common::model::{NodeName, stable_hash};
+pub use arpeggio_common::api::names::LONGEST_NAME;
+use arpeggio_common::{
+    api::names::{LONGEST_VALUE, shortened, speaker_lease},
+    model::{NodeName, stable_hash},
+};
 
 use crate::cluster::ServiceKey;
 
@@ -14,28 +18,14 @@ pub fn l2_status(service: &ServiceKey, node: &NodeName) -> String {
     format!("{}{:016x}", l2_prefix(service), stable_hash(node.as_str().bytes()))
 }
 
-/// Longest name of an object, in characters.
-pub const LONGEST_NAME: usize = 253;
-/// Longest value of a label.
-const LONGEST_VALUE: usize = 63;
-
 /// `speaker-` and the name of a node, which may itself be as long as a name can be: then the end is a hash of it.
 pub fn of_speaker(node: &NodeName) -> String {
-    shortened(&format!("speaker-{node}"), LONGEST_NAME)
+    speaker_lease(node.as_str())
 }
 
 /// The name of a node as the value of a label; a long one ends with a hash of it.
 pub fn label_value(node: &NodeName) -> String {
     shortened(node.as_str(), LONGEST_VALUE)
-}
-
-/// The text, if it is no longer than `most`; else its beginning and a hash of all of it. Names are ASCII.
-fn shortened(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let head = &text[..text.floor_char_boundary(most - 17)];
-    format!("{}-{:016x}", head.trim_end_matches(['-', '.']), stable_hash(text.bytes()))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //!
 //! A Service that gets an address costs one write of 3 and one of 4; what speakers and pools report afterwards, 5.
 
+mod undone;
 mod write;
 
 use std::{
@@ -21,8 +22,9 @@ use std::{
 
 use arpeggio_common::model::NodeName;
 
-pub use self::write::{
-    AcceptedChange, Class, ConditionChange, ConfiguredStatus, Object, ServiceStatus, Subject, Write,
+pub use self::{
+    undone::undone,
+    write::{AcceptedChange, Class, ConditionChange, ConfiguredStatus, Object, ServiceStatus, Subject, Write},
 };
 use crate::{
     cluster::{
@@ -142,6 +144,7 @@ impl Plan {
             allocated: change(&service.refusal, &wish.refusal),
             announced: change(&service.silence, &wish.silence),
             harm: service.status_differs || service.ingress != wish.ingress,
+            rival: service.rival.clone(),
         }));
     }
 

@@ -41,6 +41,7 @@ impl Cluster {
             peers: peers.iter().collect(),
             communities: communities.iter().collect(),
             bfd_profiles: bfd_profiles.iter().collect(),
+            secrets: None,
             nodes: None,
         };
         let kind =

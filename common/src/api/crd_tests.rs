@@ -453,6 +453,7 @@ mod samples {
                 peers: self.peers.iter().collect(),
                 communities: self.communities.iter().collect(),
                 bfd_profiles: self.bfd_profiles.iter().collect(),
+                secrets: None,
                 nodes: None,
             }
         }

@@ -16,6 +16,7 @@ pub mod metallb;
 pub mod names;
 mod pruned;
 mod schema;
+pub mod secret;
 pub mod set;
 pub mod speaker;
 mod validate;
@@ -28,5 +29,6 @@ pub use metallb::{
     ServiceBGPStatus, ServiceL2Status,
 };
 pub use pruned::keep_marks;
+pub use secret::PasswordSecret;
 pub use speaker::Speaker;
 pub use validate::selectors;

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::model::stable_hash;
+
 /// Which pool to draw from. Read on Services; the old prefix too, the new one wins.
 pub const POOL: &str = "metallb.io/address-pool";
 /// Which addresses to give, separated by commas.
@@ -45,9 +47,27 @@ pub const INVALID: &str = "Invalid";
 /// See [`ACCEPTED`]: the object keeps the rules, but waits for another one that is not there yet.
 pub const PENDING: &str = "Pending";
 
-/// Name of the lease that says that the speaker of a node lives: `speaker-` and the node's name.
+/// Longest name of an object, in characters.
+pub const LONGEST_NAME: usize = 253;
+/// Longest value of a label, in characters.
+pub const LONGEST_VALUE: usize = 63;
+/// Annotation on the lease of a speaker whose name had to be shortened: the name of the node.
+pub const LEASE_NODE: &str = "arpeggio.io/node";
+
+/// Name of the lease that says that the speaker of a node lives: `speaker-` and the node's name, which may itself be as long as a name
+/// can be: then the end is a hash of it.
 pub fn speaker_lease(node: &str) -> String {
-    format!("speaker-{node}")
+    shortened(&format!("speaker-{node}"), LONGEST_NAME)
+}
+
+/// The text, if it is no longer than `most`; else its beginning and a hash of all of it. For names of objects and values of labels,
+/// which are ASCII.
+pub fn shortened(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let head = &text[..text.floor_char_boundary(most.saturating_sub(17))];
+    format!("{}-{:016x}", head.trim_end_matches(['-', '.']), stable_hash(text.bytes()))
 }
 
 /// Name of the Announcement of an address: the address; IPv6 in full, with `-` for `:`.
@@ -61,6 +81,16 @@ pub fn announcement(address: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lease_of_a_node_with_a_long_name_has_a_name_that_can_be() {
+        let long = |end: &str| format!("{}{end}", "a".repeat(240));
+        assert_eq!(speaker_lease("node-a"), "speaker-node-a");
+        assert_eq!(speaker_lease(&long(".east")), format!("speaker-{}", long(".east")), "it just fits");
+        let (one, other) = (speaker_lease(&long(".a-further-one")), speaker_lease(&long(".a-further-two")));
+        assert!(one.len() <= LONGEST_NAME && one != other, "{one}");
+        assert!(speaker_lease(&"a.".repeat(126)).len() <= LONGEST_NAME);
+    }
 
     #[test]
     fn an_announcement_is_named_after_its_address() {

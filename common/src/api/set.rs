@@ -6,14 +6,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 
 use super::{
-    BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement,
+    BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement, PasswordSecret,
+    condition::{self, Conditioned as _},
     configuration::{advertisements_in_force, pools_in_force, told},
     contend::{Conflict, Contender, contend, contenders},
     decoded::object_name,
-    exclusion,
+    exclusion, names,
     validate::remarks,
 };
-use crate::model::{Aliases, BfdProfile, BgpAdvertisement, Configuration, Fault, Labels, ObjectName, Peer};
+use crate::model::{Aliases, BfdProfile, BgpAdvertisement, Configuration, Fault, Labels, ObjectName, Password, Peer};
 
 /// Every object of the configuration, as it was read: also those that cannot be, so that they are told of. In any order.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,8 @@ pub struct Set<'a> {
     pub communities: Vec<&'a Decoded<Community>>,
     /// BFD profiles.
     pub bfd_profiles: Vec<&'a Decoded<BFDProfile>>,
+    /// The Secrets that peers name, by name. `None`, and what is not in it: not known, and nothing is said of it.
+    pub secrets: Option<&'a BTreeMap<String, PasswordSecret>>,
     /// The labels of each node. `None` or empty: not known; any two selections of nodes are then taken to have one in common.
     pub nodes: Option<&'a BTreeMap<String, Labels>>,
 }
@@ -103,20 +106,39 @@ impl Set<'_> {
         let mut peers = contenders(self.namespace, &self.peers, &before.peers, BGPPeer::validate, faults);
         for one in &mut peers {
             let Some(peer) = &mut one.wanted else { continue };
-            let Some(name) = &peer.bfd_profile else { continue };
-            peer.bfd = profiles.get(name).cloned();
-            if peer.bfd.is_none() {
-                let missing = Conflict {
-                    field: "spec.bfdProfile",
-                    value: name.clone(),
-                    rule: "names no BFDProfile that is in force".to_owned(),
-                    remedy: "create it; the peer waits for that".to_owned(),
-                };
-                pending.push(told(missing.of(&one.name), one.old.is_some()));
+            peer.bfd = peer.bfd_profile.as_ref().and_then(|name| profiles.get(name)).cloned();
+            let profile = peer.bfd_profile.as_ref().filter(|_| peer.bfd.is_none()).map(|name| Conflict {
+                field: "spec.bfdProfile",
+                value: name.clone(),
+                rule: "names no BFDProfile that is in force".to_owned(),
+                remedy: "create it; the peer waits for that".to_owned(),
+            });
+            let secret = self.secret(peer);
+            if secret.is_some() {
+                one.old = one.old.or_else(|| self.waiting(&one.name, before));
+            }
+            let missing: Vec<Conflict> = profile.into_iter().chain(secret).collect();
+            if !missing.is_empty() {
+                pending.extend(missing.into_iter().map(|it| told(it.of(&one.name), one.old.is_some())));
                 one.wanted = None;
             }
         }
         contend(peers, |one: &Peer, held, holder| exclusion::peers(one, held, holder, self.nodes), faults)
+    }
+}
+
+impl Set<'_> {
+    /// What is wrong with the Secret of a peer's password.
+    fn secret(&self, peer: &Peer) -> Option<Conflict> {
+        let Some(Password::Secret(name)) = &peer.password else { return None };
+        self.secrets?.get(name)?.conflict(name, self.namespace)
+    }
+
+    /// The form in force of a peer that waits: that its condition says so contradicts nothing.
+    fn waiting<'b>(&self, name: &ObjectName, before: &'b Configuration) -> Option<&'b Peer> {
+        let peer = self.peers.iter().find(|peer| object_name::<BGPPeer>(peer.meta()) == *name)?;
+        let says = condition::find(peer.0.as_ref().ok()?.conditions(), names::ACCEPTED)?;
+        before.peers.get(&name.name).filter(|_| says.reason == names::PENDING)
     }
 }
 

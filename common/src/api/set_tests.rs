@@ -20,6 +20,7 @@ struct Objects {
     communities: Vec<Decoded<Community>>,
     bfd_profiles: Vec<Decoded<BFDProfile>>,
     nodes: BTreeMap<String, Labels>,
+    secrets: Option<BTreeMap<String, PasswordSecret>>,
 }
 
 fn objects<K: Resource<DynamicType = ()> + DeserializeOwned>(list: &[(&str, Value)]) -> Vec<Decoded<K>> {
@@ -78,6 +79,7 @@ impl Objects {
             peers: self.peers.iter().collect(),
             communities: self.communities.iter().collect(),
             bfd_profiles: self.bfd_profiles.iter().collect(),
+            secrets: self.secrets.as_ref(),
             nodes: Some(&self.nodes),
         };
         set.assemble(before)
@@ -400,13 +402,60 @@ proptest! {
     }
 }
 
+#[test]
+fn a_peer_waits_for_a_secret_that_holds_a_password_and_stays_as_it_was_meanwhile() {
+    let named =
+        |address: &str| peer(address, &json!({ "passwordSecret": { "name": "bgp", "namespace": "elsewhere" } }));
+    let mut all = Objects::default().peers(&[("tor", named("192.0.2.1"))]);
+    let fresh = all.fresh();
+    assert_eq!((keys(&fresh.peers), fresh.pending.len()), (vec!["tor"], 0), "nothing is known of Secrets");
+    let knows = |all: &mut Objects, secret: PasswordSecret| all.secrets = Some([("bgp".to_owned(), secret)].into());
+    all.secrets = Some(BTreeMap::new());
+    assert_eq!(all.fresh().pending, [], "it was not read yet");
+    knows(&mut all, PasswordSecret::Missing);
+    let waits = all.fresh();
+    assert_eq!((waits.peers.len(), waits.faults.len()), (0, 0));
+    one(
+        &waits.pending,
+        &["BGPPeer metallb-system/tor: spec.passwordSecret.name \"bgp\"", "no Secret in metallb-system"],
+    );
+    for (secret, words) in [
+        (PasswordSecret::Type("Opaque".to_owned()), "of type Opaque (secret type mismatch); delete it and create one"),
+        (PasswordSecret::Empty, "without a password"),
+        (PasswordSecret::Unusable("is too long", "shorten it"), "a password that is too long; shorten it"),
+    ] {
+        knows(&mut all, secret);
+        let now = all.after(&fresh);
+        one(&now.pending, &[words, "until then it stays in force as it was"]);
+        assert_eq!(keys(&now.peers), ["tor"], "a session goes on with the password that it has");
+        assert_eq!(all.fresh().peers.len(), 0);
+        // The condition that says so is written, and read.
+        let mut told = all.clone();
+        say(&mut told.peers[0], ("False", "Pending"), 2);
+        let now = told.after(&now);
+        one(&now.pending, &[words, "until then it stays in force as it was"]);
+        assert_eq!(keys(&now.peers), ["tor"]);
+    }
+    knows(&mut all, PasswordSecret::Good);
+    assert_eq!((keys(&all.fresh().peers), all.fresh().pending.len()), (vec!["tor"], 0));
+    // Both that are missing are told of at once.
+    let mut all = Objects::default()
+        .peers(&[("tor", peer("192.0.2.1", &json!({ "passwordSecret": { "name": "bgp" }, "bfdProfile": "quick" })))]);
+    knows(&mut all, PasswordSecret::Missing);
+    assert_eq!(all.fresh().pending.len(), 2);
+}
+
 fn object_name(name: &str) -> ObjectName {
     ObjectName { kind: "BGPPeer", namespace: NAMESPACE.to_owned(), name: name.to_owned() }
 }
 
 /// Says of an object what the controller says of one that is in force as written.
 fn accept<K: Conditioned>(object: &mut Decoded<K>, status: &str, generation: i64) {
-    let condition = json!({"type": "Accepted", "status": status, "reason": "Valid", "message": "", "observedGeneration": generation,
+    say(object, (status, "Valid"), generation);
+}
+
+fn say<K: Conditioned>(object: &mut Decoded<K>, (status, reason): (&str, &str), generation: i64) {
+    let condition = json!({"type": "Accepted", "status": status, "reason": reason, "message": "", "observedGeneration": generation,
         "lastTransitionTime": "2026-01-01T00:00:00Z"});
     let object = object.0.as_mut().unwrap();
     object.meta_mut().generation = Some(2);

@@ -13,7 +13,12 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{lists::Lists, pace::Pace};
+use super::{
+    links::{Links, SecretLinks},
+    lists::Lists,
+    log::{tell_done, verdict_name},
+    pace::Pace,
+};
 use crate::{
     args::Config,
     clock,
@@ -28,7 +33,7 @@ use crate::{
     keys::keeper::Speakers,
     leader::{self, Term},
     metrics::Metrics,
-    plan::{self, Class, Write},
+    plan::{self, Class, ServiceStatus, Subject, Write},
     writer::{self, Answer, Finished, Verdict, Writer},
 };
 
@@ -58,26 +63,15 @@ pub(super) struct Controller {
     look: Arc<Notify>,
     objects: watch::Sender<Option<Known>>,
     speakers: watch::Sender<Speakers>,
+    secrets: SecretLinks,
     faults: BTreeSet<Fault>,
     pools: BTreeSet<String>,
     housekeeping: Interval,
 }
 
-/// What leads from the loop to other tasks.
-pub(super) struct Links {
-    /// A new number makes watches of kinds that are written list anew.
-    pub(super) lists: watch::Sender<u64>,
-    /// Makes the election look at the lease at once.
-    pub(super) look: Arc<Notify>,
-    /// Every object of the configuration, as of now; none until all of them are known that can be, and the nodes.
-    pub(super) objects: watch::Sender<Option<Known>>,
-    /// Every agent, as of now; none until all of them are known, and their leases.
-    pub(super) speakers: watch::Sender<Speakers>,
-}
-
 impl Controller {
     pub(super) fn new(config: &Config, writer: Writer, metrics: Metrics, links: Links) -> Self {
-        let Links { lists, look, objects, speakers } = links;
+        let Links { lists, look, objects, speakers, secrets } = links;
         let mut housekeeping = interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -95,6 +89,7 @@ impl Controller {
             look,
             objects,
             speakers,
+            secrets,
             faults: BTreeSet::new(),
             pools: BTreeSet::new(),
             housekeeping,
@@ -136,6 +131,11 @@ impl Controller {
                     self.take(more);
                 }
             }
+            Ok(()) = self.secrets.read.changed() => {
+                if let Some(secrets) = self.secrets.read.borrow_and_update().clone() {
+                    self.index.set_secrets(secrets);
+                }
+            }
             () = at(wake_at), if wake_at.is_some() => {}
             () = at(due_at), if due_at.is_some() => self.look_at_due(),
             _ = self.housekeeping.tick() => self.keep_house(),
@@ -157,6 +157,12 @@ impl Controller {
             let is_same = |before: &Known| Arc::ptr_eq(&before.objects, now) && before.kinds == kinds;
             let is_news = !self.objects.borrow().as_ref().is_some_and(is_same);
             if is_news {
+                let named = now.named_secrets();
+                self.secrets.named.send_if_modified(|before| {
+                    let differs = *before != named;
+                    *before = named;
+                    differs
+                });
                 self.objects.send_replace(Some(Known { objects: Arc::clone(now), kinds }));
             }
         }
@@ -261,7 +267,7 @@ impl Controller {
     }
 
     fn take_result(&mut self, finished: Finished) {
-        let Finished { write, result, took, again } = finished;
+        let Finished { write, result, took, again, repeated } = finished;
         let kind = writer::kind(&write);
         match result {
             Ok(answer) => {
@@ -283,8 +289,20 @@ impl Controller {
                 }
             }
         }
+        if repeated && let Write::ServiceStatus(status) = &write {
+            self.tell_undone(status);
+        }
         if again {
             self.look_again(&write);
+        }
+    }
+
+    /// Somebody else writes the status of a Service as well.
+    fn tell_undone(&mut self, status: &ServiceStatus) {
+        let (uid, notice) = (status.uid.clone(), plan::undone(status));
+        if self.told_events.admit(&uid, &notice, clock::now()) {
+            warn!(service = %status.key, "{}", notice.message);
+            self.writer.submit([Write::Event { about: Subject::Service(status.key.clone()), uid, notice }]);
         }
     }
 
@@ -355,31 +373,5 @@ async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-const fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Done => "done",
-        Verdict::Conflict => "conflict",
-        Verdict::Failed => "failed",
-        Verdict::Refused => "refused",
-    }
-}
-
-/// One line for what changed for clients.
-fn tell_done(write: &Write) {
-    match write {
-        Write::ServiceStatus(status) => {
-            let addresses: Vec<String> = status.ingress.iter().map(ToString::to_string).collect();
-            info!(service = %status.key, addresses = addresses.join(","), pool = status.allocated_from, "status written");
-        }
-        Write::Announcement { content, .. } => {
-            let first = content.candidates.as_ref().and_then(|candidates| candidates.first());
-            debug!(address = %content.address, first = first.map(ToString::to_string), "announcement written");
-        }
-        Write::DeleteAnnouncement { address, .. } => debug!(%address, "announcement deleted"),
-        Write::Configured(_) | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
-        Write::DeleteBgpStatus { .. } | Write::State { .. } | Write::DeleteState { .. } => {}
     }
 }

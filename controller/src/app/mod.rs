@@ -4,11 +4,13 @@
 mod cluster;
 mod controller;
 mod lifecycle;
+mod links;
 mod lists;
+mod log;
 mod pace;
 mod webhooks;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::serve::{Collect, servers as servers_of_metrics};
@@ -24,8 +26,9 @@ use tracing::{info, warn};
 
 pub use self::lifecycle::install_cryptography;
 use self::{
-    controller::{Controller, Links},
+    controller::Controller,
     lifecycle::Signals,
+    links::{Links, SecretLinks},
     webhooks::Webhooks,
 };
 use crate::{
@@ -34,7 +37,7 @@ use crate::{
     keys::keeper::Keeper,
     leader::{self, Elector, Term},
     metrics::Metrics,
-    migrate,
+    migrate, secrets,
     writer::{Limits, Writer},
 };
 
@@ -81,8 +84,12 @@ pub async fn run(config: Config) -> Result<()> {
     }
     background.spawn(migrate::run(client.clone(), term.clone(), config.times.request()));
 
+    let ((named, names), (tell, read)) = (watch::channel(BTreeSet::new()), watch::channel(None));
+    background.spawn(secrets::follow(client.clone(), config.namespace.clone(), names, tell));
+    let secrets = SecretLinks { named, read };
+
     let mut watches = cluster::watch(&client, &config.namespace);
-    let links = Links { lists: watches.lists.clone(), look, objects, speakers };
+    let links = Links { lists: watches.lists.clone(), look, objects, speakers, secrets };
     let mut controller = Controller::new(&config, writer, metrics, links);
     // Who serves webhooks only never leads the allocation, whoever looks after the certificate.
     let (_nobody, never) = watch::channel(Term::default());

@@ -1,6 +1,7 @@
-//! Starts the webhooks: the server, and whoever looks after its certificate.
+//! Starts the webhooks: the server, on a thread of its own so that no flood of it holds up the loop that gives out addresses, and
+//! whoever looks after its certificate.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::{
@@ -12,8 +13,8 @@ use axum_server::Handle;
 use kube::Client;
 use rustls::ServerConfig;
 use tokio::{
-    sync::watch,
-    task::JoinHandle,
+    runtime::Builder,
+    sync::{oneshot, watch},
     time::{sleep, timeout},
 };
 use tracing::{error, warn};
@@ -28,20 +29,22 @@ use crate::{
 
 /// How long requests that are being answered may take when the process ends.
 const END: Duration = Duration::from_secs(2);
+/// Threads that judge: so many processors may be busy with reviews.
+const REVIEWERS: usize = 2;
 /// Pause before the port is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// The running server.
 pub(super) struct Webhooks {
     handle: Handle<SocketAddr>,
-    server: JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
     loaded: watch::Receiver<bool>,
 }
 
 /// Starts everything, if webhooks are to be served. What fails later is told in the log; nothing else depends on it.
 ///
 /// # Errors
-/// If the parameters of TLS make no sense.
+/// If the parameters of TLS make no sense, or there is no thread to be had.
 pub(super) fn start(
     config: &Config,
     client: &Client,
@@ -66,8 +69,17 @@ pub(super) fn start(
         known.can_judge(change.kind).then(|| review(&known.objects.set(&namespace), change))
     });
     let handle = Handle::new();
-    let server = tokio::spawn(serve(settings.port, tls, judge, handle.clone()));
-    Ok(Some(Webhooks { handle, server, loaded }))
+    let (tell_end, ended) = oneshot::channel();
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(REVIEWERS).build();
+    let runtime = runtime.context("cannot serve the webhooks")?;
+    let (port, end) = (settings.port, handle.clone());
+    let serve = move || {
+        runtime.block_on(serve(port, tls, judge, end));
+        // Nobody may be waiting for it.
+        let _told = tell_end.send(());
+    };
+    thread::Builder::new().name("webhooks".to_owned()).spawn(serve).context("cannot serve the webhooks")?;
+    Ok(Some(Webhooks { handle, ended, loaded }))
 }
 
 impl Webhooks {
@@ -82,7 +94,7 @@ pub(super) async fn end(webhooks: Option<Webhooks>) {
     let Some(webhooks) = webhooks else { return };
     webhooks.handle.graceful_shutdown(Some(END));
     // It is aborted with the process if it takes longer.
-    let _ended = timeout(END, webhooks.server).await;
+    let _ended = timeout(END, webhooks.ended).await;
 }
 
 /// A port that is taken is no reason to give up: addresses do not depend on it.

@@ -27,6 +27,7 @@ fn nothing_has_to_be_said() {
     let own = Own {
         secret: "metallb-webhook-cert".to_owned(),
         service: "metallb-webhook-service".to_owned(),
+        configuration: "metallb-webhook-configuration".to_owned(),
         lifetimes: Lifetimes::DEFAULT,
     };
     assert_eq!((webhooks.tls, webhooks.source), (tls::Parameters::default(), Source::Secret(own)));

@@ -25,6 +25,14 @@ pub struct WebhookArgs {
     /// Service through which the API server reaches the webhooks: its name is in the certificate.
     #[arg(long, env = "ARPEGGIO_CERT_SERVICE_NAME", value_name = "NAME", default_value = "metallb-webhook-service")]
     pub cert_service_name: String,
+    /// Configuration of the webhooks, into which the authority of the certificate is written.
+    #[arg(
+        long,
+        env = "ARPEGGIO_WEBHOOK_CONFIGURATION",
+        value_name = "NAME",
+        default_value = "metallb-webhook-configuration"
+    )]
+    pub webhook_configuration: String,
     /// Make no certificate: somebody else does, and writes its authority into the caBundles. It is read from --cert-dir.
     #[arg(long, env = "ARPEGGIO_DISABLE_CERT_ROTATION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true")]
@@ -72,6 +80,7 @@ impl WebhookArgs {
         let own = Own {
             secret: self.webhook_secret,
             service: self.cert_service_name,
+            configuration: self.webhook_configuration,
             lifetimes: Lifetimes { leaf, authority },
         };
         Some(Settings {

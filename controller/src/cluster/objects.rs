@@ -138,6 +138,15 @@ pub struct Refusal {
     pub message: String,
 }
 
+/// Who else writes the status of a Service, by the names of `metadata.managedFields`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Rival {
+    /// It set something that is ours after us.
+    Writer(String),
+    /// Something that we set is gone; these, separated by commas, write the Service beside us.
+    Among(String),
+}
+
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
@@ -172,6 +181,8 @@ pub struct Service {
     /// Whether the status holds anything that leads traffic another way (a hostname for an address, another `ipMode`, a broken
     /// address). What others add to an entry with an address (a hostname, ports) is theirs.
     pub status_differs: bool,
+    /// Who else writes the status, if that can be seen.
+    pub rival: Option<Box<Rival>>,
     /// Annotation `ip-allocated-from-pool`.
     pub allocated_from: Option<String>,
     /// Our condition `arpeggio.io/Allocated` on it, if it says that the Service was refused.

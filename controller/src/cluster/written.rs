@@ -7,7 +7,10 @@ use std::{
 };
 
 use arpeggio_common::{
-    api::{BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement, set::Set},
+    api::{
+        BFDProfile, BGPAdvertisement, BGPPeer, Community, Decoded, IPAddressPool, L2Advertisement, PasswordSecret,
+        set::Set,
+    },
     model::{Labels, NodeName},
 };
 
@@ -64,6 +67,8 @@ pub struct Objects {
     pub communities: Those<Community>,
     /// BFD profiles.
     pub bfd_profiles: Those<BFDProfile>,
+    /// What the Secrets are good for that peers name; `None`: nobody has read them yet.
+    pub secrets: Option<Arc<BTreeMap<String, PasswordSecret>>>,
     /// The labels of each node.
     pub nodes: Arc<BTreeMap<String, Labels>>,
 }
@@ -105,8 +110,15 @@ impl Objects {
             peers: list(&self.peers),
             communities: list(&self.communities),
             bfd_profiles: list(&self.bfd_profiles),
+            secrets: self.secrets.as_deref(),
             nodes: Some(&self.nodes),
         }
+    }
+
+    /// Names of the Secrets that peers name, with passwords in them.
+    pub fn named_secrets(&self) -> BTreeSet<String> {
+        let peers = self.peers.values().filter_map(|peer| peer.0.as_ref().ok());
+        peers.map(|peer| &peer.spec.password_secret.name).filter(|name| !name.is_empty()).cloned().collect()
     }
 
     /// An object came or changed. Whether that may mean anything for the configuration.

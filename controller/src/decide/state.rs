@@ -7,7 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arpeggio_common::model::{Fault, Labels, NodeName, any_or_empty};
+use arpeggio_common::{
+    api::secret::BASIC_AUTH,
+    model::{Fault, Labels, NodeName, any_or_empty},
+};
 
 use super::accept;
 use crate::cluster::{Changes, ConfigurationKind, ConfiguredName, Snapshot, Soundness, Speaker, StateContent, StateOf};
@@ -91,6 +94,19 @@ fn summary(fault: &Fault) -> String {
     match (ConfigurationKind::named(object.kind), field.as_str()) {
         (Some(ConfigurationKind::Peer), "spec.bfdProfile") => {
             format!("peer {name} referencing non existing bfd profile {value}")
+        }
+        (Some(ConfigurationKind::Peer), "spec.passwordSecret.name") => {
+            let namespace = &object.namespace;
+            let what = if rule.contains("type mismatch") {
+                format!("secret type mismatch on {namespace:?}/{value:?}, type {BASIC_AUTH:?} is expected ")
+            } else if rule.contains("not specified") {
+                format!("password not specified in the secret {namespace:?}/{value:?}")
+            } else if rule.contains("not found") {
+                format!("secret ref not found for peer config {namespace:?}/{name:?}")
+            } else {
+                format!("secret {namespace:?}/{value:?} {rule}")
+            };
+            format!("parsing peer {name} {what}\nfailed to parse peer {name} password secret")
         }
         (Some(ConfigurationKind::Peer), "spec.peerAddress" | "spec.interface")
             if rule.starts_with("already exists") =>

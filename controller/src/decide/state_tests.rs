@@ -104,6 +104,36 @@ fn what_scripts_know_is_said_as_metallb_says_it() {
             of("BGPPeer", "two", "spec.peerAddress", "10.200.200.2", "already exists: it is that of one too"),
             "configuration error: peer 10.200.200.2 already exists, FRR mode doesn't support duplicate BGPPeers selecting the same node",
         ),
+        (
+            of(
+                "BGPPeer",
+                "peer1",
+                "spec.passwordSecret.name",
+                "bgp-password",
+                "names a Secret of type Opaque (secret type mismatch)",
+            ),
+            "configuration error: parsing peer peer1 secret type mismatch on \"metallb-system\"/\"bgp-password\", type \"kubernetes.io/basic-auth\" is expected \nfailed to parse peer peer1 password secret",
+        ),
+        (
+            of(
+                "BGPPeer",
+                "peer1",
+                "spec.passwordSecret.name",
+                "s",
+                "names no Secret in metallb-system (secret ref not found)",
+            ),
+            "configuration error: parsing peer peer1 secret ref not found for peer config \"metallb-system\"/\"peer1\"\nfailed to parse peer peer1 password secret",
+        ),
+        (
+            of(
+                "BGPPeer",
+                "peer1",
+                "spec.passwordSecret.name",
+                "s",
+                "names a Secret without a password (password not specified in the secret)",
+            ),
+            "configuration error: parsing peer peer1 password not specified in the secret \"metallb-system\"/\"s\"\nfailed to parse peer peer1 password secret",
+        ),
     ] {
         let mut world = World::new(&NODES);
         world.configuration.pending = vec![fault];

@@ -4,8 +4,8 @@ use std::{fmt, net::IpAddr};
 
 use crate::{
     cluster::{
-        Acceptance, AnnouncementContent, ConfiguredName, L2StatusContent, PoolUsage, Refusal, ServiceKey, StateContent,
-        StateOf,
+        Acceptance, AnnouncementContent, ConfiguredName, L2StatusContent, PoolUsage, Refusal, Rival, ServiceKey,
+        StateContent, StateOf,
     },
     decide::Notice,
 };
@@ -45,6 +45,8 @@ pub struct ServiceStatus {
     /// The addresses in the status are others, or not to be used as they are: traffic goes wrong until this is written. Otherwise
     /// only what is said beside them is not as it should be.
     pub harm: bool,
+    /// Who else writes it, as seen in the version that the decision was made from.
+    pub rival: Option<Box<Rival>>,
 }
 
 /// What the status of an object of the configuration is made to be: one patch of what differs.

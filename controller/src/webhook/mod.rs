@@ -2,10 +2,12 @@
 //! out of another. Every replica serves them; what they answer depends on the objects alone, not on who leads.
 //!
 //! [`review`] and [`convert`] turn the bytes of a request into those of an answer and know nothing of connections; [`server`] is the
-//! HTTPS server, [`certificates`] makes and renews the certificate or reads it.
+//! HTTPS server, [`limits`] what a source may take of it, [`certificates`] makes and renews the certificate or reads it.
 
 pub mod certificates;
 pub mod convert;
+mod gate;
+pub mod limits;
 pub mod review;
 pub mod server;
 
@@ -54,6 +56,8 @@ pub struct Own {
     pub secret: String,
     /// Name of the Service through which the API server reaches the webhooks.
     pub service: String,
+    /// Name of the configuration that says what the webhooks are asked.
+    pub configuration: String,
     /// How long certificates last.
     pub lifetimes: Lifetimes,
 }

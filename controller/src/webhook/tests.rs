@@ -209,7 +209,8 @@ fn every_kind_has_a_path_of_its_own() {
     }
     let shared: SharedJudge = Arc::new(|_: &Change<'_>| None);
     // It would panic if two were the same.
-    drop(super::server::router(&shared));
+    let sources = Arc::new(super::limits::Sources::new(super::limits::Limits::DEFAULT));
+    drop(super::server::router(&shared, &sources));
 }
 
 /// Any JSON, with words that mean something here among the keys.

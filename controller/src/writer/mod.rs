@@ -63,6 +63,8 @@ pub struct Finished {
     pub took: Duration,
     /// Its object is to be planned again: something else was planned meanwhile.
     pub again: bool,
+    /// The same was written before: somebody had undone it.
+    pub repeated: bool,
 }
 
 /// Why something was not written.
@@ -178,11 +180,9 @@ impl Writer {
         let (write, result, took) = ended?;
         let verdict = result.as_ref().err().map_or(Verdict::Done, WriteError::verdict);
         let now = clock::now();
-        if verdict == Verdict::Done {
-            self.restraint.done(&write, now, fastrand::f64());
-        }
+        let repeated = verdict == Verdict::Done && self.restraint.done(&write, now, fastrand::f64());
         let again = self.queue.done(&write, verdict, now, fastrand::f64());
-        Ok(Finished { write, result, took, again })
+        Ok(Finished { write, result, took, again, repeated })
     }
 
     /// When [`Self::pump`] has to be called even if nothing else happens.

@@ -328,6 +328,7 @@ pub(super) fn bare(write: &Write) -> Write {
         Write::ServiceStatus(status) => {
             status.resource_version.clear();
             status.harm = false;
+            status.rival = None;
         }
         Write::Announcement { resource_version, .. }
         | Write::L2Status { resource_version, .. }

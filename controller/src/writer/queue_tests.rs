@@ -30,6 +30,7 @@ fn status(name: &str, address: u8, version: &str) -> Write {
         allocated: ConditionChange::Keep,
         announced: ConditionChange::Keep,
         harm: true,
+        rival: None,
     })
 }
 

@@ -290,6 +290,7 @@ mod tests {
             allocated: ConditionChange::Keep,
             announced: ConditionChange::Keep,
             harm: true,
+            rival: None,
         }
     }
 

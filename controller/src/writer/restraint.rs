@@ -73,9 +73,9 @@ impl Restraint {
         Some(write)
     }
 
-    /// A write was done. `random`: from 0 to 1.
-    pub(super) fn done(&mut self, write: &Write, now: Instant, random: f64) {
-        let Some(object) = write.object() else { return };
+    /// A write was done. `random`: from 0 to 1. Whether the same was written before, and undone since.
+    pub(super) fn done(&mut self, write: &Write, now: Instant, random: f64) -> bool {
+        let Some(object) = write.object() else { return false };
         if self.cleaned.is_none_or(|cleaned| now >= cleaned + FORGOTTEN) {
             self.last.retain(|_, last| now < last.at.max(last.not_before) + FORGOTTEN);
             self.cleaned = Some(now);
@@ -87,6 +87,7 @@ impl Restraint {
         let pace = if harm { HARM } else { UNDONE };
         let wait = if repeated == 0 { Duration::ZERO } else { pace.delay(repeated, random) };
         self.last.insert(place, Last { content, at: now, repeated, not_before: now + wait });
+        repeated > 0
     }
 
     /// What has been held long enough, to be planned again.
@@ -172,6 +173,7 @@ mod tests {
             allocated: ConditionChange::Keep,
             announced: ConditionChange::Keep,
             harm,
+            rival: None,
         })
     }
 
@@ -208,6 +210,35 @@ mod tests {
     }
 
     #[test]
+    fn who_does_now_this_and_now_that_is_put_right_within_two_seconds_too() {
+        let (begin, mut restraint) = (start(), Restraint::default());
+        let mut undone: Option<(Duration, bool)> = None;
+        let (mut longest, mut repeated) = (Duration::ZERO, 0);
+        for millis in (0..120_000).step_by(10) {
+            let since = Duration::from_millis(millis);
+            let strikes = millis % 1000 == 0;
+            if strikes {
+                // An address is taken away, or the annotation; what is wrong already stays so.
+                let harm = millis % 3000 == 0;
+                let (from, before) = undone.unwrap_or((since, harm));
+                undone = Some((if harm && !before { since } else { from }, harm || before));
+            }
+            let Some((from, harm)) = undone else { continue };
+            if harm {
+                longest = longest.max(since - from);
+            }
+            let now = begin + since;
+            let woken = !restraint.wake(now).is_empty();
+            if (woken || strikes) && restraint.admit(status(harm), now).is_some() {
+                repeated += u32::from(restraint.done(&status(harm), now, 1.0));
+                undone = None;
+            }
+        }
+        assert!(longest < Duration::from_secs(2), "{longest:?}");
+        assert!((20..=80).contains(&repeated), "{repeated} times somebody had undone what was written");
+    }
+
+    #[test]
     fn what_is_new_is_never_held_and_ends_the_quarrel() {
         let (now, mut restraint) = (start(), Restraint::default());
         let report = |interface: &str| Write::L2Status {
@@ -219,9 +250,8 @@ mod tests {
             },
             resource_version: None,
         };
-        for _ in 0..2 {
-            restraint.done(&report("eth0"), now, 1.0);
-        }
+        assert!(!restraint.done(&report("eth0"), now, 1.0), "nobody undid anything");
+        assert!(restraint.done(&report("eth0"), now, 1.0));
         assert_eq!(restraint.admit(report("eth0"), now), None);
         assert_eq!(restraint.admit(report("eth1"), now), Some(report("eth1")));
         assert_eq!(restraint.next_wake(), None, "the old one is not wanted any more");

@@ -93,9 +93,13 @@ impl Heart {
 
 fn lease(cluster: &Cluster, duration: Duration, (acquired, now): (Timestamp, Timestamp)) -> Lease {
     let node = cluster.node.to_string();
+    let name = names::speaker_lease(&node);
+    let is_shortened = !name.ends_with(&node);
+    let annotations = is_shortened.then(|| BTreeMap::from([(names::LEASE_NODE.to_owned(), node.clone())]));
     Lease {
         metadata: ObjectMeta {
-            name: Some(names::speaker_lease(&node)),
+            name: Some(name),
+            annotations,
             namespace: Some(cluster.namespace.clone()),
             labels: Some(BTreeMap::from([(names::COMPONENT.to_owned(), names::SPEAKER_COMPONENT.to_owned())])),
             ..ObjectMeta::default()

@@ -199,7 +199,7 @@ const CONTROLLER_IN_ITS_NAMESPACE: &str = "
     bfdprofiles.metallb.io/status [] [] [patch]
     leases.coordination.k8s.io [] [] [list watch create]
     leases.coordination.k8s.io [] [arpeggio-controller arpeggio-webhook] [get update]
-    secrets [] [] [create]
+    secrets [] [] [create get]
     secrets [] [arpeggio-succession-key metallb-webhook-cert] [get update]
 ";
 const SPEAKER_ANYWHERE: &str = "

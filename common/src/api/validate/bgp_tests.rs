@@ -56,6 +56,12 @@ fn communities_are_numbers_or_names() {
 }
 
 #[test]
+fn an_aggregate_of_ipv6_may_have_length_zero_and_one_of_ipv4_may_not() {
+    assert_eq!(advertisement(&json!({ "aggregationLengthV6": 0 })).unwrap().aggregation_v6, 0);
+    assert_eq!(advertisement(&json!({ "aggregationLength": 0 })).unwrap_err().len(), 1);
+}
+
+#[test]
 fn advertisements_that_are_refused() {
     let section = "is no community (invalid community value: invalid section)";
     let grammar =

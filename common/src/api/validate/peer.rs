@@ -7,12 +7,10 @@ use std::{
 
 use super::Report;
 use crate::{
-    api::{BGPPeer, duration, metallb::BGPPeerSpec},
+    api::{BGPPeer, duration, metallb::BGPPeerSpec, secret::unusable},
     model::{self, BGP_PORT, Fault, InterfaceName, Password, Remote, RemoteAs, Timers},
 };
 
-/// Longest password that the kernel takes for a connection, in bytes (`TCP_MD5SIG_MAXKEYLEN`).
-const LONGEST_PASSWORD: usize = 80;
 /// Longest hold time, in seconds: it has 16 bits (RFC 4271, 4.2).
 const LONGEST: u64 = u16::MAX as u64;
 
@@ -153,15 +151,13 @@ impl Report {
         match (password.as_str(), secret.name.as_str()) {
             ("", "") => None,
             ("", name) => Some(Password::Secret(name.to_owned())),
-            (_, "") if password.len() > LONGEST_PASSWORD => {
-                fault("is too long", "use at most 80 bytes, which is all that TCP MD5 takes");
-                None
-            }
-            (_, "") if password.chars().any(char::is_control) => {
-                fault("has a line end or another control character", "use characters that can be typed");
-                None
-            }
-            (text, "") => Some(Password::Plain(text.to_owned())),
+            (text, "") => match unusable(text) {
+                Some((rule, remedy)) => {
+                    fault(rule, remedy);
+                    None
+                }
+                None => Some(Password::Plain(text.to_owned())),
+            },
             (_, name) => {
                 fault(&format!("stands beside passwordSecret {name}"), "set only one of them");
                 None

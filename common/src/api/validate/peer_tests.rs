@@ -91,6 +91,27 @@ fn timers_that_are_taken_and_what_is_derived() {
 }
 
 #[test]
+fn a_hold_time_below_a_second_switches_timers_off() {
+    for hold in ["1ns", "900ms", "0.999s"] {
+        let timers = peer(&json!({ "holdTime": hold })).unwrap().timers;
+        assert_eq!(timers, Some(Timers { hold: 0, keepalive: 0 }), "{hold}");
+    }
+    assert_eq!(faults(&json!({ "holdTime": "1s" })).len(), 1);
+}
+
+#[test]
+fn a_router_is_named_by_an_address_of_ipv4() {
+    let named = |id: &str| peer(&json!({ "routerID": id })).map(|peer| peer.router_id);
+    for id in ["10.0.0.1", "255.255.255.255", "::ffff:10.0.0.1"] {
+        assert!(named(id).unwrap().is_some(), "{id}");
+    }
+    assert_eq!(named("").unwrap(), None);
+    for id in ["0.0.0.0", "::", "2001:db8::1", "10.0.0", "10.0.0.01", " 10.0.0.1", "1"] {
+        assert_eq!(named(id).unwrap_err().len(), 1, "{id}");
+    }
+}
+
+#[test]
 fn what_is_refused() {
     let hold = "; choose a hold time of 0s or from 3s to 65535s";
     for (changes, sentence) in [

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use arpeggio_common::api::names::speaker_lease;
+
 use super::{Changes, Endpoints, Index, ServiceKey, replace};
 use crate::cluster::{
     ConfigurationKind, Configured, ConfiguredName, Objects, ObservedBgpStatus, ObservedL2Status, ObservedState,
@@ -84,7 +86,7 @@ impl Index {
                 }
             }
             Kind::Lease => {
-                let node = id.name.strip_prefix("speaker-").and_then(|name| name.try_into().ok());
+                let node = self.liveness.nodes().find(|node| speaker_lease(node.as_str()) == id.name).cloned();
                 if let Some(node) = node {
                     self.liveness.forget(&node);
                     self.refresh_speaker(&node);

@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arpeggio_common::model::{Configuration, Fault, L2Advertisement, NodeName, Pool};
+use arpeggio_common::{
+    api::PasswordSecret,
+    model::{Configuration, Fault, L2Advertisement, NodeName, Pool},
+};
 
 use self::{
     ledger::{Ledger, Way},
@@ -123,6 +126,14 @@ impl Index {
     pub fn deleted(&mut self, kind: Kind, id: &Id, version: &str) {
         if self.ledger(kind).deleted(id, version) {
             self.drop_object(kind, id);
+        }
+    }
+
+    /// What the Secrets are good for that peers name.
+    pub fn set_secrets(&mut self, secrets: Arc<BTreeMap<String, PasswordSecret>>) {
+        if self.objects.secrets.as_ref() != Some(&secrets) {
+            Arc::make_mut(&mut self.objects).secrets = Some(secrets);
+            self.stale_configuration = true;
         }
     }
 

@@ -3,6 +3,7 @@
 mod announcement;
 mod configuration;
 mod node;
+mod rival;
 mod service;
 mod speaker;
 pub(crate) mod state;

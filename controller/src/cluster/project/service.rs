@@ -17,7 +17,7 @@ use k8s_openapi::api::{
     discovery::v1::EndpointSlice,
 };
 
-use super::{Kind, Object, Watched, stray::strays};
+use super::{Kind, Object, Watched, rival::rival, stray::strays};
 use crate::cluster::{
     API_SERVER, Endpoints, Family, FamilyPolicy, Node, Port, Protocol, Refusal, Requests, Service, ServiceKey,
 };
@@ -50,6 +50,10 @@ impl Watched for ApiService {
         let annotations = metadata.annotations.unwrap_or_default();
         let ingress =
             status.load_balancer.as_ref().and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
+        let addresses: Vec<IpAddr> = ingress.iter().filter_map(address).collect();
+        let status_differs = ingress.iter().any(is_foreign);
+        let allocated_from = annotations.get(names::ALLOCATED_FROM).cloned();
+        let is_undone = status_differs || addresses.is_empty() || allocated_from.is_none();
         Ok(Object::Service(Box::new(Service {
             key: ServiceKey::new(metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default()),
             uid: metadata.uid.unwrap_or_default(),
@@ -70,9 +74,10 @@ impl Watched for ApiService {
             labels: metadata.labels.unwrap_or_default(),
             class: spec.load_balancer_class,
             selector: spec.selector.unwrap_or_default(),
-            ingress: ingress.iter().filter_map(address).collect(),
-            status_differs: ingress.iter().any(is_foreign),
-            allocated_from: annotations.get(names::ALLOCATED_FROM).cloned(),
+            ingress: addresses,
+            status_differs,
+            rival: rival(metadata.managed_fields.as_deref().unwrap_or_default(), is_undone),
+            allocated_from,
             refusal: trouble(&status, ALLOCATED),
             silence: trouble(&status, ANNOUNCED),
         })))

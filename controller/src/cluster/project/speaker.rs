@@ -100,7 +100,10 @@ impl Watched for Lease {
         let is_speaker = self.metadata.labels.is_some_and(|labels| {
             labels.get(names::COMPONENT).is_some_and(|component| component == names::SPEAKER_COMPONENT)
         });
-        let node = name.strip_prefix(&names::speaker_lease("")).filter(|_| is_speaker);
+        // A name that was shortened does not say which node it is.
+        let annotated = self.metadata.annotations.and_then(|mut all| all.remove(names::LEASE_NODE));
+        let annotated = annotated.filter(|node| names::speaker_lease(node) == name);
+        let node = annotated.as_deref().or_else(|| name.strip_prefix("speaker-")).filter(|_| is_speaker);
         Ok(Object::Lease(LeaseFacts {
             speaker: node.map(node_name).transpose()?,
             holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
@@ -155,6 +158,14 @@ mod tests {
         assert_eq!(mine.speaker.as_ref().map(NodeName::as_str), Some("node-a"));
         assert_eq!((mine.holder.as_deref(), mine.duration), (Some("node-a"), Duration::from_secs(10)));
         assert!(mine.renewed.is_some());
+        let long = format!("{}.{}", "a".repeat(240), "b".repeat(12));
+        let short = names::speaker_lease(&long);
+        let of_long = |node: &str| {
+            let metadata = json!({"name": short, "labels": labels, "annotations": {"arpeggio.io/node": node}});
+            lease(json!({"metadata": metadata, "spec": {"holderIdentity": ""}})).speaker
+        };
+        assert_eq!(of_long(&long).unwrap().as_str(), long, "although it was given back");
+        assert_ne!(of_long("node-a").unwrap().as_str(), "node-a", "it is another lease");
         assert_eq!(lease(json!({"metadata": {"name": "speaker-node-a"}, "spec": spec})).speaker, None);
         let given_back =
             lease(json!({"metadata": {"name": "speaker-a", "labels": labels}, "spec": {"holderIdentity": ""}}));

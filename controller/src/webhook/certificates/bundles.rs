@@ -11,8 +11,6 @@ use kube::{
 use serde_json::{Value, json};
 use tracing::info;
 
-/// The configuration of the webhooks, named as MetalLB's.
-pub const CONFIGURATION: &str = "metallb-webhook-configuration";
 /// The definition whose versions are converted.
 pub const DEFINITION: &str = "bgppeers.metallb.io";
 
@@ -22,7 +20,7 @@ pub const DEFINITION: &str = "bgppeers.metallb.io";
 pub struct BundleError {
     verb: &'static str,
     what: &'static str,
-    name: &'static str,
+    name: String,
     #[source]
     source: kube::Error,
 }
@@ -31,13 +29,19 @@ pub struct BundleError {
 #[derive(Clone, Debug)]
 pub struct Bundles {
     configurations: Api<ValidatingWebhookConfiguration>,
+    /// Name of the configuration of our webhooks.
+    configuration: String,
     definitions: Api<CustomResourceDefinition>,
 }
 
 impl Bundles {
     /// Those of a cluster.
-    pub fn new(client: &Client) -> Self {
-        Self { configurations: Api::all(client.clone()), definitions: Api::all(client.clone()) }
+    pub fn new(client: &Client, configuration: &str) -> Self {
+        Self {
+            configurations: Api::all(client.clone()),
+            configuration: configuration.to_owned(),
+            definitions: Api::all(client.clone()),
+        }
     }
 
     /// Writes the bundle (PEM) where another one is, and says whether that was anywhere. What is not there needs none: webhooks may be
@@ -52,22 +56,24 @@ impl Bundles {
     }
 
     async fn configure(&self, bundle: &str) -> Result<bool, BundleError> {
+        let name = self.configuration.as_str();
         let failed = |verb| {
-            move |source| BundleError { verb, what: "validatingwebhookconfiguration", name: CONFIGURATION, source }
+            move |source| BundleError { verb, what: "validatingwebhookconfiguration", name: name.to_owned(), source }
         };
-        let Some(found) = self.configurations.get_opt(CONFIGURATION).await.map_err(failed("get"))? else {
+        let Some(found) = self.configurations.get_opt(name).await.map_err(failed("get"))? else {
             return Ok(false);
         };
         let Some(patch) = configuration_patch(&found, bundle) else { return Ok(false) };
         let patch = Patch::Strategic(patch);
-        self.configurations.patch(CONFIGURATION, &PatchParams::default(), &patch).await.map_err(failed("patch"))?;
-        info!(configuration = CONFIGURATION, "wrote whom the API server is to trust");
+        self.configurations.patch(name, &PatchParams::default(), &patch).await.map_err(failed("patch"))?;
+        info!(configuration = name, "wrote whom the API server is to trust");
         Ok(true)
     }
 
     async fn define(&self, bundle: &str) -> Result<bool, BundleError> {
-        let failed =
-            |verb| move |source| BundleError { verb, what: "customresourcedefinition", name: DEFINITION, source };
+        let failed = |verb| {
+            move |source| BundleError { verb, what: "customresourcedefinition", name: DEFINITION.to_owned(), source }
+        };
         let Some(found) = self.definitions.get_opt(DEFINITION).await.map_err(failed("get"))? else { return Ok(false) };
         let Some(patch) = definition_patch(&found, bundle) else { return Ok(false) };
         let patch = Patch::Merge(patch);

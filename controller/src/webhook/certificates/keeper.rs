@@ -84,7 +84,7 @@ impl Keeper {
         let name = format!("{}.{namespace}.svc", own.service);
         Self {
             secrets: Api::namespaced(client.clone(), namespace),
-            bundles: Bundles::new(client),
+            bundles: Bundles::new(client, &own.configuration),
             names: vec![name.clone(), format!("{name}.cluster.local")],
             own,
             term,
