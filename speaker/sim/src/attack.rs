@@ -9,7 +9,8 @@ use fastrand::Rng;
 use crate::{
     frame::{Frame, Says},
     scenario::{Attack, Fault},
-    world::{Event, World, mac},
+    wire::{Station, Stations, members, only},
+    world::{Event, World, mac, owner_of},
 };
 
 /// Frames that he remembers.
@@ -18,26 +19,33 @@ const REMEMBERED: usize = 256;
 /// What he heard.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attacker {
-    heard: VecDeque<Frame>,
+    heard: VecDeque<Heard>,
     /// Attacks in force that answer questions.
     pub(crate) answering: u32,
     /// Attacks in force.
     pub(crate) attacks: u32,
 }
 
+/// A frame, and who should have heard it and did not: the wire is cut between them.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    frame: Frame,
+    missed: Stations,
+}
+
 impl Attacker {
     /// A frame went over the wire.
-    pub(crate) fn hear(&mut self, frame: &Frame) {
+    pub(crate) fn hear(&mut self, frame: &Frame, missed: Stations) {
         if frame.from.node.is_none() {
             return;
         }
         if self.heard.len() == REMEMBERED {
             self.heard.pop_front();
         }
-        self.heard.push_back(*frame);
+        self.heard.push_back(Heard { frame: *frame, missed });
     }
 
-    fn any(&self, rng: &mut Rng) -> Option<Frame> {
+    fn any(&self, rng: &mut Rng) -> Option<Heard> {
         let count = self.heard.len();
         (count > 0).then(|| self.heard.get(rng.usize(0..count)).copied()).flatten()
     }
@@ -91,10 +99,15 @@ impl World {
 
     /// A frame of before, as it was or changed.
     fn replayed(&mut self) -> Option<Frame> {
-        let frame = self.attacker.any(&mut self.rng)?;
+        let Heard { frame, missed } = self.attacker.any(&mut self.rng)?;
         // Without a key whoever knows a name may use it: only what was sent is sent again.
         let changes = if self.scenario.key { self.rng.u32(0..6) } else { 0 };
         let address = self.rng.usize(0..self.scenario.orders.len());
+        let carries = |to: Station| self.wire.hears(self.attacker_station(), to);
+        if matches!(changes, 0 | 1 | 3) && members(missed).any(carries) {
+            // He hears both sides of a cut, and is a wire between them: what he carries across is true and new.
+            (0..self.scenario.orders.len()).for_each(|address| self.judge.caused(address, self.now_ns));
+        }
         Some(match changes {
             0 | 1 => frame,
             2 => Frame { from: Voice { mac: mac(self.attacker_station()), ..frame.from }, ..frame },
@@ -128,8 +141,18 @@ impl World {
         Frame { from: Voice { mac: mac(self.attacker_station()), node }, to, says, generation, proof: 0 }
     }
 
+    /// Which ports do not hear a question or an answer that is meant for them.
+    pub(crate) fn missed(&self, from: Station, frame: &Frame) -> Stations {
+        if !matches!(frame.says, Says::Ask(..) | Says::Alive(..) | Says::Answer(..) | Says::Living(..)) {
+            return 0;
+        }
+        let ports = only(self.scenario.ports()) - 1;
+        let receivers = frame.to.map_or(ports, owner_of) & ports & !only(from);
+        members(receivers).filter(|to| !self.wire.hears(from, *to)).map(only).sum()
+    }
+
     /// Where he is.
-    pub(crate) fn attacker_station(&self) -> usize {
+    pub(crate) fn attacker_station(&self) -> Station {
         self.scenario.attacker()
     }
 }

@@ -173,12 +173,13 @@ impl Judge {
             }
         }
         let node = &sight.nodes[number];
-        // Who has just lost its carrier answers nothing, may not know it yet, and what it sends goes nowhere.
+        // A port that has just lost its carrier answers nothing, its agent may not know it yet, and what it sends goes nowhere.
         let owns = |station: Station| self.answered.iter().any(|shares| shares[station] != 0);
-        let there = sight.ports_of(number).any(|station| sight.carriers & !sight.unbound & only(station) != 0);
-        let idle = !is_wanted(node) && !sight.ports_of(number).any(owns);
-        if !deeds.frames.is_empty() && idle && there {
-            return Some(sight.wrong(format!("node {number} has nothing to do and sends {:?}", deeds.frames[0])));
+        let is_there = |station: Station| sight.carriers & !sight.unbound & only(station) != 0;
+        let idle = !deeds.frames.is_empty() && !is_wanted(node) && !sight.ports_of(number).any(owns);
+        let said = deeds.frames.iter().find(|(port, _)| sight.station(number, *port).is_some_and(is_there));
+        if let Some(said) = said.filter(|_| idle) {
+            return Some(sight.wrong(format!("node {number} has nothing to do and sends {said:?}")));
         }
         let double = self.about_ports(sight, number, deeds);
         double.or_else(|| {
@@ -335,9 +336,17 @@ impl Judge {
             if self.unheard && *ill == Ill::Two {
                 continue;
             }
+            // Who leaves answers no questions: of two that do, neither finds the other, and both go on until somebody can have it.
+            let both_leave = self.mode == Mode::Exclusive && sight.all_leave(*segment, *address);
+            if both_leave && *ill == Ill::Two && !sight.could_answer(*segment, *address) {
+                continue;
+            }
             let gone_ns = self.strangers[*address].1.map_or(0, |gone_ns| gone_ns + STRANGER_NS);
             let until_ns = match ill {
                 Ill::Nobody => self.fault_ns.max(*since_ns).max(gone_ns) + self.bounds.nobody_ns,
+                Ill::Two if both_leave => {
+                    self.fault_ns.max(*since_ns) + self.bounds.nobody_ns + self.bounds.healed_ns + HANDOVER_NS
+                }
                 Ill::Two if self.is_clean(*since_ns) => since_ns + self.bounds.two_ns,
                 Ill::Two if self.mode == Mode::Shared => self.fault_ns.max(*since_ns) + self.bounds.nobody_ns,
                 // Who leaves answers no questions, so no other owner finds it: it goes by itself.

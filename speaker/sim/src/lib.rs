@@ -22,6 +22,7 @@ mod outside;
 #[cfg(test)]
 mod port_tests;
 mod ports;
+mod queue;
 pub mod scenario;
 mod sight;
 mod switch;

@@ -129,6 +129,16 @@ fn nobody_without_the_key_hides_a_dead_owner() {
 }
 
 #[test]
+fn who_repeats_true_answers_across_a_cut_is_a_wire() {
+    for seed in 0..5 {
+        // Nobody hears the second node, which answers beside the first one: only the attacker tells the first one so.
+        let scenario =
+            plain(3).with(0, 8 * SECOND, Fault::Mute(1)).with(2 * SECOND, 5 * SECOND, Fault::Cut(1, 8, true));
+        scenario.with(SECOND, 6 * SECOND, Fault::Attack(Attack::Replay, 300)).runs(seed);
+    }
+}
+
+#[test]
 fn a_segment_without_anybody_else_is_no_reason_to_wait_for_ever() {
     let silent = |nodes| Scenario { silent: true, ..plain(nodes) };
     for nodes in [3, 4] {
@@ -164,6 +174,26 @@ fn where_frames_to_everybody_are_suppressed_two_owners_find_each_other() {
         let (with, calm) = both(&scenario.with(0, 5 * SECOND, Fault::Cut(0b001, 0b110, true)), 2);
         assert!(with.two_ns <= 1_600 * MS && with.nobody_ns >= calm.nobody_ns, "{with:?}");
     }
+}
+
+#[test]
+fn who_was_dropped_from_a_shared_address_notices_a_successor_that_started_later() {
+    let share = |stations: &[Station]| Order { mode: Mode::Shared, ..order(stations) };
+    let scenario = Scenario { key: false, mode: Mode::Shared, orders: vec![share(&[0])], ..plain(2) };
+    // The successor is off when it is named, and never hears who was there before.
+    let change = Fault::Order(vec![(0, Some(share(&[1])))]);
+    let scenario = scenario.with(0, 10 * SECOND, Fault::Reboot(1)).with(SECOND, SECOND, change);
+    let measured = scenario.runs(1);
+    assert!(measured.two_ns > 0 && measured.two_ns < SECOND, "{measured:?}");
+}
+
+#[test]
+fn who_leaves_through_a_port_that_switches_do_not_let_answer_may_still_ask() {
+    let share = |stations: &[Station]| Order { mode: Mode::Shared, ..order(stations) };
+    let orders = vec![share(&[0, 1, 2])];
+    let scenario = Scenario { mode: Mode::Shared, orders, doubles: vec![2], ..plain(3) };
+    let change = Fault::Order(vec![(0, Some(share(&[0, 1])))]);
+    scenario.with(0, 4 * SECOND, Fault::Unbound(2)).with(SECOND, SECOND, change).runs(1);
 }
 
 #[test]

@@ -112,8 +112,8 @@ pub(crate) struct Node {
     pub(crate) macs: Vec<Mac>,
     /// The maps and the program on each port.
     pub(crate) kernels: Vec<Kernel>,
-    /// Its agent, while there is one.
-    pub(crate) agent: Option<Agent>,
+    /// Its agent, while there is one. In a box: it is taken out for every step.
+    pub(crate) agent: Option<Box<Agent>>,
     /// Whether the agent is kept from running.
     pub(crate) paused: u8,
     /// Whether the machine is on.
@@ -215,7 +215,7 @@ impl Node {
             }
         }
         let ports = Ports::new(adopted);
-        self.agent = Some(Agent { succession, ports, claims: Claims::default(), renewal_ns: now_ns });
+        self.agent = Some(Box::new(Agent { succession, ports, claims: Claims::default(), renewal_ns: now_ns }));
         self.obey(now_ns);
         // Not a lapse: nobody was promised anything.
         self.renew(now_ns);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use arpeggio_common::{abi::Flags, model::Mode};
+use arpeggio_succession::Role;
 
 use crate::{
     frame::Address,
@@ -70,9 +71,17 @@ impl Sight<'_> {
 
     /// Whether a node of the segment answers only until a successor comes.
     pub(crate) fn leaves(&self, segment: Stations, address: Address) -> bool {
-        let leaves =
-            |kernel: &Kernel| kernel.entries[address].is_some_and(|role| role.flags.contains(Flags::EVACUATING));
-        members(segment).any(|station| self.kernel(station).is_some_and(leaves))
+        members(segment).any(|station| self.is_leaving(station, address))
+    }
+
+    /// Whether all do that answer there.
+    pub(crate) fn all_leave(&self, segment: Stations, address: Address) -> bool {
+        members(segment).all(|station| self.shares(station, address) == 0 || self.is_leaving(station, address))
+    }
+
+    fn is_leaving(&self, station: Station, address: Address) -> bool {
+        let leaves = |role: Role| role.flags.contains(Flags::EVACUATING);
+        self.kernel(station).is_some_and(|kernel| kernel.entries[address].is_some_and(leaves))
     }
 
     /// The segment of a port, if somebody who asks is in it.

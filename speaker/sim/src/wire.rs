@@ -147,7 +147,13 @@ impl Wire {
 
 /// The stations of a set.
 pub(crate) fn members(stations: Stations) -> impl Iterator<Item = Station> {
-    (0..Stations::BITS as usize).filter(move |station| stations & only(*station) != 0)
+    let mut left = stations;
+    std::iter::from_fn(move || {
+        let next = (left != 0).then_some(left.trailing_zeros() as usize);
+        // Without the lowest one.
+        left &= left.wrapping_sub(1);
+        next
+    })
 }
 
 fn count(counter: &mut u8, begins: bool) {

@@ -1,20 +1,18 @@
 //! Runs one schedule, event by event.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BinaryHeap},
-};
+use std::collections::BTreeMap;
 
 use arpeggio_common::wire::Mac;
 use fastrand::Rng;
 
 use crate::{
     attack::Attacker,
-    frame::{Address, Frame, Key},
+    frame::{Address, Frame, Key, Says},
     judge::Judge,
     measured::Measured,
     node::{Habits, Node, Told},
     outside::gateway,
+    queue::Queue,
     scenario::{Fabric, Scenario},
     sight::{Sight, Violation},
     switch::Switch,
@@ -49,34 +47,6 @@ pub(crate) enum Event {
     Attack(usize),
     Look,
 }
-
-/// An event and its time. The earliest is the greatest: that is what the queue hands out first.
-struct Planned {
-    at_ns: u64,
-    /// Of two at the same time, the one that was planned first happens first.
-    number: u64,
-    event: Event,
-}
-
-impl Ord for Planned {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at_ns, other.number).cmp(&(self.at_ns, self.number))
-    }
-}
-
-impl PartialOrd for Planned {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Planned {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Planned {}
 
 /// How a schedule went.
 #[derive(Debug)]
@@ -113,8 +83,7 @@ pub(crate) struct World {
     pub(crate) scenario: Scenario,
     pub(crate) rng: Rng,
     pub(crate) now_ns: u64,
-    queue: BinaryHeap<Planned>,
-    numbered: u64,
+    queue: Queue,
     pub(crate) wire: Wire,
     segments: Vec<Stations>,
     /// The ports whose link is up, and those that hear nothing.
@@ -138,6 +107,12 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     look_ns: Option<u64>,
     pub(crate) dirty: bool,
+}
+
+/// The station with a MAC.
+pub(crate) fn owner_of(mac: Mac) -> Stations {
+    let [.., last] = mac.0;
+    only(0).checked_shl(last.into()).unwrap_or_default()
 }
 
 /// The MAC of a station.
@@ -169,8 +144,7 @@ impl World {
         let mut world = Self {
             rng,
             now_ns: BEGIN_NS,
-            queue: BinaryHeap::new(),
-            numbered: 0,
+            queue: Queue::default(),
             segments: Vec::new(),
             carriers: 0,
             deaf: 0,
@@ -212,7 +186,7 @@ impl World {
         let end_ns = BEGIN_NS + self.scenario.end_ns;
         let mut events = 0;
         let violation = loop {
-            let Some(Planned { at_ns, event, .. }) = self.queue.pop() else { break None };
+            let Some((at_ns, event)) = self.queue.pop() else { break None };
             if at_ns > end_ns {
                 break None;
             }
@@ -248,12 +222,7 @@ impl World {
 
     /// So much later than now.
     pub(crate) fn after(&mut self, later_ns: u64, event: Event) {
-        self.at(self.now_ns + later_ns, event);
-    }
-
-    fn at(&mut self, at_ns: u64, event: Event) {
-        self.numbered += 1;
-        self.queue.push(Planned { at_ns, number: self.numbered, event });
+        self.queue.push(self.now_ns + later_ns, event);
     }
 
     /// Wakes an agent at that time or a little later, unless it is going to be woken earlier.
@@ -263,7 +232,7 @@ impl World {
         let at_ns = at_ns.max(self.now_ns) + self.rng.u64(10_000..=late_ns.max(20_000));
         if self.wakes_ns[station].is_none_or(|planned_ns| at_ns < planned_ns) {
             self.wakes_ns[station] = Some(at_ns);
-            self.at(at_ns, Event::Wake(station));
+            self.queue.push(at_ns, Event::Wake(station));
         }
     }
 
@@ -312,7 +281,8 @@ impl World {
             return;
         }
         if from != self.attacker_station() && self.attacker.attacks > 0 {
-            self.attacker.hear(&frame);
+            let missed = self.missed(from, &frame);
+            self.attacker.hear(&frame, missed);
             if self.attacker.answering > 0 {
                 self.answer_falsely(&frame);
             }
@@ -320,15 +290,23 @@ impl World {
         if frame.to.is_none() && self.is_suppressed(&frame) {
             return;
         }
-        for to in 0..self.scenario.stations() {
-            if frame.to.is_some_and(|receiver| receiver != mac(to)) {
-                continue;
-            }
+        let receivers = match frame.to {
+            Some(receiver) => owner_of(receiver),
+            None => Stations::MAX,
+        };
+        for to in members(receivers & self.listeners(&frame)) {
             let arrivals = self.wire.carry(&mut self.rng, self.now_ns, (from, to));
             for at_ns in arrivals.into_iter().flatten() {
-                self.at(at_ns, Event::Frame(to, frame));
+                self.queue.push(at_ns, Event::Frame(to, frame));
             }
         }
+    }
+
+    /// Whoever does anything with such a frame: the client and the attacker do not, and others besides the nodes rarely.
+    fn listeners(&self, frame: &Frame) -> Stations {
+        let gateway = if frame.says == Says::Witness { only(self.scenario.gateway()) } else { 0 };
+        let stranger = if self.strangers.is_empty() { 0 } else { only(self.scenario.stranger()) };
+        (only(self.ports.len()) - 1) | gateway | stranger
     }
 
     fn arrive(&mut self, station: Station, frame: Frame) {
@@ -377,7 +355,7 @@ impl World {
         let Some(next_ns) = self.judge.look(&sight)? else { return Ok(()) };
         if self.look_ns.is_none_or(|planned_ns| planned_ns <= self.now_ns || next_ns < planned_ns) {
             self.look_ns = Some(next_ns);
-            self.at(next_ns, Event::Look);
+            self.queue.push(next_ns, Event::Look);
         }
         Ok(())
     }

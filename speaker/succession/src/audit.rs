@@ -171,9 +171,10 @@ impl Audit {
         }
         self.rush.take_if(|rush| rush.places.is_empty());
         questions.retain(|(place, _)| self.owned.contains(place));
-        if !questions.is_empty() {
-            self.look_ns = Some(now_ns + LOOK_NS);
+        if questions.is_empty() {
+            return questions;
         }
+        self.look_ns = Some(now_ns + LOOK_NS);
         let known: BTreeSet<_> = self.asked.iter().map(|(_, place)| *place).collect();
         self.asked
             .extend(questions.iter().filter(|(place, _)| !known.contains(place)).map(|(place, _)| (now_ns, *place)));

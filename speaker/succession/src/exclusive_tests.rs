@@ -553,3 +553,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_is_told_to_leave_in_the_moment_of_a_claim_asks_the_claimant_at_once() {
+    let asked = Effect::Ask(PLACE, To::One(voice(2).mac));
+    let mut bench = Bench::owner();
+    // As a rival, before it is told.
+    assert_eq!(bench.seen(voice(2), SightingKind::Claim), std::slice::from_ref(&asked));
+    bench.now_ns += MS;
+    bench.evacuate = true;
+    assert!(bench.ordered().contains(&asked));
+    assert_eq!(bench.machine.due_ns(), Some(bench.now_ns + MS), "the answer is looked for at once");
+    let before = Answer { voice: voice(2), asked_ns: bench.now_ns - MS, generation: 0 };
+    assert_eq!(bench.tell(Event::Answered(before)), [], "that one may have let go since");
+    let effects = bench.tell(Event::Answered(Answer { asked_ns: bench.now_ns, ..before }));
+    assert_eq!(causes(&effects), [(Happened::Lost, Cause::Succeeded)]);
+    // The claim came before the order, and is told after it.
+    let mut bench = Bench::owner();
+    let claim = Seen { voice: voice(2), kind: SightingKind::Claim, at_ns: bench.now_ns + 1, generation: 0 };
+    bench.now_ns += 2;
+    bench.evacuate = true;
+    assert!(!bench.ordered().contains(&asked));
+    assert_eq!(bench.tell(Event::Seen(claim)), [asked]);
+}

@@ -162,12 +162,10 @@ impl Succession {
     /// What has to be read, and told with [`Self::input`], before the next [`Self::step`]. Few, however many addresses there
     /// are: what was asked lately.
     pub fn questions(&self) -> Vec<Question> {
-        let mut questions = BTreeSet::new();
+        let mut questions = Vec::new();
         for ((ifindex, _), watch) in &self.watches {
             questions.extend(watch.asked().filter(|place| !self.shared.contains(place)).map(Question::Sighting));
-            if watch.wants_hearing() {
-                questions.insert(Question::Received(*ifindex));
-            }
+            questions.extend(watch.wants_hearing().then_some(Question::Received(*ifindex)));
         }
         questions.extend(self.audits.values().flat_map(Audit::asked).map(Question::Sighting));
         questions.extend(self.looked_at().map(Question::Peers));
@@ -176,7 +174,9 @@ impl Succession {
         questions.extend(self.said().map(Question::Sighting));
         questions.extend(index::interfaces(&self.listening).map(Question::Received));
         questions.extend(index::interfaces(&self.shared).map(Question::Peers));
-        questions.into_iter().collect()
+        questions.sort_unstable();
+        questions.dedup();
+        questions
     }
 
     /// Tells a fact. What follows from it is done in the next [`Self::step`].
@@ -192,8 +192,10 @@ impl Succession {
             }
             Input::Answered(..) => {}
             Input::Peer { ifindex, node, mac, at_ns, answered_ns } => {
-                if node != self.me && answered_ns <= To::All.asked_ns(now_ns) {
-                    self.met((ifindex, node), mac, (at_ns, answered_ns));
+                let times = (at_ns, answered_ns);
+                let news = node != self.me && !self.peers.is_known((ifindex, node), mac, times);
+                if news && answered_ns <= To::All.asked_ns(now_ns) {
+                    self.met((ifindex, node), mac, times);
                     self.lives((ifindex, mac), None, answered_ns);
                 }
             }

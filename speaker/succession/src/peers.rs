@@ -34,6 +34,11 @@ impl Peers {
         self.nodes.get(&key)
     }
 
+    /// Whether all that is told of a node was told before.
+    pub(super) fn is_known(&self, key: (u32, NodeId), mac: Mac, (heard_ns, answered_ns): (u64, u64)) -> bool {
+        heard_ns > 0 && self.nodes.get(&key) == Some(&Peer { mac, heard_ns, answered_ns })
+    }
+
     /// Which of this node's ports may answer, and with which MACs.
     pub(super) fn set_ports(&mut self, macs: &BTreeMap<u32, Mac>, usable: &BTreeMap<u32, bool>) {
         let answering = || usable.iter().filter(|(_, usable)| **usable).filter_map(|(index, _)| macs.get(index));
@@ -68,6 +73,11 @@ impl Peers {
     /// Whether one of these nodes answered something that was asked since then.
     pub(super) fn lives(&self, ifindex: u32, mut of: impl Iterator<Item = NodeId>, since_ns: u64) -> bool {
         of.any(|node| self.get((ifindex, node)).is_some_and(|peer| peer.answered_ns >= since_ns))
+    }
+
+    /// Whether one of these nodes sent anything after that.
+    pub(super) fn are_heard(&self, ifindex: u32, mut of: impl Iterator<Item = NodeId>, after_ns: u64) -> bool {
+        of.any(|node| self.get((ifindex, node)).is_some_and(|peer| peer.heard_ns > after_ns))
     }
 
     /// Forgets who is in no order any more and was not heard since then.

@@ -11,7 +11,7 @@ use arpeggio_common::{
     model::NodeId,
 };
 
-use super::{Cause, Effect, Happened, Report, Role, Standing, To, exclusive::Context};
+use super::{Cause, Effect, Happened, Pace, Report, Role, Standing, To, exclusive::Context};
 
 /// Probes of a node that joins: the others hear of it, and it of them.
 const PROBES: u8 = 3;
@@ -41,10 +41,11 @@ enum State {
         due_ns: u64,
     },
     Sharing,
-    /// `alone`: it was told that nobody else is there.
+    /// `alone_ns`: when it was found that nobody else is there. `heard`: somebody who is to have it was heard since.
     Leaving {
         until_ns: u64,
-        alone: bool,
+        alone_ns: Option<u64>,
+        heard: bool,
     },
 }
 
@@ -119,6 +120,10 @@ impl Machine {
             }
             Event::Silent(node) => {
                 if self.alive.remove(&node) {
+                    // What it sent until now says nothing of a later one.
+                    if let State::Leaving { alone_ns: Some(alone_ns), .. } = &mut self.state {
+                        *alone_ns = context.now_ns;
+                    }
                     self.share(context, &mut effects);
                 }
             }
@@ -156,7 +161,7 @@ impl Machine {
             State::Sharing => {
                 // The others take what is ours as soon as they find us silent, and nobody tells us: no longer than that.
                 let until_ns = context.now_ns + context.pace.detection_ns();
-                self.enter(State::Leaving { until_ns, alone: false }, context);
+                self.enter(State::Leaving { until_ns, alone_ns: None, heard: false }, context);
                 let role = Role { action: Action::Answer, flags: Flags::EVACUATING, buckets: self.buckets };
                 effects.push(Effect::Set(context.place, role));
                 let cause = if context.evacuate { Cause::Succeeded } else { Cause::NotCandidate };
@@ -193,16 +198,20 @@ impl Machine {
                 self.state = State::Asking { sent: sent + 1, due_ns };
             }
             // Nobody can take what is ours: it goes on until somebody can.
-            State::Leaving { alone, .. } if self.alive.is_empty() && !context.candidates.is_empty() => {
-                let until_ns = context.now_ns + context.pace.detection_ns();
-                self.state = State::Leaving { until_ns, alone: true };
+            State::Leaving { alone_ns, heard: false, .. }
+                if self.alive.is_empty() && !context.candidates.is_empty() =>
+            {
+                let heard = alone_ns.is_some_and(|since_ns| is_strange_to_heirs(context, since_ns));
+                let wait_ns = if heard { joining_ns(context.pace) } else { context.pace.detection_ns() };
+                let (until_ns, since_ns) = (context.now_ns + wait_ns, alone_ns.unwrap_or(context.now_ns));
+                self.state = State::Leaving { until_ns, alone_ns: Some(since_ns), heard };
                 let gained = ALL_BUCKETS & !self.buckets;
                 if gained != 0 {
                     self.buckets = ALL_BUCKETS;
                     let role = Role { action: Action::Answer, flags: Flags::EVACUATING, buckets: ALL_BUCKETS };
                     effects.extend([Effect::Set(context.place, role), Effect::Correct(context.place, gained)]);
                 }
-                if !alone {
+                if alone_ns.is_none() {
                     effects.push(self.report(Happened::Stays, Cause::NoSuccessor, context));
                 }
             }
@@ -239,6 +248,19 @@ impl Machine {
         let (place, at_ns, buckets) = (context.place, context.now_ns, self.buckets);
         Effect::Report(Report { place, at_ns, happened, cause, other: None, gap_ns: None, buckets })
     }
+}
+
+/// Whether somebody was heard since then who is to have the address and may take this node's questions for a client's: without a key it
+/// knows the nodes of its orders only, and whoever started after this one was dropped never answers it.
+fn is_strange_to_heirs(context: &Context<'_>, since_ns: u64) -> bool {
+    let heirs = context.candidates.iter().copied();
+    let strange = !context.authenticated && context.rank().is_none();
+    strange && context.peers.are_heard(context.place.0, heirs, since_ns)
+}
+
+/// How long a node that joins asks before it answers clients, and a little longer.
+const fn joining_ns(pace: Pace) -> u64 {
+    pace.probe_gap_ns() * PROBES as u64 + pace.interval_ns()
 }
 
 /// The shares of an address that `node` answers while those for whom `alive` says so are there.

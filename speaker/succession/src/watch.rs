@@ -42,6 +42,8 @@ struct Member {
 pub(super) struct Watch {
     node: Option<NodeId>,
     members: BTreeMap<Place, Member>,
+    /// All members are slow.
+    slow: bool,
     /// When the heartbeats went out that no answer followed, oldest first, and for which address.
     unanswered: VecDeque<(u64, Place)>,
     answered_ns: u64,
@@ -64,6 +66,7 @@ impl Watch {
         Self {
             node,
             members: BTreeMap::new(),
+            slow: true,
             unanswered: VecDeque::new(),
             // An answer to what is asked now is a later one.
             answered_ns: now_ns.saturating_sub(1),
@@ -84,7 +87,11 @@ impl Watch {
     /// Takes part; tells whether it did not before. Somebody new wants to hear of a silence that is known already.
     pub(super) fn join(&mut self, place: Place, slow: bool, now_ns: u64) -> bool {
         let new = !self.members.contains_key(&place);
-        self.members.entry(place).or_insert(Member { slow, new: true, misses: 0, answered_ns: now_ns }).slow = slow;
+        let fresh = Member { slow: !slow, new: true, misses: 0, answered_ns: now_ns };
+        let member = self.members.entry(place).or_insert(fresh);
+        if std::mem::replace(&mut member.slow, slow) != slow {
+            self.slow = self.members.values().all(|member| member.slow);
+        }
         if new {
             self.tell_again();
         }
@@ -104,6 +111,7 @@ impl Watch {
     /// Whether nothing is left to be watched for.
     pub(super) fn part(&mut self, place: Place) -> bool {
         self.members.remove(&place);
+        self.slow = self.members.values().all(|member| member.slow);
         self.members.is_empty()
     }
 
@@ -192,8 +200,7 @@ impl Watch {
     }
 
     fn next_ns(&self, pace: Pace) -> u64 {
-        let slow = self.members.values().all(|member| member.slow);
-        let interval_ns = if slow { pace.slow_interval_ns() } else { pace.interval_ns() };
+        let interval_ns = if self.slow { pace.slow_interval_ns() } else { pace.interval_ns() };
         self.last.map_or(0, |(sent_ns, _)| sent_ns + interval_ns)
     }
 

@@ -29,8 +29,8 @@ impl Turn<'_> {
             // Strangers are the owner's to deal with, and answers to our questions are told by themselves.
             _ if seen.voice.node.is_none() || seen.kind == SightingKind::Heartbeat => {}
             State::Asking { .. } if seen.at_ns >= since_ns => self.ask_rival(seen),
-            // A successor claims.
-            State::Leaving { .. } if claims && seen.at_ns >= since_ns => self.ask_rival(seen),
+            // A successor claims, or did just before this node was told to leave.
+            State::Leaving { tenure, .. } if claims && seen.at_ns > tenure.heard_ns => self.ask_rival(seen),
             // The owner is asked all the time. What came before the silence was noticed has been told.
             State::Standby { owner, .. } if claims && seen.voice.mac != owner.mac && seen.at_ns > since_ns => {
                 self.ask_rival(seen);
@@ -50,14 +50,21 @@ impl Turn<'_> {
 
     /// Whether it is so is asked of the node itself, once.
     pub(super) fn ask_rival(&mut self, seen: Seen) {
-        let context = self.context;
         // Its other frames say nothing new.
-        if !context.may_react || self.machine.test.is_some_and(|test| test.rival == seen.voice) {
-            return;
+        if self.context.may_react && self.machine.test.is_none_or(|test| test.rival != seen.voice) {
+            self.ask_for_proof(seen.voice, seen.kind == SightingKind::Claim);
         }
-        let (asked_ns, claims) = (context.now_ns, seen.kind == SightingKind::Claim);
-        self.machine.test = Some(Test { rival: seen.voice, claims, asked_ns, due_ns: asked_ns + LOOK_NS });
-        self.effects.push(Effect::Ask(context.place, To::One(seen.voice.mac)));
+    }
+
+    /// Somebody who claimed is asked once more: what it answered to the question before does not count any longer.
+    pub(super) fn ask_claimant(&mut self, rival: Voice) {
+        self.ask_for_proof(rival, true);
+    }
+
+    fn ask_for_proof(&mut self, rival: Voice, claims: bool) {
+        let asked_ns = self.context.now_ns;
+        self.machine.test = Some(Test { rival, claims, asked_ns, due_ns: asked_ns + LOOK_NS });
+        self.effects.push(Effect::Ask(self.context.place, To::One(rival.mac)));
     }
 
     /// No answer was seen so far. An owner whose rival gives none calls the clients back that heard it.

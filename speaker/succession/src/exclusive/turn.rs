@@ -132,11 +132,16 @@ impl Turn<'_> {
 
     fn leave(&mut self, tenure: Tenure, cause: Cause) {
         let until_ns = Some(self.context.now_ns + handover_ns(self.context.pace, self.context.candidates.len()));
+        let test = self.machine.test;
         self.enter(State::Leaving { tenure, cause, until_ns });
         self.effects.push(Effect::Set(self.context.place, Role::LEAVING));
         // A claim that was still to be sent would call the successors back.
         self.effects.push(Effect::Quiet(self.context.place));
         self.report(Happened::Leaving, cause, None, None);
+        // Whoever claimed in this very moment was asked as a rival, and is the successor.
+        if let Some(test) = test.filter(|test| test.claims) {
+            self.ask_claimant(test.rival);
+        }
     }
 
     /// Gives it up, if it is had, for another state.

@@ -169,9 +169,11 @@ impl Succession {
         let stands_by =
             matches!(&entry.machine, Machine::Exclusive(machine) if machine.standing() == Standing::Standby);
         set(&mut self.shared, place, shares);
-        let before = std::mem::replace(&mut entry.watched, wanted.keys().copied().collect());
-        for mac in before.difference(&entry.watched.clone()) {
-            self.part(place, *mac);
+        if !entry.watched.iter().eq(wanted.keys()) {
+            let before = std::mem::replace(&mut entry.watched, wanted.keys().copied().collect());
+            for mac in before.into_iter().filter(|mac| !wanted.contains_key(mac)) {
+                self.part(place, mac);
+            }
         }
         for (mac, (node, slow)) in wanted {
             // An owner was just seen; a member has to answer first.
