@@ -7,6 +7,7 @@ mod build;
 pub mod cluster;
 pub mod demo;
 pub mod ebpf;
+pub mod frr;
 pub mod fuzz;
 pub mod generate;
 pub mod image;

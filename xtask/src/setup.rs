@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::{kube, sh, ui};
+use crate::{frr, kube, sh, ui};
 
 /// `cargo xtask setup`.
 #[derive(clap::Args)]
@@ -27,6 +27,8 @@ pub struct Args {
 pub enum Purpose {
     /// Network namespaces: demo, netns tests, benchmarks.
     Lab,
+    /// Real BGP: FRR 8 and FRR 10, beside the lab.
+    Frr,
     /// Debian's kernels under QEMU.
     Kernels,
     /// Benchmarks, beside the lab.
@@ -40,11 +42,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 6] = [Self::Lab, Self::Kernels, Self::Bench, Self::Cluster, Self::Kubelet, Self::Image];
+    const ALL: [Self; 7] =
+        [Self::Lab, Self::Frr, Self::Kernels, Self::Bench, Self::Cluster, Self::Kubelet, Self::Image];
 
     fn tools(self) -> &'static [Tool] {
         match self {
             Self::Lab => LAB,
+            Self::Frr => FRR,
             Self::Kernels => KERNELS,
             Self::Bench => BENCH,
             Self::Cluster => CLUSTER,
@@ -88,6 +92,18 @@ const LAB: &[Tool] = &[
     Tool { program: "arping", marker: Some(Marker { argument: "-V", text: "iputils" }), package: "iputils-arping" },
     tool("ping", "iputils-ping"),
     tool("ndisc6", "ndisc6"),
+];
+
+const FRR: &[Tool] = &[
+    tool("/usr/lib/frr/bgpd", "frr"),
+    tool("vtysh", "frr"),
+    tool("bird", "bird2"),
+    // Makes the tree of the other release.
+    tool("mmdebstrap", "mmdebstrap"),
+    tool("ip", "iproute2"),
+    tool("nft", "nftables"),
+    tool("nsenter", "util-linux"),
+    tool("unshare", "util-linux"),
 ];
 
 const KERNELS: &[Tool] = &[
@@ -143,6 +159,9 @@ impl Tool {
 pub fn run(args: &Args) -> Result<()> {
     let purposes = if args.purposes.is_empty() { &Purpose::ALL[..] } else { &args.purposes };
     ensure(purposes)?;
+    if purposes.contains(&Purpose::Frr) {
+        frr::ensure()?;
+    }
     ui::say("everything is there");
     Ok(())
 }
@@ -199,8 +218,13 @@ pub fn install(packages: &[&str]) -> Result<()> {
 }
 
 /// Packages that bring a service of the machine, which Debian starts when they are installed. The lab starts its own.
-const SERVICES: [(&str, &str); 3] =
-    [("etcd-server", "etcd"), ("containerd", "containerd"), ("prometheus", "prometheus")];
+const SERVICES: [(&str, &str); 5] = [
+    ("etcd-server", "etcd"),
+    ("containerd", "containerd"),
+    ("prometheus", "prometheus"),
+    ("frr", "frr"),
+    ("bird2", "bird"),
+];
 
 /// Ends the service of a package that was just installed: nobody asked for one.
 fn keep_quiet(package: &str) -> Result<()> {

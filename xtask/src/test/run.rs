@@ -14,10 +14,13 @@ use super::{
     tier::{TestProgram, programs},
 };
 use crate::{
-    build, image, kernels, kube, lab, paths,
+    build, frr, image, kernels, kube, lab, paths,
     setup::{self, Purpose},
     sh, sim, ui,
 };
+
+/// Tests with real daemons at the same time: each starts six to ten of them, and measures some of its times.
+const FRR_THREADS: usize = 4;
 
 /// Runs one tier.
 ///
@@ -33,6 +36,12 @@ pub(super) fn tier(tier: Tier, options: &Options) -> Result<Tally> {
             cargo_tests(Tier::Program, options, &[])
         }
         Tier::Netns => netns(options),
+        Tier::Frr => {
+            need_root()?;
+            frr::ensure()?;
+            let threads = options.threads.unwrap_or(FRR_THREADS).to_string();
+            cargo_tests(Tier::Frr, options, &["--test-threads", &threads])
+        }
         Tier::Cluster => cluster(tier, options, &lab::cluster::Options::default()),
         Tier::Daemonset => {
             // Pods run images, not the programs of this machine.

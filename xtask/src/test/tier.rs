@@ -19,6 +19,8 @@ pub enum Tier {
     Program,
     /// Agents, clients and a bridge in network namespaces: needs root.
     Netns,
+    /// Real FRR daemons in network namespaces: needs root and what `cargo xtask setup frr` gets.
+    Frr,
     /// A real Kubernetes without kubelets, in network namespaces: needs root and the programs of `cargo xtask kube-assets`.
     Cluster,
     /// The same with kubelets and containers: needs root, containerd and runc.
@@ -29,8 +31,16 @@ pub enum Tier {
 
 impl Tier {
     /// Every tier, the quickest first.
-    pub const ALL: [Self; 7] =
-        [Self::Unit, Self::Simulation, Self::Program, Self::Netns, Self::Cluster, Self::Daemonset, Self::Kernels];
+    pub const ALL: [Self; 8] = [
+        Self::Unit,
+        Self::Simulation,
+        Self::Program,
+        Self::Netns,
+        Self::Frr,
+        Self::Cluster,
+        Self::Daemonset,
+        Self::Kernels,
+    ];
 
     /// Whether it computes in virtual time and nothing else: how fast does not matter, so that it can take the processor time
     /// that others leave.
@@ -51,6 +61,7 @@ impl Tier {
             Self::Simulation => "simulation",
             Self::Program => "program",
             Self::Netns => "netns",
+            Self::Frr => "frr",
             Self::Cluster => "cluster",
             Self::Daemonset => "daemonset",
             Self::Kernels => "kernels",
@@ -79,6 +90,7 @@ impl TestProgram {
             (sim::PACKAGE, "simulation") => Tier::Simulation,
             ("arpeggio-speaker", "program") => Tier::Program,
             (_, name) if name.starts_with("netns") => Tier::Netns,
+            (_, name) if name.starts_with("frr") => Tier::Frr,
             (_, name) if name.starts_with("cluster") => Tier::Cluster,
             (_, name) if name.starts_with("daemonset") => Tier::Daemonset,
             _ => Tier::Unit,
@@ -132,6 +144,7 @@ mod tests {
             {"name": "arpeggio-speaker", "targets": [{"name": "speaker", "kind": ["bin"]}, {"name": "program", "kind": ["test"]},
               {"name": "netns_frames", "kind": ["test"]}]},
             {"name": "arpeggio-speaker-sim", "targets": [{"name": "simulation", "kind": ["test"]}]},
+            {"name": "arpeggio-bgp", "targets": [{"name": "frr", "kind": ["test"]}, {"name": "golden", "kind": ["test"]}]},
             {"name": "arpeggio-common", "targets": [{"name": "layout", "kind": ["test"]}]},
             {"name": "xtask", "targets": [{"name": "netns", "kind": ["test"]}, {"name": "guest", "kind": ["test"]},
               {"name": "cluster", "kind": ["test"]}, {"name": "daemonset", "kind": ["test"]}]}]}"#;
@@ -139,6 +152,8 @@ mod tests {
         assert_eq!(
             tiers,
             [
+                (Tier::Frr, "frr".to_owned()),
+                (Tier::Unit, "golden".to_owned()),
                 (Tier::Unit, "layout".to_owned()),
                 (Tier::Netns, "netns_frames".to_owned()),
                 (Tier::Program, "program".to_owned()),
@@ -154,7 +169,7 @@ mod tests {
     #[test]
     fn this_workspace_has_the_programs_the_tiers_rely_on() {
         let tiers: BTreeSet<_> = programs().unwrap().iter().map(TestProgram::tier).collect();
-        assert!(tiers.contains(&Tier::Netns), "{tiers:?}");
+        assert!(tiers.contains(&Tier::Netns) && tiers.contains(&Tier::Frr), "{tiers:?}");
     }
 
     #[test]
