@@ -8,6 +8,7 @@
 
 mod client;
 mod common;
+mod directory;
 mod follow;
 mod identity;
 mod index;
