@@ -32,6 +32,8 @@ mod lab;
 mod outage;
 #[path = "cluster/rivals.rs"]
 mod rivals;
+#[path = "cluster/silence.rs"]
+mod silence;
 #[path = "cluster/speaker.rs"]
 mod speaker;
 #[path = "cluster/states.rs"]
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         e2e::SCENARIOS,
         rivals::SCENARIOS,
         held::SCENARIOS,
+        silence::SCENARIOS,
         keys::SCENARIOS,
         expiry::SCENARIOS,
         outage::SCENARIOS,

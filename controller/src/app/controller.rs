@@ -292,7 +292,9 @@ impl Controller {
         match write {
             Write::ServiceStatus(status) => changes.services.extend([status.key.clone()]),
             Write::Announcement { content, .. } => changes.addresses.extend([content.address]),
-            Write::DeleteAnnouncement { address, .. } => changes.addresses.extend([*address]),
+            Write::DeleteAnnouncement { address, .. } | Write::Silence { address, .. } => {
+                changes.addresses.extend([*address]);
+            }
             Write::L2Status { content, .. } => changes.services.extend([content.service.clone()]),
             Write::DeleteL2Status { name, .. } => changes.services.extend(self.index.service_of_l2_status(name)),
             Write::DeleteBgpStatus { name, .. } => changes.bgp_statuses.extend([name.clone()]),
@@ -377,6 +379,9 @@ fn tell_done(write: &Write) {
             debug!(address = %content.address, first = first.map(ToString::to_string), "announcement written");
         }
         Write::DeleteAnnouncement { address, .. } => debug!(%address, "announcement deleted"),
+        Write::Silence { address, silence, .. } => {
+            debug!(%address, reason = silence.reason, "told that nobody answers")
+        }
         Write::Configured(_) | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
         Write::DeleteBgpStatus { .. } | Write::State { .. } | Write::DeleteState { .. } => {}
     }

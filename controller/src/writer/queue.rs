@@ -334,6 +334,10 @@ pub(super) fn bare(write: &Write) -> Write {
         | Write::State { resource_version, .. } => {
             *resource_version = None;
         }
+        Write::Silence { since, resource_version, .. } => {
+            *since = None;
+            resource_version.clear();
+        }
         Write::DeleteAnnouncement { resource_version, .. }
         | Write::DeleteL2Status { resource_version, .. }
         | Write::DeleteBgpStatus { resource_version, .. }

@@ -83,7 +83,7 @@ impl Index {
         let version = object.meta().resource_version.clone();
         let generation = object.generation();
         let read = object.content.and_then(|(spec, status)| {
-            let observed = Observed::new(status, version.as_deref(), &mut self.common);
+            let observed = Observed::new(status, &spec, version.as_deref(), &mut self.common);
             project(&name, spec, generation, &mut self.common).map(|wish| (wish, observed))
         });
         let entry = self.entries.entry(name.into()).or_default();

@@ -35,7 +35,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 pub use self::{
     client::ClientError,
-    observed::{ANNOUNCED, Announced, Observed},
+    observed::{Announced, Observed},
     said::fault,
     seen::{Known, OwnNode, OwnSpeaker, Seen},
     state::{ApiState, Origin},
