@@ -4,7 +4,8 @@
 //! finds these. The limits are those of client-go: 25 at once about one object, then one in five minutes.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher as _},
     time::{Duration, Instant},
 };
 
@@ -16,34 +17,34 @@ const SAME: Duration = Duration::from_secs(600);
 const BURST: u32 = 25;
 /// After that, one in this time.
 const REFILL: Duration = Duration::from_secs(300);
-/// Events that are remembered; the oldest are forgotten first.
-const REMEMBERED: usize = 20_000;
+/// Events, and objects, that are remembered; those whose memory would end first are forgotten first.
+const REMEMBERED: usize = 1 << 16;
 
-#[derive(Clone, Debug)]
-struct Bucket {
-    left: u32,
-    since: Instant,
-}
-
-/// What was told lately.
+/// What was told lately. Of events and objects hashes are kept: two that are the same cost an event in an age.
+///
+/// Every step costs the logarithm of what is remembered, whatever floods in.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
-    last: BTreeMap<(String, Notice), Instant>,
-    order: VecDeque<(Instant, (String, Notice))>,
-    buckets: BTreeMap<String, Bucket>,
+    last: BTreeSet<u64>,
+    /// The same, in order.
+    order: VecDeque<(Instant, u64)>,
+    /// When each object may again have a whole burst. Who has it now is not in here.
+    whole: BTreeMap<u64, Instant>,
+    /// The same, the earliest first.
+    earliest: BTreeSet<(Instant, u64)>,
     suppressed: u64,
 }
 
 impl Told {
     /// Whether this is to be told about the object with this uid; if so it counts as told.
     pub fn admit(&mut self, uid: &str, notice: &Notice, now: Instant) -> bool {
-        self.expire(now);
-        let key = (uid.to_owned(), notice.clone());
-        if self.last.contains_key(&key) || !self.spend(uid, now) {
+        self.forget(now);
+        let key = hash(&(uid, notice));
+        if self.last.contains(&key) || !self.spend(hash(uid), now) {
             self.suppressed += 1;
             return false;
         }
-        self.last.insert(key.clone(), now);
+        self.last.insert(key);
         self.order.push_back((now, key));
         true
     }
@@ -53,33 +54,43 @@ impl Told {
         self.suppressed
     }
 
-    fn expire(&mut self, now: Instant) {
-        while let Some((at, _)) = self.order.front() {
-            if now.saturating_duration_since(*at) < SAME && self.order.len() < REMEMBERED {
+    /// What is over, and what is too much.
+    fn forget(&mut self, now: Instant) {
+        while let Some((at, key)) = self.order.front().copied() {
+            if now.saturating_duration_since(at) < SAME && self.order.len() < REMEMBERED {
                 break;
             }
-            if let Some((_, key)) = self.order.pop_front() {
-                self.last.remove(&key);
-            }
+            self.order.pop_front();
+            self.last.remove(&key);
         }
-        if self.buckets.len() >= REMEMBERED {
-            self.buckets.retain(|_, bucket| now.saturating_duration_since(bucket.since) < REFILL);
+        while let Some((at, object)) = self.earliest.first().copied() {
+            if now < at && self.earliest.len() < REMEMBERED {
+                break;
+            }
+            self.earliest.pop_first();
+            self.whole.remove(&object);
         }
     }
 
-    fn spend(&mut self, uid: &str, now: Instant) -> bool {
-        let bucket = self.buckets.entry(uid.to_owned()).or_insert(Bucket { left: BURST, since: now });
-        while bucket.left < BURST && now.saturating_duration_since(bucket.since) >= REFILL {
-            bucket.left += 1;
-            bucket.since += REFILL;
+    /// Each event moves the time at which its object may have a whole burst again by [`REFILL`]; further ahead than a burst it
+    /// may not be.
+    fn spend(&mut self, object: u64, now: Instant) -> bool {
+        let whole = self.whole.get(&object).copied().unwrap_or(now).max(now);
+        if whole.saturating_duration_since(now) > REFILL * (BURST - 1) {
+            return false;
         }
-        if bucket.left == BURST {
-            bucket.since = now;
+        if let Some(before) = self.whole.insert(object, whole + REFILL) {
+            self.earliest.remove(&(before, object));
         }
-        let has_one = bucket.left > 0;
-        bucket.left = bucket.left.saturating_sub(1);
-        has_one
+        self.earliest.insert((whole + REFILL, object));
+        true
     }
+}
+
+fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -121,15 +132,29 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn memory_is_bounded_and_what_is_over_is_forgotten() {
         let (start, mut told) = (start(), Told::default());
-        for number in 0..2 * REMEMBERED {
-            told.admit(
-                &number.to_string(),
-                &notice("a"),
-                start + Duration::from_millis(u64::try_from(number).unwrap() * 20),
-            );
+        let flood = |told: &mut Told, at| {
+            let admitted = (0..2 * REMEMBERED).filter(|number| told.admit(&number.to_string(), &notice("a"), at));
+            admitted.count()
+        };
+        assert_eq!(flood(&mut told, start), 2 * REMEMBERED, "the first events of all objects");
+        let sizes = [told.last.len(), told.order.len(), told.whole.len(), told.earliest.len()];
+        assert!(sizes.iter().all(|size| *size <= REMEMBERED), "{sizes:?}");
+        assert!(told.admit("u", &notice("a"), start + REFILL * 1000));
+        assert_eq!([told.last.len(), told.order.len(), told.whole.len(), told.earliest.len()], [1; 4]);
+    }
+
+    #[test]
+    fn the_first_events_of_ten_thousand_services_are_told() {
+        let (start, mut told) = (start(), Told::default());
+        for what in ["IPAllocated", "nodeAssigned", "announceFailed"] {
+            assert!((0..10_000).all(|number| told.admit(&number.to_string(), &notice(what), start)), "{what}");
         }
-        assert!(told.last.len() <= REMEMBERED && told.order.len() <= REMEMBERED && told.buckets.len() <= REMEMBERED);
+        assert_eq!(told.suppressed(), 0);
+        assert!(
+            (0..10_000).all(|number| !told.admit(&number.to_string(), &notice("IPAllocated"), start)),
+            "told already"
+        );
     }
 }

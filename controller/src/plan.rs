@@ -46,6 +46,7 @@ pub fn plan(snapshot: &Snapshot, decision: &Decision) -> Vec<Write> {
             plan.service(service, wish);
         }
     }
+    plan.silences(snapshot, decision);
     plan.configured(snapshot, decision);
     plan.l2_statuses(snapshot, decision);
     plan.states(snapshot, decision);
@@ -71,14 +72,15 @@ struct Plan {
     gains: Vec<Write>,
     changes: Vec<Write>,
     standbys: Vec<Write>,
+    silences: Vec<Write>,
     reports: Vec<Write>,
     events: Vec<Write>,
 }
 
 impl Plan {
     fn into_writes(self) -> Vec<Write> {
-        let Self { ends, losses, gains, changes, standbys, reports, events } = self;
-        [ends, losses, gains, changes, standbys, reports, events].into_iter().flatten().collect()
+        let Self { ends, losses, gains, changes, standbys, silences, reports, events } = self;
+        [ends, losses, gains, changes, standbys, silences, reports, events].into_iter().flatten().collect()
     }
 
     fn announcement(
@@ -108,6 +110,26 @@ impl Plan {
             (false, false) => &mut self.changes,
         };
         place.push(Write::Announcement { content, resource_version, standbys_only });
+    }
+
+    /// An Announcement for which nobody is to answer says why, as soon as its specification is as it should be: then speakers
+    /// know that as well, and none says otherwise.
+    fn silences(&mut self, snapshot: &Snapshot, decision: &Decision) {
+        for (address, silence) in &decision.silences {
+            let wish = decision.announcements.get(address).and_then(Option::as_ref);
+            let Some(there) = snapshot.announcements.get(address).filter(|there| there.content.as_ref() == wish) else {
+                continue;
+            };
+            let says = there.trouble.as_ref().map(|trouble| &trouble.says);
+            if says != Some(silence) || there.owner.is_some() || !there.interfaces.is_empty() {
+                self.silences.push(Write::Silence {
+                    address: *address,
+                    silence: silence.clone(),
+                    since: there.trouble.as_ref().map(|trouble| trouble.since.clone()),
+                    resource_version: there.resource_version.clone(),
+                });
+            }
+        }
     }
 
     fn service(&mut self, service: &Service, wish: &ServiceWish) {

@@ -34,6 +34,8 @@ mod metrics;
 mod outage;
 #[path = "cluster/rivals.rs"]
 mod rivals;
+#[path = "cluster/silence.rs"]
+mod silence;
 #[path = "cluster/speaker.rs"]
 mod speaker;
 #[path = "cluster/states.rs"]
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         metrics::SCENARIOS,
         rivals::SCENARIOS,
         held::SCENARIOS,
+        silence::SCENARIOS,
         keys::SCENARIOS,
         expiry::SCENARIOS,
         outage::SCENARIOS,

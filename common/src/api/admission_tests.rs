@@ -265,6 +265,22 @@ fn what_has_no_effect_is_said() {
 }
 
 #[test]
+fn a_pool_that_an_advertisement_names_and_that_is_missing_is_warned_of() {
+    let lan = object("L2Advertisement", "lan", &json!({ "ipAddressPools": ["home"] }));
+    let home = object("IPAddressPool", "home", &json!({ "addresses": ["192.0.2.0/28"] }));
+    let missing = |told: Result<Vec<String>, Vec<String>>| {
+        let told = told.unwrap();
+        assert!(matches!(&told[..], [one] if one.contains("names no IPAddressPool that exists")), "{told:?}");
+    };
+    missing(Cluster::default().create(&lan));
+    assert_eq!(Cluster::of(std::slice::from_ref(&home)).create(&lan), fine());
+    let both = Cluster::of(&[lan.clone(), home.clone()]);
+    missing(both.delete(&home));
+    let alone = Cluster::of(&[lan]);
+    assert_eq!(alone.create(&home), fine(), "and no more of what is known");
+}
+
+#[test]
 fn the_old_version_of_peers_is_held_to_the_same_rules() {
     let mut old = peer("a", "192.0.2.1", &json!({}));
     old["apiVersion"] = json!("metallb.io/v1beta1");

@@ -13,8 +13,8 @@ use super::{
 
 kind! {
     /// An address of a Service that nodes announce, and the order in which they take it over from each other. Written by
-    /// Arpeggio's controller, one object for each address; its status by the node that answers. The name is the address; IPv6 is
-    /// written in full, with '-' for ':'.
+    /// Arpeggio's controller, one object for each address; its status by the node that answers, or where none is to by the
+    /// controller. The name is the address; IPv6 is written in full, with '-' for ':'.
     Announcement, "arpeggio.io", "v1alpha1", "announcements", ClusterResourceScope, AnnouncementSpec, AnnouncementStatus,
     spec_required: true,
     short_names: &["ann"],
@@ -24,12 +24,15 @@ kind! {
         Column::new("Namespace", "string", ".spec.services[0].namespace"),
         Column::new("Service", "string", ".spec.services[0].name"),
         Column::new("Owner", "string", ".status.owner"),
-        Column::new("Candidates", "string", ".spec.l2.candidates"),
+        Column::new("First", "string", ".spec.l2.candidates[0]"),
+        Column::new("Second", "string", ".spec.l2.candidates[1]"),
         Column::new("Announced", "string", ".status.conditions[?(@.type==\"Announced\")].status"),
         Column::new("Age", "date", ".metadata.creationTimestamp"),
+        Column::new("Third", "string", ".spec.l2.candidates[2]").wide(),
         Column::new("Pool", "string", ".spec.pool").wide(),
         Column::new("Since", "date", ".status.since").wide(),
-        Column::new("Interfaces", "string", ".status.interfaces").wide(),
+        Column::new("Interface", "string", ".status.interfaces[0].name").wide(),
+        Column::new("MAC", "string", ".status.interfaces[0].mac").wide(),
         Column::new("Reason", "string", ".status.conditions[?(@.type==\"Announced\")].reason").wide(),
     ],
 }
@@ -107,11 +110,11 @@ pub enum Mode {
     Shared,
 }
 
-/// What the owner says. In exclusive mode it is written by the owner alone, by server-side apply with one field manager for
-/// all speakers: whoever takes over replaces the whole of it.
+/// What the owner says. In exclusive mode it is written by the owner, by server-side apply with one field manager for all
+/// speakers: whoever takes over replaces the whole of it. So does the controller where nobody is to answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(description = "Who answers, as the one who does says it.")]
+#[schemars(description = "Who answers, as the one who does says it; where nobody is to, the controller says why.")]
 pub struct AnnouncementStatus {
     /// Name of the node that answers; absent: nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +126,7 @@ pub struct AnnouncementStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// Announced: whether the address is answered for, and if not why: it is in use by another machine, two nodes claim it, no
-    /// interface fits.
+    /// interface fits, no node may, no speaker lives, no endpoint is ready.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -271,13 +271,24 @@ fn kubectl_shows_the_columns_of_metallb_and_ours() {
         let visible = columns.filter(|column| wide || column.get("priority").is_none());
         visible.map(|column| column["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(shown("IPAddressPool", false), ["Auto Assign", "Avoid Buggy IPs", "Addresses"]);
+    assert_eq!(
+        shown("IPAddressPool", false),
+        [
+            "Auto Assign",
+            "Avoid Buggy IPs",
+            "Addresses",
+            "Assigned IPv4",
+            "Available IPv4",
+            "Assigned IPv6",
+            "Available IPv6"
+        ]
+    );
     assert_eq!(shown("L2Advertisement", false), ["IPAddressPools", "IPAddressPool Selectors", "Interfaces"]);
     assert_eq!(shown("L2Advertisement", true)[3], "Node Selectors");
     assert_eq!(shown("ServiceL2Status", true), ["Allocated Node", "Service Name", "Service Namespace"]);
     assert_eq!(
         shown("Announcement", false),
-        ["Address", "Namespace", "Service", "Owner", "Candidates", "Announced", "Age"]
+        ["Address", "Namespace", "Service", "Owner", "First", "Second", "Announced", "Age"]
     );
     assert_eq!(shown("BGPPeer", false), ["Address", "ASN", "BFD Profile", "Multi Hops"]);
     assert_eq!(shown("BGPAdvertisement", false), ["IPAddressPools", "IPAddressPool Selectors", "Peers"]);

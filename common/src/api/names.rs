@@ -47,6 +47,12 @@ pub const INVALID: &str = "Invalid";
 /// See [`ACCEPTED`]: the object keeps the rules, but waits for another one that is not there yet.
 pub const PENDING: &str = "Pending";
 
+/// Type of the condition on Announcements that says whether the address is answered for.
+pub const ANNOUNCED: &str = "Announced";
+/// The field manager of that condition and of all that stands beside it: one for all speakers, and for the controller where no
+/// speaker is to answer. Whoever writes replaces the whole of what was written before.
+pub const ANNOUNCER: &str = "arpeggio-speaker";
+
 /// Longest name of an object, in characters.
 pub const LONGEST_NAME: usize = 253;
 /// Longest value of a label, in characters.

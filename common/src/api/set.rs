@@ -1,6 +1,6 @@
 //! The whole configuration of a cluster as it is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -74,7 +74,14 @@ impl Set<'_> {
         );
         faults.sort_unstable();
         pending.sort_unstable();
-        let remarks = l2.values().flat_map(|one| remarks(&self.name_of::<L2Advertisement>(&one.name), one)).collect();
+        let there: BTreeSet<&str> = self.pools.iter().filter_map(|pool| pool.meta().name.as_deref()).collect();
+        let remarks = l2.values().flat_map(|one| {
+            let object = self.name_of::<L2Advertisement>(&one.name);
+            let mut all = remarks(&object, one);
+            all.extend(missing_pools(&object, &one.pools, &there));
+            all
+        });
+        let remarks = remarks.collect();
         Configuration { pools, l2, bgp, peers, communities, bfd_profiles, faults, pending, remarks }
     }
 
@@ -140,6 +147,19 @@ impl Set<'_> {
         let says = condition::find(peer.0.as_ref().ok()?.conditions(), names::ACCEPTED)?;
         before.peers.get(&name.name).filter(|_| says.reason == names::PENDING)
     }
+}
+
+/// Pools that an advertisement names and that are not there. It is in force for the others, and for these when they come.
+fn missing_pools(object: &ObjectName, named: &BTreeSet<String>, there: &BTreeSet<&str>) -> Vec<Fault> {
+    let missing = named.iter().filter(|name| !there.contains(name.as_str()));
+    let remark = |name: &String| Fault {
+        object: object.clone(),
+        field: "spec.ipAddressPools".to_owned(),
+        value: name.clone(),
+        rule: "names no IPAddressPool that exists".to_owned(),
+        remedy: "nothing is announced for it; create the pool, or correct the name".to_owned(),
+    };
+    missing.map(remark).collect()
 }
 
 /// Adds the communities that the aliases of an advertisement stand for. One that nobody defines makes it wait: without, say, the

@@ -15,6 +15,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 struct Objects {
     pools: Vec<Decoded<IPAddressPool>>,
+    l2: Vec<Decoded<L2Advertisement>>,
     bgp: Vec<Decoded<BGPAdvertisement>>,
     peers: Vec<Decoded<BGPPeer>>,
     communities: Vec<Decoded<Community>>,
@@ -74,7 +75,7 @@ impl Objects {
         let set = Set {
             namespace: NAMESPACE,
             pools: self.pools.iter().collect(),
-            l2: Vec::new(),
+            l2: self.l2.iter().collect(),
             bgp: self.bgp.iter().collect(),
             peers: self.peers.iter().collect(),
             communities: self.communities.iter().collect(),
@@ -113,6 +114,17 @@ fn peer(address: &str, rest: &Value) -> Value {
         spec[field] = value.clone();
     }
     spec
+}
+
+#[test]
+fn an_advertisement_says_which_of_its_pools_are_missing_and_is_in_force() {
+    let mut all = Objects::default().pools(&[("home", &["192.0.2.0/28"]), ("broken", &["nonsense"])]);
+    all.l2 = objects(&[("lan", json!({ "ipAddressPools": ["home", "broken", "hoem"] })), ("every", json!({}))]);
+    let configuration = all.fresh();
+    assert_eq!(keys(&configuration.l2), ["every", "lan"]);
+    one(&configuration.remarks, &["L2Advertisement", "lan", "spec.ipAddressPools \"hoem\" names no IPAddressPool"]);
+    let all = all.pools(&[("home", &["192.0.2.0/28"]), ("broken", &["nonsense"]), ("hoem", &["192.0.2.32/28"])]);
+    assert_eq!(all.after(&configuration).remarks, []);
 }
 
 fn rack(rack: &str) -> Value {

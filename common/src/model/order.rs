@@ -98,8 +98,8 @@ impl Load {
         }
     }
 
-    fn has_room(&self, node: NodeId) -> bool {
-        self.of(node) < self.most
+    fn has_room(&self, node: NodeId, count: usize) -> bool {
+        self.of(node) + count <= self.most
     }
 }
 
@@ -115,8 +115,8 @@ pub fn orders(wishes: &[Wish<'_>], balance: Balance) -> BTreeMap<IpAddr, Vec<Nod
     sorted.sort_by_key(|wish| wish.address);
     // Owners first: what is free goes where room is left.
     let (kept, free): (Vec<_>, Vec<_>) = sorted.into_iter().partition(|wish| {
-        let keeps =
-            keeper(wish.eligible, wish.owner).is_some_and(|owner| balance == Balance::Sticky || load.has_room(owner));
+        let keeps = keeper(wish.eligible, wish.owner)
+            .is_some_and(|owner| balance == Balance::Sticky || load.has_room(owner, 1));
         if keeps && let Some(owner) = wish.owner {
             load.add(owner);
         }
@@ -126,7 +126,7 @@ pub fn orders(wishes: &[Wish<'_>], balance: Balance) -> BTreeMap<IpAddr, Vec<Nod
         orders.insert(wish.address, order(wish, wish.owner));
     }
     for wish in free {
-        let owner = newcomer(wish.address, wish.eligible, &load);
+        let owner = newcomer(wish.address, wish.eligible, &load, 1);
         owner.into_iter().for_each(|owner| load.add(owner));
         orders.insert(wish.address, order(wish, owner));
     }
@@ -171,11 +171,12 @@ pub fn keeper(eligible: &[Eligible], owners: impl IntoIterator<Item = NodeId>) -
     owners.into_iter().find(may)
 }
 
-/// A node for an address that nobody keeps: the one that ranks highest among those with room, else the least loaded.
-pub fn newcomer(address: IpAddr, eligible: &[Eligible], load: &Load) -> Option<NodeId> {
+/// A node for an address that nobody keeps: the one that ranks highest among those with room, else the least loaded. Room is
+/// needed for `count` addresses that are to have the same owner; for two there always is, where every node may own everything.
+pub fn newcomer(address: IpAddr, eligible: &[Eligible], load: &Load, count: usize) -> Option<NodeId> {
     let share = share(address);
     let best = |node: &NodeId| (node.rank(share), *node);
-    let with_room = preferred(eligible).filter(|node| load.has_room(*node)).max_by_key(best);
+    let with_room = preferred(eligible).filter(|node| load.has_room(*node, count)).max_by_key(best);
     with_room.or_else(|| preferred(eligible).max_by_key(|node| (Reverse(load.of(*node)), best(node))))
 }
 

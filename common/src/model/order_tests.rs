@@ -169,7 +169,7 @@ proptest! {
         let mut load = Load::default();
         for number in 0..count {
             load.bound(number as usize + 1, nodes as usize);
-            let owner = newcomer(address(number), &fleet, &load).unwrap();
+            let owner = newcomer(address(number), &fleet, &load, 1).unwrap();
             load.add(owner);
             prop_assert!(load.of(owner) <= load.most());
         }

@@ -312,7 +312,9 @@ impl Controller {
         match write {
             Write::ServiceStatus(status) => changes.services.extend([status.key.clone()]),
             Write::Announcement { content, .. } => changes.addresses.extend([content.address]),
-            Write::DeleteAnnouncement { address, .. } => changes.addresses.extend([*address]),
+            Write::DeleteAnnouncement { address, .. } | Write::Silence { address, .. } => {
+                changes.addresses.extend([*address]);
+            }
             Write::L2Status { content, .. } => changes.services.extend([content.service.clone()]),
             Write::DeleteL2Status { name, .. } => changes.services.extend(self.index.service_of_l2_status(name)),
             Write::DeleteBgpStatus { name, .. } => changes.bgp_statuses.extend([name.clone()]),

@@ -26,6 +26,9 @@ pub(super) fn tell_done(write: &Write) {
             debug!(address = %content.address, first = first.map(ToString::to_string), "announcement written");
         }
         Write::DeleteAnnouncement { address, .. } => debug!(%address, "announcement deleted"),
+        Write::Silence { address, silence, .. } => {
+            debug!(%address, reason = silence.reason, "told that nobody answers")
+        }
         Write::Configured(_) | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
         Write::DeleteBgpStatus { .. } | Write::State { .. } | Write::DeleteState { .. } => {}
     }

@@ -14,6 +14,7 @@ pub use configured::{Acceptance, AcceptedCondition, Configured, ConfiguredName};
 pub use objects::{
     API_SERVER, AnnouncementContent, Endpoints, Family, FamilyPolicy, L2StatusContent, Node, ObservedAnnouncement,
     ObservedL2Status, PoolUsage, Port, Protocol, Refusal, Requests, Rival, Service, ServiceKey, Speaker, Stray,
+    Trouble,
 };
 pub use snapshot::{Changes, Settings, Snapshot};
 pub use state::{BgpStatusContent, ObservedBgpStatus, ObservedState, Soundness, StateContent, StateOf};

@@ -274,8 +274,17 @@ pub struct ObservedAnnouncement {
     pub owner: Option<NodeName>,
     /// Interfaces on which it does.
     pub interfaces: BTreeSet<String>,
-    /// Condition `Announced` is not true: its reason and message.
-    pub trouble: Option<(String, String)>,
+    /// Condition `Announced` is not true.
+    pub trouble: Option<Trouble>,
+}
+
+/// A condition `Announced` that is not true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Its reason and message.
+    pub says: Refusal,
+    /// Since when it is not: an RFC 3339 time.
+    pub since: String,
 }
 
 /// What a ServiceL2Status says.

@@ -43,6 +43,7 @@ impl Run {
                 Write::Event { about: Subject::Configured(object), notice, .. } => events.push((object, notice)),
                 Write::ServiceStatus(_)
                 | Write::Announcement { .. }
+                | Write::Silence { .. }
                 | Write::DeleteAnnouncement { .. }
                 | Write::L2Status { .. }
                 | Write::DeleteL2Status { .. }

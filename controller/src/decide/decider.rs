@@ -44,8 +44,12 @@ impl Decider {
         };
         let announced = self.announcer.look(snapshot, touch);
 
-        let mut decision =
-            Decision { everything: changes.everything, announcements: announced.announcements, ..Decision::default() };
+        let mut decision = Decision {
+            everything: changes.everything,
+            announcements: announced.announcements,
+            silences: announced.silences,
+            ..Decision::default()
+        };
         let usage = self.allocation.usage();
         // A pool has one status: whatever of it was touched, all of it is looked at.
         let objects = accept::touched(snapshot, changes, &touched.pools);
@@ -68,12 +72,14 @@ impl Decider {
 
     /// When some Service has to be looked at although nothing changes: then [`Self::due`] says which.
     pub fn next_due(&self) -> Option<Duration> {
-        self.allocation.next_due()
+        [self.allocation.next_due(), self.announcer.next_due()].into_iter().flatten().min()
     }
 
     /// The Services that have to be looked at now although nothing changed.
     pub fn due(&self, now: Duration) -> BTreeSet<ServiceKey> {
-        self.allocation.due(now)
+        let mut due = self.allocation.due(now);
+        due.extend(self.announcer.due(now).cloned());
+        due
     }
 
     /// Who has an address.

@@ -2,15 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arpeggio_common::model::{Configuration, Fault, Pool};
+use arpeggio_common::{
+    api::names::EXCLUDE,
+    model::{Configuration, Fault, Pool},
+};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     cluster::{
-        ConfigurationKind, ConfiguredName, L2StatusContent, ObservedBgpStatus, ObservedL2Status, PoolUsage, StateOf,
+        ConfigurationKind, ConfiguredName, L2StatusContent, ObservedBgpStatus, ObservedL2Status, PoolUsage, Refusal,
+        StateOf,
     },
-    decide::fixture::{World, fault, has, ip, key, node, pool},
+    decide::{
+        NoticeKind,
+        fixture::{World, fault, has, ip, key, node, pool},
+    },
     names,
     plan::{Class, ConditionChange, ConfiguredStatus, Write, plan},
 };
@@ -153,15 +160,84 @@ fn a_service_that_is_deleted_takes_its_announcement_and_report_with_it() {
 }
 
 #[test]
-fn losing_every_endpoint_silences_and_touches_no_status() {
+fn losing_every_endpoint_silences_at_once_and_is_told_after_a_moment() {
     let mut run = settled(&["a", "b"], &["web"]);
     run.world.serve("web", &[]);
     let writes = run.settle(service("web"));
     let [Write::Announcement { content, .. }] = for_clients(&writes)[..] else { panic!("{writes:?}") };
     assert_eq!(content.candidates, Some(Vec::new()), "it can be seen that nobody is to answer");
     assert!(run.world.l2_statuses.is_empty());
+    let due = run.decider.next_due().unwrap();
     run.world.serve("web", &["a"]);
     assert_eq!(for_clients(&run.settle(service("web"))).len(), 1);
+    assert_eq!(run.decider.next_due(), None, "what passes by itself is not worth a word");
+
+    run.world.serve("web", &[]);
+    run.settle(service("web"));
+    run.world.at = due;
+    let services = run.decider.due(due);
+    let writes = run.settle(Changes { services, ..Changes::default() });
+    let [silence] = silences(&writes)[..] else { panic!("{writes:?}") };
+    let message = "Service shop/web has no endpoint that is ready or serving";
+    assert!(silence.reason == "NoEndpoints" && silence.message.contains(message), "{silence:?}");
+    assert_eq!(run.world.services[&key("web")].silence.as_ref(), Some(silence));
+    assert_eq!(run.decider.next_due(), None);
+    // The next leader finds that it has been told.
+    let mut next = Run::new(run.world.clone());
+    assert_eq!(next.settle(Changes::everything()), []);
+    run.world.serve("web", &["a"]);
+    run.settle(service("web"));
+    assert_eq!(run.world.services[&key("web")].silence, None);
+}
+
+/// What Announcements are made to say.
+fn silences(writes: &[Write]) -> Vec<&Refusal> {
+    let mut said = Vec::new();
+    for write in writes {
+        if let Write::Silence { silence, .. } = write {
+            said.push(silence);
+        }
+    }
+    said
+}
+
+#[test]
+fn where_nobody_may_answer_announcement_service_and_event_say_why() {
+    let mut run = settled(&["a", "b"], &["web"]);
+    let address = *run.world.announcements.keys().next().unwrap();
+    for name in ["a", "b"] {
+        run.world.node(name).labels.insert(EXCLUDE.to_owned(), String::new());
+    }
+    // The order first: speakers know by it that they have nothing to say any more.
+    let writes = run.step(&topology());
+    assert!(matches!(&writes[0], Write::Announcement { content, .. } if content.candidates == Some(Vec::new())));
+    assert_eq!(silences(&writes), Vec::<&Refusal>::new());
+    assert!(writes.iter().any(|write| matches!(write, Write::DeleteL2Status { .. })), "{writes:?}");
+    let warns = |write: &Write| {
+        let Write::Event { notice, .. } = write else { return false };
+        notice.kind == NoticeKind::Warning && notice.reason == "announceFailed" && notice.message.contains(EXCLUDE)
+    };
+    assert_eq!(writes.iter().filter(|write| warns(write)).count(), 1, "{writes:?}");
+    let changes = run.world.apply(&writes);
+    // The owner has not let go yet: what stands there is its word.
+    assert!(run.world.owner(&address.to_string()).is_some());
+    let writes = run.step(&changes);
+    let [silence] = silences(&writes)[..] else { panic!("{writes:?}") };
+    assert_eq!(silence.message, format!("{address} is not announced: the label {EXCLUDE} keeps out a, b"));
+    assert_eq!(run.world.services[&key("web")].silence.as_ref(), Some(silence));
+    let changes = run.world.apply(&writes);
+    assert_eq!(run.world.owner(&address.to_string()), None);
+    assert_eq!(run.step(&changes), [], "told once");
+    // Somebody puts a yes back: it is put right, and stays false since then.
+    let there = run.world.announcements.get_mut(&address).unwrap();
+    (there.owner, there.trouble) = (Some(node("a")), None);
+    let writes = run.step(&Changes { addresses: BTreeSet::from([address]), ..Changes::default() });
+    assert_eq!(silences(&writes).len(), 1);
+    run.world.apply(&writes);
+    run.world.node("a").labels.clear();
+    run.settle(topology());
+    assert_eq!(run.world.services[&key("web")].silence, None);
+    assert_eq!((run.world.owner(&address.to_string()), run.world.l2_statuses.len()), (Some("a"), 1));
 }
 
 #[test]
@@ -333,12 +409,14 @@ enum Happening {
     Tamper(u8, bool),
     /// A ServiceBGPStatus is there.
     Left(u8),
+    /// Seconds pass.
+    Wait(u8),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
     use Happening::{
         Ask, Die, Edit, Evacuate, Exclude, Go, Left, Live, Local, Prefer, Restart, Restrict, Route, Serve, TakeOver,
-        Tamper,
+        Tamper, Wait,
     };
     prop_oneof![
         6 => (0..20u8).prop_map(Ask),
@@ -357,6 +435,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..4u8, 0..3u8, 0..7u8).prop_map(|(kind, what, node)| Route(kind, what, node)),
         1 => (0..7u8, any::<bool>()).prop_map(|(node, away)| Tamper(node, away)),
         1 => (0..3u8).prop_map(Left),
+        2 => (0..3u8).prop_map(Wait),
     ]
 }
 
@@ -455,6 +534,10 @@ impl Run {
                 let left = ObservedBgpStatus { resource_version: "1".to_owned(), content: None, owned: number == 2 };
                 world.bgp_statuses.insert(name.clone(), left);
                 Changes { bgp_statuses: BTreeSet::from([name]), ..Changes::default() }
+            }
+            Happening::Wait(seconds) => {
+                world.at += Duration::from_secs(seconds.into());
+                Changes { services: self.decider.due(world.at), ..Changes::default() }
             }
             Happening::TakeOver(number) => {
                 // The second candidate answers, and goes on until it is told otherwise.

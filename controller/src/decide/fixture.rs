@@ -16,7 +16,7 @@ use crate::{
     cluster::{
         AcceptedCondition, AnnouncementContent, Configured, ConfiguredName, Endpoints, Family, Node,
         ObservedAnnouncement, ObservedBgpStatus, ObservedL2Status, ObservedState, Port, Protocol, Refusal, Service,
-        ServiceKey, Settings, Snapshot, Speaker, StateOf,
+        ServiceKey, Settings, Snapshot, Speaker, StateOf, Trouble,
     },
     plan::{AcceptedChange, ConditionChange, ConfiguredStatus, Subject, Write},
 };
@@ -253,6 +253,13 @@ impl World {
                     changes.addresses.insert(address);
                     self.announce(content, resource_version.as_deref(), version);
                 }
+                Write::Silence { address, silence, since, resource_version } => {
+                    let there = self.announcements.get_mut(&address).expect("only what is there is written to");
+                    assert_eq!(there.resource_version, resource_version);
+                    there.trouble = Some(Trouble { says: silence, since: since.unwrap_or_else(|| version.clone()) });
+                    (there.owner, there.interfaces, there.resource_version) = (None, BTreeSet::new(), version);
+                    changes.addresses.insert(address);
+                }
                 Write::DeleteAnnouncement { address, resource_version } => {
                     let gone = self.announcements.remove(&address).expect("only what is there is deleted");
                     assert_eq!(gone.resource_version, resource_version);
@@ -338,6 +345,7 @@ impl World {
                 self.versions += 1;
                 announcement.resource_version = self.versions.to_string();
                 announcement.interfaces = owner.iter().map(|_| "eth0".to_owned()).collect();
+                announcement.trouble = announcement.trouble.take().filter(|_| owner.is_none());
                 announcement.owner = owner;
                 changes.addresses.insert(*address);
             }

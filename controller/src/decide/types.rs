@@ -19,6 +19,8 @@ pub struct Decision {
     pub services: BTreeMap<ServiceKey, ServiceWish>,
     /// Announcements by address; `None`: must not be there.
     pub announcements: BTreeMap<IpAddr, Option<AnnouncementContent>>,
+    /// Why nobody is to answer for an address, where that is so: then its Announcement says it, whatever stands there.
+    pub silences: BTreeMap<IpAddr, Refusal>,
     /// How full pools are.
     pub pools: BTreeMap<String, PoolUsage>,
     /// Whether objects of the configuration are in force.

@@ -107,6 +107,17 @@ pub enum Write {
         /// Whether only the order behind the first candidate changes: can wait.
         standbys_only: bool,
     },
+    /// Replaces the status of an Announcement for which nobody is to answer.
+    Silence {
+        /// Its address.
+        address: IpAddr,
+        /// Why.
+        silence: Refusal,
+        /// Since when nobody answers, where that stays; `None`: from now on.
+        since: Option<String>,
+        /// Only this version: a node that says since then that it answers is not contradicted unseen.
+        resource_version: String,
+    },
     /// Deletes the Announcement of an address.
     DeleteAnnouncement {
         /// Its address.
@@ -205,7 +216,8 @@ impl Write {
             Self::ServiceStatus(_) | Self::DeleteAnnouncement { .. } => Class::Clients,
             Self::Announcement { standbys_only: false, .. } => Class::Clients,
             Self::Announcement { standbys_only: true, .. } => Class::Standbys,
-            Self::Configured(_) | Self::L2Status { .. } | Self::DeleteL2Status { .. } => Class::Reports,
+            Self::Silence { .. } | Self::Configured(_) => Class::Reports,
+            Self::L2Status { .. } | Self::DeleteL2Status { .. } => Class::Reports,
             Self::State { .. } | Self::DeleteState { .. } | Self::DeleteBgpStatus { .. } => Class::Reports,
             Self::Event { .. } => Class::Events,
         }
@@ -216,7 +228,9 @@ impl Write {
         match self {
             Self::ServiceStatus(status) => Some(Object::Service(status.key.clone())),
             Self::Announcement { content, .. } => Some(Object::Announcement(content.address)),
-            Self::DeleteAnnouncement { address, .. } => Some(Object::Announcement(*address)),
+            Self::DeleteAnnouncement { address, .. } | Self::Silence { address, .. } => {
+                Some(Object::Announcement(*address))
+            }
             Self::Configured(status) => Some(Object::Configured(status.object.clone())),
             Self::L2Status { name, .. } | Self::DeleteL2Status { name, .. } => Some(Object::L2Status(name.clone())),
             Self::DeleteBgpStatus { name, .. } => Some(Object::BgpStatus(name.clone())),

@@ -210,7 +210,7 @@ impl Writer {
 pub const fn kind(write: &Write) -> &'static str {
     match write {
         Write::ServiceStatus(_) => "Service",
-        Write::Announcement { .. } | Write::DeleteAnnouncement { .. } => "Announcement",
+        Write::Announcement { .. } | Write::DeleteAnnouncement { .. } | Write::Silence { .. } => "Announcement",
         Write::Configured(status) => status.object.kind.name(),
         Write::L2Status { .. } | Write::DeleteL2Status { .. } => "ServiceL2Status",
         Write::DeleteBgpStatus { .. } => "ServiceBGPStatus",
@@ -223,6 +223,7 @@ fn describe(write: &Write) -> String {
     match write {
         Write::ServiceStatus(status) => format!("status of Service {}", status.key),
         Write::Announcement { content, .. } => format!("Announcement {}", content.address),
+        Write::Silence { address, .. } => format!("status of Announcement {address}"),
         Write::DeleteAnnouncement { address, .. } => format!("the end of Announcement {address}"),
         Write::Configured(status) => format!("status of {}", status.object),
         Write::L2Status { name, .. } => format!("ServiceL2Status {name}"),
@@ -267,6 +268,14 @@ impl Sender {
                 let api: Api<Announcement> = Api::all(self.client.clone());
                 let object = api.create(&post_params(), &requests::announcement(content)).await?;
                 Ok(Answer::There(Kind::Announcement, Decoded::from(object).entry()))
+            }
+            Write::Silence { address, silence, since, resource_version } => {
+                let api: Api<Decoded<Announcement>> = Api::all(self.client.clone());
+                let body = requests::silence(*address, silence, resource_version, since.as_deref().unwrap_or(&now()));
+                // What speakers wrote goes with it.
+                let as_speaker = PatchParams::apply(names::ANNOUNCER).force();
+                let object = api.patch_status(&names::announcement(*address), &as_speaker, &Patch::Apply(body)).await?;
+                Ok(Answer::There(Kind::Announcement, object.entry()))
             }
             Write::DeleteAnnouncement { address, resource_version } => {
                 let api: Api<Decoded<Announcement>> = Api::all(self.client.clone());

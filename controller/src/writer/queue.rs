@@ -17,8 +17,8 @@ use crate::{
     plan::{Class, ConfiguredStatus, Object, Write},
 };
 
-/// Events that may wait; beyond that the oldest go.
-const MAX_EVENTS: usize = 10_000;
+/// Events that may wait; beyond that the oldest go. When 10,000 Services get their addresses each has two or three to tell.
+const MAX_EVENTS: usize = 40_000;
 /// Events that are sent at the same time: the rest of the connections is for what clients wait for.
 const EVENTS_AT_ONCE: usize = 2;
 /// After the API server said no to what we want.
@@ -334,6 +334,10 @@ pub(super) fn bare(write: &Write) -> Write {
         | Write::L2Status { resource_version, .. }
         | Write::State { resource_version, .. } => {
             *resource_version = None;
+        }
+        Write::Silence { since, resource_version, .. } => {
+            *since = None;
+            resource_version.clear();
         }
         Write::DeleteAnnouncement { resource_version, .. }
         | Write::DeleteL2Status { resource_version, .. }

@@ -1,5 +1,7 @@
 //! What each write is on the wire.
 
+use std::net::IpAddr;
+
 use arpeggio_common::api::{
     Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, IPAddressPool, L2Advertisement,
     ServiceL2Status,
@@ -16,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::{
-        Acceptance, AnnouncementContent, ConfigurationKind, L2StatusContent, StateContent, StateOf,
+        Acceptance, AnnouncementContent, ConfigurationKind, L2StatusContent, Refusal, StateContent, StateOf,
         project::{ALLOCATED, ANNOUNCED, state::result},
     },
     decide::{Notice, NoticeKind},
@@ -96,6 +98,22 @@ pub(super) fn announcement_patch(content: &AnnouncementContent, resource_version
     json!({
         "metadata": {"resourceVersion": resource_version},
         "spec": {"address": spec.address, "pool": spec.pool, "services": spec.services, "l2": l2},
+    })
+}
+
+/// The whole status of an Announcement for which nobody is to answer, for server-side apply. `since`: an RFC 3339 time.
+pub(super) fn silence(address: IpAddr, silence: &Refusal, version: &str, since: &str) -> Value {
+    json!({
+        "apiVersion": Announcement::API_VERSION,
+        "kind": "Announcement",
+        "metadata": {"name": names::announcement(address), "resourceVersion": version},
+        "status": {"conditions": [{
+            "type": names::ANNOUNCED,
+            "status": "False",
+            "reason": silence.reason,
+            "message": silence.message,
+            "lastTransitionTime": since,
+        }]},
     })
 }
 
@@ -272,7 +290,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cluster::{ConfiguredName, PoolUsage, Refusal, ServiceKey},
+        cluster::{ConfiguredName, PoolUsage, ServiceKey},
         plan::AcceptedChange,
     };
 
@@ -365,6 +383,20 @@ mod tests {
         let patch = configured_status(&still, "now");
         assert_eq!(patch["status"]["conditions"][1]["lastTransitionTime"], "then");
         assert_eq!(patch["status"].as_object().unwrap().len(), 1, "counters stay");
+    }
+
+    #[test]
+    fn who_is_not_to_answer_is_replaced_by_the_reason() {
+        use crate::cluster::project::{Object, Watched as _};
+        let why = Refusal { reason: "NoEndpoints".to_owned(), message: "192.0.2.1 is not announced".to_owned() };
+        let mut object = silence("192.0.2.1".parse().unwrap(), &why, "7", "2026-01-01T00:00:00Z");
+        assert_eq!(object["metadata"], json!({"name": "192.0.2.1", "resourceVersion": "7"}));
+        assert_eq!(object["status"].as_object().unwrap().len(), 1, "what an owner wrote goes: {object}");
+        object["spec"] = json!({"address": "192.0.2.1"});
+        let read: Decoded<Announcement> = serde_json::from_value(object).unwrap();
+        let Ok(Object::Announcement(facts)) = read.project() else { panic!("unreadable") };
+        let trouble = facts.observed.trouble.unwrap();
+        assert_eq!((trouble.says, trouble.since.as_str()), (why, "2026-01-01T00:00:00Z"));
     }
 
     fn content() -> AnnouncementContent {

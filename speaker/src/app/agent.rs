@@ -288,9 +288,14 @@ impl Agent {
         }
     }
 
-    /// The names of the nodes that any configuration knew: whoever left may still be about.
+    /// The names of the nodes that any configuration knew: whoever left may still be about. And of those that had an agent when this
+    /// one began, whatever the orders say.
     pub(super) fn names(&self) -> Names {
-        self.names.clone()
+        let mut names = self.names.clone();
+        if let (Some(cluster), Some((world, _))) = (self.sources.cluster(), &self.current) {
+            cluster.seen.nodes(|nodes| names.learn(&world.config.cluster, nodes));
+        }
+        names
     }
 
     /// The present name of an interface.

@@ -119,6 +119,7 @@ impl Agent {
             interface: question.interface.clone(),
             announcement: (config.and_then(|config| config.announcements.get(&question.address)))
                 .map(|announcement| announcement.as_ref().clone()),
+            told: self.publishing.told(question.address),
             wire: BTreeMap::new(),
             before: BTreeMap::new(),
             clients: Vec::new(),

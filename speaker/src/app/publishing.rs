@@ -107,6 +107,12 @@ impl Publishing {
         })
     }
 
+    /// What the API server shows of why nobody answers for an address.
+    pub(super) fn told(&self, address: IpAddr) -> Option<String> {
+        let shown = self.side.as_ref()?.cluster.seen.status(address)?.announced.filter(|shown| !shown.holds)?;
+        Some(shown.message.to_string())
+    }
+
     /// Something changed here.
     pub(super) fn soon(&mut self) {
         if self.side.is_some() {

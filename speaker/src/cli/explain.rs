@@ -51,6 +51,7 @@ async fn from_maps(args: &ExplainArgs, question: Explain, silence: Silence) -> R
         address: question.address,
         interface: question.interface,
         announcement: None,
+        told: None,
         wire: std::collections::BTreeMap::new(),
         before: std::collections::BTreeMap::new(),
         clients: clients.collect(),

@@ -86,7 +86,7 @@ impl Heart {
         let lease = lease(&self.cluster, duration, (acquired, now));
         let name = names::speaker_lease(self.cluster.node.as_str());
         let leases: Api<Lease> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
-        let parameters = PatchParams::apply(super::writer::MANAGER).force();
+        let parameters = PatchParams::apply(names::ANNOUNCER).force();
         leases.patch(&name, &parameters, &Patch::Apply(&lease)).await.map(drop).map_err(|error| fault(&error))
     }
 }

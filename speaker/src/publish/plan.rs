@@ -1,17 +1,18 @@
 //! Pure: what has to be written so that the API shows what is.
 //!
 //! Whoever answers says so at once. Whoever no longer does, and is still named, waits for the successor to say so, and then
-//! clears it. Nobody is contradicted in turns: a node that does not decide (see [`compose`](super::compose)) writes over
+//! clears it. Where nobody is a candidate any more the controller says why nobody answers; a node that has not let go yet leaves
+//! that as it is. Nobody is contradicted in turns: a node that does not decide (see [`compose`](super::compose)) writes over
 //! another's word only if its own is newer, and the queue lets the others repeat themselves more and more rarely.
 
 use std::sync::Arc;
 
-use arpeggio_common::api::{announcement::AnnouncementStatus, speaker::SpeakerStatus};
+use arpeggio_common::api::{announcement::AnnouncementStatus, names::ANNOUNCED, speaker::SpeakerStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::types::Stance;
-use crate::world::{ANNOUNCED, Announced, Observed};
+use crate::world::{Announced, Observed};
 
 /// Milliseconds for which a successor may say by itself that it has taken over.
 const CLEARING_MS: u64 = 5_000;
@@ -40,6 +41,7 @@ pub fn change(node: &str, observed: &Observed, stance: Option<&Stance>, now: Tim
     let named = observed.owner.as_deref() == Some(node);
     let other = !named && observed.owner.is_some();
     match stance {
+        Some(Stance::Answers { .. }) if observed.nobody => None,
         Some(Stance::Answers { interfaces, since, decides, shared, rival }) => {
             let newer = observed.since.is_none_or(|before| before < *since);
             if other && !decides && !newer {

@@ -37,6 +37,7 @@ fn shown(status: &AnnouncementStatus) -> Observed {
             since: condition.last_transition_time.0,
         }),
         version: Some("7".into()),
+        nobody: false,
     }
 }
 
@@ -66,6 +67,27 @@ fn a_takeover_is_told_at_once_and_once() {
     assert!(taken.contradicts && taken.patience_ms == 0 && taken.version.is_none());
     let condition = &taken.status.conditions[0];
     assert_eq!(condition.last_transition_time.0, at(50), "it was announced all the time");
+}
+
+#[test]
+fn who_has_not_let_go_yet_leaves_what_the_controller_says() {
+    let mine = written("node-a", &nothing(), Some(&answers(40)));
+    let out = Observed { nobody: true, ..mine.clone() };
+    assert_eq!(change("node-a", &out, Some(&answers(40)), at(60)), None);
+    let silence = Announced {
+        holds: false,
+        reason: "NoEligibleNode".into(),
+        message: "the label keeps out node-a".into(),
+        since: at(60),
+    };
+    let told = Observed { announced: Some(silence), nobody: true, ..nothing() };
+    assert_eq!(change("node-a", &told, Some(&answers(40)), at(61)), None, "it answers for a moment yet");
+    assert_eq!(change("node-a", &told, None, at(70)), None, "and then it does not");
+    // Nobody said anything: what it wrote itself is taken back.
+    assert_eq!(reason(&written("node-a", &out, None)), (false, "NoOwner"));
+    // Candidates again: whoever answers says so at once, over what was said meanwhile.
+    let again = change("node-a", &Observed { nobody: false, ..told }, Some(&answers(80)), at(80)).unwrap();
+    assert_eq!((again.patience_ms, again.contradicts, reason(&shown(&again.status))), (0, false, (true, "Answered")));
 }
 
 #[test]

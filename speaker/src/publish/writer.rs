@@ -27,8 +27,6 @@ use crate::{
     world::{Cluster, Known, fault},
 };
 
-/// The one field manager of all speakers: whoever takes over replaces the whole of what the one before it wrote.
-pub(super) const MANAGER: &str = "arpeggio-speaker";
 /// A request that takes longer is not waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at what changed here, and there.
@@ -180,7 +178,7 @@ impl Writer {
             });
             // Of the answer nothing is needed: the watch brings it.
             let announcements: Api<PartialObjectMeta<Announcement>> = Api::all(client);
-            let (parameters, patch) = (PatchParams::apply(MANAGER).force(), Patch::Apply(&object));
+            let (parameters, patch) = (PatchParams::apply(names::ANNOUNCER).force(), Patch::Apply(&object));
             let request = announcements.patch_status(&name, &parameters, &patch);
             let written = Ended::Written { contradicted: change.contradicts };
             (Subject::Address(address), judge(&name, timeout(PATIENCE, request).await, written))
@@ -217,7 +215,7 @@ impl Writer {
             let object = json!({
                 "apiVersion": Speaker::API_VERSION, "kind": "Speaker", "metadata": { "name": name }, "status": status,
             });
-            let parameters = PatchParams::apply(MANAGER).force();
+            let parameters = PatchParams::apply(names::ANNOUNCER).force();
             let of = name.clone();
             let request =
                 async move { speakers.patch_status(&of, &parameters, &Patch::Apply(&object)).await.map(drop) };

@@ -24,8 +24,8 @@ pub use eligible::{Eligible, Ineligible, eligible};
 pub use file::{Loaded, Refused};
 pub use generation::describe_generation;
 pub use kube::{
-    ANNOUNCED, Announced, ApiState, ClientError, Cluster, ClusterPaths, Known, Observed, Origin as ApiOrigin, OwnNode,
-    OwnSpeaker, Seen, fault,
+    Announced, ApiState, ClientError, Cluster, ClusterPaths, Known, Observed, Origin as ApiOrigin, OwnNode, OwnSpeaker,
+    Seen, fault,
 };
 pub use link::{Link, LinkKind, Links};
 pub use netlink::{LinkWatch, NetlinkError};

@@ -165,6 +165,7 @@ fn each(line: &str) -> Vec<String> {
 
 const CONTROLLER_ANYWHERE: &str = "
     announcements.arpeggio.io [] [] [list watch create patch delete]
+    announcements.arpeggio.io/status [] [] [patch]
     bgppeers.metallb.io [] [] [list update]
     customresourcedefinitions.apiextensions.k8s.io [] [bgppeers.metallb.io] [get patch]
     customresourcedefinitions.apiextensions.k8s.io/status [] [bgppeers.metallb.io] [patch]

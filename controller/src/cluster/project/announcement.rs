@@ -15,7 +15,7 @@ use arpeggio_common::{
 };
 
 use super::{Kind, Object, Watched};
-use crate::cluster::{AnnouncementContent, ObservedAnnouncement, ServiceKey};
+use crate::cluster::{AnnouncementContent, ObservedAnnouncement, Refusal, ServiceKey, Trouble};
 
 /// An Announcement and the address that it is named after.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,9 +79,12 @@ fn content(spec: AnnouncementSpec, address: IpAddr) -> Option<AnnouncementConten
     Some(AnnouncementContent { address, pool: spec.pool, services, candidates, interfaces })
 }
 
-fn trouble(status: &AnnouncementStatus) -> Option<(String, String)> {
-    let announced = condition::find(&status.conditions, "Announced")?;
-    (condition::holds(announced) != Some(true)).then(|| (announced.reason.clone(), announced.message.clone()))
+fn trouble(status: &AnnouncementStatus) -> Option<Trouble> {
+    let announced = condition::find(&status.conditions, names::ANNOUNCED)?;
+    (condition::holds(announced) != Some(true)).then(|| Trouble {
+        says: Refusal { reason: announced.reason.clone(), message: announced.message.clone() },
+        since: announced.last_transition_time.0.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -120,7 +123,7 @@ mod tests {
         assert_eq!(content.candidates.unwrap().iter().map(NodeName::as_str).collect::<Vec<_>>(), ["node-b", "node-a"]);
         assert_eq!((content.pool.as_str(), content.services.len(), content.interfaces.len()), ("home", 1, 1));
         assert_eq!(facts.observed.owner.unwrap().as_str(), "node-b");
-        assert_eq!(facts.observed.trouble.unwrap().0, "AddressInUse");
+        assert_eq!(facts.observed.trouble.unwrap().says.reason, "AddressInUse");
         assert_eq!(facts.observed.resource_version, "9");
     }
 

@@ -125,6 +125,11 @@ impl Advertisements {
         ads.iter().filter_map(|number| self.ads.get(*number)).map(|ad| ad.name.as_str())
     }
 
+    /// Whether one of these advertisements selects a node with these labels.
+    pub(super) fn select(&self, ads: &Ads, node: &Labels) -> bool {
+        ads.iter().filter_map(|number| self.ads.get(*number)).any(|ad| ad.covers_node(node))
+    }
+
     /// What hosts may do for an address of Services with these sets of advertisements.
     ///
     /// For one Service: the union of the advertisements that cover the node (50, 52). Services that share an address cannot be

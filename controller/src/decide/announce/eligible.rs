@@ -67,6 +67,8 @@ pub(super) struct Ground {
     pub(super) advertisements: Advertisements,
     coverages: BTreeMap<BTreeSet<Ads>, Arc<Coverage>>,
     groups: BTreeMap<Key, Arc<[Group]>>,
+    /// What keeps nodes that these advertisements select from announcing at all, as [`explain`](super::explain) says it.
+    pub(super) outside: BTreeMap<Ads, Arc<[String]>>,
 }
 
 impl Ground {

@@ -3,6 +3,9 @@
 //! An address is looked at when it, its Services, their endpoints or its Announcement changed: one pass over the nodes. When
 //! nodes or advertisements change all addresses are looked at, and those for which nothing has to change keep their order.
 //!
+//! Addresses of one Service have one owner, and one order, as far as the same nodes may own them: the lowest decides for all that
+//! nobody keeps.
+//!
 //! What stays: the present owner, as speakers report it, else the first of the order in force that is still eligible, as long as
 //! nobody is preferred to it by weight. An order in force stays as it is while it lists only eligible nodes, nobody behind or
 //! outside of it is preferred, and it lists enough (`common::model::holds`): a node that comes to a large cluster changes
@@ -12,6 +15,7 @@
 mod cover;
 mod eligible;
 mod explain;
+mod patience;
 mod report;
 mod standing;
 mod topology;
@@ -19,13 +23,19 @@ mod topology;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    time::Duration,
 };
 
 use arpeggio_common::model::Load;
 
 pub(super) use self::report::Voice;
-use self::{eligible::Ground, report::Told, standing::Standing};
-use crate::cluster::{AnnouncementContent, ServiceKey, Snapshot};
+use self::{
+    eligible::Ground,
+    patience::Patience,
+    report::Told,
+    standing::{Draft, Kin, Part, Standing},
+};
+use crate::cluster::{AnnouncementContent, Refusal, ServiceKey, Snapshot};
 
 /// Who has an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +63,8 @@ pub(super) struct Touch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Announced {
     pub(super) announcements: BTreeMap<IpAddr, Option<AnnouncementContent>>,
+    /// Why nobody is to answer, for addresses of which that is so.
+    pub(super) silences: BTreeMap<IpAddr, Refusal>,
     pub(super) voices: BTreeMap<ServiceKey, Voice>,
 }
 
@@ -64,9 +76,20 @@ pub(super) struct Announcer {
     held: BTreeMap<ServiceKey, BTreeSet<IpAddr>>,
     load: Load,
     told: BTreeMap<ServiceKey, Told>,
+    patience: Patience,
 }
 
 impl Announcer {
+    /// When some Service has to be looked at although nothing changes.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        self.patience.next()
+    }
+
+    /// The Services that have to be looked at now although nothing changed.
+    pub(super) fn due(&self, now: Duration) -> impl Iterator<Item = &ServiceKey> {
+        self.patience.over(now)
+    }
+
     /// Looks at what was touched.
     pub(super) fn look(&mut self, snapshot: &Snapshot, touch: Touch) -> Announced {
         let Touch { everything, topology, mut addresses, mut services } = touch;
@@ -86,17 +109,24 @@ impl Announcer {
         for (address, holding) in addresses {
             self.hold(address, holding, &mut services);
         }
+        let looked = self.kin(&looked);
         self.order(&looked, snapshot);
         for standing in looked.iter().filter_map(|address| self.standings.get(address)) {
             services.extend(standing.holding.services.iter().cloned());
         }
+        services.iter().for_each(|key| self.wait(key, snapshot));
         let content = |address: &IpAddr| {
             let standing = self.standings.get(address);
             (*address, standing.map(|standing| standing.content(*address, &self.ground, snapshot)))
         };
         let announcements = looked.iter().map(content).collect();
+        let silence = |address: &IpAddr| {
+            let hush = self.standings.get(address)?.hush(*address, |key| self.patience.is_over(key))?;
+            Some((*address, hush))
+        };
+        let silences = looked.iter().filter_map(silence).collect();
         let voices = services.into_iter().map(|key| (key.clone(), self.voice(&key, snapshot))).collect();
-        Announced { announcements, voices }
+        Announced { announcements, silences, voices }
     }
 
     /// Notes who has an address. Services that lose it have to be looked at.
@@ -135,15 +165,51 @@ impl Announcer {
             drafts.push(standing.draft(*address, &mut self.ground, snapshot));
         }
         drafts.iter().for_each(|draft| draft.count(&mut self.load));
+        let mut free: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for draft in drafts.iter().filter(|draft| draft.is_free()) {
+            *free.entry(self.lowest(draft)).or_default() += 1;
+        }
+        // Kin together, the lowest first: room for all of them is there when that is decided, and not taken by others meanwhile.
+        drafts.sort_by_cached_key(|draft| (self.lowest(draft), draft.address()));
         for draft in drafts {
-            let (address, standing) = draft.settle(&mut self.load);
+            let lowest = self.lowest(&draft);
+            let lead = self.standings.get(&lowest).filter(|_| lowest != draft.address());
+            let kin = Kin { address: lowest, lead, free: free.get(&lowest).copied().unwrap_or(1) };
+            let (address, standing) = draft.settle(&mut self.load, kin);
             self.standings.insert(address, standing);
         }
     }
 
+    /// The lowest address of the Services that have this one.
+    fn lowest(&self, draft: &Draft) -> IpAddr {
+        let first = |key| self.held.get(key)?.first();
+        draft.services().iter().filter_map(first).min().copied().unwrap_or_else(|| draft.address())
+    }
+
+    /// These addresses, and all that a Service has together with one of them.
+    fn kin(&self, looked: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
+        let services =
+            looked.iter().filter_map(|address| self.standings.get(address)).flat_map(|it| &it.holding.services);
+        services.filter_map(|key| self.held.get(key)).flatten().chain(looked).copied().collect()
+    }
+
+    /// A Service without endpoints is waited for.
+    fn wait(&mut self, key: &ServiceKey, snapshot: &Snapshot) {
+        let part = |address| self.standings.get(address)?.parts.get(key);
+        let mut parts = self.held.get(key).into_iter().flatten().filter_map(part);
+        if parts.any(|part| matches!(part, Part::Unserved { .. })) {
+            let said = snapshot.services.get(key).and_then(|service| service.silence.as_ref());
+            let is_known = said.is_some_and(|said| said.reason == explain::NO_ENDPOINTS);
+            self.patience.begin(key, is_known, snapshot.at);
+        } else {
+            self.patience.end(key);
+        }
+    }
+
     fn voice(&mut self, key: &ServiceKey, snapshot: &Snapshot) -> Voice {
-        let nothing = BTreeSet::new();
-        let mut voice = report::voice(key, self.held.get(key).unwrap_or(&nothing), &self.standings, snapshot);
+        let addresses = self.held.get(key).into_iter().flatten();
+        let standings = addresses.filter_map(|address| Some((*address, self.standings.get(address)?)));
+        let mut voice = report::voice(key, standings, self.patience.is_over(key), snapshot);
         if !snapshot.services.contains_key(key) {
             self.told.remove(key);
             return Voice::default();

@@ -63,31 +63,37 @@ impl Told {
     }
 }
 
-/// What there is to tell about a Service that has these addresses; events are still missing.
-pub(super) fn voice(
+/// What there is to tell about a Service that has these addresses; events are still missing. `has_waited`: it has been without
+/// endpoints for more than a moment, if it is.
+pub(super) fn voice<'s>(
     key: &ServiceKey,
-    addresses: &BTreeSet<IpAddr>,
-    standings: &BTreeMap<IpAddr, Standing>,
+    standings: impl Iterator<Item = (IpAddr, &'s Standing)>,
+    has_waited: bool,
     snapshot: &Snapshot,
 ) -> Voice {
     let mut owned: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
     let mut silences: Vec<Refusal> = Vec::new();
-    let blind = !snapshot.speakers.values().any(|speaker| speaker.live);
-    for address in addresses {
-        let Some(standing) = standings.get(address) else { continue };
+    for (address, standing) in standings {
         match standing.parts.get(key) {
             Some(Part::Wanted) => {}
             Some(Part::Uncovered) => {
-                silences.push(explain::no_advertisement(key, *address, &standing.holding.pool));
+                silences.push(explain::no_advertisement(key, address, &standing.holding.pool));
                 continue;
             }
-            Some(Part::Unserved) | None => continue,
+            Some(Part::Unserved { is_local }) => {
+                silences.extend(has_waited.then(|| explain::no_endpoints(key, address, *is_local)));
+                continue;
+            }
+            None => continue,
         }
-        let observed = snapshot.announcements.get(address).map(Arc::as_ref);
-        silences.extend(standing.silence.clone());
-        silences.extend(observed.and_then(|observed| trouble(*address, observed)));
+        if let Some(silence) = &standing.silence {
+            silences.push(silence.clone());
+            continue;
+        }
+        let observed = snapshot.announcements.get(&address).map(Arc::as_ref);
+        silences.extend(observed.and_then(|observed| trouble(address, observed)));
         // A node whose agent is gone may still be named by what it wrote last.
-        let lives = |node: &&NodeName| blind || snapshot.speakers.get(*node).is_some_and(|speaker| speaker.live);
+        let lives = |node: &&NodeName| snapshot.speakers.get(*node).is_some_and(|speaker| speaker.live);
         if let Some(observed) = observed
             && let Some(owner) = observed.owner.as_ref().filter(lives)
         {
@@ -95,17 +101,14 @@ pub(super) fn voice(
         }
     }
     let l2 = owned.into_iter().map(|(node, interfaces)| L2StatusContent { service: key.clone(), node, interfaces });
-    let silence = silences.into_iter().reduce(|first, then| Refusal {
-        reason: first.reason,
-        message: format!("{}; {}", first.message, then.message),
-    });
-    Voice { l2: l2.collect(), silence, notices: Vec::new() }
+    Voice { l2: l2.collect(), silence: explain::together(silences), notices: Vec::new() }
 }
 
 /// What speakers say is in the way. That nobody answers yet, or any more, is no such thing: it passes with the next claim.
 fn trouble(address: IpAddr, observed: &ObservedAnnouncement) -> Option<Refusal> {
-    let (reason, message) = observed.trouble.as_ref().filter(|(reason, _)| reason != "NoOwner")?;
-    Some(Refusal { reason: reason.clone(), message: format!("{address}: {message}") })
+    let Refusal { reason, message } = &observed.trouble.as_ref()?.says;
+    let is_news = reason != "NoOwner" && !explain::is_ours(reason);
+    is_news.then(|| Refusal { reason: reason.clone(), message: format!("{address}: {message}") })
 }
 
 fn assigned(status: &L2StatusContent) -> Notice {
@@ -116,8 +119,9 @@ fn assigned(status: &L2StatusContent) -> Notice {
     Notice { kind: NoticeKind::Normal, reason: "nodeAssigned", message }
 }
 
-/// Without an advertisement it may be meant so; everything else is in the way of what somebody wants.
+/// Without an advertisement or an endpoint it may be meant so; everything else is in the way of what somebody wants.
 fn silent(silence: &Refusal) -> Notice {
-    let kind = if silence.reason == explain::NO_ADVERTISEMENT { NoticeKind::Normal } else { NoticeKind::Warning };
+    let may_be_meant = [explain::NO_ADVERTISEMENT, explain::NO_ENDPOINTS].contains(&silence.reason.as_str());
+    let kind = if may_be_meant { NoticeKind::Normal } else { NoticeKind::Warning };
     Notice { kind, reason: "announceFailed", message: silence.message.clone() }
 }

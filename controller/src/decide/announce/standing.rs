@@ -21,7 +21,10 @@ pub(super) enum Part {
     /// No advertisement is for it.
     Uncovered,
     /// It has no servable endpoint where one is needed: it keeps silent (MetalLB behaviour 48).
-    Unserved,
+    Unserved {
+        /// One on the node that announces it is needed.
+        is_local: bool,
+    },
     /// It is to be announced.
     Wanted,
 }
@@ -46,8 +49,21 @@ pub(super) struct Standing {
 pub(super) struct Draft {
     address: IpAddr,
     standing: Standing,
-    /// Who may own it. `None`: the order is found, or there is none.
-    group: Option<Group>,
+    /// Who may own it, by number. `None`: the order is found, or there is none.
+    group: Option<(Arc<[Group]>, usize)>,
+    /// The order in force, if it can stay.
+    kept: Option<Vec<NodeId>>,
+}
+
+/// What the addresses of a Service have to do with each other: clients and reports are to see one owner for all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kin<'a> {
+    /// The lowest of them, which is decided first.
+    pub(super) address: IpAddr,
+    /// What was decided for that, if it is another.
+    pub(super) lead: Option<&'a Standing>,
+    /// How many of them nobody keeps.
+    pub(super) free: usize,
 }
 
 impl Standing {
@@ -71,27 +87,31 @@ impl Standing {
         let mut standing = Self { parts, base: in_force, ..Self::new(self.holding) };
         let Some(terms) = terms else {
             standing.leave(observed, ground);
-            return Draft { address, standing, group: None };
+            return Draft { address, standing, group: None, kept: None };
         };
         let owners: Vec<NodeId> = reported.into_iter().chain(current.iter().copied()).collect();
         let groups = ground.eligible(address, &terms, Life::Live);
         let Some(group) = choose(&groups, &owners) else {
             standing.stand(&current, &ground.eligible(address, &terms, Life::Any), &owners);
-            if standing.order.is_empty() {
-                standing.silence = explain::no_node(ground, &terms, &standing.holding, address);
+            // Who was to hand over to somebody who does not live goes on answering, and says so.
+            let owner = observed.and_then(|observed| observed.owner.as_ref());
+            let answers = owner.is_some_and(|owner| snapshot.speakers.get(owner).is_some_and(|speaker| speaker.live));
+            if standing.order.is_empty() || !answers {
+                standing.silence = Some(explain::no_node(ground, &terms, &standing.holding, address));
             }
-            return Draft { address, standing, group: None };
+            return Draft { address, standing, group: None, kept: None };
         };
+        let number = groups.iter().position(|other| std::ptr::eq(other, group));
+        let group_of = |number| (Arc::clone(&groups), number);
         standing.interfaces.clone_from(&group.interfaces);
         // An order that needs no change stays, whoever of it owns the address: to follow every report would make two nodes that
         // are reported late chase each other.
         if !current.is_empty() && holds(&current, &group.nodes) {
             standing.owner = keeper(&group.nodes, owners.into_iter().filter(|owner| current.contains(owner)));
-            standing.order = current;
-            return Draft { address, standing, group: None };
+            return Draft { address, standing, group: number.map(group_of), kept: Some(current) };
         }
         standing.owner = keeper(&group.nodes, owners);
-        Draft { address, standing, group: Some(group.clone()) }
+        Draft { address, standing, group: number.map(group_of), kept: None }
     }
 
     /// The order in force, or the one that is on its way to be.
@@ -129,6 +149,19 @@ impl Standing {
         self.owner = self.order.first().copied();
     }
 
+    /// Why nobody is to answer for it. A Service that has not waited may have endpoints in a moment: nothing is said yet.
+    pub(super) fn hush(&self, address: IpAddr, has_waited: impl Fn(&ServiceKey) -> bool) -> Option<Refusal> {
+        if self.parts.values().any(|part| *part == Part::Wanted) {
+            return self.silence.clone();
+        }
+        let each = self.parts.iter().map(|(key, part)| match part {
+            Part::Uncovered => Some(explain::no_advertisement(key, address, &self.holding.pool)),
+            Part::Unserved { is_local } => has_waited(key).then(|| explain::no_endpoints(key, address, *is_local)),
+            Part::Wanted => None,
+        });
+        explain::together(each.collect::<Option<Vec<_>>>()?)
+    }
+
     /// What its Announcement should say.
     pub(super) fn content(&self, address: IpAddr, ground: &Ground, snapshot: &Snapshot) -> AnnouncementContent {
         let uid = |key: &ServiceKey| Some((key.clone(), snapshot.services.get(key)?.uid.clone()));
@@ -146,21 +179,51 @@ impl Standing {
 }
 
 impl Draft {
+    /// Which.
+    pub(super) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The Services that have it.
+    pub(super) const fn services(&self) -> &BTreeSet<ServiceKey> {
+        &self.standing.holding.services
+    }
+
+    /// Whether it is to have an owner, and nobody keeps it.
+    pub(super) const fn is_free(&self) -> bool {
+        self.group.is_some() && self.standing.owner.is_none()
+    }
+
     /// Counts the address for whoever keeps it.
     pub(super) fn count(&self, load: &mut Load) {
         self.standing.owner.into_iter().for_each(|owner| load.add(owner));
     }
 
-    /// The second part: an owner for what nobody keeps, and the order.
-    pub(super) fn settle(mut self, load: &mut Load) -> (IpAddr, Standing) {
-        if let Some(group) = &self.group {
-            if self.standing.owner.is_none() {
-                self.standing.owner = newcomer(self.address, &group.nodes, load);
-                self.count(load);
-            }
-            let wish = Wish { address: self.address, eligible: &group.nodes, owner: self.standing.owner };
-            self.standing.order = order(&wish, self.standing.owner);
+    /// The second part: an owner for what nobody keeps, and the order. What nobody keeps follows its kin; so do standbys, where
+    /// that moves nothing: both addresses of a Service then go the same way when their owner dies.
+    pub(super) fn settle(mut self, load: &mut Load, kin: Kin<'_>) -> (IpAddr, Standing) {
+        let group = self.group.take();
+        let Some(group) = group.as_ref().and_then(|(groups, number)| groups.get(*number)) else {
+            return (self.address, self.standing);
+        };
+        if self.standing.owner.is_none() {
+            let with_kin = kin.lead.and_then(|lead| keeper(&group.nodes, lead.owner));
+            self.standing.owner = with_kin.or_else(|| newcomer(self.address, &group.nodes, load, kin.free));
+            self.count(load);
         }
+        let owner = self.standing.owner;
+        let moves_nothing = |lead: &&Standing| {
+            let first = lead.order.first();
+            first.is_some() && (first == owner.as_ref() || self.kept.as_ref().is_some_and(|kept| kept.first() == first))
+        };
+        let same =
+            kin.lead.filter(|lead| lead.owner == owner && holds(&lead.order, &group.nodes)).filter(moves_nothing);
+        let wish = Wish { address: kin.address, eligible: &group.nodes, owner };
+        self.standing.order = match (same, self.kept) {
+            (Some(lead), _) => lead.order.clone(),
+            (None, Some(kept)) => kept,
+            (None, None) => order(&wish, owner),
+        };
         (self.address, self.standing)
     }
 }
@@ -182,7 +245,7 @@ fn terms(holding: &Holding, ground: &Ground, snapshot: &Snapshot) -> (BTreeMap<S
         let served = endpoints.is_some_and(|there| if service.local { !there.nodes.is_empty() } else { there.any });
         let part = match (ads.is_empty(), served) {
             (true, _) => Part::Uncovered,
-            (false, false) => Part::Unserved,
+            (false, false) => Part::Unserved { is_local: service.local },
             (false, true) => Part::Wanted,
         };
         parts.insert(key.clone(), part);

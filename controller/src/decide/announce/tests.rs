@@ -1,10 +1,12 @@
 //! MetalLB behaviour 44 to 52 and 55, and what is done better. Each test is named after its point.
 
+use arpeggio_common::model::NodeName;
+use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
 use crate::{
-    cluster::{ObservedAnnouncement, Refusal},
+    cluster::{ObservedAnnouncement, Trouble},
     decide::{
         NoticeKind,
         fixture::{World, has, interfaces, ip, key, labels, node, nodes, pool},
@@ -59,6 +61,10 @@ fn settle(world: &mut World) {
         };
         world.announcements.insert(address, observed);
     }
+}
+
+fn exclude(world: &mut World, name: &str) {
+    world.node(name).labels.insert("node.kubernetes.io/exclude-from-external-load-balancers".into(), "true".into());
 }
 
 fn silence(world: &World, service: &str) -> Option<Refusal> {
@@ -224,6 +230,36 @@ fn point_48_without_a_servable_endpoint_there_is_silence(
     assert_eq!(candidates.is_empty(), unserved || local, "{candidates:?}");
     // A Service that is scaled to nothing is no fault; endpoints where nobody can announce are.
     assert_eq!(announced.voices[&key("web")].silence.is_some(), !unserved && local);
+}
+
+#[test]
+fn point_48_a_service_without_endpoints_says_so_after_a_moment() {
+    let mut world = World::new(&["a", "b"]);
+    world.have("web", ONE);
+    world.serve("web", &[]);
+    let mut announcer = Announcer::default();
+    let mut told = |world: &World| {
+        let announced = announcer.look(&world.snapshot(), everything(world));
+        let silence = announced.voices[&key("web")].silence.clone();
+        assert_eq!(announced.silences.get(&ip(ONE)), silence.as_ref(), "both say the same");
+        (silence, announcer.next_due())
+    };
+    assert_eq!(told(&world), (None, Some(patience::MOMENT)));
+    world.at = patience::MOMENT;
+    let (silence, due) = told(&world);
+    assert_eq!((silence.unwrap().reason.as_str(), due), ("NoEndpoints", None));
+    world.at *= 2;
+    world.serve("web", &["a"]);
+    assert_eq!(told(&world), (None, None));
+    // One that is served nowhere says so even where another with the same address is announced.
+    world.have("db", ONE);
+    world.serve("db", &[]);
+    world.at *= 2;
+    announcer.look(&world.snapshot(), everything(&world));
+    world.at *= 2;
+    let announced = announcer.look(&world.snapshot(), everything(&world));
+    assert_eq!(announced.voices[&key("db")].silence.as_ref().unwrap().reason, "NoEndpoints");
+    assert_eq!((&announced.voices[&key("web")].silence, announced.silences.len()), (&None, 0));
 }
 
 #[rstest]
@@ -485,14 +521,33 @@ fn an_order_stands_while_nobody_lives_who_could_take_over() {
         content(&announced, ONE).candidates.unwrap().iter().map(ToString::to_string).collect::<Vec<_>>(),
         before
     );
-    let l2 = &announced.voices[&key("web")].l2;
-    assert_eq!(l2.len(), 1, "who sees no lease at all cannot say that nobody answers");
+    let voice = &announced.voices[&key("web")];
+    assert!(voice.l2.is_empty(), "nobody is known to answer");
+    let silence = announced.silences[&ip(ONE)].clone();
+    assert_eq!((silence.reason.as_str(), voice.silence.as_ref()), ("NoLiveSpeaker", Some(&silence)));
+    assert!(silence.message.contains("a, b, c are not alive"), "{}", silence.message);
     world.node(&before[0]).network_unavailable = true;
     assert_eq!(order(&world, ONE), before[1..], "but who may not is out");
-    // A new address has no order that could stand, and that is no matter of its Service.
+    // A new address has no order that could stand.
     world.have("new", "192.0.2.101");
     assert_eq!(order(&world, "192.0.2.101"), Vec::<String>::new());
-    assert_eq!(silence(&world, "new"), None);
+    assert_eq!(self::silence(&world, "new").unwrap().reason, "NoLiveSpeaker");
+}
+
+#[test]
+fn who_answers_until_somebody_lives_who_may_is_not_called_silent() {
+    let mut world = World::new(&["a", "b"]);
+    world.have("web", ONE);
+    settle(&mut world);
+    world.announcements.get_mut(&ip(ONE)).unwrap().owner = Some(node("b"));
+    world.ad("all").node_selectors = vec![has("name", "a")];
+    world.speaker("a").live = false;
+    let announced = look(&world);
+    assert_eq!(content(&announced, ONE).candidates, Some(vec![node("a")]));
+    assert_eq!((&announced.silences, &announced.voices[&key("web")].silence), (&BTreeMap::new(), &None));
+    assert_eq!(announced.voices[&key("web")].l2.len(), 1, "it is told who it is");
+    world.speaker("b").live = false;
+    assert_eq!(silence(&world, "web").unwrap().reason, "NoLiveSpeaker");
 }
 
 #[rstest]
@@ -506,6 +561,23 @@ fn an_order_stands_while_nobody_lives_who_could_take_over() {
     world.ad("all").node_selectors = vec![has("name", "a")];
     world.speaker("a").live = false;
 }, "speakers on a are not alive")]
+#[case::excluded(|world: &mut World| ["a", "b"].iter().for_each(|name| exclude(world, name)),
+    "the label node.kubernetes.io/exclude-from-external-load-balancers keeps out a, b")]
+#[case::no_network(|world: &mut World| ["a", "b"].iter().for_each(|name| world.node(name).network_unavailable = true),
+    "the condition NetworkUnavailable keeps out a, b")]
+#[case::no_speaker(|world: &mut World| world.speakers.clear(), "no speaker runs on a, b")]
+#[case::nothing(|world: &mut World| (world.speakers.clear(), world.nodes.clear()).0, "no speaker runs on any node")]
+#[case::each_for_another_reason(|world: &mut World| {
+    world.join("c");
+    exclude(world, "a");
+    world.speakers.remove(&node("b"));
+    world.speaker("c").live = false;
+}, "the speakers on c are not alive")]
+#[case::nor_of_nodes_that_are_not_meant(|world: &mut World| {
+    world.ad("all").node_selectors = vec![has("name", "a")];
+    exclude(world, "a");
+    world.node("b").network_unavailable = true;
+}, "keeps out a")]
 fn silence_says_what_is_in_the_way(#[case] change: fn(&mut World), #[case] what: &str) {
     let mut world = World::new(&["a", "b"]);
     world.have("web", ONE);
@@ -523,15 +595,21 @@ fn what_speakers_complain_about_reaches_the_service() {
     let mut world = World::new(&["a", "b"]);
     world.have("web", ONE);
     settle(&mut world);
-    let trouble = ("AddressInUse".to_owned(), "02:00:00:00:00:09 answers for it".to_owned());
-    world.announcements.get_mut(&ip(ONE)).unwrap().trouble = Some(trouble);
+    let trouble = |reason: &str, message: &str| {
+        let says = Refusal { reason: reason.to_owned(), message: message.to_owned() };
+        Some(Trouble { says, since: "then".to_owned() })
+    };
+    let in_use = trouble("AddressInUse", "02:00:00:00:00:09 answers for it");
+    world.announcements.get_mut(&ip(ONE)).unwrap().trouble = in_use;
     let silence = silence(&world, "web").unwrap();
     assert_eq!(silence.reason, "AddressInUse");
     assert_eq!(silence.message, "192.0.2.100: 02:00:00:00:00:09 answers for it");
     // Between two owners nothing is in the way.
-    let between = ("NoOwner".to_owned(), "a no longer answers for it".to_owned());
-    world.announcements.get_mut(&ip(ONE)).unwrap().trouble = Some(between);
-    assert_eq!(look(&world).voices[&key("web")].silence, None);
+    // What was told while nobody was to answer is over as well.
+    for reason in ["NoOwner", "NoEligibleNode", "NoLiveSpeaker", "NoAdvertisement", "NoEndpoints"] {
+        world.announcements.get_mut(&ip(ONE)).unwrap().trouble = trouble(reason, "nobody answers");
+        assert_eq!(look(&world).voices[&key("web")].silence, None, "{reason}");
+    }
 }
 
 #[test]
@@ -580,6 +658,79 @@ fn a_service_of_two_families_tells_of_both_owners() {
     let voice = look(&world).voices[&key("web")].clone();
     let [status] = &voice.l2.iter().collect::<Vec<_>>()[..] else { panic!("{voice:?}") };
     assert_eq!(status.interfaces, BTreeSet::from(["eth0".to_owned(), "eth1".to_owned()]));
+}
+
+/// Services with an address of each family.
+fn couples(world: &mut World, count: usize) {
+    for number in 0..count {
+        let service = world.have(&format!("web-{number}"), &format!("192.0.2.{}", 100 + number));
+        service.ingress.push(ip(&format!("2001:db8::{:x}", 0x100 + number)));
+    }
+}
+
+/// The orders of both addresses of each Service.
+fn orders_of_couples(world: &World) -> Vec<[Vec<NodeName>; 2]> {
+    let announced = look(world);
+    let order = |address: &IpAddr| announced.announcements[address].clone().unwrap().candidates.unwrap();
+    world.services.values().map(|service| [order(&service.ingress[0]), order(&service.ingress[1])]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn both_addresses_of_a_service_have_one_owner_and_go_the_same_way(
+        nodes in 1..12usize, count in 1..40usize, gone in 0..12usize,
+    ) {
+        let mut world = fleet(nodes);
+        couples(&mut world, count);
+        let most = (2 * count).div_ceil(nodes) + 1;
+        let loads = loads(&look(&world));
+        prop_assert!(loads.values().all(|load| *load <= most), "the bound holds for couples: {loads:?}");
+        settle(&mut world);
+        let before = orders_of_couples(&world);
+        prop_assert!(before.iter().all(|[four, six]| four == six));
+        // One dies: its successors are the same for both, and nothing else moves.
+        let gone = format!("node-{:03}", gone % nodes);
+        world.speaker(&gone).live = false;
+        let after = orders_of_couples(&world);
+        for ([then, _], [four, six]) in before.iter().zip(&after) {
+            prop_assert_eq!(four, six);
+            let heir = if then[0].as_str() == gone { then.get(1).unwrap_or(&then[0]) } else { &then[0] };
+            prop_assert_eq!(&four[0], heir);
+        }
+    }
+}
+
+#[test]
+fn a_second_address_goes_to_the_owner_of_the_first_and_nobody_moves_for_it() {
+    let mut world = World::new(&["a", "b", "c"]);
+    populate(&mut world, 20);
+    settle(&mut world);
+    let before = look(&world).announcements;
+    let addresses: Vec<IpAddr> = before.keys().copied().collect();
+    for (number, service) in world.services.values_mut().enumerate() {
+        service.ingress.push(ip(&format!("2001:db8::{:x}", 0x100 + number)));
+    }
+    let after = look(&world).announcements;
+    for address in &addresses {
+        assert_eq!(after[address], before[address]);
+    }
+    for service in world.services.values() {
+        let [four, six] = [0, 1].map(|number| after[&service.ingress[number]].clone().unwrap().candidates);
+        assert_eq!(four, six);
+    }
+    // Two that were apart stay so, as long as nothing has to move.
+    settle(&mut world);
+    let service = world.services.values().next().unwrap().ingress.clone();
+    let [four, six] = [0, 1].map(|number| service[number]);
+    let there = world.announcements.get_mut(&six).unwrap();
+    let candidates = there.content.as_mut().unwrap().candidates.as_mut().unwrap();
+    candidates.rotate_left(1);
+    there.owner = candidates.first().cloned();
+    let apart = world.announcements[&six].content.clone();
+    let announced = look(&world).announcements;
+    assert_eq!((&announced[&six], &announced[&four]), (&apart, &world.announcements[&four].content));
 }
 
 #[test]

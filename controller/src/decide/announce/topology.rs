@@ -33,10 +33,23 @@ impl Host {
     }
 }
 
+/// Why a node is no [`Host`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Outside {
+    /// It has the label that excludes it.
+    Excluded,
+    /// Its condition `NetworkUnavailable` is true.
+    Unreachable,
+    /// No agent ever spoke for it.
+    NoAgent,
+}
+
 /// Hosts by number, in the order of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Topology {
     hosts: Vec<Host>,
+    /// The other nodes, in the order of their names.
+    outside: Vec<(Arc<Node>, Outside)>,
     numbers: BTreeMap<NodeId, usize>,
     subnets: BTreeMap<IpNet, Vec<(usize, InterfaceName)>>,
     lengths: BTreeSet<u8>,
@@ -48,12 +61,14 @@ impl Topology {
         let excluded =
             |node: &Node| !snapshot.settings.ignore_exclude_label && node.labels.contains_key(names::EXCLUDE);
         let mut topology = Self::default();
-        for (name, speaker) in snapshot.speakers.iter() {
-            let Some(node) = snapshot.nodes.get(name).filter(|node| !node.network_unavailable && !excluded(node))
-            else {
-                continue;
-            };
-            topology.add(Host { id: NodeId::from(name), node: Arc::clone(node), speaker: Arc::clone(speaker) });
+        for (name, node) in snapshot.nodes.iter() {
+            let (node, speaker) = (Arc::clone(node), snapshot.speakers.get(name));
+            match speaker {
+                _ if excluded(&node) => topology.outside.push((node, Outside::Excluded)),
+                _ if node.network_unavailable => topology.outside.push((node, Outside::Unreachable)),
+                None => topology.outside.push((node, Outside::NoAgent)),
+                Some(speaker) => topology.add(Host { id: NodeId::from(name), node, speaker: Arc::clone(speaker) }),
+            }
         }
         topology
     }
@@ -75,6 +90,11 @@ impl Topology {
     /// All hosts; a host's number is its place here.
     pub(super) fn hosts(&self) -> &[Host] {
         &self.hosts
+    }
+
+    /// Nodes that are no hosts.
+    pub(super) fn outside(&self) -> &[(Arc<Node>, Outside)] {
+        &self.outside
     }
 
     /// The node with this id, if it is a host.

@@ -113,6 +113,9 @@ impl Chain<'_> {
             }
             None => self.add(Level::Problem, "configuration", format!("{file} does not announce it")),
         }
+        if let Some(told) = &evidence.told {
+            self.add(Level::Problem, "announced", told.clone());
+        }
         if let Some(reason) = evidence.facts.unplaced.get(&evidence.address) {
             self.add(Level::Problem, "address", reason.clone());
         }

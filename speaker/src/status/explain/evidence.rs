@@ -50,6 +50,8 @@ pub struct Evidence {
     pub interface: Option<String>,
     /// What the configuration says about the address.
     pub announcement: Option<Announcement>,
+    /// What the API server shows of why nobody answers.
+    pub told: Option<String>,
     /// What asking came to, by interface index.
     pub wire: BTreeMap<u32, WireFacts>,
     /// The counters of the address before it was asked for, by interface index.

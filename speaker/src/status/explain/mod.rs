@@ -77,6 +77,7 @@ fn case(evidence: &Evidence, index: u32, wire: Wire) -> Case {
         wire,
         lease_left: span(left_ns / 1_000_000),
         silence: without_agent(evidence),
+        told: evidence.told.clone(),
     }
 }
 
@@ -107,13 +108,14 @@ fn without_agent(evidence: &Evidence) -> String {
 
 /// The verdict where the address belongs to no interface.
 fn without_place(evidence: &Evidence) -> Judgement {
-    let Evidence { facts, address, interface, announcement, .. } = evidence;
+    let Evidence { facts, address, interface, announcement, told, .. } = evidence;
     let on = interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
     let text = match (&facts.agent, announcement, &facts.config) {
         (None, ..) => format!("{}, and nothing is pinned for {address}{on}", without_agent(evidence)),
         (Some(_), None, None) if facts.api.is_some() => {
             "no: nothing is known yet of what is to be announced, the API server has not answered".to_owned()
         }
+        (Some(_), None, Some(_)) if told.is_some() => format!("no: {}", told.as_deref().unwrap_or_default()),
         (Some(_), None, Some(config)) if facts.api.is_some() => {
             let name = arpeggio_common::api::names::announcement(*address);
             format!("no: there is no usable Announcement {name} in {}", config.file.display())

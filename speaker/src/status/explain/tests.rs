@@ -111,6 +111,7 @@ fn evidence() -> Evidence {
         address: vip(),
         interface: None,
         announcement: Some(announcement(&[], Mode::Exclusive)),
+        told: None,
         wire: BTreeMap::from([(2, heard(&[]))]),
         before: BTreeMap::from([(2, entry(Action::Answer).stats)]),
         clients: vec![ClientFacts {
@@ -362,6 +363,14 @@ fn an_address_without_a_place_says_why() {
         verdict(|evidence| evidence.announcement = None),
         "no: it is not in the configuration /etc/arpeggio/speaker.yaml; nobody answers on eth0."
     );
+    let told = Some("192.0.2.10 is not announced: no L2Advertisement covers it".to_owned());
+    let silent = Explanation::new(&Evidence { announcement: None, told, ..evidence() });
+    assert_eq!(
+        silent.verdict.text,
+        "no: 192.0.2.10 is not announced: no L2Advertisement covers it; nobody answers on eth0."
+    );
+    let said = (Level::Problem, "192.0.2.10 is not announced: no L2Advertisement covers it".to_owned());
+    assert_eq!(links(&silent, "announced"), [said]);
     assert_eq!(limited(&["eth7"]), "no: this node has no interface for it.");
     let down = verdict(|evidence| {
         evidence.announcement = Some(announcement(&["eth0"], Mode::Exclusive));

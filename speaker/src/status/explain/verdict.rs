@@ -32,6 +32,8 @@ pub(super) struct Case {
     pub(super) lease_left: String,
     /// Why there is no agent to ask.
     pub(super) silence: String,
+    /// Why nobody is to answer, as the API server shows it.
+    pub(super) told: Option<String>,
 }
 
 /// Whether this node would take over.
@@ -200,7 +202,9 @@ fn why_nobody(case: &Case, standing: Standing) -> String {
         Standing::Out | Standing::Owner | Standing::Leaving | Standing::Sharing => {
             match (&case.obstacle, case.prospect) {
                 (Some(obstacle), _) => obstacle.clone(),
-                (None, Prospect::NoCandidate) => "this node is no candidate".to_owned(),
+                (None, Prospect::NoCandidate) => {
+                    case.told.clone().unwrap_or_else(|| "this node is no candidate".to_owned())
+                }
                 (None, Prospect::Evacuating) => "this node is being evacuated".to_owned(),
                 (None, Prospect::Turn(..)) => "this node does not stand by for it".to_owned(),
             }

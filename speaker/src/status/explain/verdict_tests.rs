@@ -40,6 +40,7 @@ fn case(standing: Standing, wire: Wire) -> Case {
         wire,
         lease_left: "9.4s".to_owned(),
         silence: "no agent is running".to_owned(),
+        told: None,
     }
 }
 
@@ -49,6 +50,10 @@ fn but(case: Case) -> Case {
 
 fn proof(proof: Proof, case: Case) -> Case {
     Case { proof, ..case }
+}
+
+fn told(case: Case) -> Case {
+    Case { told: Some("192.0.2.10 is not announced: the label keeps out a".to_owned()), ..case }
 }
 
 fn prospect(prospect: Prospect, case: Case) -> Case {
@@ -122,6 +127,7 @@ fn prospect(prospect: Prospect, case: Case) -> Case {
 #[case::stranger_gone(Case { owner: Some(stranger()), ..case(Standing::InUse, asked(&[])) }, false, "nobody answers on eth0: a stranger (02:00:00:00:00:99) had it, and this node asks again before it claims.")]
 #[case::out(case(Standing::Out, asked(&[])), false, "nobody answers on eth0: this node does not stand by for it.")]
 #[case::out_hindered(but(case(Standing::Out, asked(&[]))), false, "nobody answers on eth0: eth0 has no carrier.")]
+#[case::nobody_is_to(told(prospect(Prospect::NoCandidate, case(Standing::Out, asked(&[])))), false, "nobody answers on eth0: 192.0.2.10 is not announced: the label keeps out a.")]
 #[case::out_no_candidate(prospect(Prospect::NoCandidate, case(Standing::Out, asked(&[]))), false, "nobody answers on eth0: this node is no candidate.")]
 #[case::out_evacuated(prospect(Prospect::Evacuating, case(Standing::Out, asked(&[]))), false, "nobody answers on eth0: this node is being evacuated.")]
 #[case::unknown(

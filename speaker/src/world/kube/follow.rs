@@ -1,5 +1,5 @@
 //! The watches: of all Announcements, of this node's Speaker and of its Node, and nothing else, so that the load of a speaker
-//! does not grow with the cluster. What they bring becomes a configuration as a file would give it.
+//! does not grow with the cluster. The names of the other Speakers are listed once. What they bring becomes a configuration as a file would give it.
 
 use std::{fmt::Debug, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
@@ -29,6 +29,7 @@ use tokio::{
 };
 
 use super::{
+    directory::directory,
     identity::identity,
     merge::{Own, merge, same_wishes},
     said::watch_fault,
@@ -97,9 +98,11 @@ impl Follower {
         let mut speaker = pin!(speaker.filter(is_answer).default_backoff());
         let mut node = pin!(node.filter(is_answer).default_backoff());
         let mut cluster = pin!(identity(self.client.clone(), Arc::clone(&self.seen)).fuse());
+        let mut nodes = pin!(directory(self.client.clone()).fuse());
         loop {
             tokio::select! {
                 cluster = &mut cluster, if !cluster.is_terminated() => self.belongs(cluster),
+                nodes = &mut nodes, if !nodes.is_terminated() => self.seen.hold().nodes = nodes,
                 Some(event) = announcements.next() => self.announcements(event),
                 Some(event) = speaker.next() => self.speaker(event),
                 Some(event) = node.next() => self.node(event),

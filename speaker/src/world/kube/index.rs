@@ -88,7 +88,7 @@ impl Index {
         let generation = object.generation();
         let services = object.content.as_ref().ok().map(|(spec, _)| services(spec));
         let read = object.content.and_then(|(spec, status)| {
-            let observed = Observed::new(status, version.as_deref(), &mut self.common);
+            let observed = Observed::new(status, &spec, version.as_deref(), &mut self.common);
             project(&name, spec, generation, &mut self.common).map(|wish| (wish, observed))
         });
         let entry = self.entries.entry(name.into()).or_default();

@@ -8,6 +8,7 @@
 
 mod client;
 mod common;
+mod directory;
 mod follow;
 mod identity;
 mod index;
@@ -34,7 +35,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 pub use self::{
     client::ClientError,
-    observed::{ANNOUNCED, Announced, Observed},
+    observed::{Announced, Observed},
     said::fault,
     seen::{Known, OwnNode, OwnSpeaker, Seen},
     state::{ApiState, Origin},

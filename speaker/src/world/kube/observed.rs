@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use arpeggio_common::api::announcement::{AnnouncementStatus, OwnedInterface};
+use arpeggio_common::api::{
+    announcement::{AnnouncementSpec, AnnouncementStatus, OwnedInterface},
+    names::ANNOUNCED,
+};
 use jiff::Timestamp;
 
 use super::common::Common;
-
-/// The condition that says whether an address is answered for.
-pub const ANNOUNCED: &str = "Announced";
 
 /// A status. Names and texts that many have in common are kept once; see [`Common`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Observed {
     pub announced: Option<Announced>,
     /// Version of the object.
     pub version: Option<Box<str>>,
+    /// In that version nobody is a candidate: what the controller says about it stands, whoever has not let go yet.
+    pub nobody: bool,
 }
 
 /// A condition.
@@ -39,8 +41,13 @@ pub struct Announced {
 }
 
 impl Observed {
-    /// Of a status and the version of its object.
-    pub(super) fn new(status: AnnouncementStatus, version: Option<&str>, common: &mut Common) -> Self {
+    /// Of a status, the specification and the version of its object.
+    pub(super) fn new(
+        status: AnnouncementStatus,
+        spec: &AnnouncementSpec,
+        version: Option<&str>,
+        common: &mut Common,
+    ) -> Self {
         let AnnouncementStatus { owner, interfaces, since, conditions, .. } = status;
         let announced = conditions.into_iter().find(|condition| condition.type_ == ANNOUNCED);
         Self {
@@ -54,12 +61,15 @@ impl Observed {
                 since: condition.last_transition_time.0,
             }),
             version: version.map(Into::into),
+            nobody: spec.l2.as_ref().is_none_or(|l2| l2.candidates.is_empty()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use arpeggio_common::api::announcement::L2;
+
     use super::*;
 
     #[test]
@@ -70,9 +80,15 @@ mod tests {
             ..AnnouncementStatus::default()
         };
         let mut common = Common::default();
-        let [a, b] = [1, 2].map(|_| Observed::new(status(), Some("7"), &mut common));
+        let mut spec = AnnouncementSpec { l2: Some(L2::default()), ..AnnouncementSpec::default() };
+        spec.l2.as_mut().unwrap().candidates.push("node-a".into());
+        let [a, b] = [1, 2].map(|_| Observed::new(status(), &spec, Some("7"), &mut common));
         assert!(Arc::ptr_eq(a.owner.as_ref().unwrap(), b.owner.as_ref().unwrap()));
         assert!(Arc::ptr_eq(a.interfaces.as_ref().unwrap(), b.interfaces.as_ref().unwrap()));
-        assert_eq!(Observed::new(AnnouncementStatus::default(), None, &mut common), Observed::default());
+        assert_eq!(Observed::new(AnnouncementStatus::default(), &spec, None, &mut common), Observed::default());
+        for l2 in [None, Some(L2::default())] {
+            let spec = AnnouncementSpec { l2, ..AnnouncementSpec::default() };
+            assert!(Observed::new(status(), &spec, None, &mut common).nobody);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use arpeggio_common::api::speaker::SpeakerStatus;
+use arpeggio_common::{api::speaker::SpeakerStatus, model::NodeName};
 use tokio::sync::watch;
 
 use super::{index::Index, observed::Observed, state::ApiState};
@@ -62,6 +62,8 @@ pub(super) struct Inner {
     pub(super) speaker: Known<OwnSpeaker>,
     pub(super) node: Known<OwnNode>,
     pub(super) state: ApiState,
+    /// Nodes that had an agent when this one began.
+    pub(super) nodes: Vec<NodeName>,
 }
 
 /// Everything that the watches show.
@@ -112,6 +114,11 @@ impl Seen {
     /// The Node object of this node.
     pub fn node(&self) -> Known<OwnNode> {
         self.hold().node.clone()
+    }
+
+    /// Hands over the names of the nodes that had an agent when this one began. Short work only: the watches wait.
+    pub fn nodes<R>(&self, work: impl FnOnce(&[NodeName]) -> R) -> R {
+        work(&self.hold().nodes)
     }
 
     /// How it stands with the API server.

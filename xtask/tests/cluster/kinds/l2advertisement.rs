@@ -21,7 +21,6 @@ spec: {ipAddressPools: [home]}
             "spec: {ipAddressPools: null, ipAddressPoolSelectors: null, nodeSelectors: null, interfaces: null, serviceSelectors: null, preferredNodeSelectors: null}",
             "{}",
         ),
-        ("pools that are not there yet", "spec: {ipAddressPools: [later, never]}", ""),
         (
             "pools by labels",
             "spec: {ipAddressPoolSelectors: [{matchLabels: {zone: a}}, {matchExpressions: [{key: zone, operator: NotIn, values: [b]}]}]}",
@@ -43,6 +42,11 @@ spec: {ipAddressPools: [home]}
         ("unknown fields are dropped", "spec: {interface: eth0}", "{}"),
     ],
     warns: &[
+        (
+            "pools that are not there yet",
+            "spec: {ipAddressPools: [later, never]}",
+            &["spec.ipAddressPools \"later\" names no IPAddressPool that exists", "\"never\""],
+        ),
         (
             "no name of an interface: it is left out",
             "spec: {interfaces: ['eth 0']}",
