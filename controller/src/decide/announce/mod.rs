@@ -109,7 +109,7 @@ impl Announcer {
         for (address, holding) in addresses {
             self.hold(address, holding, &mut services);
         }
-        let looked = self.kin(&looked);
+        let looked = if everything || topology { looked } else { self.kin(&looked) };
         self.order(&looked, snapshot);
         for standing in looked.iter().filter_map(|address| self.standings.get(address)) {
             services.extend(standing.holding.services.iter().cloned());
