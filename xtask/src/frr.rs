@@ -34,7 +34,9 @@ pub fn ensure() -> Result<()> {
         fs::remove_dir_all(&root).with_context(|| format!("remove the unfinished {}", root.display()))?;
     }
     fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
-    let mut bootstrap = Command::new("mmdebstrap");
+    // The daemons' user has to get into the tree, whatever the umask is, and that of apt to what is on its way.
+    let mut bootstrap = Command::new("sh");
+    bootstrap.env_remove("TMPDIR").args(["-c", "umask 022; exec \"$@\"", "sh", "mmdebstrap"]);
     bootstrap.args(["--quiet", "--variant=apt", "--include=frr", "--keyring", KEYS, RELEASE]);
     bootstrap.arg(&root).arg(mirror()?);
     sh::run(bootstrap)?;

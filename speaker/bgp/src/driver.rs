@@ -173,8 +173,13 @@ impl Driver {
         }
         let (after, _) = self::observed(bgpd, bfdd.as_mut()).await?;
         let left = compute(desired, &after, &up, bfdd.is_some()).commands;
-        let refused: BTreeSet<&str> = outcome.refused.iter().map(|refused| refused.line.as_str()).collect();
-        outcome.unsettled = left.into_iter().filter(|command| !refused.contains(command.shown().as_str())).collect();
+        let refused: BTreeSet<(&Object, &str)> =
+            outcome.refused.iter().map(|refused| (&refused.object, refused.line.as_str())).collect();
+        let is_refused = |command: &Command| {
+            let mut lines = command.context.iter().cloned().chain([command.shown()]);
+            lines.any(|line| refused.contains(&(&command.object, line.as_str())))
+        };
+        outcome.unsettled = left.into_iter().filter(|command| !is_refused(command)).collect();
         outcome.sessions = sessions(bgpd, bfdd.as_mut()).await?;
         Ok(())
     }

@@ -203,7 +203,7 @@ impl Frr {
         let daemons = RefCell::new(Vec::new());
         let frr = Self { release, namespace: namespace.name.clone(), directory, sockets, driver, daemons };
         if release == Release::Ten {
-            for inside in [frr.directory.parent().unwrap(), &frr.directory] {
+            for inside in [Path::new("/run/frr"), frr.directory.parent().unwrap(), &frr.directory] {
                 make_open(&PathBuf::from(format!("{}{}", tree().display(), inside.display())));
             }
             frr.daemon("mgmtd");
