@@ -63,6 +63,8 @@ pub(crate) struct Judge {
     caused_ns: Vec<u64>,
     /// Strangers in force, by address, and when the last one went.
     strangers: Vec<(u32, Option<u64>)>,
+    /// Whether all that answer an address twice are to leave, and when it was so last.
+    left: Vec<(bool, u64)>,
     /// Questions, and claims of an address, in the current second: when it began, how many, by sender and receiver.
     asked: BTreeMap<Said, (u64, u64)>,
     /// What is known of nodes with two ports.
@@ -87,6 +89,7 @@ impl Judge {
             storms: 0,
             caused_ns: vec![0; addresses],
             strangers: vec![(0, None); addresses],
+            left: vec![(false, 0); addresses],
             asked: BTreeMap::new(),
             twins: Twins::default(),
             measured: Measured::default(),
@@ -290,6 +293,15 @@ impl Judge {
                 }
             }
         }
+        for (address, (leaving, left_ns)) in self.left.iter_mut().enumerate() {
+            let all_leave = |segment: &Stations| {
+                found.contains_key(&(address, *segment, Ill::Two)) && sight.all_leave(*segment, address)
+            };
+            let before = std::mem::replace(leaving, sight.segments.iter().any(all_leave));
+            if before || *leaving {
+                *left_ns = sight.now_ns;
+            }
+        }
         for ((_, _, ill), since_ns) in self.ills.iter().filter(|(key, _)| !found.contains_key(key)) {
             let took_ns = sight.now_ns - since_ns;
             match ill {
@@ -349,8 +361,10 @@ impl Judge {
                 }
                 Ill::Two if self.is_clean(*since_ns) => since_ns + self.bounds.two_ns,
                 Ill::Two if self.mode == Mode::Shared => self.fault_ns.max(*since_ns) + self.bounds.nobody_ns,
-                // Who leaves answers no questions, so no other owner finds it: it goes by itself.
-                Ill::Two if sight.leaves(*segment, *address) => since_ns + self.bounds.healed_ns + HANDOVER_NS,
+                // Who leaves answers no questions, so no other owner finds it: it goes by itself, or when a successor has come.
+                Ill::Two if sight.leaves(*segment, *address) => {
+                    self.left[*address].1.max(*since_ns) + self.bounds.healed_ns + HANDOVER_NS
+                }
                 Ill::Two => self.healed_ns.max(*since_ns).max(gone_ns) + self.bounds.healed_ns,
             };
             if now_ns > until_ns {

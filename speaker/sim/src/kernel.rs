@@ -89,6 +89,11 @@ impl Kernel {
         }
     }
 
+    /// Whether a speaker was heard since this machine started.
+    pub(crate) fn has_heard(&self, node: NodeId) -> bool {
+        self.peers.get(&node).is_some_and(|peer| peer.at_ns > 0)
+    }
+
     /// Whether it is a speaker that answered a client, which it does without a tag: that is no news.
     pub(crate) fn is_peers(&self, voice: Voice) -> bool {
         voice.node.is_none() && self.peers.values().any(|peer| peer.mac == Some(voice.mac))

@@ -197,6 +197,15 @@ fn who_leaves_through_a_port_that_switches_do_not_let_answer_may_still_ask() {
 }
 
 #[test]
+fn two_that_are_to_leave_both_go_when_somebody_can_have_it() {
+    let change = Fault::Order(vec![(0, Some(order(&[2])))]);
+    let scenario = plain(3).with(0, 20 * SECOND, Fault::Reboot(2)).with(SECOND, 4 * SECOND, Fault::Cut(1, 2, true));
+    let measured = scenario.with(2 * SECOND, SECOND, change).runs(1);
+    // Neither answers what the other one asks, so that they find each other only then.
+    assert!((14 * SECOND..20 * SECOND).contains(&measured.two_ns), "{measured:?}");
+}
+
+#[test]
 fn who_cannot_read_what_it_heard_takes_nothing() {
     for station in [0, 1, 2] {
         let (with, calm) = both(&plain(3).with(0, 3 * SECOND, Fault::Unread(station)), 1);

@@ -113,7 +113,8 @@ impl Sight<'_> {
     /// Whether somebody can ask there, and a node could answer. Shares that fall to a node whose agent is stopped wait for
     /// the end of its lease: to the others it is alive.
     pub(crate) fn could_answer(&self, segment: Stations, address: Address) -> bool {
-        // Where nobody else says anything, a node needs another one to know that it hears, unless it is one of two.
+        // Where nobody else says anything, a node needs another one to know that it hears, unless it is one of two. A program whose agent
+        // does not run says nothing to who started since.
         let lives = |node: &Node| node.powered && self.now_ns < node.lease_until_ns();
         let alive = members(segment).filter_map(|station| self.ports.get(station)).map(|(node, _)| *node);
         let alive: BTreeSet<usize> = alive.filter(|node| self.nodes.get(*node).is_some_and(lives)).collect();
@@ -122,7 +123,10 @@ impl Sight<'_> {
             let named = order.is_some_and(|order| order.candidates.contains(&node.id));
             let two = order.is_some_and(|order| order.candidates.len() <= 2);
             let able = node.is_able() && node.told.carriers[port] && !node.stands_by(port);
-            named && (!self.silent || alive.len() > 1 || two) && able && !node.told.evacuate
+            let heard =
+                |other: &Node| other.id != node.id && (other.is_awake() || node.kernels[port].has_heard(other.id));
+            let others = || alive.iter().filter_map(|other| self.nodes.get(*other)).any(heard);
+            named && (!self.silent || others() || two) && able && !node.told.evacuate
         };
         let stuck = |(node, _): (&Node, usize)| {
             let shared = node.told.orders[address].as_ref().is_some_and(|order| order.mode == Mode::Shared);

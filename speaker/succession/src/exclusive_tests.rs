@@ -576,3 +576,24 @@ fn who_is_told_to_leave_in_the_moment_of_a_claim_asks_the_claimant_at_once() {
     assert!(!bench.ordered().contains(&asked));
     assert_eq!(bench.tell(Event::Seen(claim)), [asked]);
 }
+
+#[test]
+fn who_takes_over_behind_others_asks_each_of_them_before() {
+    let mut bench = Bench::new();
+    // Of eight candidates the last; the owner is the one before.
+    let nodes = [0, 2, 3, 4, 5, 6, 7];
+    bench.candidates = nodes.into_iter().chain([ME]).map(id).collect();
+    for node in nodes {
+        bench.peers.insert((PLACE.0, id(node)), Peer { mac: voice(node).mac, heard_ns: 1, answered_ns: 1 });
+    }
+    bench.ordered();
+    bench.seen(voice(7), SightingKind::Heartbeat);
+    bench.now_ns += 200 * MS;
+    bench.tell(silent(bench.now_ns - 150 * MS));
+    assert_eq!(bench.machine.standing(), Standing::Waiting);
+    bench.now_ns = bench.machine.due_ns().unwrap();
+    let effects = bench.tell(Event::Timer);
+    for node in nodes {
+        assert!(effects.contains(&Effect::Ask(PLACE, To::One(voice(node).mac))), "{node}: {effects:?}");
+    }
+}

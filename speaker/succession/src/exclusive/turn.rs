@@ -17,8 +17,10 @@ pub(super) const STRANGER_NS: u64 = 10_000 * MS;
 const HANDOVER_NS: u64 = 2_000 * MS;
 /// Those who are told by unicast of a takeover: where claims do not arrive everywhere, the next in line hear of it.
 const INFORMED: usize = 4;
-/// Those who are asked by unicast besides everybody.
+/// Those who are asked by unicast besides everybody …
 const ASKED: usize = 4;
+/// … and before a takeover, once: whichever of them has taken it meanwhile, orders have no more candidates.
+const ASKED_LAST: usize = 8;
 
 /// How long the last of so many candidates needs to find an owner silent and to take the address, if all others are dead: it beats
 /// slowly if it is neither first nor second in line, and needs a sign that it hears.
@@ -282,7 +284,7 @@ impl Turn<'_> {
                 let hears = context.hearing.since(self.machine.since_ns) || context.is_deserted(last_ns);
                 // Those before it had their time; perhaps their claims were lost. Who is deaf need not ask.
                 if hears || !confirmed {
-                    self.ask_everybody(0);
+                    self.ask_everybody((0, ASKED_LAST));
                 }
                 self.effects.push(Effect::Witness(context.place.0));
                 let patience = if hears { context.pace.reply_ns() } else { context.pace.interval_ns() };
@@ -316,7 +318,7 @@ impl Turn<'_> {
             return self.take(Cause::Unclaimed, None, None);
         }
         if sent < PROBES || hears {
-            self.ask_everybody(usize::from(sent) * ASKED);
+            self.ask_everybody((usize::from(sent) * ASKED, ASKED));
         }
         if !alone {
             self.effects.push(Effect::Witness(context.place.0));
@@ -330,11 +332,11 @@ impl Turn<'_> {
         self.machine.state = State::Asking { gap_ns, sent, sure: hears, due_ns: context.now_ns + wait_ns, strangers };
     }
 
-    /// A probe, and unicasts to some candidates, from this one on: there are networks in which probes do not arrive everywhere.
-    fn ask_everybody(&mut self, from: usize) {
+    /// A probe, and unicasts to so many candidates, from this one on: there are networks in which probes do not arrive everywhere.
+    fn ask_everybody(&mut self, some: (usize, usize)) {
         let context = self.context;
         self.effects.push(Effect::Ask(context.place, To::All));
-        let macs = context.peers.some(context.place.0, context.candidates, (from, ASKED));
+        let macs = context.peers.some(context.place.0, context.candidates, some);
         let ports = context.peers.beside(context.place.0).iter().copied();
         self.effects.extend(macs.into_iter().chain(ports).map(|mac| Effect::Ask(context.place, To::One(mac))));
     }
