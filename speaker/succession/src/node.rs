@@ -202,6 +202,8 @@ impl Succession {
             Input::Unread(_) => self.unread = true,
             Input::Received(ifindex, frames) => self.hearing.entry(ifindex).or_default().read(frames, now_ns),
             Input::LeaseLapsed => {
+                // What was to be asked was asked by a node that owned something; the machines ask again what they need.
+                self.effects.retain(|effect| !matches!(effect, Effect::Ask(..)));
                 for place in self.entries.keys().copied().collect::<Vec<_>>() {
                     self.tell(place, exclusive::Event::LeaseLapsed, shared::Event::LeaseLapsed);
                 }

@@ -285,6 +285,23 @@ fn who_returns_does_not_take_back() {
 }
 
 #[test]
+fn who_wakes_after_its_lease_asks_nobody_on_behalf_of_what_it_had() {
+    let mut world = World::new(2);
+    world.order_all(&[0, 1], Mode::Exclusive);
+    world.run(2_000 * MS);
+    // The claim of the other, the order to leave and the end of the lease are told in one turn.
+    let voice = Voice { mac: mac(1), node: Some(id(1)) };
+    let seen = Seen { voice, kind: SightingKind::Claim, at_ns: world.now_ns, generation: 1 };
+    for host in 10..13 {
+        world.nodes[0].succession.input(Input::Seen(place(host), seen), world.now_ns);
+    }
+    world.order(0, &[0, 1], Mode::Exclusive, true);
+    world.nodes[0].succession.input(Input::LeaseLapsed, world.now_ns);
+    let step = world.nodes[0].succession.step(world.now_ns);
+    assert!(!step.effects.iter().any(|effect| matches!(effect, Effect::Ask(..))), "{:?}", step.effects);
+}
+
+#[test]
 fn an_evacuated_node_lets_go_when_the_successor_claims() {
     let mut world = World::new(3);
     world.order_all(&[0, 1, 2], Mode::Exclusive);

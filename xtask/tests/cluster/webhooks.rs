@@ -326,7 +326,10 @@ fn addresses_depend_on_no_certificate(cluster: &Cluster) {
     bed.address("disabled");
     assert_eq!(bed.secret("tls.crt"), "", "nobody needs one");
     disabled.terminate().unwrap();
-    // Nothing may be written: there is no such Secret, and nobody may make one.
+    // Nothing can be written: this Secret may be read and not updated.
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "lost", "namespace": NAMESPACE}}).to_string();
+    cluster.apply(&secret).unwrap();
     let lost = bed.installed.start_controller(cluster, 2, &["--webhook-secret", "lost"]).unwrap();
     bed.ask("lost");
     bed.address("lost");
@@ -345,6 +348,7 @@ fn addresses_depend_on_no_certificate(cluster: &Cluster) {
     assert_eq!(probe("livez").unwrap(), "ok");
     let told = lost.log().matches("secret lost").count();
     assert_eq!(told, 1, "once: {}", lost.log());
+    cluster.delete(&secret).unwrap();
 }
 
 fn webhooks_may_be_served_by_replicas_of_their_own(cluster: &Cluster) {
