@@ -15,6 +15,7 @@ mod kind;
 pub mod metallb;
 pub mod names;
 mod pruned;
+mod route;
 mod schema;
 pub mod set;
 pub mod speaker;
@@ -28,5 +29,6 @@ pub use metallb::{
     ServiceBGPStatus, ServiceL2Status,
 };
 pub use pruned::keep_marks;
+pub use route::RouteError;
 pub use speaker::Speaker;
 pub use validate::selectors;

@@ -21,8 +21,8 @@ const NAMED: usize = 5;
 /// No advertisement is for the Service.
 pub(super) fn no_advertisement(service: &ServiceKey, address: IpAddr, pool: &str) -> Refusal {
     let message = format!(
-        "{address} is not announced: no L2Advertisement covers pool {pool} and the labels of Service {service}; create one, or \
-         widen its ipAddressPools, ipAddressPoolSelectors or serviceSelectors"
+        "{address} is not announced: no L2Advertisement or BGPAdvertisement covers pool {pool} and the labels of Service \
+         {service}; create one, or widen its ipAddressPools, ipAddressPoolSelectors or serviceSelectors"
     );
     Refusal { reason: NO_ADVERTISEMENT.to_owned(), message }
 }
@@ -76,7 +76,7 @@ fn names<'a>(hosts: impl Iterator<Item = &'a Host>) -> String {
 }
 
 /// The first few, and how many more there are.
-fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+pub(super) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
     let mut names = names.into_iter();
     let mut text = String::new();
     for name in names.by_ref().take(NAMED) {

@@ -1,4 +1,5 @@
-//! Who announces which address, in which order, on which interfaces; and what is told about it.
+//! Who announces which address, in which order, on which interfaces; the routes for BGP peers ([`bgp`]); and what is reported about
+//! it.
 //!
 //! An address is looked at when it, its Services, their endpoints or its Announcement changed: one pass over the nodes. When
 //! nodes or advertisements change all addresses are looked at, and those for which nothing has to change keep their order.
@@ -9,6 +10,7 @@
 //! nothing, one that goes changes the orders that list it. Only a new address, or one whose whole order became ineligible, gets
 //! an owner by rendezvous with bounded load.
 
+mod bgp;
 mod cover;
 mod eligible;
 mod explain;
@@ -24,7 +26,7 @@ use std::{
 use arpeggio_common::model::Load;
 
 pub(super) use self::report::Voice;
-use self::{eligible::Ground, report::Told, standing::Standing};
+use self::{bgp::Resolver, eligible::Ground, report::Told, standing::Standing};
 use crate::cluster::{AnnouncementContent, ServiceKey, Snapshot};
 
 /// Who has an address.
@@ -43,6 +45,8 @@ pub(super) struct Touch {
     pub(super) everything: bool,
     /// Nodes or speakers changed.
     pub(super) topology: bool,
+    /// Routes for BGP peers may be different.
+    pub(super) bgp: bool,
     /// Addresses, and who has them; `None`: nobody.
     pub(super) addresses: BTreeMap<IpAddr, Option<Holding>>,
     /// Services, beside those that have one of the addresses.
@@ -64,12 +68,13 @@ pub(super) struct Announcer {
     held: BTreeMap<ServiceKey, BTreeSet<IpAddr>>,
     load: Load,
     told: BTreeMap<ServiceKey, Told>,
+    bgp: Resolver,
 }
 
 impl Announcer {
     /// Looks at what was touched.
     pub(super) fn look(&mut self, snapshot: &Snapshot, touch: Touch) -> Announced {
-        let Touch { everything, topology, mut addresses, mut services } = touch;
+        let Touch { everything, topology, bgp, mut addresses, mut services } = touch;
         if everything || topology {
             self.ground = Ground::new(snapshot);
         }
@@ -87,12 +92,16 @@ impl Announcer {
             self.hold(address, holding, &mut services);
         }
         self.order(&looked, snapshot);
+        looked.extend(self.bgp.look(snapshot, everything || topology || bgp, &looked, &self.standings));
         for standing in looked.iter().filter_map(|address| self.standings.get(address)) {
             services.extend(standing.holding.services.iter().cloned());
         }
         let content = |address: &IpAddr| {
-            let standing = self.standings.get(address);
-            (*address, standing.map(|standing| standing.content(*address, &self.ground, snapshot)))
+            let content = |standing: &Standing| AnnouncementContent {
+                routes: self.bgp.routes(*address),
+                ..standing.content(*address, &self.ground, snapshot)
+            };
+            (*address, self.standings.get(address).map(content))
         };
         let announcements = looked.iter().map(content).collect();
         let voices = services.into_iter().map(|key| (key.clone(), self.voice(&key, snapshot))).collect();
@@ -143,7 +152,8 @@ impl Announcer {
 
     fn voice(&mut self, key: &ServiceKey, snapshot: &Snapshot) -> Voice {
         let nothing = BTreeSet::new();
-        let mut voice = report::voice(key, self.held.get(key).unwrap_or(&nothing), &self.standings, snapshot);
+        let addresses = self.held.get(key).unwrap_or(&nothing);
+        let mut voice = report::voice(key, addresses, (&self.standings, &self.bgp), snapshot);
         if !snapshot.services.contains_key(key) {
             self.told.remove(key);
             return Voice::default();

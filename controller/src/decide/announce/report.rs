@@ -9,11 +9,12 @@ use std::{
 use arpeggio_common::model::NodeName;
 
 use super::{
+    bgp::Resolver,
     explain,
     standing::{Part, Standing},
 };
 use crate::{
-    cluster::{L2StatusContent, ObservedAnnouncement, Refusal, ServiceKey, Snapshot},
+    cluster::{L2StatusContent, ObservedAnnouncement, Refusal, Service, ServiceKey, Snapshot},
     decide::types::{Notice, NoticeKind},
     names::l2_status,
 };
@@ -23,6 +24,7 @@ use crate::{
 pub(super) struct Told {
     owners: BTreeSet<NodeName>,
     silence: Option<Refusal>,
+    complaint: Option<Refusal>,
 }
 
 /// What there is to tell about a Service.
@@ -32,6 +34,8 @@ pub(in crate::decide) struct Voice {
     pub(in crate::decide) l2: BTreeSet<L2StatusContent>,
     /// Why nobody does.
     pub(in crate::decide) silence: Option<Refusal>,
+    /// What keeps routes from BGP peers, although the Service is announced otherwise.
+    pub(in crate::decide) complaint: Option<Refusal>,
     /// What changed.
     pub(in crate::decide) notices: Vec<Notice>,
 }
@@ -43,9 +47,14 @@ impl Told {
             let there = snapshot.l2_statuses.get(&l2_status(key, node));
             there.and_then(|there| there.content.as_ref()).is_some_and(|content| content.node == **node)
         };
+        // Nothing in the cluster shows which complaints were reported. Where an Announcement exists, an earlier leader did.
+        let is_first =
+            |service: &Arc<Service>| !service.ingress.iter().any(|it| snapshot.announcements.contains_key(it));
+        let is_new = snapshot.services.get(key).is_none_or(is_first);
         Self {
             owners: voice.l2.iter().map(|status| &status.node).filter(told).cloned().collect(),
             silence: snapshot.services.get(key).and_then(|service| service.silence.clone()),
+            complaint: voice.complaint.clone().filter(|_| !is_new),
         }
     }
 
@@ -55,28 +64,42 @@ impl Told {
         let owners: BTreeSet<NodeName> = voice.l2.iter().map(|status| status.node.clone()).collect();
         let new = voice.l2.iter().filter(|status| !self.owners.contains(&status.node)).map(assigned);
         voice.notices = new.collect();
-        if let Some(silence) = voice.silence.as_ref().filter(|silence| self.silence.as_ref() != Some(silence)) {
-            voice.notices.push(silent(silence));
+        for (now, before) in [(&voice.silence, &self.silence), (&voice.complaint, &self.complaint)] {
+            let news = now.as_ref().filter(|_| now != before);
+            voice.notices.extend(news.map(silent));
         }
         self.owners = owners;
         self.silence.clone_from(&voice.silence);
+        self.complaint.clone_from(&voice.complaint);
     }
 }
 
-/// What there is to tell about a Service that has these addresses; events are still missing.
+/// What there is to tell about a Service that has these addresses; events are still missing. An address that one protocol
+/// announces is announced.
 pub(super) fn voice(
     key: &ServiceKey,
     addresses: &BTreeSet<IpAddr>,
-    standings: &BTreeMap<IpAddr, Standing>,
+    (standings, bgp): (&BTreeMap<IpAddr, Standing>, &Resolver),
     snapshot: &Snapshot,
 ) -> Voice {
     let mut owned: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
-    let mut silences: Vec<Refusal> = Vec::new();
+    let (mut silences, mut complaints): (Vec<Refusal>, Vec<Refusal>) = (Vec::new(), Vec::new());
     let blind = !snapshot.speakers.values().any(|speaker| speaker.live);
     for address in addresses {
         let Some(standing) = standings.get(address) else { continue };
-        match standing.parts.get(key) {
+        let (by_layer2, by_bgp) = (standing.parts.get(key), bgp.part(*address, key));
+        let silence = standing.silence.as_ref().filter(|_| by_layer2 == Some(&Part::Wanted));
+        let complaint = by_bgp.and_then(|part| part.complaint.clone());
+        let is_announced = by_layer2 == Some(&Part::Wanted) && silence.is_none();
+        if is_announced || by_bgp.is_some_and(|part| part.announced) {
+            complaints.extend(complaint);
+        } else {
+            silences.extend(silence.cloned());
+            silences.extend(complaint);
+        }
+        match by_layer2 {
             Some(Part::Wanted) => {}
+            Some(Part::Uncovered) if by_bgp.is_some() => continue,
             Some(Part::Uncovered) => {
                 silences.push(explain::no_advertisement(key, *address, &standing.holding.pool));
                 continue;
@@ -84,7 +107,6 @@ pub(super) fn voice(
             Some(Part::Unserved) | None => continue,
         }
         let observed = snapshot.announcements.get(address).map(Arc::as_ref);
-        silences.extend(standing.silence.clone());
         silences.extend(observed.and_then(|observed| trouble(*address, observed)));
         // A node whose agent is gone may still be named by what it wrote last.
         let lives = |node: &&NodeName| blind || snapshot.speakers.get(*node).is_some_and(|speaker| speaker.live);
@@ -95,11 +117,14 @@ pub(super) fn voice(
         }
     }
     let l2 = owned.into_iter().map(|(node, interfaces)| L2StatusContent { service: key.clone(), node, interfaces });
-    let silence = silences.into_iter().reduce(|first, then| Refusal {
-        reason: first.reason,
-        message: format!("{}; {}", first.message, then.message),
-    });
-    Voice { l2: l2.collect(), silence, notices: Vec::new() }
+    Voice { l2: l2.collect(), silence: together(silences), complaint: together(complaints), notices: Vec::new() }
+}
+
+/// Several as one, with the reason of the first.
+fn together(refusals: Vec<Refusal>) -> Option<Refusal> {
+    refusals
+        .into_iter()
+        .reduce(|first, then| Refusal { reason: first.reason, message: format!("{}; {}", first.message, then.message) })
 }
 
 /// What speakers say is in the way. That nobody answers yet, or any more, is no such thing: it passes with the next claim.

@@ -141,6 +141,7 @@ impl Standing {
             services: self.holding.services.iter().filter_map(uid).collect(),
             candidates: covered.then_some(candidates),
             interfaces: self.interfaces.clone(),
+            routes: BTreeSet::new(),
         }
     }
 }
