@@ -34,7 +34,7 @@ pub(in crate::decide) struct Voice {
     pub(in crate::decide) l2: BTreeSet<L2StatusContent>,
     /// Why nobody does.
     pub(in crate::decide) silence: Option<Refusal>,
-    /// What keeps routes from BGP peers, although the Service is announced otherwise.
+    /// What is in the way of one protocol, although the other announces the Service.
     pub(in crate::decide) complaint: Option<Refusal>,
     /// What changed.
     pub(in crate::decide) notices: Vec<Notice>,
@@ -90,8 +90,8 @@ pub(super) fn voice(
         let (by_layer2, by_bgp) = (standing.parts.get(key), bgp.part(*address, key));
         let silence = standing.silence.as_ref().filter(|_| by_layer2 == Some(&Part::Wanted));
         let complaint = by_bgp.and_then(|part| part.complaint.clone());
-        let is_announced = by_layer2 == Some(&Part::Wanted) && silence.is_none();
-        if is_announced || by_bgp.is_some_and(|part| part.announced) {
+        let has_route = by_bgp.is_some_and(|part| part.announced);
+        if has_route || (by_layer2 == Some(&Part::Wanted) && silence.is_none()) {
             complaints.extend(complaint);
         } else {
             silences.extend(silence.cloned());
@@ -107,7 +107,12 @@ pub(super) fn voice(
             Some(Part::Unserved) | None => continue,
         }
         let observed = snapshot.announcements.get(address).map(Arc::as_ref);
-        silences.extend(observed.and_then(|observed| trouble(*address, observed)));
+        let trouble = observed.and_then(|observed| trouble(*address, observed));
+        if has_route {
+            complaints.extend(trouble)
+        } else {
+            silences.extend(trouble)
+        }
         // A node whose agent is gone may still be named by what it wrote last.
         let lives = |node: &&NodeName| blind || snapshot.speakers.get(*node).is_some_and(|speaker| speaker.live);
         if let Some(observed) = observed

@@ -344,6 +344,12 @@ fn an_address_is_announced_by_one_protocol_or_both() {
     world.ad("l2");
     let both = content(&world, ONE);
     assert_eq!((both.candidates.unwrap().len(), both.routes.len()), (3, 1));
+    settle(&mut world);
+    let in_use = ("AddressInUse".to_owned(), "02:00:00:00:00:09 answers for it".to_owned());
+    world.announcements.get_mut(&ip(ONE)).unwrap().trouble = Some(in_use);
+    let there = voice(&world, "web");
+    assert_eq!((there.silence, there.complaint.unwrap().reason.as_str()), (None, "AddressInUse"), "peers have it");
+    world.announcements.clear();
     // One of them is enough.
     world.ad("l2").node_selectors = vec![has("name", "nobody")];
     assert_eq!(silence(&world, "web"), None, "by BGP");
