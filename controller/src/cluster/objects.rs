@@ -9,7 +9,7 @@ use std::{
 
 use arpeggio_common::{
     api::speaker::Authentication,
-    model::{InterfaceName, Labels, NodeName},
+    model::{InterfaceName, Labels, NodeName, Route},
 };
 use ipnet::IpNet;
 
@@ -261,6 +261,8 @@ pub struct AnnouncementContent {
     pub candidates: Option<Vec<NodeName>>,
     /// Interfaces to announce on; empty: all eligible ones.
     pub interfaces: BTreeSet<InterfaceName>,
+    /// What is announced to BGP peers; empty: nothing.
+    pub routes: BTreeSet<Route>,
 }
 
 /// An Announcement that is there.

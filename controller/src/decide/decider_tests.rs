@@ -405,6 +405,8 @@ enum Happening {
     Edit(bool, bool),
     /// An object of BGP, for one node: sound, at fault, or waiting.
     Route(u8, u8, u8),
+    /// BGP peers get routes by all nodes, by one, or none any more.
+    Tell(u8, u8),
     /// Somebody spoils what is said about the configuration, or takes it away.
     Tamper(u8, bool),
     /// A ServiceBGPStatus is there.
@@ -416,7 +418,7 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     use Happening::{
         Ask, Die, Edit, Evacuate, Exclude, Go, Left, Live, Local, Prefer, Restart, Restrict, Route, Serve, TakeOver,
-        Tamper, Wait,
+        Tamper, Tell, Wait,
     };
     prop_oneof![
         6 => (0..20u8).prop_map(Ask),
@@ -436,6 +438,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..7u8, any::<bool>()).prop_map(|(node, away)| Tamper(node, away)),
         1 => (0..3u8).prop_map(Left),
         2 => (0..3u8).prop_map(Wait),
+        2 => (0..4u8, 0..7u8).prop_map(|(what, node)| Tell(what, node)),
     ]
 }
 
@@ -518,7 +521,21 @@ impl Run {
                     1 => pending.push(told),
                     _ => {}
                 }
-                Changes { configuration: true, configured: BTreeSet::from([object]), ..Changes::default() }
+                let bgp = object.kind == ConfigurationKind::BgpAdvertisement;
+                Changes { configuration: true, bgp, configured: BTreeSet::from([object]), ..Changes::default() }
+            }
+            Happening::Tell(what, number) => {
+                let name = format!("told-{}", what % 2);
+                if what > 2 {
+                    world.configuration.bgp.clear();
+                } else {
+                    world.bgp_peer("rack");
+                    let ad = world.bgp_ad(&name);
+                    ad.node_selectors = if what == 0 { Vec::new() } else { vec![has("name", named(number))] };
+                    ad.local_pref = u32::from(number % 2);
+                    ad.aggregation_v4 = 32 - number % 2;
+                }
+                Changes { configuration: true, bgp: true, ..Changes::default() }
             }
             Happening::Tamper(number, away) => {
                 let of = StateOf::Speaker(node(named(number)));
@@ -598,6 +615,7 @@ proptest! {
             let changes = run.happen(happening);
             pending.everything |= changes.everything;
             pending.topology |= changes.topology;
+            pending.bgp |= changes.bgp;
             pending.services.extend(changes.services);
             pending.addresses.extend(changes.addresses);
             pending.configuration |= changes.configuration;
