@@ -246,6 +246,8 @@ pub struct Speaker {
     pub authentication: Option<Authentication>,
     /// Why it does not understand every Announcement; `None`: it does.
     pub refused: Option<String>,
+    /// It says that it tells BGP peers what Announcements ask for.
+    pub tells_peers: bool,
 }
 
 /// The specification of an Announcement: the same type for what is there and what should be.

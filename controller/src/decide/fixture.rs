@@ -117,6 +117,7 @@ impl World {
             live: true,
             evacuate: false,
             refused: None,
+            tells_peers: false,
             held: BTreeSet::new(),
             authentication: None,
             interfaces: BTreeMap::from([(eth0, addresses.iter().map(|text| text.parse().unwrap()).collect())]),
@@ -170,6 +171,11 @@ impl World {
             communities: BTreeSet::new(),
             aliases: BTreeSet::new(),
         })
+    }
+
+    /// Every speaker that is there tells BGP peers.
+    pub(crate) fn tell_peers(&mut self) {
+        self.speakers.values_mut().for_each(|speaker| speaker.tells_peers = true);
     }
 
     /// The BGP peer of this name; a new one is for every node.

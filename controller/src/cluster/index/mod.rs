@@ -249,10 +249,10 @@ impl Index {
         let facts = self.speakers.get(node);
         let has_lease = self.liveness.nodes().any(|known| known == node);
         let speaker = (facts.is_some() || has_lease).then(|| {
-            let SpeakerFacts { evacuate, interfaces, held, authentication, refused, .. } =
+            let SpeakerFacts { evacuate, interfaces, held, authentication, refused, tells_peers, .. } =
                 facts.cloned().unwrap_or_else(|| SpeakerFacts::silent(node.clone()));
             let live = self.liveness.is_live(node);
-            Speaker { node: node.clone(), live, evacuate, interfaces, held, authentication, refused }
+            Speaker { node: node.clone(), live, evacuate, interfaces, held, authentication, refused, tells_peers }
         });
         if replace(&mut self.snapshot.speakers, node, speaker) {
             self.changes.topology = true;

@@ -9,7 +9,7 @@ use std::{
 use arpeggio_common::model::NodeName;
 
 use super::{
-    bgp::Resolver,
+    bgp::{self, Resolver},
     explain,
     standing::{Part, Standing},
 };
@@ -64,13 +64,17 @@ impl Told {
         let owners: BTreeSet<NodeName> = voice.l2.iter().map(|status| status.node.clone()).collect();
         let new = voice.l2.iter().filter(|status| !self.owners.contains(&status.node)).map(assigned);
         voice.notices = new.collect();
-        for (now, before) in [(&voice.silence, &self.silence), (&voice.complaint, &self.complaint)] {
-            let news = now.as_ref().filter(|_| now != before);
-            voice.notices.extend(news.map(silent));
-        }
+        let silence = voice.silence.as_ref().filter(|_| voice.silence != self.silence);
+        // What no speaker can do is told once, however often what layer 2 does changes meanwhile.
+        let is_known = self.complaint.as_ref().is_some_and(|it| it.reason == bgp::NO_SPEAKER);
+        let is_old = |now: &&Refusal| is_known && now.reason == bgp::NO_SPEAKER;
+        let complaint = voice.complaint.as_ref().filter(|_| voice.complaint != self.complaint).filter(|it| !is_old(it));
+        voice.notices.extend(silence.into_iter().chain(complaint).map(silent));
         self.owners = owners;
         self.silence.clone_from(&voice.silence);
-        self.complaint.clone_from(&voice.complaint);
+        if voice.complaint.is_some() || !is_known {
+            self.complaint.clone_from(&voice.complaint);
+        }
     }
 }
 

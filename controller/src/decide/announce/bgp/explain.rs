@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use arpeggio_common::model::{BgpAdvertisement, NodeName};
 
 use super::{
-    ground::{Ad, Reach},
+    ground::{Ad, Reach, Tellers},
     nodes::Nodes,
 };
 use crate::{
@@ -22,8 +22,11 @@ const CONFLICT: &str = "ConflictingAdvertisements";
 /// Reason where no peer can get the route.
 const NO_PEER: &str = "NoPeer";
 
+/// Reason where no speaker tells BGP peers anything.
+pub(in crate::decide::announce) const NO_SPEAKER: &str = "NoBgpSpeaker";
+
 /// The reasons that only BGP has.
-pub(in crate::decide::announce) const REASONS: [&str; 2] = [CONFLICT, NO_PEER];
+pub(in crate::decide::announce) const REASONS: [&str; 3] = [CONFLICT, NO_PEER, NO_SPEAKER];
 
 /// Two advertisements that would give one route two local preferences.
 pub(super) struct Conflict<'a> {
@@ -49,6 +52,18 @@ pub(super) fn conflicts(address: IpAddr, service: &ServiceKey, conflicts: &[Conf
     (!conflicts.is_empty()).then(|| Refusal { reason: CONFLICT.to_owned(), message })
 }
 
+/// Its routes are decided, and nobody tells them to peers. `ads`: none where it is not known which are in force.
+pub(super) fn no_speaker(address: IpAddr, ads: &[&Ad], tellers: Tellers) -> Refusal {
+    let which = list(ads.iter().map(|ad| ad.spec.name.as_str()));
+    let select = if ads.is_empty() { String::new() } else { format!("BGPAdvertisements {which} select it, but ") };
+    let what = match tellers {
+        Tellers::None => "no speaker tells BGP peers: this version announces at layer 2 only",
+        Tellers::Dead | Tellers::Live => "no speaker that tells BGP peers is alive",
+    };
+    let message = format!("{address} is not announced to BGP peers: {select}{what}");
+    Refusal { reason: NO_SPEAKER.to_owned(), message }
+}
+
 /// Why no peer gets it; `None`: one does. `reached`: how far its routes got; `None`: there is none. `local`: where it has to be
 /// served.
 pub(super) fn short(
@@ -68,7 +83,7 @@ pub(super) fn short(
             NO_NODE,
             format!(
                 "every node that BGPAdvertisements {which} select is excluded from load balancers, has the condition \
-                 NetworkUnavailable, or runs no speaker"
+                 NetworkUnavailable, or runs no speaker that tells BGP peers"
             ),
         ),
         (None, Some(nodes)) => (

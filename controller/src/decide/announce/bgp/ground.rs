@@ -40,12 +40,24 @@ impl Ad {
 /// How far a route gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reach {
-    /// No node that is to announce it has a speaker and may announce.
+    /// No node that is to announce it has a speaker that tells peers and may announce.
     NoNode,
     /// None of those has a session with a peer that is to get it.
     NoPeer,
     /// Somebody gets it, as far as the configuration goes.
     Peer,
+}
+
+/// Whether somebody tells BGP peers what stands in Announcements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tellers {
+    /// No speaker does.
+    #[default]
+    None,
+    /// Speakers did, and none of them lives.
+    Dead,
+    /// One does.
+    Live,
 }
 
 /// Everything about nodes, peers and advertisements that addresses have in common.
@@ -61,8 +73,11 @@ pub(super) struct Ground {
     peers: Vec<(String, Nodes)>,
     /// All nodes.
     every: BTreeSet<NodeName>,
-    /// Those with a speaker that may announce. Whether the speaker lives is another matter: the router daemon beside it goes on.
+    /// Those with a speaker that tells peers and may announce. Where one lives, whether this one does is another matter: the router
+    /// daemon beside it goes on.
     able: BTreeSet<NodeName>,
+    /// Whether routes are more than a wish.
+    pub(super) tellers: Tellers,
 }
 
 impl Ground {
@@ -89,7 +104,12 @@ impl Ground {
             let excluded = node.labels.contains_key(EXCLUDE);
             Withheld::of(node.network_unavailable, excluded, snapshot.settings.ignore_exclude_label)
         };
-        let able = snapshot.nodes.keys().filter(|name| snapshot.speakers.contains_key(*name));
+        let mut tellers = Tellers::None;
+        for speaker in snapshot.speakers.values().filter(|speaker| speaker.tells_peers) {
+            tellers = if speaker.live || tellers == Tellers::Live { Tellers::Live } else { Tellers::Dead };
+        }
+        let tells = |name: &&NodeName| snapshot.speakers.get(*name).is_some_and(|speaker| speaker.tells_peers);
+        let able = snapshot.nodes.keys().filter(tells);
         Self {
             by_pool: by_pool.collect(),
             unknown_pools: unknown_pools.map(|object| object.name.clone()).collect(),
@@ -97,6 +117,7 @@ impl Ground {
             peers: peers.map(|peer| (peer.name.clone(), selected(&peer.node_selectors, snapshot))).collect(),
             every: snapshot.nodes.keys().cloned().collect(),
             able: able.filter(|name| withheld(name).is_none()).cloned().collect(),
+            tellers,
             ads,
         }
     }

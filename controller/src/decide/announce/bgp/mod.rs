@@ -22,9 +22,14 @@ use std::{
 
 use arpeggio_common::model::Route;
 
-use self::ground::Ground;
-use self::resolve::{Outcome, resolve};
-pub(super) use self::{explain::REASONS, resolve::Part};
+pub(super) use self::{
+    explain::{NO_SPEAKER, REASONS},
+    resolve::Part,
+};
+use self::{
+    ground::Ground,
+    resolve::{Outcome, resolve},
+};
 use super::standing::Standing;
 use crate::cluster::{ServiceKey, Snapshot};
 

@@ -10,7 +10,7 @@ use arpeggio_common::model::{NodeName, Route};
 
 use super::{
     explain::{self, Conflict},
-    ground::{Ad, Ground, Reach},
+    ground::{Ad, Ground, Reach, Tellers},
     nodes::{Nodes, both, either, is_nobody},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 /// How a Service takes part in the routes of an address that it has. Without a servable endpoint it asks for none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::decide::announce) struct Part {
-    /// A peer gets it, as far as the configuration goes.
+    /// A peer gets it, as far as the configuration and what speakers say of themselves go.
     pub(in crate::decide::announce) announced: bool,
     /// It has no servable endpoint, on a known node if that is `true`.
     pub(in crate::decide::announce) unserved: Option<bool>,
@@ -44,7 +44,22 @@ type Routes = BTreeMap<Route, Nodes>;
 ///
 /// Services that share it are announced one by one, and what several of them ask for is asked for once: nodes of one Service join
 /// those of another. With `externalTrafficPolicy: Local` these are the nodes with a servable endpoint.
+///
+/// Where no speaker tells peers anything the routes are decided all the same, but nothing of them counts as announced.
 pub(super) fn resolve(address: IpAddr, holding: &Holding, ground: &Ground, snapshot: &Snapshot) -> Outcome {
+    let mut outcome = wished(address, holding, ground, snapshot);
+    if ground.tellers != Tellers::Live {
+        for (key, part) in &mut outcome.parts {
+            let service = snapshot.services.get(key);
+            let ads = service.map(|service| ground.of(&holding.pool, &service.labels)).unwrap_or_default();
+            let complaint = Some(explain::no_speaker(address, &ads, ground.tellers));
+            *part = Part { complaint, ..Part::default() };
+        }
+    }
+    outcome
+}
+
+fn wished(address: IpAddr, holding: &Holding, ground: &Ground, snapshot: &Snapshot) -> Outcome {
     let (mut routes, mut parts) = (Routes::new(), BTreeMap::new());
     for key in &holding.services {
         let Some(service) = snapshot.services.get(key) else { continue };

@@ -17,9 +17,10 @@ use crate::{
 const ONE: &str = "192.0.2.100";
 const TWO: &str = "192.0.2.101";
 
-/// Three nodes, a peer, one Service, and nothing at layer 2.
+/// Three nodes that tell peers, a peer, one Service, and nothing at layer 2.
 fn world() -> World {
     let mut world = World::new(&["a", "b", "c"]);
+    world.tell_peers();
     world.configuration.l2.clear();
     world.have("web", ONE);
     peer(&mut world, "rack");
@@ -210,11 +211,15 @@ fn point_60_what_a_node_withholds_changes_no_announcement() {
     assert_eq!(content(&world, ONE), before);
     world.settings.ignore_exclude_label = true;
     assert_eq!(silence(&world, "web"), None);
-    // A speaker that does not live says nothing about the router daemon beside it.
-    for name in ["a", "b", "c"] {
+    // A speaker that does not live says nothing about the router daemon beside it; of none at all nothing is promised.
+    ad(&mut world, "all").node_selectors = vec![has("name", "b")];
+    world.speaker("b").live = false;
+    assert_eq!(silence(&world, "web"), None);
+    ad(&mut world, "all").node_selectors.clear();
+    for name in ["a", "c"] {
         world.speaker(name).live = false;
     }
-    assert_eq!((content(&world, ONE), silence(&world, "web")), (before, None));
+    assert_eq!((content(&world, ONE), silence(&world, "web").unwrap().reason.as_str()), (before, "NoBgpSpeaker"));
 }
 
 #[test]
@@ -373,7 +378,16 @@ fn an_address_is_announced_by_one_protocol_or_both() {
     world.services.get_mut(&key("web")).unwrap().local = true;
     world.serve("web", &["b"]);
 }, "NoEligibleNode", "externalTrafficPolicy")]
-#[case::no_speaker(|world: &mut World| world.speakers.clear(), "NoEligibleNode", "no speaker")]
+#[case::no_speaker(|world: &mut World| world.speakers.clear(), "NoBgpSpeaker", "no speaker tells")]
+#[case::no_speaker_that_lives(
+    |world: &mut World| world.speakers.values_mut().for_each(|speaker| speaker.live = false),
+    "NoBgpSpeaker",
+    "is alive"
+)]
+#[case::speakers_of_other_nodes(|world: &mut World| {
+    world.speaker("a").tells_peers = false;
+    ad(world, "all").node_selectors = vec![has("name", "a")];
+}, "NoEligibleNode", "no speaker that tells")]
 #[case::no_peer(|world: &mut World| world.configuration.peers.clear(), "NoPeer", "no BGPPeer")]
 #[case::a_peer_of_another_name(|world: &mut World| ad(world, "all").peers = texts(&["spine"]), "NoPeer", "all")]
 #[case::a_peer_of_other_nodes(|world: &mut World| {
@@ -387,6 +401,77 @@ fn silence_says_what_is_in_the_way(#[case] change: fn(&mut World), #[case] reaso
     assert_eq!(told.reason, reason);
     let whole = told.message.starts_with("192.0.2.100 is not announced to BGP peers: ");
     assert!(whole && told.message.contains(what), "{}", told.message);
+}
+
+const NOBODY_TELLS: &str = "192.0.2.100 is not announced to BGP peers: BGPAdvertisements all select it, but no speaker tells BGP \
+                            peers: this version announces at layer 2 only";
+
+/// As [`world`], with speakers that know nothing of BGP.
+fn world_of_layer2() -> World {
+    let mut world = world();
+    world.speakers.values_mut().for_each(|speaker| speaker.tells_peers = false);
+    world
+}
+
+#[test]
+fn where_no_speaker_tells_peers_a_service_by_bgp_alone_is_announced_by_nobody() {
+    let mut world = world_of_layer2();
+    let nobody = Some(Refusal { reason: "NoBgpSpeaker".to_owned(), message: NOBODY_TELLS.to_owned() });
+    for on in [&["b"][..], &[], &["a", "b"]] {
+        world.serve("web", on);
+        let announced = look(&world);
+        assert_eq!(announced.silences.get(&ip(ONE)), nobody.as_ref(), "the Announcement says it");
+        let voice = &announced.voices[&key("web")];
+        assert_eq!((&voice.silence, &voice.complaint), (&nobody, &None), "and the Service");
+    }
+    assert_eq!(routes(&world, ONE), [PLAIN], "what peers are to get is decided all the same");
+    // Contradictions and missing peers are nothing beside that.
+    world.configuration.peers.clear();
+    assert_eq!(silence(&world, "web"), nobody);
+    peer(&mut world, "rack");
+    world.speaker("b").tells_peers = true;
+    let announced = look(&world);
+    assert_eq!((announced.silences.get(&ip(ONE)), &announced.voices[&key("web")].silence), (None, &None));
+}
+
+#[test]
+fn where_no_speaker_tells_peers_a_service_of_both_protocols_complains_once() {
+    let mut world = world_of_layer2();
+    world.ad("l2");
+    let mut announcer = Announcer::default();
+    let mut see = |world: &World| {
+        let announced = announcer.look(&world.snapshot(), everything(world));
+        (announced.silences.get(&ip(ONE)).cloned(), announced.voices[&key("web")].clone())
+    };
+    let (hush, voice) = see(&world);
+    assert_eq!((hush, voice.silence), (None, None), "it is announced at layer 2");
+    let [Notice { kind: NoticeKind::Warning, reason: "announceFailed", message }] = &voice.notices[..] else {
+        panic!("{:?}", voice.notices)
+    };
+    assert_eq!(message, NOBODY_TELLS);
+    // Whatever happens at layer 2 or to advertisements.
+    let changes: [fn(&mut World); 6] = [
+        |_| {},
+        |world| world.serve("web", &[]),
+        |world| world.serve("web", &["a"]),
+        |world| _ = ad(world, "more"),
+        |world| world.ad("l2").node_selectors = vec![has("name", "nobody")],
+        |world| world.ad("l2").node_selectors.clear(),
+    ];
+    let notices: Vec<Notice> = changes
+        .into_iter()
+        .flat_map(|change| {
+            change(&mut world);
+            see(&world).1.notices
+        })
+        .collect();
+    let [Notice { message, .. }] = &notices[..] else { panic!("{notices:?}") };
+    assert!(
+        message.contains("L2Advertisements l2 select no node") && message.contains("no speaker tells"),
+        "{message}"
+    );
+    settle(&mut world);
+    assert_eq!(look(&world).voices[&key("web")].notices, [], "nor does the next controller");
 }
 
 #[test]
@@ -475,6 +560,7 @@ fn bits<'a>(names: &[&'a str], bits: u8) -> Vec<&'a str> {
 
 fn any_world(ads: &[Numbers], services: &[Asked]) -> World {
     let mut world = World::new(&NODES);
+    world.tell_peers();
     world.configuration.l2.clear();
     peer(&mut world, "rack");
     for (number, (nodes, apps, peers, (narrow_v4, narrow_v6), preference, community)) in ads.iter().enumerate() {
