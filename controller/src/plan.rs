@@ -270,9 +270,9 @@ fn accepted(there: &Configured, says: &Acceptance) -> Option<AcceptedChange> {
     })
 }
 
-/// Whether a node is to answer.
+/// Whether a node is to answer for it, or to announce a route.
 fn is_announced(content: &AnnouncementContent) -> bool {
-    content.candidates.as_ref().is_some_and(|candidates| !candidates.is_empty())
+    content.candidates.as_ref().is_some_and(|candidates| !candidates.is_empty()) || !content.routes.is_empty()
 }
 
 /// Whether everybody goes on as before, whatever becomes of the order behind the owner.

@@ -33,6 +33,8 @@ kind! {
         Column::new("Since", "date", ".status.since").wide(),
         Column::new("Interface", "string", ".status.interfaces[0].name").wide(),
         Column::new("MAC", "string", ".status.interfaces[0].mac").wide(),
+        Column::new("BGP Prefix", "string", ".spec.bgp[0].prefix").wide(),
+        Column::new("BGP Nodes", "string", ".spec.bgp[0].nodes").wide(),
         Column::new("Reason", "string", ".status.conditions[?(@.type==\"Announced\")].reason").wide(),
     ],
 }
@@ -61,6 +63,11 @@ pub struct AnnouncementSpec {
     /// How the address is announced at layer 2; absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l2: Option<L2>,
+    /// What is announced to BGP peers for the address; none: nothing. Nodes unite entries of one prefix, also those of other
+    /// addresses.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub bgp: Vec<Route>,
 }
 
 /// A Service.
@@ -98,6 +105,47 @@ pub struct L2 {
     #[serde(default)]
     #[schemars(extend("x-default" = "Exclusive"))]
     pub mode: Mode,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_unset(local_pref: &u32) -> bool {
+    *local_pref == 0
+}
+
+/// A prefix that nodes announce to BGP peers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["prefix"], "x-kubernetes-validations" = [{
+    "rule": "(has(self.communities) ? size(self.communities) : 0) + \
+        (has(self.largeCommunities) ? size(self.largeCommunities) : 0) <= 63",
+    "message": "a route carries at most 63 communities, large ones included",
+}]))]
+pub struct Route {
+    /// The network, which holds the address: 192.0.2.10/32, or a wider one that several addresses have in common.
+    #[serde(default, deserialize_with = "null_default")]
+    #[schemars(length(max = 49), regex(pattern = "^[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}$"))]
+    pub prefix: String,
+    /// How iBGP peers prefer it (LOCAL_PREF): higher is better. Absent or 0: as the routers have it.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "is_unset")]
+    #[schemars(range(max = 4_294_967_295u32), extend("format" = "int64"))]
+    pub local_pref: u32,
+    /// BGP communities (RFC 1997): 64512:100.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 63), inner(length(max = 11), regex(pattern = "^[0-9]{1,5}:[0-9]{1,5}$")))]
+    pub communities: Vec<String>,
+    /// Large BGP communities (RFC 8092): 64512:100:1.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 63), inner(length(max = 32), regex(pattern = "^[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10}$")))]
+    pub large_communities: Vec<String>,
+    /// Names of the BGPPeers that get it; none: all of them.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024), inner(length(min = 1, max = 253)))]
+    pub peers: Vec<String>,
+    /// Names of the nodes that announce it; absent: every node. A node with the condition NetworkUnavailable, or with the label
+    /// that excludes it from load balancers, announces nothing in either case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5000), inner(length(min = 1, max = 253)))]
+    pub nodes: Option<Vec<String>>,
 }
 
 /// Whether one node answers everybody or the candidates share the clients.

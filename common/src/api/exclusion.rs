@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::contend::Conflict;
-use crate::model::{Aliases, BgpAdvertisement, Labels, ObjectName, Peer, Pool, Remote};
+use crate::model::{Aliases, BgpAdvertisement, Labels, MOST_COMMUNITIES, ObjectName, Peer, Pool, Remote};
 
 /// The nodes of the cluster and their labels; `None`: not known, so that any two selections may meet.
 pub(super) type Nodes<'a> = Option<&'a BTreeMap<String, Labels>>;
@@ -100,8 +100,9 @@ pub(super) fn preferences(
         field: "spec.localPref",
         value: one.local_pref.to_string(),
         rule: format!(
-            "differs from {} of {holder} for the same routes of IPAddressPool {} to the same peers",
-            held.local_pref, pool.name
+            "differs from {} of {holder} for the same routes of IPAddressPool {} to the same peers (invalid local preference {}: \
+             local preference {} was already set for the same type of BGP update)",
+            held.local_pref, pool.name, one.local_pref, held.local_pref
         ),
         remedy: "make them equal, or give the two different pools, peers, nodes or aggregation lengths".to_owned(),
     }]
@@ -114,13 +115,23 @@ fn families(pool: &Pool) -> (bool, bool) {
 }
 
 /// What an advertisement may not say of the pools in force: networks wider than theirs would draw traffic for addresses that are
-/// somebody else's (MetalLB behaviour 37). Nor may addresses of IPv6 go to peers with BFD's echo mode, which is for IPv4 (3.2).
+/// somebody else's (MetalLB behaviour 37). Nor may addresses of IPv6 go to peers with BFD's echo mode, which is for IPv4 (3.2), nor
+/// a route carry more communities than fit (5.2).
 pub(super) fn reach(
     advertisement: &BgpAdvertisement,
     pools: &BTreeMap<String, Pool>,
     peers: &BTreeMap<String, Peer>,
 ) -> Vec<Conflict> {
     let mut found = Vec::new();
+    let communities = advertisement.communities.len();
+    if communities > MOST_COMMUNITIES {
+        found.push(Conflict {
+            field: "spec.communities",
+            value: communities.to_string(),
+            rule: format!("are too many (max supported communities is {MOST_COMMUNITIES}, got {communities})"),
+            remedy: format!("give a route at most {MOST_COMMUNITIES} communities, large ones and names included"),
+        });
+    }
     let echo = peers
         .values()
         .find(|peer| advertisement.covers_peer(&peer.name) && peer.bfd.as_ref().is_some_and(|profile| profile.echo));

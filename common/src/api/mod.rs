@@ -15,6 +15,7 @@ mod kind;
 pub mod metallb;
 pub mod names;
 mod pruned;
+mod route;
 mod schema;
 pub mod secret;
 pub mod set;
@@ -29,6 +30,7 @@ pub use metallb::{
     ServiceBGPStatus, ServiceL2Status,
 };
 pub use pruned::keep_marks;
+pub use route::RouteError;
 pub use secret::PasswordSecret;
 pub use speaker::Speaker;
 pub use validate::selectors;

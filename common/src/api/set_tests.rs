@@ -144,6 +144,22 @@ fn aliases_are_resolved_wherever_they_are_defined() {
 }
 
 #[test]
+fn a_route_carries_so_many_communities_and_no_more() {
+    let many =
+        |count: usize| (1..count).map(|number| format!("1:{number}")).chain(["a".to_owned()]).collect::<Vec<_>>();
+    for (count, fine) in [(63, true), (64, false)] {
+        let all = Objects::default()
+            .bgp(&[("marked", json!({ "communities": many(count) }))])
+            .communities(&[("one", &[("a", "large:1:2:3")])]);
+        let configuration = all.fresh();
+        assert_eq!(configuration.bgp.contains_key("marked"), fine, "{count}");
+        if !fine {
+            one(&configuration.faults, &["spec.communities", "max supported communities is 63, got 64"]);
+        }
+    }
+}
+
+#[test]
 fn an_advertisement_waits_for_an_alias_and_nothing_else_waits_with_it() {
     let all = Objects::default().bgp(&[("marked", json!({ "communities": ["a", "b"] })), ("plain", json!({}))]);
     let waiting = all.fresh();

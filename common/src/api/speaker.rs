@@ -1,7 +1,7 @@
 //! One node's agent: what it has, and whether it is to give away what it owns. The documentation of types and fields is what
 //! `kubectl explain` shows.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,11 +53,35 @@ pub struct SpeakerStatus {
     /// How it takes part in the succession.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub succession: Option<SpeakerSuccession>,
+    /// Its sessions with BGP peers. Absent: it tells no BGP peer anything, for it drives no router daemon. Present and empty: it
+    /// drives one, and no BGPPeer is for the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bgp_sessions: Option<Vec<BgpSession>>,
     /// Ready: whether it can answer. Evacuating: whether others take over from it. Accepted: whether it understands every
     /// Announcement. Connected: whether others answer what it asks.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// The session of a node with a BGP peer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BgpSession {
+    /// Name of the BGPPeer.
+    pub peer: String,
+    /// State of the session, in the words of RFC 4271: Idle, Connect, Active, OpenSent, OpenConfirm, Established.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
+    pub state: String,
+    /// Since when it has that state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// How many prefixes the peer is told.
+    #[serde(default, deserialize_with = "null_default")]
+    pub prefixes: i64,
+    /// Why the session ended, or did not come up, the last time.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
+    pub last_error: String,
 }
 
 /// How an agent takes part in the succession.

@@ -15,6 +15,7 @@ mod pool;
 mod range;
 mod route;
 mod selector;
+mod withheld;
 
 pub use advertisement::L2Advertisement;
 pub use announcement::{Announcement, AnnouncementError, Mode};
@@ -29,7 +30,8 @@ pub use order::{Balance, DEPTH, ENOUGH, Eligible, Load, NEAR, Wish, holds, keepe
 pub use overlap::{Claim, overlaps};
 pub use pool::{Pool, Scope};
 pub use range::{AddressRange, RangeError};
-pub use route::Route;
+pub use route::{MOST_COMMUNITIES, Route};
 pub use selector::{Labels, Requirement, Selector, any_or_empty};
+pub use withheld::Withheld;
 
 pub use crate::abi::NodeId;

@@ -6,8 +6,11 @@ use ipnet::IpNet;
 
 use super::{Community, NodeName};
 
+/// The most communities that one route carries, large ones included (MetalLB behaviour 5.2).
+pub const MOST_COMMUNITIES: usize = 63;
+
 /// A prefix, what is said about it, to whom, and which nodes say it: one element of `Announcement.spec.bgp` after validation.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Route {
     /// Truncated to its length.
     pub prefix: IpNet,
@@ -17,7 +20,8 @@ pub struct Route {
     pub communities: BTreeSet<Community>,
     /// Names of the peers that get it; empty: all.
     pub peers: BTreeSet<String>,
-    /// The nodes that announce it; `None`: every node.
+    /// The nodes that announce it; `None`: every node. A node that must not announce at all (see
+    /// [`Withheld`](super::Withheld)) may be among them: it withholds the route by itself.
     pub nodes: Option<BTreeSet<NodeName>>,
 }
 

@@ -64,6 +64,7 @@ async fn give(
             uid: status.metadata.uid.unwrap_or_default(),
         }],
         l2: Some(L2 { candidates: ["node-a", "node-b", "node-c"].map(str::to_owned).into(), ..L2::default() }),
+        bgp: Vec::new(),
     };
     let announcement = Announcement::new(&names::announcement(address.into()), content);
     announcements

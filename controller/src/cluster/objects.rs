@@ -9,7 +9,7 @@ use std::{
 
 use arpeggio_common::{
     api::speaker::Authentication,
-    model::{InterfaceName, Labels, NodeName},
+    model::{InterfaceName, Labels, NodeName, Route},
 };
 use ipnet::IpNet;
 
@@ -246,6 +246,8 @@ pub struct Speaker {
     pub authentication: Option<Authentication>,
     /// Why it does not understand every Announcement; `None`: it does.
     pub refused: Option<String>,
+    /// It says that it tells BGP peers what Announcements ask for.
+    pub tells_peers: bool,
 }
 
 /// The specification of an Announcement: the same type for what is there and what should be.
@@ -261,6 +263,8 @@ pub struct AnnouncementContent {
     pub candidates: Option<Vec<NodeName>>,
     /// Interfaces to announce on; empty: all eligible ones.
     pub interfaces: BTreeSet<InterfaceName>,
+    /// What is announced to BGP peers; empty: nothing.
+    pub routes: BTreeSet<Route>,
 }
 
 /// An Announcement that is there.

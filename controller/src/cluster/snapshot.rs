@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub namespaces: Arc<BTreeMap<String, Arc<Labels>>>,
     /// Pools and advertisements that keep the rules.
     pub configuration: Arc<Configuration>,
+    /// Whether the advertisements to BGP peers were listed once. No Service waits for that; until then routes stay as they are.
+    pub knows_bgp: bool,
     /// Every object of the configuration, those too that break the rules or cannot be read.
     pub configured: Arc<BTreeMap<ConfiguredName, Arc<Configured>>>,
     /// Agents.
@@ -64,6 +66,8 @@ pub struct Changes {
     pub everything: bool,
     /// Something of the configuration: what is said about it has to be looked at.
     pub configuration: bool,
+    /// What of the configuration is for BGP alone: routes have to be looked at.
+    pub bgp: bool,
     /// Nodes or speakers: who may own what has to be looked at.
     pub topology: bool,
     /// Services that came, changed or went, or whose endpoints or ServiceL2Status did.

@@ -124,7 +124,10 @@ fn instead(object: &ConfiguredName, configuration: &Configuration) -> Option<&'s
         ConfigurationKind::L2Advertisement => {
             (configuration.l2.contains_key(name), "nothing new is announced by it, and what is announced already stays")
         }
-        ConfigurationKind::BgpAdvertisement => (configuration.bgp.contains_key(name), "nothing is announced by it"),
+        ConfigurationKind::BgpAdvertisement => (
+            configuration.bgp.contains_key(name),
+            "nothing new is announced by it, and what is announced already stays",
+        ),
         ConfigurationKind::Peer => (configuration.peers.contains_key(name), "nothing is announced to it"),
         ConfigurationKind::Community => {
             (configuration.communities.contains_key(name), "advertisements that use its names wait for them")

@@ -39,6 +39,7 @@ impl Decider {
         let touch = Touch {
             everything: changes.everything,
             topology: changes.topology,
+            bgp: changes.bgp,
             addresses: addresses.into_iter().map(|address| (address, self.holding(address))).collect(),
             services,
         };

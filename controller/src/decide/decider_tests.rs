@@ -387,6 +387,35 @@ fn one_object_at_fault_takes_nothing_from_the_others() {
     assert_eq!(run.world.announcements[&web], before[&web]);
 }
 
+#[test]
+fn a_service_by_bgp_alone_never_reads_as_announced_while_no_speaker_tells_peers() {
+    let mut world = World::new(&["a", "b"]);
+    world.configuration.l2.clear();
+    world.bgp_peer("rack");
+    world.bgp_ad("all");
+    world.ask("web");
+    let mut run = Run::new(world);
+    let writes = run.settle(Changes::everything());
+    let [silence] = silences(&writes)[..] else { panic!("{writes:?}") };
+    assert_eq!(silence.reason, "NoBgpSpeaker");
+    let address = run.world.services[&key("web")].ingress[0];
+    let there = &run.world.announcements[&address];
+    assert_eq!((&there.trouble.as_ref().unwrap().says, &there.owner), (silence, &None));
+    assert_eq!(there.content.as_ref().unwrap().routes.len(), 1);
+    assert_eq!(run.world.services[&key("web")].silence.as_ref(), Some(silence));
+    let events =
+        writes.iter().filter(|write| matches!(write, Write::Event { notice, .. } if notice.reason == "announceFailed"));
+    assert_eq!(events.count(), 1, "{writes:?}");
+    // Endpoints go and come: routes follow, and what is said stays.
+    for on in [Vec::new(), vec!["a"]] {
+        run.world.serve("web", &on);
+        let writes = run.settle(service("web"));
+        assert!(matches!(writes[..], [Write::Announcement { .. }]), "{writes:?}");
+    }
+    let again = Decider::new().decide(&run.world.snapshot(), &Changes::everything());
+    assert_eq!(plan(&run.world.snapshot(), &again), [], "nor has the next controller anything to say");
+}
+
 /// Something that happens to a cluster.
 #[derive(Clone, Debug)]
 enum Happening {
@@ -405,6 +434,8 @@ enum Happening {
     Edit(bool, bool),
     /// An object of BGP, for one node: sound, at fault, or waiting.
     Route(u8, u8, u8),
+    /// BGP peers are to get routes by all nodes, by one, or none any more; or a speaker begins or ends to tell them.
+    Tell(u8, u8),
     /// Somebody spoils what is said about the configuration, or takes it away.
     Tamper(u8, bool),
     /// A ServiceBGPStatus is there.
@@ -416,7 +447,7 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     use Happening::{
         Ask, Die, Edit, Evacuate, Exclude, Go, Left, Live, Local, Prefer, Restart, Restrict, Route, Serve, TakeOver,
-        Tamper, Wait,
+        Tamper, Tell, Wait,
     };
     prop_oneof![
         6 => (0..20u8).prop_map(Ask),
@@ -436,6 +467,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..7u8, any::<bool>()).prop_map(|(node, away)| Tamper(node, away)),
         1 => (0..3u8).prop_map(Left),
         2 => (0..3u8).prop_map(Wait),
+        2 => (0..6u8, 0..7u8).prop_map(|(what, node)| Tell(what, node)),
     ]
 }
 
@@ -518,7 +550,25 @@ impl Run {
                     1 => pending.push(told),
                     _ => {}
                 }
-                Changes { configuration: true, configured: BTreeSet::from([object]), ..Changes::default() }
+                let bgp = object.kind == ConfigurationKind::BgpAdvertisement;
+                Changes { configuration: true, bgp, configured: BTreeSet::from([object]), ..Changes::default() }
+            }
+            Happening::Tell(what @ 4.., number) => {
+                world.speaker(named(number)).tells_peers = what == 4;
+                topology()
+            }
+            Happening::Tell(what, number) => {
+                let name = format!("told-{}", what % 2);
+                if what > 2 {
+                    world.configuration.bgp.clear();
+                } else {
+                    world.bgp_peer("rack");
+                    let ad = world.bgp_ad(&name);
+                    ad.node_selectors = if what == 0 { Vec::new() } else { vec![has("name", named(number))] };
+                    ad.local_pref = u32::from(number % 2);
+                    ad.aggregation_v4 = 32 - number % 2;
+                }
+                Changes { configuration: true, bgp: true, ..Changes::default() }
             }
             Happening::Tamper(number, away) => {
                 let of = StateOf::Speaker(node(named(number)));
@@ -598,6 +648,7 @@ proptest! {
             let changes = run.happen(happening);
             pending.everything |= changes.everything;
             pending.topology |= changes.topology;
+            pending.bgp |= changes.bgp;
             pending.services.extend(changes.services);
             pending.addresses.extend(changes.addresses);
             pending.configuration |= changes.configuration;

@@ -8,8 +8,8 @@ use std::{
 };
 
 use arpeggio_common::model::{
-    AddressRange, Configuration, Fault, InterfaceName, L2Advertisement, Labels, NodeName, ObjectName, Pool,
-    Requirement, Selector,
+    AddressRange, BGP_PORT, BgpAdvertisement, Configuration, Fault, InterfaceName, L2Advertisement, Labels, NodeName,
+    ObjectName, Peer, Pool, Remote, RemoteAs, Requirement, Selector,
 };
 
 use crate::{
@@ -117,6 +117,7 @@ impl World {
             live: true,
             evacuate: false,
             refused: None,
+            tells_peers: false,
             held: BTreeSet::new(),
             authentication: None,
             interfaces: BTreeMap::from([(eth0, addresses.iter().map(|text| text.parse().unwrap()).collect())]),
@@ -152,6 +153,52 @@ impl World {
             impossible: BTreeSet::new(),
             service_selectors: Vec::new(),
             preferred: Vec::new(),
+        })
+    }
+
+    /// The advertisement to BGP peers of this name; a new one is for everything.
+    pub(crate) fn bgp_ad(&mut self, name: &str) -> &mut BgpAdvertisement {
+        self.configuration.bgp.entry(name.to_owned()).or_insert_with(|| BgpAdvertisement {
+            name: name.to_owned(),
+            pools: BTreeSet::new(),
+            pool_selectors: Vec::new(),
+            service_selectors: Vec::new(),
+            node_selectors: Vec::new(),
+            peers: BTreeSet::new(),
+            aggregation_v4: 32,
+            aggregation_v6: 128,
+            local_pref: 0,
+            communities: BTreeSet::new(),
+            aliases: BTreeSet::new(),
+        })
+    }
+
+    /// Every speaker that is there tells BGP peers.
+    pub(crate) fn tell_peers(&mut self) {
+        self.speakers.values_mut().for_each(|speaker| speaker.tells_peers = true);
+    }
+
+    /// The BGP peer of this name; a new one is for every node.
+    pub(crate) fn bgp_peer(&mut self, name: &str) -> &mut Peer {
+        self.configuration.peers.entry(name.to_owned()).or_insert_with(|| Peer {
+            name: name.to_owned(),
+            my_asn: 64_512,
+            remote_as: RemoteAs::External,
+            local_asn: None,
+            remote: Remote::Address(ip("192.0.2.1")),
+            port: BGP_PORT,
+            source: None,
+            vrf: None,
+            timers: None,
+            connect: None,
+            router_id: None,
+            node_selectors: Vec::new(),
+            password: None,
+            bfd_profile: None,
+            bfd: None,
+            graceful_restart: false,
+            multi_hop: false,
+            both_families: false,
         })
     }
 
@@ -209,6 +256,7 @@ impl World {
             nodes: shared(&self.nodes),
             namespaces: Arc::default(),
             configuration: Arc::new(self.configuration.clone()),
+            knows_bgp: true,
             speakers: shared(&self.speakers),
             announcements: shared(&self.announcements),
             l2_statuses: shared(&self.l2_statuses),

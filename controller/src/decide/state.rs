@@ -113,6 +113,9 @@ fn summary(fault: &Fault) -> String {
         {
             format!("peer {value} already exists, FRR mode doesn't support duplicate BGPPeers selecting the same node")
         }
+        (Some(ConfigurationKind::BgpAdvertisement), "spec.communities") if rule.starts_with("are too many") => {
+            format!("max supported communities is {}, got {value}", arpeggio_common::model::MOST_COMMUNITIES)
+        }
         (Some(ConfigurationKind::BgpAdvertisement), "spec.communities") => {
             format!("invalid community format: {value}\ninvalid community {value:?} in BGP advertisement")
         }

@@ -101,6 +101,16 @@ fn what_scripts_know_is_said_as_metallb_says_it() {
             "configuration error: invalid community format: my-valid-alias\ninvalid community \"my-valid-alias\" in BGP advertisement",
         ),
         (
+            of(
+                "BGPAdvertisement",
+                "ads",
+                "spec.communities",
+                "64",
+                "are too many (max supported communities is 63, got 64)",
+            ),
+            "configuration error: max supported communities is 63, got 64",
+        ),
+        (
             of("BGPPeer", "two", "spec.peerAddress", "10.200.200.2", "already exists: it is that of one too"),
             "configuration error: peer 10.200.200.2 already exists, FRR mode doesn't support duplicate BGPPeers selecting the same node",
         ),

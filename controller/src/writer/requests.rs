@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use arpeggio_common::api::{
     Announcement, BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, IPAddressPool, L2Advertisement,
     ServiceL2Status,
-    announcement::{AnnouncementSpec, L2, Mode, ServiceReference},
+    announcement::{AnnouncementSpec, L2, Mode, Route, ServiceReference},
     metallb::{InterfaceInfo, Nothing, ServiceL2StatusStatus},
     names,
 };
@@ -86,6 +86,7 @@ pub(super) fn announcement(content: &AnnouncementContent) -> Announcement {
         pool: content.pool.clone(),
         services: services.collect(),
         l2,
+        bgp: content.routes.iter().map(Route::from).collect(),
     };
     Announcement::new(&names::announcement(content.address), spec)
 }
@@ -95,9 +96,10 @@ pub(super) fn announcement_patch(content: &AnnouncementContent, resource_version
     let spec = announcement(content).spec;
     // Fields that are left out of a merge patch keep what they have: everything is named.
     let l2 = spec.l2.map(|l2| json!({"candidates": l2.candidates, "interfaces": l2.interfaces, "mode": l2.mode}));
+    let bgp = (!spec.bgp.is_empty()).then_some(spec.bgp);
     json!({
         "metadata": {"resourceVersion": resource_version},
-        "spec": {"address": spec.address, "pool": spec.pool, "services": spec.services, "l2": l2},
+        "spec": {"address": spec.address, "pool": spec.pool, "services": spec.services, "l2": l2, "bgp": bgp},
     })
 }
 
@@ -400,12 +402,22 @@ mod tests {
     }
 
     fn content() -> AnnouncementContent {
+        let route = Route {
+            prefix: "2001:db8::/64".to_owned(),
+            local_pref: 200,
+            communities: vec!["64512:100".to_owned()],
+            large_communities: vec!["64512:100:1".to_owned()],
+            peers: vec!["rack".to_owned()],
+            nodes: Some(vec!["node-a".to_owned()]),
+        };
+        let route = route.validate("2001:db8::1".parse().unwrap()).unwrap();
         AnnouncementContent {
             address: "2001:db8::1".parse().unwrap(),
             pool: "gold".to_owned(),
             services: BTreeMap::from([(key(), "u".to_owned())]),
             candidates: Some(vec![NodeName::try_from("node-b").unwrap(), NodeName::try_from("node-a").unwrap()]),
             interfaces: BTreeSet::from([InterfaceName::try_from("eth0").unwrap()]),
+            routes: BTreeSet::from([route]),
         }
     }
 
@@ -422,10 +434,12 @@ mod tests {
 
     #[test]
     fn a_patch_of_an_announcement_names_every_field_it_wants_empty() {
-        let bare = AnnouncementContent { candidates: None, interfaces: BTreeSet::new(), ..content() };
+        let bare =
+            AnnouncementContent { candidates: None, interfaces: BTreeSet::new(), routes: BTreeSet::new(), ..content() };
         let patch = announcement_patch(&bare, "9");
-        assert_eq!(patch["spec"]["l2"], Value::Null);
-        assert!(patch["spec"].as_object().unwrap().contains_key("l2"));
+        for field in ["l2", "bgp"] {
+            assert_eq!(patch["spec"].as_object().unwrap().get(field), Some(&Value::Null), "{field}");
+        }
         assert_eq!(patch["metadata"]["resourceVersion"], "9");
         let open = AnnouncementContent { interfaces: BTreeSet::new(), ..content() };
         assert_eq!(announcement_patch(&open, "9")["spec"]["l2"]["interfaces"], json!([]));

@@ -47,6 +47,8 @@ pub fn speaker_status(health: &Health<'_>) -> SpeakerStatus {
         interfaces: health.desired.interfaces.keys().filter_map(|index| interface(health, *index)).collect(),
         owned: i64::try_from(health.owned).unwrap_or(i64::MAX),
         succession: Some(SpeakerSuccession { authentication: Some(authentication(health.keys)) }),
+        // Nothing here drives a router daemon: the controller has to know, or it says that BGP peers get routes.
+        bgp_sessions: None,
         conditions: vec![ready(health), evacuating(health), accepted(health), connected(health.path_faults)],
     }
 }

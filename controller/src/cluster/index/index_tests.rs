@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use arpeggio_common::{
-    api::{BGPPeer, Decoded, IPAddressPool, metallb::IPAddressPoolSpec},
+    api::{BGPAdvertisement, BGPPeer, Decoded, IPAddressPool, metallb::IPAddressPoolSpec},
     model::Labels,
 };
 use serde_json::{Value, json};
@@ -398,6 +398,40 @@ fn labelled_node(version: u64, rack: &str) -> News {
         "metadata": {"name": "node-a", "uid": "n", "resourceVersion": version.to_string(), "labels": {"rack": rack}},
         "status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": format!("2026-01-01T00:00:{version:02}Z")}]},
     })))
+}
+
+#[test]
+fn what_peers_are_told_is_looked_at_when_that_may_differ() {
+    let (now, mut index) = (start(), index());
+    index.feed(Kind::Pool, pool(1, "192.0.2.0/24", 1), now);
+    index.take();
+    let peer = |version: u64, password: &str| {
+        bgp_peer(
+            "rack",
+            version,
+            json!({"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1", "password": password}),
+        )
+    };
+    index.feed(Kind::BgpAdvertisement, News::Complete, now);
+    let (snapshot, changes) = index.take();
+    assert!(snapshot.knows_bgp && changes.bgp, "now it is known that there is no advertisement");
+    index.feed(Kind::BgpAdvertisement, News::Complete, now);
+    assert!(!index.take().1.bgp);
+    index.feed(Kind::Peer, peer(2, "a"), now);
+    assert!(index.take().1.bgp, "a peer that was not there");
+    index.feed(Kind::Peer, peer(3, "b"), now);
+    let changes = index.take().1;
+    assert!(changes.configuration && !changes.bgp, "the password of a session changes no route");
+    let advertisement = |version: u64, spec: Value| {
+        News::There(entry::<Decoded<BGPAdvertisement>>(json!({
+            "metadata": {"namespace": "m", "name": "all", "uid": "all", "resourceVersion": version.to_string()}, "spec": spec,
+        })))
+    };
+    for (version, spec) in [(4, json!({})), (5, json!({"localPref": 200})), (6, json!({"aggregationLength": 40}))] {
+        index.feed(Kind::BgpAdvertisement, advertisement(version, spec.clone()), now);
+        let changes = index.take().1;
+        assert!(changes.bgp && !changes.everything, "{spec}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::{
 
 use arpeggio_common::{
     api::PasswordSecret,
-    model::{Configuration, Fault, L2Advertisement, NodeName, Pool},
+    model::{BgpAdvertisement, Configuration, Fault, L2Advertisement, NodeName, Pool, Selector},
 };
 
 use self::{
@@ -110,6 +110,9 @@ impl Index {
                 for id in self.ledger(kind).complete() {
                     self.drop_object(kind, &id);
                 }
+                if kind == Kind::BgpAdvertisement {
+                    self.changes.bgp |= !std::mem::replace(&mut self.snapshot.knows_bgp, true);
+                }
             }
         }
         None
@@ -151,6 +154,7 @@ impl Index {
             let configuration = self.objects.set(&self.namespace).assemble(before);
             if **before != configuration {
                 self.changes.everything |= is_for_services(before) != is_for_services(&configuration);
+                self.changes.bgp |= is_for_bgp(before) != is_for_bgp(&configuration);
                 self.changes.configuration = true;
                 self.snapshot.configuration = Arc::new(configuration);
             }
@@ -181,6 +185,7 @@ impl Index {
     pub fn note(&mut self, changes: Changes) {
         self.changes.everything |= changes.everything;
         self.changes.configuration |= changes.configuration;
+        self.changes.bgp |= changes.bgp;
         self.changes.topology |= changes.topology;
         self.changes.services.extend(changes.services);
         self.changes.addresses.extend(changes.addresses);
@@ -244,10 +249,10 @@ impl Index {
         let facts = self.speakers.get(node);
         let has_lease = self.liveness.nodes().any(|known| known == node);
         let speaker = (facts.is_some() || has_lease).then(|| {
-            let SpeakerFacts { evacuate, interfaces, held, authentication, refused, .. } =
+            let SpeakerFacts { evacuate, interfaces, held, authentication, refused, tells_peers, .. } =
                 facts.cloned().unwrap_or_else(|| SpeakerFacts::silent(node.clone()));
             let live = self.liveness.is_live(node);
-            Speaker { node: node.clone(), live, evacuate, interfaces, held, authentication, refused }
+            Speaker { node: node.clone(), live, evacuate, interfaces, held, authentication, refused, tells_peers }
         });
         if replace(&mut self.snapshot.speakers, node, speaker) {
             self.changes.topology = true;
@@ -260,6 +265,17 @@ fn is_for_services(all: &Configuration) -> (&BTreeMap<String, Pool>, &BTreeMap<S
     let kinds = [ConfigurationKind::Pool, ConfigurationKind::L2Advertisement].map(ConfigurationKind::name);
     (&all.pools, &all.l2, all.faults.iter().filter(|fault| kinds.contains(&fault.object.kind)).collect())
 }
+
+/// What of a configuration decides about routes for BGP peers, beside pools: a new password of a peer changes none.
+fn is_for_bgp(all: &Configuration) -> (&BTreeMap<String, BgpAdvertisement>, Vec<Audience<'_>>, Vec<&Fault>) {
+    let peers = all.peers.values().map(|peer| (peer.name.as_str(), peer.node_selectors.as_slice())).collect();
+    let faults = all.faults.iter().chain(&all.pending);
+    let kind = ConfigurationKind::BgpAdvertisement.name();
+    (&all.bgp, peers, faults.filter(|fault| fault.object.kind == kind).collect())
+}
+
+/// A peer and the nodes that have a session with it.
+type Audience<'a> = (&'a str, &'a [Selector]);
 
 /// Puts a value into one of the maps of a snapshot, or takes it out. Whether that changed anything.
 fn replace<K: Ord + Clone, V: PartialEq>(map: &mut Arc<BTreeMap<K, Arc<V>>>, key: &K, value: Option<V>) -> bool {

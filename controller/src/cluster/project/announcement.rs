@@ -76,7 +76,8 @@ fn content(spec: AnnouncementSpec, address: IpAddr) -> Option<AnnouncementConten
             (Some(candidates.collect::<Option<_>>()?), interfaces.collect::<Option<_>>()?)
         }
     };
-    Some(AnnouncementContent { address, pool: spec.pool, services, candidates, interfaces })
+    let routes = spec.bgp.iter().map(|route| route.validate(address).ok()).collect::<Option<_>>()?;
+    Some(AnnouncementContent { address, pool: spec.pool, services, candidates, interfaces, routes })
 }
 
 fn trouble(status: &AnnouncementStatus) -> Option<Trouble> {
@@ -114,7 +115,7 @@ mod tests {
     fn an_announcement_is_read_with_what_its_owner_says() {
         let facts = facts(json!({"metadata": {"name": "192.0.2.1", "resourceVersion": "9"},
             "spec": {"address": "192.0.2.1", "pool": "home", "services": [{"namespace": "a", "name": "b", "uid": "u"}],
-                "l2": {"candidates": ["node-b", "node-a"], "interfaces": ["eth0"]}},
+                "l2": {"candidates": ["node-b", "node-a"], "interfaces": ["eth0"]}, "bgp": [{"prefix": "192.0.2.0/24"}]},
             "status": {"owner": "node-b", "interfaces": [{"name": "eth0", "mac": "02:00:00:00:00:01"}],
                 "conditions": [{"type": "Announced", "status": "False", "reason": "AddressInUse", "message": "m",
                     "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}))
@@ -122,6 +123,7 @@ mod tests {
         let content = facts.observed.content.unwrap();
         assert_eq!(content.candidates.unwrap().iter().map(NodeName::as_str).collect::<Vec<_>>(), ["node-b", "node-a"]);
         assert_eq!((content.pool.as_str(), content.services.len(), content.interfaces.len()), ("home", 1, 1));
+        assert_eq!(content.routes.iter().map(|route| route.prefix.to_string()).collect::<Vec<_>>(), ["192.0.2.0/24"]);
         assert_eq!(facts.observed.owner.unwrap().as_str(), "node-b");
         assert_eq!(facts.observed.trouble.unwrap().says.reason, "AddressInUse");
         assert_eq!(facts.observed.resource_version, "9");
@@ -133,6 +135,7 @@ mod tests {
             json!({"address": "192.0.2.2"}),
             json!({"address": "192.0.2.1", "l2": {"candidates": ["node-a"], "mode": "Shared"}}),
             json!({"address": "192.0.2.1", "l2": {"candidates": ["Node_A"]}}),
+            json!({"address": "192.0.2.1", "bgp": [{"prefix": "192.0.2.2/32"}]}),
             json!({"address": 7}),
             Value::Null,
         ] {

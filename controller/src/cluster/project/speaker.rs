@@ -31,6 +31,8 @@ pub struct SpeakerFacts {
     pub authentication: Option<Authentication>,
     /// Why it does not understand every Announcement.
     pub refused: Option<String>,
+    /// It says that it has sessions with BGP peers, or would have if a BGPPeer were for the node.
+    pub tells_peers: bool,
 }
 
 impl SpeakerFacts {
@@ -43,6 +45,7 @@ impl SpeakerFacts {
             held: BTreeSet::new(),
             authentication: None,
             refused: None,
+            tells_peers: false,
         }
     }
 }
@@ -87,6 +90,7 @@ impl Watched for Decoded<Speaker> {
             held,
             authentication: status.succession.and_then(|succession| succession.authentication),
             refused,
+            tells_peers: status.bgp_sessions.is_some(),
         }))
     }
 }
@@ -141,6 +145,20 @@ mod tests {
         assert_eq!((interfaces, facts.evacuate), (vec![("eth0", 2)], false));
         let held: Vec<_> = facts.held.iter().map(ToString::to_string).collect();
         assert_eq!(held, ["192.0.2.1", "198.51.100.1", "fe80::1"]);
+    }
+
+    #[test]
+    fn who_reports_sessions_tells_peers() {
+        let established = json!([{"peer": "rack", "state": "Established", "since": "2026-01-01T00:00:00Z", "prefixes": 3,
+            "lastError": null}]);
+        let sessions = [(established, true), (json!([]), true), (Value::Null, false)];
+        for (sessions, expected) in sessions {
+            let object = json!({"metadata": {"name": "node-a"}, "spec": {}, "status": {"bgpSessions": sessions}});
+            let Ok(Object::Speaker(facts)) = speaker(object) else { panic!("{sessions}") };
+            assert_eq!(facts.tells_peers, expected, "{sessions}");
+        }
+        let Ok(Object::Speaker(facts)) = speaker(json!({"metadata": {"name": "node-a"}, "spec": {}})) else { panic!() };
+        assert!(!facts.tells_peers, "one that knows no such field");
     }
 
     #[test]

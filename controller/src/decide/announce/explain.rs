@@ -10,7 +10,7 @@ use std::{
 use arpeggio_common::api::names::EXCLUDE;
 
 use super::{
-    Holding,
+    Holding, bgp,
     cover::{Ads, Cover},
     eligible::{Ground, Terms},
     topology::{Host, Outside},
@@ -31,7 +31,7 @@ pub(super) const NO_ENDPOINTS: &str = "NoEndpoints";
 
 /// Whether a reason is one that the controller gives: what it wrote into an Announcement is no news of speakers.
 pub(super) fn is_ours(reason: &str) -> bool {
-    [NO_NODE, NO_LIVE_SPEAKER, NO_ADVERTISEMENT, NO_ENDPOINTS].contains(&reason)
+    [NO_NODE, NO_LIVE_SPEAKER, NO_ADVERTISEMENT, NO_ENDPOINTS].contains(&reason) || bgp::REASONS.contains(&reason)
 }
 
 /// Names that are spelt out in a message; the rest is counted.
@@ -40,8 +40,8 @@ const NAMED: usize = 5;
 /// No advertisement is for the Service.
 pub(super) fn no_advertisement(service: &ServiceKey, address: IpAddr, pool: &str) -> Refusal {
     let message = format!(
-        "{address} is not announced: no L2Advertisement covers pool {pool} and the labels of Service {service}; create one, or \
-         widen its ipAddressPools, ipAddressPoolSelectors or serviceSelectors"
+        "{address} is not announced: no L2Advertisement or BGPAdvertisement covers pool {pool} and the labels of Service \
+         {service}; create one, or widen its ipAddressPools, ipAddressPoolSelectors or serviceSelectors"
     );
     Refusal { reason: NO_ADVERTISEMENT.to_owned(), message }
 }
@@ -156,7 +156,7 @@ fn names<'a>(hosts: impl Iterator<Item = &'a Host>) -> String {
 }
 
 /// The first few, and how many more there are.
-fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+pub(super) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
     let mut names = names.into_iter();
     let mut text = String::new();
     for name in names.by_ref().take(NAMED) {

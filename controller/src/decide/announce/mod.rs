@@ -1,4 +1,5 @@
-//! Who announces which address, in which order, on which interfaces; and what is told about it.
+//! Who announces which address, in which order, on which interfaces; the routes for BGP peers ([`bgp`]); and what is reported about
+//! it.
 //!
 //! An address is looked at when it, its Services, their endpoints or its Announcement changed: one pass over the nodes. When
 //! nodes or advertisements change all addresses are looked at, and those for which nothing has to change keep their order.
@@ -12,6 +13,7 @@
 //! nothing, one that goes changes the orders that list it. Only a new address, or one whose whole order became ineligible, gets
 //! an owner by rendezvous with bounded load.
 
+mod bgp;
 mod cover;
 mod eligible;
 mod explain;
@@ -30,6 +32,7 @@ use arpeggio_common::model::Load;
 
 pub(super) use self::report::Voice;
 use self::{
+    bgp::Resolver,
     eligible::Ground,
     patience::Patience,
     report::Told,
@@ -53,6 +56,8 @@ pub(super) struct Touch {
     pub(super) everything: bool,
     /// Nodes or speakers changed.
     pub(super) topology: bool,
+    /// Routes for BGP peers may be different.
+    pub(super) bgp: bool,
     /// Addresses, and who has them; `None`: nobody.
     pub(super) addresses: BTreeMap<IpAddr, Option<Holding>>,
     /// Services, beside those that have one of the addresses.
@@ -77,6 +82,7 @@ pub(super) struct Announcer {
     load: Load,
     told: BTreeMap<ServiceKey, Told>,
     patience: Patience,
+    bgp: Resolver,
 }
 
 impl Announcer {
@@ -92,7 +98,7 @@ impl Announcer {
 
     /// Looks at what was touched.
     pub(super) fn look(&mut self, snapshot: &Snapshot, touch: Touch) -> Announced {
-        let Touch { everything, topology, mut addresses, mut services } = touch;
+        let Touch { everything, topology, bgp, mut addresses, mut services } = touch;
         if everything || topology {
             self.ground = Ground::new(snapshot);
         }
@@ -109,19 +115,24 @@ impl Announcer {
         for (address, holding) in addresses {
             self.hold(address, holding, &mut services);
         }
-        let looked = if everything || topology { looked } else { self.kin(&looked) };
+        let mut looked = if everything || topology { looked } else { self.kin(&looked) };
         self.order(&looked, snapshot);
+        looked.extend(self.bgp.look(snapshot, everything || topology || bgp, &looked, &self.standings));
         for standing in looked.iter().filter_map(|address| self.standings.get(address)) {
             services.extend(standing.holding.services.iter().cloned());
         }
         services.iter().for_each(|key| self.wait(key, snapshot));
         let content = |address: &IpAddr| {
-            let standing = self.standings.get(address);
-            (*address, standing.map(|standing| standing.content(*address, &self.ground, snapshot)))
+            let content = |standing: &Standing| AnnouncementContent {
+                routes: self.bgp.routes(*address),
+                ..standing.content(*address, &self.ground, snapshot)
+            };
+            (*address, self.standings.get(address).map(content))
         };
         let announcements = looked.iter().map(content).collect();
         let silence = |address: &IpAddr| {
-            let hush = self.standings.get(address)?.hush(*address, |key| self.patience.is_over(key))?;
+            let by_bgp = |key: &ServiceKey| self.bgp.part(*address, key);
+            let hush = self.standings.get(address)?.hush(*address, by_bgp, |key| self.patience.is_over(key))?;
             Some((*address, hush))
         };
         let silences = looked.iter().filter_map(silence).collect();
@@ -195,9 +206,12 @@ impl Announcer {
 
     /// A Service without endpoints is waited for.
     fn wait(&mut self, key: &ServiceKey, snapshot: &Snapshot) {
-        let part = |address| self.standings.get(address)?.parts.get(key);
-        let mut parts = self.held.get(key).into_iter().flatten().filter_map(part);
-        if parts.any(|part| matches!(part, Part::Unserved { .. })) {
+        let is_unserved = |address: &IpAddr| {
+            let by_layer2 = self.standings.get(address).and_then(|standing| standing.parts.get(key));
+            matches!(by_layer2, Some(Part::Unserved { .. }))
+                || self.bgp.part(*address, key).is_some_and(|part| part.unserved.is_some())
+        };
+        if self.held.get(key).into_iter().flatten().any(is_unserved) {
             let said = snapshot.services.get(key).and_then(|service| service.silence.as_ref());
             let is_known = said.is_some_and(|said| said.reason == explain::NO_ENDPOINTS);
             self.patience.begin(key, is_known, snapshot.at);
@@ -209,7 +223,7 @@ impl Announcer {
     fn voice(&mut self, key: &ServiceKey, snapshot: &Snapshot) -> Voice {
         let addresses = self.held.get(key).into_iter().flatten();
         let standings = addresses.filter_map(|address| Some((*address, self.standings.get(address)?)));
-        let mut voice = report::voice(key, standings, self.patience.is_over(key), snapshot);
+        let mut voice = report::voice(key, standings, &self.bgp, self.patience.is_over(key), snapshot);
         if !snapshot.services.contains_key(key) {
             self.told.remove(key);
             return Voice::default();

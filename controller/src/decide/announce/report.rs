@@ -9,11 +9,12 @@ use std::{
 use arpeggio_common::model::NodeName;
 
 use super::{
+    bgp::{self, Resolver},
     explain,
     standing::{Part, Standing},
 };
 use crate::{
-    cluster::{L2StatusContent, ObservedAnnouncement, Refusal, ServiceKey, Snapshot},
+    cluster::{L2StatusContent, ObservedAnnouncement, Refusal, Service, ServiceKey, Snapshot},
     decide::types::{Notice, NoticeKind},
     names::l2_status,
 };
@@ -23,6 +24,7 @@ use crate::{
 pub(super) struct Told {
     owners: BTreeSet<NodeName>,
     silence: Option<Refusal>,
+    complaint: Option<Refusal>,
 }
 
 /// What there is to tell about a Service.
@@ -32,6 +34,8 @@ pub(in crate::decide) struct Voice {
     pub(in crate::decide) l2: BTreeSet<L2StatusContent>,
     /// Why nobody does.
     pub(in crate::decide) silence: Option<Refusal>,
+    /// What is in the way of one protocol, although the other announces the Service.
+    pub(in crate::decide) complaint: Option<Refusal>,
     /// What changed.
     pub(in crate::decide) notices: Vec<Notice>,
 }
@@ -43,9 +47,14 @@ impl Told {
             let there = snapshot.l2_statuses.get(&l2_status(key, node));
             there.and_then(|there| there.content.as_ref()).is_some_and(|content| content.node == **node)
         };
+        // Nothing in the cluster shows which complaints were reported. Where an Announcement exists, an earlier leader did.
+        let is_first =
+            |service: &Arc<Service>| !service.ingress.iter().any(|it| snapshot.announcements.contains_key(it));
+        let is_new = snapshot.services.get(key).is_none_or(is_first);
         Self {
             owners: voice.l2.iter().map(|status| &status.node).filter(told).cloned().collect(),
             silence: snapshot.services.get(key).and_then(|service| service.silence.clone()),
+            complaint: voice.complaint.clone().filter(|_| !is_new),
         }
     }
 
@@ -55,43 +64,60 @@ impl Told {
         let owners: BTreeSet<NodeName> = voice.l2.iter().map(|status| status.node.clone()).collect();
         let new = voice.l2.iter().filter(|status| !self.owners.contains(&status.node)).map(assigned);
         voice.notices = new.collect();
-        if let Some(silence) = voice.silence.as_ref().filter(|silence| self.silence.as_ref() != Some(silence)) {
-            voice.notices.push(silent(silence));
-        }
+        let silence = voice.silence.as_ref().filter(|_| voice.silence != self.silence);
+        // What no speaker can do is told once, however often what layer 2 does changes meanwhile.
+        let is_known = self.complaint.as_ref().is_some_and(|it| it.reason == bgp::NO_SPEAKER);
+        let is_old = |now: &&Refusal| is_known && now.reason == bgp::NO_SPEAKER;
+        let complaint = voice.complaint.as_ref().filter(|_| voice.complaint != self.complaint).filter(|it| !is_old(it));
+        voice.notices.extend(silence.into_iter().chain(complaint).map(silent));
         self.owners = owners;
         self.silence.clone_from(&voice.silence);
+        if voice.complaint.is_some() || !is_known {
+            self.complaint.clone_from(&voice.complaint);
+        }
     }
 }
 
-/// What there is to tell about a Service that has these addresses; events are still missing. `has_waited`: it has been without
-/// endpoints for more than a moment, if it is.
+/// What there is to tell about a Service that has these addresses; events are still missing. An address that one protocol
+/// announces is announced. `has_waited`: it has been without endpoints for more than a moment, if it is.
 pub(super) fn voice<'s>(
     key: &ServiceKey,
     standings: impl Iterator<Item = (IpAddr, &'s Standing)>,
+    bgp: &Resolver,
     has_waited: bool,
     snapshot: &Snapshot,
 ) -> Voice {
     let mut owned: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
-    let mut silences: Vec<Refusal> = Vec::new();
+    let (mut silences, mut complaints): (Vec<Refusal>, Vec<Refusal>) = (Vec::new(), Vec::new());
     for (address, standing) in standings {
+        let by_bgp = bgp.part(address, key);
+        let has_route = by_bgp.is_some_and(|part| part.announced);
+        let complaint = by_bgp.and_then(|part| part.complaint.clone());
         match standing.parts.get(key) {
             Some(Part::Wanted) => {}
-            Some(Part::Uncovered) => {
-                silences.push(explain::no_advertisement(key, address, &standing.holding.pool));
+            Some(Part::Uncovered | Part::Unserved { .. }) if has_route => {
+                complaints.extend(complaint);
                 continue;
             }
-            Some(Part::Unserved { is_local }) => {
-                silences.extend(has_waited.then(|| explain::no_endpoints(key, address, *is_local)));
+            Some(Part::Uncovered | Part::Unserved { .. }) => {
+                silences.extend(standing.absence(key, address, by_bgp, has_waited));
                 continue;
             }
             None => continue,
         }
-        if let Some(silence) = &standing.silence {
-            silences.push(silence.clone());
+        match &standing.silence {
+            Some(silence) if !has_route => {
+                silences.extend([Some(silence.clone()), complaint].into_iter().flatten());
+                continue;
+            }
+            _ => complaints.extend(complaint),
+        }
+        if standing.silence.is_some() {
             continue;
         }
         let observed = snapshot.announcements.get(&address).map(Arc::as_ref);
-        silences.extend(observed.and_then(|observed| trouble(address, observed)));
+        let trouble = observed.and_then(|observed| trouble(address, observed));
+        if has_route { &mut complaints } else { &mut silences }.extend(trouble);
         // A node whose agent is gone may still be named by what it wrote last.
         let lives = |node: &&NodeName| snapshot.speakers.get(*node).is_some_and(|speaker| speaker.live);
         if let Some(observed) = observed
@@ -101,7 +127,8 @@ pub(super) fn voice<'s>(
         }
     }
     let l2 = owned.into_iter().map(|(node, interfaces)| L2StatusContent { service: key.clone(), node, interfaces });
-    Voice { l2: l2.collect(), silence: explain::together(silences), notices: Vec::new() }
+    let (silence, complaint) = (explain::together(silences), explain::together(complaints));
+    Voice { l2: l2.collect(), silence, complaint, notices: Vec::new() }
 }
 
 /// What speakers say is in the way. That nobody answers yet, or any more, is no such thing: it passes with the next claim.

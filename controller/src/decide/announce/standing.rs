@@ -9,7 +9,7 @@ use std::{
 use arpeggio_common::model::{Eligible, InterfaceName, Load, NodeId, NodeName, Wish, holds, keeper, newcomer, order};
 
 use super::{
-    Holding,
+    Holding, bgp,
     eligible::{Ground, Group, Life, Local, Terms},
     explain,
 };
@@ -149,17 +149,52 @@ impl Standing {
         self.owner = self.order.first().copied();
     }
 
-    /// Why nobody is to answer for it. A Service that has not waited may have endpoints in a moment: nothing is said yet.
-    pub(super) fn hush(&self, address: IpAddr, has_waited: impl Fn(&ServiceKey) -> bool) -> Option<Refusal> {
-        if self.parts.values().any(|part| *part == Part::Wanted) {
-            return self.silence.clone();
+    /// Why nobody is to answer for it, nor to announce it to BGP peers (`by_bgp`: how each Service takes part in that). A Service
+    /// that has not waited may have endpoints in a moment: nothing is said yet.
+    pub(super) fn hush<'p>(
+        &self,
+        address: IpAddr,
+        by_bgp: impl Fn(&ServiceKey) -> Option<&'p bgp::Part>,
+        has_waited: impl Fn(&ServiceKey) -> bool,
+    ) -> Option<Refusal> {
+        if self.parts.keys().any(|key| by_bgp(key).is_some_and(|part| part.announced)) {
+            return None;
         }
-        let each = self.parts.iter().map(|(key, part)| match part {
-            Part::Uncovered => Some(explain::no_advertisement(key, address, &self.holding.pool)),
-            Part::Unserved { is_local } => has_waited(key).then(|| explain::no_endpoints(key, address, *is_local)),
-            Part::Wanted => None,
+        let mut all = Vec::new();
+        if self.parts.values().any(|part| *part == Part::Wanted) {
+            all.push(self.silence.clone()?);
+            all.extend(self.parts.keys().filter_map(|key| by_bgp(key)?.complaint.clone()));
+        } else {
+            let each = self.parts.keys().map(|key| self.absence(key, address, by_bgp(key), has_waited(key)));
+            all = each.collect::<Option<Vec<_>>>()?;
+        }
+        // Services that share the address have the same complaint.
+        let mut distinct: Vec<Refusal> = Vec::new();
+        all.into_iter().for_each(|one| {
+            if !distinct.contains(&one) {
+                distinct.push(one)
+            }
         });
-        explain::together(each.collect::<Option<Vec<_>>>()?)
+        explain::together(distinct)
+    }
+
+    /// Why neither protocol announces the address for a Service that layer 2 has nothing to do with now.
+    pub(super) fn absence(
+        &self,
+        key: &ServiceKey,
+        address: IpAddr,
+        by_bgp: Option<&bgp::Part>,
+        has_waited: bool,
+    ) -> Option<Refusal> {
+        let is_local = match (self.parts.get(key)?, by_bgp) {
+            (Part::Wanted, _) => return None,
+            (Part::Uncovered, None) => return Some(explain::no_advertisement(key, address, &self.holding.pool)),
+            (Part::Uncovered, Some(bgp::Part { unserved: Some(is_local), .. })) | (Part::Unserved { is_local }, _) => {
+                *is_local
+            }
+            (Part::Uncovered, Some(part)) => return part.complaint.clone(),
+        };
+        has_waited.then(|| explain::no_endpoints(key, address, is_local))
     }
 
     /// What its Announcement should say.
@@ -174,6 +209,7 @@ impl Standing {
             services: self.holding.services.iter().filter_map(uid).collect(),
             candidates: covered.then_some(candidates),
             interfaces: self.interfaces.clone(),
+            routes: BTreeSet::new(),
         }
     }
 }

@@ -20,7 +20,7 @@ fn look(world: &World) -> Announced {
     Announcer::default().look(&world.snapshot(), everything(world))
 }
 
-fn everything(world: &World) -> Touch {
+pub(super) fn everything(world: &World) -> Touch {
     let mut touch = Touch { everything: true, services: world.services.keys().cloned().collect(), ..Touch::default() };
     for service in world.services.values() {
         for address in &service.ingress {

@@ -73,8 +73,16 @@ fn interfaces_of_speakers_and_the_api_server_count_as_well() {
     let node = NodeName::try_from("n0").unwrap();
     let held = BTreeSet::from([ip("192.0.2.1")]);
     let (interfaces, authentication) = (BTreeMap::new(), None);
-    let speaker =
-        Speaker { node: node.clone(), live: false, evacuate: false, interfaces, held, authentication, refused: None };
+    let speaker = Speaker {
+        node: node.clone(),
+        live: false,
+        evacuate: false,
+        interfaces,
+        held,
+        authentication,
+        refused: None,
+        tells_peers: false,
+    };
     Arc::make_mut(&mut cluster.snapshot.speakers).insert(node, Arc::new(speaker));
     cluster.show(&Changes { topology: true, ..Changes::default() });
     let server = ServiceKey::new(API_SERVER.0, API_SERVER.1);
