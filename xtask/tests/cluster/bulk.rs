@@ -80,6 +80,8 @@ fn thousands_of_services_at_once_are_written_once_each(cluster: &Cluster) {
     controllers.iter().for_each(|controller| controller.wait_ready().unwrap());
     let before = cluster.requests().unwrap().len();
 
+    // Endpoints first: a Service without any is told so a second later.
+    services(cluster, &["slices", &count.to_string()]);
     services(cluster, &["create", &count.to_string(), "--until-addresses"]);
     let limit = EACH * u32::try_from(count).unwrap();
     let announced = eventually(limit, "an Announcement of each", || {
