@@ -1,5 +1,7 @@
 //! A small cluster for tests, changed by hand and by what is planned.
 
+mod written;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -12,13 +14,9 @@ use arpeggio_common::model::{
     ObjectName, Peer, Pool, Remote, RemoteAs, Requirement, Selector,
 };
 
-use crate::{
-    cluster::{
-        AcceptedCondition, AnnouncementContent, Configured, ConfiguredName, Endpoints, Family, Node,
-        ObservedAnnouncement, ObservedBgpStatus, ObservedL2Status, ObservedState, Port, Protocol, Refusal, Service,
-        ServiceKey, Settings, Snapshot, Speaker, StateOf, Trouble,
-    },
-    plan::{AcceptedChange, ConditionChange, ConfiguredStatus, Subject, Write},
+use crate::cluster::{
+    Configured, ConfiguredName, Endpoints, Family, Node, ObservedAnnouncement, ObservedBgpStatus, ObservedL2Status,
+    ObservedState, Port, Protocol, Service, ServiceKey, Settings, Snapshot, Speaker, StateOf,
 };
 
 /// The cluster as it is: plain maps, so that tests can change everything.
@@ -276,137 +274,5 @@ impl World {
     /// Who reports to own an address.
     pub(crate) fn owner(&self, address: &str) -> Option<&str> {
         self.announcements[&ip(address)].owner.as_ref().map(NodeName::as_str)
-    }
-
-    /// Does what is planned, as the API server would. Gives the addresses and Services that changed by it.
-    pub(crate) fn apply(&mut self, writes: &[Write]) -> crate::cluster::Changes {
-        let mut changes = crate::cluster::Changes::default();
-        for write in writes {
-            self.versions += 1;
-            let version = self.versions.to_string();
-            match write.clone() {
-                Write::ServiceStatus(status) => {
-                    let service = self.services.get_mut(&status.key).unwrap();
-                    assert_eq!((&service.uid, &service.resource_version), (&status.uid, &status.resource_version));
-                    service.resource_version = version;
-                    service.ingress = status.ingress;
-                    service.allocated_from = status.allocated_from;
-                    service.status_differs = false;
-                    condition(&mut service.refusal, status.allocated);
-                    condition(&mut service.silence, status.announced);
-                    changes.services.insert(status.key);
-                }
-                Write::Announcement { content, resource_version, .. } => {
-                    let address = content.address;
-                    changes.addresses.insert(address);
-                    self.announce(content, resource_version.as_deref(), version);
-                }
-                Write::Silence { address, silence, since, resource_version } => {
-                    let there = self.announcements.get_mut(&address).expect("only what is there is written to");
-                    assert_eq!(there.resource_version, resource_version);
-                    there.trouble = Some(Trouble { says: silence, since: since.unwrap_or_else(|| version.clone()) });
-                    (there.owner, there.interfaces, there.resource_version) = (None, BTreeSet::new(), version);
-                    changes.addresses.insert(address);
-                }
-                Write::DeleteAnnouncement { address, resource_version } => {
-                    let gone = self.announcements.remove(&address).expect("only what is there is deleted");
-                    assert_eq!(gone.resource_version, resource_version);
-                    changes.addresses.insert(address);
-                }
-                Write::Configured(status) => {
-                    changes.configured.insert(status.object.clone());
-                    self.report(status, version);
-                }
-                Write::L2Status { name, content, resource_version } => {
-                    let before = self.l2_statuses.get(&name).map(|before| &before.resource_version);
-                    assert_eq!(before, resource_version.as_ref());
-                    changes.services.insert(content.service.clone());
-                    let after = ObservedL2Status { resource_version: version, content: Some(content) };
-                    self.l2_statuses.insert(name, after);
-                }
-                Write::DeleteL2Status { name, resource_version } => {
-                    let gone = self.l2_statuses.remove(&name).expect("only what is there is deleted");
-                    assert_eq!(gone.resource_version, resource_version);
-                    changes.services.extend(gone.content.map(|content| content.service));
-                }
-                Write::DeleteBgpStatus { name, resource_version } => {
-                    let gone = self.bgp_statuses.remove(&name).expect("only what is there is deleted");
-                    assert_eq!((gone.resource_version, gone.owned), (resource_version, false));
-                }
-                Write::State { of, content, since, resource_version } => {
-                    let before = self.states.get(&of).map(|before| &before.resource_version);
-                    assert_eq!(before, resource_version.as_ref());
-                    let since = Some((content.soundness, since.unwrap_or_else(|| version.clone())));
-                    let content = Some(content);
-                    let after = ObservedState { resource_version: version, content, since, owned: false };
-                    self.states.insert(of.clone(), after);
-                    changes.states.insert(of);
-                }
-                Write::DeleteState { of, resource_version } => {
-                    let gone = self.states.remove(&of).expect("only what is there is deleted");
-                    assert_eq!(gone.resource_version, resource_version);
-                    changes.states.insert(of);
-                }
-                Write::Event { about: Subject::Service(key), uid, .. } => assert_eq!(self.services[&key].uid, uid),
-                Write::Event { about: Subject::Configured(name), uid, .. } => {
-                    assert_eq!(self.configured[&name].uid, uid);
-                }
-            }
-        }
-        changes
-    }
-
-    fn report(&mut self, status: ConfiguredStatus, version: String) {
-        let ConfiguredStatus { object, usage, accepted } = status;
-        self.pool_usage.extend(usage.map(|usage| (object.name.clone(), usage)));
-        let there = self.configured.entry(object.clone()).or_default();
-        if let Some(change) = accepted {
-            assert_eq!(there.resource_version, change.resource_version, "{object}");
-            let AcceptedChange { says, generation, since, others, .. } = change;
-            let since = since.unwrap_or_else(|| version.clone());
-            there.accepted = Some(AcceptedCondition { says, generation, since });
-            there.others = others;
-        }
-        there.resource_version = version;
-    }
-
-    fn announce(&mut self, content: AnnouncementContent, based_on: Option<&str>, version: String) {
-        let before = self.announcements.get(&content.address);
-        assert_eq!(before.map(|before| before.resource_version.as_str()), based_on);
-        let (owner, interfaces, trouble) = before
-            .map(|there| (there.owner.clone(), there.interfaces.clone(), there.trouble.clone()))
-            .unwrap_or_default();
-        let address = content.address;
-        let after =
-            ObservedAnnouncement { resource_version: version, content: Some(content), owner, interfaces, trouble };
-        self.announcements.insert(address, after);
-    }
-
-    /// What speakers do with the orders: the first that lives owns the address. Gives what changed.
-    pub(crate) fn speak(&mut self) -> crate::cluster::Changes {
-        let mut changes = crate::cluster::Changes::default();
-        for (address, announcement) in &mut self.announcements {
-            let candidates = announcement.content.iter().filter_map(|content| content.candidates.as_ref()).flatten();
-            let able = |name: &&NodeName| self.speakers.get(*name).is_some_and(|speaker| speaker.live);
-            let owner = candidates.into_iter().find(able).cloned();
-            if announcement.owner != owner {
-                self.versions += 1;
-                announcement.resource_version = self.versions.to_string();
-                announcement.interfaces = owner.iter().map(|_| "eth0".to_owned()).collect();
-                announcement.trouble = announcement.trouble.take().filter(|_| owner.is_none());
-                announcement.owner = owner;
-                changes.addresses.insert(*address);
-            }
-        }
-        changes
-    }
-}
-
-fn condition(there: &mut Option<Refusal>, change: ConditionChange) {
-    match change {
-        ConditionChange::Keep => {}
-        ConditionChange::False(refusal) => assert_eq!(there.replace(refusal), None),
-        ConditionChange::Still(refusal) => assert!(there.replace(refusal).is_some()),
-        ConditionChange::True | ConditionChange::Remove => *there = None,
     }
 }
