@@ -258,7 +258,9 @@ fn nothing_is_accepted(release: Release) {
 
 fn a_refused_line_stops_nothing_else(release: Release) {
     let pair = Pair::new(release, &router(64_513, 1, ""));
-    // FRR knows its own addresses.
+    // FRR knows its own addresses once zebra has told it: a session shows that it has.
+    pair.want(&[tor(|_| {})], &[route("10.77.0.1/32")]);
+    pair.until_routes("10.77.", 1);
     let (desired, _) = Desired::new(&[session("ourselves", SPEAKER, |_| {}), tor(|_| {})], &[route("10.77.0.1/32")]);
     let outcome = pair.lab.reconcile(&pair.speaker, &desired);
     assert!(!outcome.refused.is_empty());
