@@ -51,8 +51,9 @@ fn numbers_of_all_kinds(release: Release) {
     pair.want(&[tor(|peer| peer.local_asn = Some(4_200_000_001))], &[route("10.77.0.1/32")]);
     eventually("our other number", || remote_as(&pair) == 4_200_000_001);
     pair.until_routes("10.77.", 1);
-    let path = pair.lab.json(&pair.peer, "show bgp ipv4 unicast 10.77.0.1/32 json");
-    assert_eq!(path["paths"][0]["aspath"]["string"], "4200000001");
+    // The route of the session before may be there a moment longer.
+    let path = || pair.lab.json(&pair.peer, "show bgp ipv4 unicast 10.77.0.1/32 json");
+    eventually("the path", || path()["paths"][0]["aspath"]["string"] == "4200000001");
     // Not as told.
     pair.want(&[tor(|peer| peer.remote_as = RemoteAs::Internal)], &[route("10.77.0.1/32")]);
     pair.until_routes("10.77.", 0);
