@@ -1,49 +1,11 @@
-//! The probes: `/healthz`, `/livez` and `/readyz`; and ports.
+//! The probes: `/healthz`, `/livez` and `/readyz`.
 //!
 //! Alive: the process answers, and its one loop with it. Ready: every watch has had its first list, so the controller knows the
 //! cluster and can lead, and there is a certificate for the webhooks, if they are served. A standby is ready too: else a rolling
 //! update would wait for a leader that waits for the update.
 
-use std::net::SocketAddr;
-
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use tokio::{net::TcpListener, sync::watch};
-
-/// A port that cannot be served.
-#[derive(Debug, thiserror::Error)]
-#[error("listen on {address} for {what}; choose another port with {flag}")]
-pub struct BindError {
-    address: SocketAddr,
-    what: &'static str,
-    flag: &'static str,
-    source: std::io::Error,
-}
-
-/// Opens the port for probes.
-///
-/// # Errors
-/// If it is taken.
-pub async fn bind_probes(port: u16) -> Result<TcpListener, BindError> {
-    bind(port, "probes", "--health-probe-port").await
-}
-
-/// Opens the port for webhooks.
-///
-/// # Errors
-/// If it is taken.
-pub async fn bind_webhooks(port: u16) -> Result<TcpListener, BindError> {
-    bind(port, "webhooks", "--webhook-port").await
-}
-
-/// All addresses, both families where there are both.
-async fn bind(port: u16, what: &'static str, flag: &'static str) -> Result<TcpListener, BindError> {
-    let any6 = SocketAddr::from(([0_u16; 8], port));
-    let any4 = SocketAddr::from(([0_u8; 4], port));
-    match TcpListener::bind(any6).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind(any4).await.map_err(|source| BindError { address: any4, what, flag, source }),
-    }
-}
 
 /// What has to be true for the probe to say ready.
 #[derive(Clone, Debug)]

@@ -110,6 +110,31 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// One of which no more is said: the main VRF, the port of BGP, one hop, one family, and the rest as the router daemon has it.
+    #[must_use]
+    pub fn new(name: &str, my_asn: u32, remote_as: RemoteAs, remote: Remote) -> Self {
+        Self {
+            name: name.to_owned(),
+            my_asn,
+            remote_as,
+            local_asn: None,
+            remote,
+            port: BGP_PORT,
+            source: None,
+            vrf: None,
+            timers: None,
+            connect: None,
+            router_id: None,
+            node_selectors: Vec::new(),
+            password: None,
+            bfd_profile: None,
+            bfd: None,
+            graceful_restart: false,
+            multi_hop: false,
+            both_families: false,
+        }
+    }
+
     /// Whether nodes with these labels have a session.
     pub fn covers_node(&self, labels: &Labels) -> bool {
         any_or_empty(&self.node_selectors, labels)

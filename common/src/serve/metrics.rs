@@ -1,11 +1,6 @@
 //! The page that Prometheus reads, over HTTPS for those who may, and over HTTP for whoever is on the machine.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,15 +13,13 @@ use axum_server::tls_rustls::RustlsConfig;
 use futures::FutureExt as _;
 use prometheus::{TEXT_FORMAT, TextEncoder, proto::MetricFamily};
 use rustls::ServerConfig;
-use tokio::{
-    sync::{Semaphore, watch},
-    time::sleep,
-};
+use tokio::sync::{Semaphore, watch};
 
 use super::{
     MetricsArgs,
     access::{Access, Denied},
     files,
+    port::Port,
     tls::{Parameters, Served as Certificate, TlsError},
 };
 use crate::program::with_causes;
@@ -37,8 +30,6 @@ const PATH: &str = "/metrics";
 const AT_ONCE: usize = 1;
 /// How long a connection may take for its handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Pause before an address that is taken is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// Makes the page, or says in a sentence why there is none.
 pub type Collect = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync>;
@@ -94,16 +85,6 @@ enum Endpoint {
 /// Metrics cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Somebody else listens there, or the address is not there.
-    #[error("listen on {address} for metrics; choose another one with {flag}")]
-    Bind {
-        /// Where.
-        address: SocketAddr,
-        /// What to say instead.
-        flag: &'static str,
-        #[expect(missing_docs, reason = "the cause")]
-        source: std::io::Error,
-    },
     /// Without Kubernetes.
     #[error(
         "--port: without Kubernetes nobody can say who may read metrics; serve them on this machine with --metrics-http"
@@ -126,18 +107,7 @@ struct Served {
 
 /// Serves until it is dropped. An address that is taken is no reason to give up: nothing else depends on it.
 async fn serve(endpoint: Endpoint, collect: Collect) -> Result<(), ServeError> {
-    let mut told = false;
-    let listener = loop {
-        match endpoint.bind() {
-            Ok(listener) => break listener,
-            Err(error) if !told => {
-                tracing::warn!("metrics are not served, trying again: {}", with_causes(&error));
-                told = true;
-            }
-            Err(_) => {}
-        }
-        sleep(AGAIN).await;
-    };
+    let listener = endpoint.port().open_when_free().await.into_std().map_err(ServeError::Serve)?;
     let (tls, access) = match endpoint {
         Endpoint::Http(_) => (None, None),
         Endpoint::Https { tls, access, .. } => (Some(tls), Some(access)),
@@ -156,20 +126,12 @@ async fn serve(endpoint: Endpoint, collect: Collect) -> Result<(), ServeError> {
 }
 
 impl Endpoint {
-    /// In the network namespace of the calling thread. A port without an address: on all of them, of both families where there
-    /// are both.
-    fn bind(&self) -> Result<TcpListener, ServeError> {
+    const fn port(&self) -> Port {
         match self {
-            Self::Http(address) => bind(*address, "--metrics-http"),
-            Self::Https { port, .. } => bind(SocketAddr::from(([0_u16; 8], *port)), "--port")
-                .or_else(|_no_ipv6| bind(SocketAddr::from(([0_u8; 4], *port)), "--port")),
+            Self::Http(address) => Port::at(*address, "metrics", "--metrics-http"),
+            Self::Https { port, .. } => Port::everywhere(*port, "metrics", "--port"),
         }
     }
-}
-
-fn bind(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
-    let listener = TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    listener.map_err(|source| ServeError::Bind { address, flag, source })
 }
 
 /// Families of metrics in the text format of Prometheus. Those without samples are left out.
@@ -223,7 +185,7 @@ fn refuse(denied: &Denied) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, TcpListener};
 
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -237,7 +199,7 @@ mod tests {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = free.local_addr().unwrap();
         let collect: Collect = Arc::new(|| Box::pin(async { Ok("arpeggio_up 1\n".to_owned()) }));
-        let taken = Endpoint::Http(address).bind().unwrap_err();
+        let taken = Endpoint::Http(address).port().open().await.unwrap_err();
         assert!(taken.to_string().contains("--metrics-http"), "{taken}");
         drop(free);
         let serving = tokio::spawn(serve(Endpoint::Http(address), collect));

@@ -4,10 +4,12 @@ mod access;
 mod args;
 mod files;
 mod metrics;
+mod port;
 pub mod tls;
 
 pub use self::{
     args::{MetricsArgs, MinVersion, TlsArgs, TlsArgsError},
     files::follow,
     metrics::{Collect, ServeError, Server, encode, servers},
+    port::{BindError, Port},
 };

@@ -13,7 +13,7 @@ mod webhooks;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
-use arpeggio_common::serve::{Collect, servers as servers_of_metrics};
+use arpeggio_common::serve::{Collect, Port, servers as servers_of_metrics};
 use futures::TryFutureExt as _;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
@@ -68,7 +68,8 @@ pub async fn run(config: Config) -> Result<()> {
     let webhooks = webhooks::start(&config, &client, &term, configuration)?;
     if let Some(port) = config.probe_port {
         let ready = Readiness { lists: is_ready, certificate: webhooks.as_ref().map(Webhooks::loaded) };
-        servers.spawn(http::serve_probes(http::bind_probes(port).await?, ready).map_err(anyhow::Error::from));
+        let probes = Port::everywhere(port, "probes", "--health-probe-port");
+        servers.spawn(http::serve_probes(probes.open().await?, ready).map_err(anyhow::Error::from));
     }
     let (look, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let elector = tokio::spawn(elector.run(Arc::clone(&look), Arc::clone(&stop)));

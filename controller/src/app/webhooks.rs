@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use arpeggio_common::{
     api::admission::review,
     program::with_causes,
-    serve::{follow, tls::Served},
+    serve::{Port, follow, tls::Served},
 };
 use axum_server::Handle;
 use kube::Client;
@@ -15,14 +15,13 @@ use rustls::ServerConfig;
 use tokio::{
     runtime::Builder,
     sync::{oneshot, watch},
-    time::{sleep, timeout},
+    time::timeout,
 };
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::{
     args::Config,
     cluster::Known,
-    http,
     leader::Term,
     webhook::{SharedJudge, Source, certificates::keeper::Keeper, server},
 };
@@ -31,8 +30,6 @@ use crate::{
 const END: Duration = Duration::from_secs(2);
 /// Threads that judge: so many processors may be busy with reviews.
 const REVIEWERS: usize = 2;
-/// Pause before the port is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// The running server.
 pub(super) struct Webhooks {
@@ -99,18 +96,7 @@ pub(super) async fn end(webhooks: Option<Webhooks>) {
 
 /// A port that is taken is no reason to give up: addresses do not depend on it.
 async fn serve(port: u16, tls: Arc<ServerConfig>, judge: SharedJudge, handle: Handle<SocketAddr>) {
-    let mut told = false;
-    let listener = loop {
-        match http::bind_webhooks(port).await {
-            Ok(listener) => break listener,
-            Err(cause) if !told => {
-                warn!("the webhooks are not served, trying again: {}", with_causes(&cause));
-                told = true;
-            }
-            Err(_) => {}
-        }
-        sleep(AGAIN).await;
-    };
+    let listener = Port::everywhere(port, "webhooks", "--webhook-port").open_when_free().await;
     if let Err(cause) = server::serve(listener, tls, judge, handle).await {
         error!("the server of the webhooks ended: {}", with_causes(&cause));
     }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use arpeggio_common::model::{
-    AddressRange, BGP_PORT, BgpAdvertisement, Configuration, Fault, InterfaceName, L2Advertisement, Labels, NodeName,
-    ObjectName, Peer, Pool, Remote, RemoteAs, Requirement, Selector,
+    AddressRange, BgpAdvertisement, Configuration, Fault, InterfaceName, L2Advertisement, Labels, NodeName, ObjectName,
+    Peer, Pool, Remote, RemoteAs, Requirement, Selector,
 };
 
 use crate::cluster::{
@@ -178,26 +178,10 @@ impl World {
 
     /// The BGP peer of this name; a new one is for every node.
     pub(crate) fn bgp_peer(&mut self, name: &str) -> &mut Peer {
-        self.configuration.peers.entry(name.to_owned()).or_insert_with(|| Peer {
-            name: name.to_owned(),
-            my_asn: 64_512,
-            remote_as: RemoteAs::External,
-            local_asn: None,
-            remote: Remote::Address(ip("192.0.2.1")),
-            port: BGP_PORT,
-            source: None,
-            vrf: None,
-            timers: None,
-            connect: None,
-            router_id: None,
-            node_selectors: Vec::new(),
-            password: None,
-            bfd_profile: None,
-            bfd: None,
-            graceful_restart: false,
-            multi_hop: false,
-            both_families: false,
-        })
+        self.configuration
+            .peers
+            .entry(name.to_owned())
+            .or_insert_with(|| Peer::new(name, 64_512, RemoteAs::External, Remote::Address(ip("192.0.2.1"))))
     }
 
     /// An object of the configuration is created or edited, whatever is in it.

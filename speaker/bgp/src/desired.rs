@@ -336,26 +336,7 @@ mod tests {
     use super::*;
 
     fn session(name: &str, place: &str, my_asn: u32) -> Session {
-        let peer = Peer {
-            name: name.to_owned(),
-            my_asn,
-            remote_as: RemoteAs::External,
-            local_asn: None,
-            remote: Remote::Address(place.parse().unwrap()),
-            port: 179,
-            source: None,
-            vrf: None,
-            timers: None,
-            connect: None,
-            router_id: None,
-            node_selectors: Vec::new(),
-            password: None,
-            bfd_profile: None,
-            bfd: None,
-            graceful_restart: false,
-            multi_hop: false,
-            both_families: false,
-        };
+        let peer = Peer::new(name, my_asn, RemoteAs::External, Remote::Address(place.parse().unwrap()));
         Session { peer, password: None }
     }
 

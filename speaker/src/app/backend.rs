@@ -220,18 +220,11 @@ impl Backend {
     /// # Errors
     /// A map cannot be read.
     pub(super) fn entries(&self) -> Result<BTreeMap<(u32, IpAddr), EntryFacts>> {
-        let mut facts = self.user.entries();
-        if let Ok(dataplane) = &self.kernel {
-            let entries = dataplane.maps().entries()?;
-            let slots: BTreeSet<u32> = entries.values().map(Vip::slot).collect();
-            let stats = dataplane.maps().stats(&slots)?;
-            for (place, vip) in entries {
-                // Where a raw socket serves, its counters are the true ones.
-                let stats = stats.get(&vip.slot()).copied().unwrap_or_default();
-                facts.entry(place).or_insert(EntryFacts { vip, stats });
-            }
+        let facts = self.user.entries();
+        match &self.kernel {
+            Ok(dataplane) => with_entries(facts, dataplane.maps()),
+            Err(_) => Ok(facts),
         }
-        Ok(facts)
     }
 
     /// What raw sockets answer: entries with their counters, and how often a frame ended in which way.
@@ -283,14 +276,37 @@ impl Backend {
     /// # Errors
     /// The map cannot be read.
     pub(super) fn outcomes(&self) -> Result<BTreeMap<Outcome, u64>> {
-        let mut outcomes = self.user.outcomes();
-        if let Ok(dataplane) = &self.kernel {
-            for (outcome, count) in dataplane.maps().outcomes()? {
-                *outcomes.entry(outcome).or_default() += count;
-            }
+        let outcomes = self.user.outcomes();
+        match &self.kernel {
+            Ok(dataplane) => with_outcomes(outcomes, dataplane.maps()),
+            Err(_) => Ok(outcomes),
         }
-        Ok(outcomes)
     }
+}
+
+/// What raw sockets answer and what stands in the maps. Where a raw socket serves, its counters are the true ones.
+///
+/// # Errors
+/// A map cannot be read.
+pub(super) fn with_entries(mut facts: BTreeMap<Place, EntryFacts>, maps: &Maps) -> Result<BTreeMap<Place, EntryFacts>> {
+    let entries = maps.entries()?;
+    let stats = maps.stats(&entries.values().map(Vip::slot).collect())?;
+    for (place, vip) in entries {
+        let stats = stats.get(&vip.slot()).copied().unwrap_or_default();
+        facts.entry(place).or_insert(EntryFacts { vip, stats });
+    }
+    Ok(facts)
+}
+
+/// How often a frame ended in which way, at raw sockets and in the program.
+///
+/// # Errors
+/// The map cannot be read.
+pub(super) fn with_outcomes(mut outcomes: BTreeMap<Outcome, u64>, maps: &Maps) -> Result<BTreeMap<Outcome, u64>> {
+    for (outcome, count) in maps.outcomes()? {
+        *outcomes.entry(outcome).or_default() += count;
+    }
+    Ok(outcomes)
 }
 
 fn all_user(desired: &Desired, reason: &str) -> BTreeMap<u32, AttachmentFacts> {

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use arpeggio_common::{
-    abi::Vip,
     program::with_causes,
     serve::{Collect, MetricsArgs, TlsArgs, encode, servers},
 };
 use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{agent::Agent, lifecycle::Tasks};
+use super::{
+    agent::Agent,
+    backend::{with_entries, with_outcomes},
+    lifecycle::Tasks,
+};
 use crate::{
     clock::monotonic_ns,
     dataplane::Maps,
     metrics::{Counts, Scrape, ScrapedInterface, families},
-    status::EntryFacts,
     world::Cluster,
 };
 
@@ -31,7 +33,7 @@ pub(super) struct Material {
 }
 
 /// Somebody waits for a page.
-pub(super) type Wish = oneshot::Sender<Material>;
+pub(super) type Wish = oneshot::Sender<Result<Material>>;
 
 /// Serves what the flags ask for, in the network namespace of the calling thread; each request takes something from the loop.
 ///
@@ -61,7 +63,7 @@ pub(super) fn serve(
 async fn page(wishes: mpsc::Sender<Wish>) -> Result<String> {
     let (wish, granted) = oneshot::channel();
     wishes.send(wish).await.ok().context("the agent is ending")?;
-    let material = granted.await.context("the agent is ending")?;
+    let material = granted.await.context("the agent is ending")??;
     tokio::task::spawn_blocking(move || material.page()).await.context("the thread that makes the page failed")?
 }
 
@@ -70,16 +72,8 @@ impl Material {
     fn page(self) -> Result<String> {
         let Self { mut scrape, maps, counts } = self;
         if let Some(maps) = maps {
-            let entries = maps.entries()?;
-            let stats = maps.stats(&entries.values().map(Vip::slot).collect())?;
-            for (place, vip) in entries {
-                // Where a raw socket serves, its counters are the true ones.
-                let stats = stats.get(&vip.slot()).copied().unwrap_or_default();
-                scrape.entries.entry(place).or_insert(EntryFacts { vip, stats });
-            }
-            for (outcome, count) in maps.outcomes()? {
-                *scrape.outcomes.entry(outcome).or_default() += count;
-            }
+            scrape.entries = with_entries(scrape.entries, &maps)?;
+            scrape.outcomes = with_outcomes(scrape.outcomes, &maps)?;
         }
         let mut all = families(&scrape);
         all.extend(counts.families());
@@ -91,11 +85,8 @@ impl Material {
 impl Agent {
     /// Hands over what a page is made of.
     pub(super) async fn grant(&self, wish: Wish) {
-        match self.material().await {
-            // Whoever asked may be gone.
-            Ok(material) => drop(wish.send(material)),
-            Err(error) => tracing::warn!("metrics cannot be told: {error:#}"),
-        }
+        // Whoever asked may be gone.
+        drop(wish.send(self.material().await));
     }
 
     async fn material(&self) -> Result<Material> {

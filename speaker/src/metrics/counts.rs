@@ -102,7 +102,7 @@ impl Counts {
 }
 
 /// The word by which reports of this kind are known everywhere else.
-fn word(value: &impl Serialize) -> String {
+pub(super) fn word(value: &impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

@@ -10,7 +10,10 @@ use arpeggio_common::abi::Outcome;
 use arpeggio_succession::{Place, Standing, View};
 use prometheus::proto::MetricFamily;
 
-use super::family::{Sample, counter, gauge, number, seconds};
+use super::{
+    counts::word,
+    family::{Sample, counter, gauge, number, seconds},
+};
 use crate::{
     decide::AttachMode,
     status::{AttachmentFacts, EntryFacts, GratuitousFacts, attach_mode_name},
@@ -63,8 +66,9 @@ pub struct ScrapedInterface {
 /// Everything of it, in families.
 #[must_use]
 pub fn families(scrape: &Scrape) -> Vec<MetricFamily> {
-    let mut families = metallb(scrape);
-    families.extend(addresses(scrape));
+    let sums = ByAddress::new(&scrape.entries);
+    let mut families = metallb(scrape, &sums);
+    families.extend(addresses(scrape, &sums));
     families.extend(node(scrape));
     families
 }
@@ -103,8 +107,7 @@ impl ByAddress {
 }
 
 /// Names, types and labels are MetalLB's.
-fn metallb(scrape: &Scrape) -> Vec<MetricFamily> {
-    let sums = ByAddress::new(&scrape.entries);
+fn metallb(scrape: &Scrape, sums: &ByAddress) -> Vec<MetricFamily> {
     let owned: BTreeMap<IpAddr, String> = scrape
         .views
         .iter()
@@ -145,12 +148,13 @@ fn metallb(scrape: &Scrape) -> Vec<MetricFamily> {
 }
 
 /// What is ours of addresses.
-fn addresses(scrape: &Scrape) -> Vec<MetricFamily> {
-    let sums = ByAddress::new(&scrape.entries);
-    let mut standings: BTreeMap<&'static str, u64> = ALL.iter().map(|standing| (name(*standing), 0)).collect();
+fn addresses(scrape: &Scrape, sums: &ByAddress) -> Vec<MetricFamily> {
+    let mut standings: BTreeMap<Standing, u64> = ALL.iter().map(|standing| (*standing, 0)).collect();
     for view in scrape.views.values() {
-        *standings.entry(name(view.standing)).or_default() += 1;
+        *standings.entry(view.standing).or_default() += 1;
     }
+    let standings: Vec<(String, u64)> =
+        standings.into_iter().map(|(standing, count)| (word(&standing), count)).collect();
     let owned: BTreeSet<String> = scrape
         .views
         .iter()
@@ -173,7 +177,7 @@ fn addresses(scrape: &Scrape) -> Vec<MetricFamily> {
         gauge(
             "arpeggio_speaker_addresses",
             "Addresses on interfaces, by what this node is for them",
-            standings.iter().map(|(standing, count)| (vec![("standing", *standing)], number(*count))),
+            standings.iter().map(|(standing, count)| (vec![("standing", standing.as_str())], number(*count))),
         ),
         gauge(
             "arpeggio_speaker_map_entries",
@@ -245,19 +249,6 @@ const ALL: [Standing; 8] = [
     Standing::InUse,
     Standing::Sharing,
 ];
-
-const fn name(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Out => "out",
-        Standing::Asking => "asking",
-        Standing::Standby => "standby",
-        Standing::Waiting => "waiting",
-        Standing::Owner => "owner",
-        Standing::Leaving => "leaving",
-        Standing::InUse => "in-use",
-        Standing::Sharing => "sharing",
-    }
-}
 
 #[cfg(test)]
 mod tests {

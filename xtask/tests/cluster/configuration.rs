@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use xtask::lab::{
-    cluster::{Cluster, Controller, Installed, METRICS, NAMESPACE, audit},
+    cluster::{Cluster, Controller, Installed, NAMESPACE, audit},
     eventually,
 };
 
@@ -126,17 +126,7 @@ impl<'a> Bed<'a> {
 
     /// The value of a metric of a replica.
     fn metric(&self, controller: &Controller, name: &str) -> Result<String> {
-        let mut command = controller.namespace().command("curl");
-        command.args([
-            "--disable",
-            "--noproxy",
-            "*",
-            "--silent",
-            "--max-time",
-            "2",
-            &format!("http://{METRICS}/metrics"),
-        ]);
-        let page = xtask::sh::read(command)?;
+        let page = controller.metrics()?;
         let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         Ok(value.unwrap_or("missing").to_owned())
     }

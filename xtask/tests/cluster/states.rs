@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use xtask::lab::{
-    cluster::{Cluster, Controller, Installed, METRICS, NAMESPACE, Speaker, audit},
+    cluster::{Cluster, Controller, Installed, NAMESPACE, Speaker, audit},
     eventually,
 };
 
@@ -139,17 +139,7 @@ impl<'a> Bed<'a> {
 
     fn stale(&self, controller: &Controller, wanted: &str) {
         eventually(SOON, "the metrics to follow", || {
-            let mut command = controller.namespace().command("curl");
-            command.args([
-                "--disable",
-                "--noproxy",
-                "*",
-                "--silent",
-                "--max-time",
-                "2",
-                &format!("http://{METRICS}/metrics"),
-            ]);
-            let page = xtask::sh::read(command)?;
+            let page = controller.metrics()?;
             for (name, value) in [("loaded", "1"), ("stale", wanted)] {
                 let line = format!("metallb_k8s_client_config_{name}_bool {value}");
                 ensure!(page.lines().any(|found| found == line), "{line}");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_bgp::{Desired, Session};
-use arpeggio_common::model::{BGP_PORT, BfdProfile, Community, InterfaceName, Peer, Remote, RemoteAs, Route, Timers};
+use arpeggio_common::model::{BfdProfile, Community, InterfaceName, Peer, Remote, RemoteAs, Route, Timers};
 
 /// A session that names nothing that need not be named. The place is an address or an interface.
 pub(crate) fn session(name: &str, place: &str, change: impl FnOnce(&mut Peer)) -> Session {
@@ -11,26 +11,7 @@ pub(crate) fn session(name: &str, place: &str, change: impl FnOnce(&mut Peer)) -
         Ok(address) => Remote::Address(address),
         Err(_) => Remote::Interface(InterfaceName::try_from(place).unwrap()),
     };
-    let mut peer = Peer {
-        name: name.to_owned(),
-        my_asn: 64_512,
-        remote_as: RemoteAs::Number(64_513),
-        local_asn: None,
-        remote,
-        port: BGP_PORT,
-        source: None,
-        vrf: None,
-        timers: None,
-        connect: None,
-        router_id: None,
-        node_selectors: Vec::new(),
-        password: None,
-        bfd_profile: None,
-        bfd: None,
-        graceful_restart: false,
-        multi_hop: false,
-        both_families: false,
-    };
+    let mut peer = Peer::new(name, 64_512, RemoteAs::Number(64_513), remote);
     change(&mut peer);
     Session { peer, password: None }
 }

@@ -223,9 +223,9 @@ impl Outlet {
         std::mem::take(&mut self.troubles)
     }
 
-    /// Claims sent so far, by address; also of some that are not announced any more.
-    pub(super) const fn sent_of(&self) -> &BTreeMap<IpAddr, u64> {
-        &self.sent_of
+    /// Claims of an address sent so far.
+    pub(super) fn sent_of(&self, address: IpAddr) -> Option<u64> {
+        self.sent_of.get(&address).copied()
     }
 
     /// Claims sent so far.

@@ -40,6 +40,7 @@ impl Showing {
         half.last = None;
         for (place, view) in succession.views_from(from).take(AT_ONCE) {
             half.snapshot.views.insert(place, view);
+            half.snapshot.sent_of.extend(outlet.sent_of(place.1).map(|sent| (place.1, sent)));
             half.last = Some(place);
         }
         if half.last.is_none()
@@ -47,7 +48,6 @@ impl Showing {
         {
             snapshot.peers = tables.peers().unwrap_or_default();
             snapshot.sent = outlet.sent();
-            snapshot.sent_of.clone_from(outlet.sent_of());
             // Whoever asked may be gone.
             let _ = answer.send(snapshot);
         }

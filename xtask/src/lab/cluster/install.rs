@@ -23,7 +23,7 @@ pub const NAMESPACE: &str = "metallb-system";
 /// Port of the probes.
 const PROBES: u16 = 17472;
 /// Where both programs show their metrics in their network namespaces, to whoever asks.
-pub const METRICS: &str = "127.0.0.1:7472";
+const METRICS: &str = "127.0.0.1:7472";
 /// How long a program may take to be ready.
 const READY: Duration = Duration::from_secs(60);
 
@@ -173,7 +173,17 @@ impl Controller {
         self.daemon.kill()
     }
 
-    /// Where it runs: its metrics are at [`METRICS`] there.
+    /// Its metrics, as Prometheus reads them.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn metrics(&self) -> Result<String> {
+        let mut curl = self.namespace.command("curl");
+        curl.args(["--disable", "--noproxy", "*", "--silent", "--max-time", "2", &format!("http://{METRICS}/metrics")]);
+        sh::read(curl)
+    }
+
+    /// Where it runs: its metrics are at 127.0.0.1:7472 there.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace

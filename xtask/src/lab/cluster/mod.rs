@@ -31,7 +31,7 @@ pub use self::{
     daemon::Daemon,
     endpoints::Endpoint,
     http::Answer,
-    install::{Controller, Installed, METRICS, NAMESPACE, Speaker},
+    install::{Controller, Installed, NAMESPACE, Speaker},
     kubelet::PAUSE,
     requests::{Account, Requests},
     webhooks::Guarded,
