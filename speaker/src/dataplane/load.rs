@@ -1,12 +1,17 @@
 //! Loads the object into the kernel: maps by their pins where there are any, programs when they are needed.
 
-use std::{collections::BTreeSet, error::Error, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    io,
+    path::Path,
+};
 
 use arpeggio_common::abi::names;
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Array, MapData, MapError},
-    programs::{ProgramError, ProgramFd, SchedClassifier, SocketFilter, Xdp},
+    programs::{Program, ProgramError, ProgramFd, SchedClassifier, SocketFilter, Xdp},
 };
 use nix::errno::Errno;
 
@@ -17,12 +22,20 @@ use super::{
     pins::PinDir,
 };
 
-/// The programs. Dropping it lets go of every link that is not pinned.
+/// The programs, each loaded when it is needed first: the verifier follows a quarter of a million instructions of each entry, about
+/// a second of a slow processor. Dropping it lets go of every link that is not pinned.
 pub(super) struct Programs {
     ebpf: Ebpf,
+    /// The XDP entry that this kernel loads.
     xdp: &'static str,
-    tc_loaded: bool,
-    heal_loaded: bool,
+    tried: BTreeMap<&'static str, Tried>,
+}
+
+/// What became of loading a program.
+enum Tried {
+    Loaded,
+    /// Why not. It is not tried again: the kernel would follow every instruction once more, and say the same.
+    Refused(String),
 }
 
 /// A program could not be loaded or is not in the object.
@@ -35,14 +48,25 @@ pub enum ProgramLoadError {
         program: &'static str,
     },
     /// The kernel refused it.
-    #[error("the kernel refused to load the program {program}")]
+    #[error("the kernel refused to load the program {program}: {why}")]
     Refused {
+        /// Which program.
+        program: &'static str,
+        /// What the kernel says.
+        why: String,
+    },
+    /// It is loaded and cannot be shared.
+    #[error("cannot use the loaded program {program}")]
+    Unusable {
         /// Which program.
         program: &'static str,
         #[expect(missing_docs, reason = "the cause")]
         source: ProgramError,
     },
 }
+
+/// Capabilities that loading takes, for messages.
+const CAPABILITIES: &str = "loading takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
 
 /// Whether this process may use BPF at all. aya's own feature detection takes a refusal for a missing feature and then
 /// fails with something misleading, so this is asked first.
@@ -93,7 +117,7 @@ pub(super) fn is_gone(error: &MapError) -> bool {
     matches!(error, MapError::KeyNotFound) || errno_of(error) == Some(Errno::ENOENT)
 }
 
-/// Makes or finds the maps and loads the XDP program. `staged` maps are pinned under their temporary names.
+/// Makes or finds the maps; programs are loaded when they are needed. `staged` maps are pinned under their temporary names.
 ///
 /// # Errors
 /// BPF is not available, or the object or a pin does not fit.
@@ -117,10 +141,10 @@ pub(super) fn load(
     loader.override_global(aya_log::LEVEL, &options.log_level, false);
     let mut ebpf = loader.load(OBJECT).map_err(refused)?;
     let maps = Maps::gather(|name| ebpf.take_map(name))?;
-    let xdp = load_xdp(&mut ebpf)?;
-    let mut programs = Programs { ebpf, xdp, tc_loaded: false, heal_loaded: false };
+    let mut programs = Programs { ebpf, xdp: names::XDP_FRAGS_PROGRAM, tried: BTreeMap::new() };
     if options.log_level > 0 {
         // The reader of the log takes its map away, and with it the descriptor that a later load would need.
+        programs.xdp()?;
         programs.tc()?;
     }
     Ok((programs, maps))
@@ -130,34 +154,46 @@ fn refused(source: EbpfError) -> OpenError {
     unavailable(&source).unwrap_or(OpenError::Load { source })
 }
 
-/// Loads the entry for multi-buffer frames, or where the kernel does not know those (before 5.18) the plain one.
-fn load_xdp(ebpf: &mut Ebpf) -> Result<&'static str, OpenError> {
-    let frags = names::XDP_FRAGS_PROGRAM;
-    let plain = names::XDP_PROGRAM;
-    let Err(first) = xdp_of(ebpf, frags)?.load() else { return Ok(frags) };
-    match xdp_of(ebpf, plain)?.load() {
-        Ok(()) => {
-            tracing::info!(error = %first, "this kernel loads no XDP program for multi-buffer frames; using the plain one");
-            Ok(plain)
-        }
-        Err(source) => {
-            Err(unavailable(&source).unwrap_or_else(|| ProgramLoadError::Refused { program: plain, source }.into()))
-        }
+/// The program of this name, as what it has to be.
+fn part_of<'a, P>(ebpf: &'a mut Ebpf, program: &'static str) -> Result<&'a mut P, ProgramLoadError>
+where
+    &'a mut P: TryFrom<&'a mut Program>,
+{
+    let found = ebpf.program_mut(program).and_then(|found| found.try_into().ok());
+    found.ok_or(ProgramLoadError::Missing { program })
+}
+
+/// What the kernel says about a program that it does not load, and for lack of permission what helps.
+fn refusal(error: &ProgramError) -> String {
+    match errno_of(error) {
+        Some(errno @ (Errno::EPERM | Errno::EACCES)) => format!("{}; {CAPABILITIES}", errno.desc()),
+        Some(errno) => errno.desc().to_owned(),
+        None => error.to_string(),
     }
 }
 
-fn xdp_of<'a>(ebpf: &'a mut Ebpf, program: &'static str) -> Result<&'a mut Xdp, ProgramLoadError> {
-    let missing = ProgramLoadError::Missing { program };
-    ebpf.program_mut(program).and_then(|found| found.try_into().ok()).ok_or(missing)
-}
-
 impl Programs {
-    /// The XDP entry, loaded.
+    /// The XDP entry, loaded now if it was not yet: that for multi-buffer frames, or where the kernel does not know those (before
+    /// 5.18) the plain one.
     ///
     /// # Errors
-    /// It is not in the object.
+    /// It is not in the object, or the kernel refuses it.
     pub(super) fn xdp(&mut self) -> Result<&mut Xdp, ProgramLoadError> {
-        xdp_of(&mut self.ebpf, self.xdp)
+        let plain = names::XDP_PROGRAM;
+        if let Err(first) = self.load_xdp(self.xdp)
+            && self.xdp != plain
+            && self.load_xdp(plain).is_ok()
+        {
+            tracing::info!(error = %first, "this kernel loads no XDP program for multi-buffer frames; using the plain one");
+            self.xdp = plain;
+        }
+        self.load_xdp(self.xdp)?;
+        part_of(&mut self.ebpf, self.xdp)
+    }
+
+    fn load_xdp(&mut self, program: &'static str) -> Result<(), ProgramLoadError> {
+        let found: &mut Xdp = part_of(&mut self.ebpf, program)?;
+        once(&mut self.tried, program, || found.load())
     }
 
     /// The tc entry, loaded now if it was not yet.
@@ -166,15 +202,8 @@ impl Programs {
     /// It is not in the object, or the kernel refuses it.
     pub(super) fn tc(&mut self) -> Result<&mut SchedClassifier, ProgramLoadError> {
         let program = names::TC_PROGRAM;
-        let found: &mut SchedClassifier = self
-            .ebpf
-            .program_mut(program)
-            .and_then(|found| found.try_into().ok())
-            .ok_or(ProgramLoadError::Missing { program })?;
-        if !self.tc_loaded {
-            found.load().map_err(|source| ProgramLoadError::Refused { program, source })?;
-            self.tc_loaded = true;
-        }
+        let found: &mut SchedClassifier = part_of(&mut self.ebpf, program)?;
+        once(&mut self.tried, program, || found.load())?;
         Ok(found)
     }
 
@@ -184,16 +213,9 @@ impl Programs {
     /// It is not in the object, or the kernel refuses it.
     pub(super) fn heal(&mut self) -> Result<ProgramFd, HealError> {
         let program = names::HEAL_PROGRAM;
-        let found: &mut SocketFilter = self
-            .ebpf
-            .program_mut(program)
-            .and_then(|found| found.try_into().ok())
-            .ok_or(ProgramLoadError::Missing { program })?;
-        if !self.heal_loaded {
-            found.load().map_err(|source| ProgramLoadError::Refused { program, source })?;
-            self.heal_loaded = true;
-        }
-        let loaded = found.fd().map_err(|source| ProgramLoadError::Refused { program, source })?;
+        let found: &mut SocketFilter = part_of(&mut self.ebpf, program)?;
+        once(&mut self.tried, program, || found.load())?;
+        let loaded = found.fd().map_err(|source| ProgramLoadError::Unusable { program, source })?;
         loaded.try_clone().map_err(HealError::Share)
     }
 
@@ -201,11 +223,25 @@ impl Programs {
     pub(super) const fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
+}
 
-    /// Name and tag of the XDP entry that runs.
-    pub(super) fn identity(&mut self) -> (&'static str, Option<String>) {
-        let tag = self.xdp().ok().and_then(|xdp| xdp.info().ok()).map(|info| format!("{:016x}", info.tag()));
-        (self.xdp, tag)
+/// Loads a program unless that was tried before.
+fn once(
+    tried: &mut BTreeMap<&'static str, Tried>,
+    program: &'static str,
+    load: impl FnOnce() -> Result<(), ProgramError>,
+) -> Result<(), ProgramLoadError> {
+    let outcome = tried.entry(program).or_insert_with(|| match load() {
+        Ok(()) => Tried::Loaded,
+        Err(error) => {
+            let error = refusal(&error);
+            tracing::warn!(program, error, "the kernel refuses a program");
+            Tried::Refused(error)
+        }
+    });
+    match outcome {
+        Tried::Loaded => Ok(()),
+        Tried::Refused(why) => Err(ProgramLoadError::Refused { program, why: why.clone() }),
     }
 }
 
