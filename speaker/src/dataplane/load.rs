@@ -4,22 +4,24 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use arpeggio_common::abi::names;
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     maps::{Array, MapData, MapError},
+    pin::PinError,
     programs::{Program, ProgramError, ProgramFd, SchedClassifier, SocketFilter, Xdp},
 };
+use aya_obj::programs::XdpAttachType;
 use nix::errno::Errno;
 
 use super::{
     HealError, OpenError, Options,
     maps::Maps,
     object::{OBJECT, SIZED},
-    pins::PinDir,
+    pins::{Identity, PinDir},
 };
 
 /// The programs, each loaded when it is needed first: the verifier follows a quarter of a million instructions of each entry, about
@@ -29,6 +31,17 @@ pub(super) struct Programs {
     /// The XDP entry that this kernel loads.
     xdp: &'static str,
     tried: BTreeMap<&'static str, Tried>,
+    /// Where they are pinned for the next agent; `None`: they are not.
+    shelf: Option<Shelf>,
+    /// Those that an earlier agent of the same build pinned, with the maps that are ours now.
+    found_xdp: Option<Xdp>,
+    found_tc: Option<SchedClassifier>,
+}
+
+/// Where programs are pinned, and what those of this agent are made of.
+struct Shelf {
+    pins: PinDir,
+    identity: Identity,
 }
 
 /// What became of loading a program.
@@ -141,7 +154,15 @@ pub(super) fn load(
     loader.override_global(aya_log::LEVEL, &options.log_level, false);
     let mut ebpf = loader.load(OBJECT).map_err(refused)?;
     let maps = Maps::gather(|name| ebpf.take_map(name))?;
-    let mut programs = Programs { ebpf, xdp: names::XDP_FRAGS_PROGRAM, tried: BTreeMap::new() };
+    let mut programs = Programs {
+        ebpf,
+        xdp: names::XDP_FRAGS_PROGRAM,
+        tried: BTreeMap::new(),
+        // A program that logs does so into a map of its own agent.
+        shelf: pins.filter(|_| options.log_level == 0).and_then(|pins| Shelf::of(pins, staged)),
+        found_xdp: None,
+        found_tc: None,
+    };
     if options.log_level > 0 {
         // The reader of the log takes its map away, and with it the descriptor that a later load would need.
         programs.xdp()?;
@@ -173,37 +194,63 @@ fn refusal(error: &ProgramError) -> String {
 }
 
 impl Programs {
-    /// The XDP entry, loaded now if it was not yet: that for multi-buffer frames, or where the kernel does not know those (before
-    /// 5.18) the plain one.
+    /// The XDP entry, found or loaded now if it was not yet: that for multi-buffer frames, or where the kernel does not know those
+    /// (before 5.18) the plain one.
     ///
     /// # Errors
     /// It is not in the object, or the kernel refuses it.
     pub(super) fn xdp(&mut self) -> Result<&mut Xdp, ProgramLoadError> {
+        let was_tried = [names::XDP_FRAGS_PROGRAM, names::XDP_PROGRAM].iter().any(|name| self.tried.contains_key(name));
+        if self.found_xdp.is_none() && !was_tried {
+            let find = |name| self.shelf.as_ref()?.find(name, |path| Xdp::from_pin(path, XdpAttachType::Interface));
+            self.found_xdp = [names::XDP_FRAGS_PROGRAM, names::XDP_PROGRAM].into_iter().find_map(find);
+        }
+        if self.found_xdp.is_none() {
+            self.load_either_xdp()?;
+        }
+        match &mut self.found_xdp {
+            Some(found) => Ok(found),
+            None => part_of(&mut self.ebpf, self.xdp),
+        }
+    }
+
+    fn load_either_xdp(&mut self) -> Result<(), ProgramLoadError> {
         let plain = names::XDP_PROGRAM;
-        if let Err(first) = self.load_xdp(self.xdp)
-            && self.xdp != plain
-            && self.load_xdp(plain).is_ok()
-        {
+        let Err(first) = self.load_xdp(self.xdp) else { return Ok(()) };
+        if self.xdp != plain && self.load_xdp(plain).is_ok() {
             tracing::info!(error = %first, "this kernel loads no XDP program for multi-buffer frames; using the plain one");
             self.xdp = plain;
         }
-        self.load_xdp(self.xdp)?;
-        part_of(&mut self.ebpf, self.xdp)
+        self.load_xdp(self.xdp)
     }
 
     fn load_xdp(&mut self, program: &'static str) -> Result<(), ProgramLoadError> {
         let found: &mut Xdp = part_of(&mut self.ebpf, program)?;
-        once(&mut self.tried, program, || found.load())
+        once(&mut self.tried, program, || {
+            found.load()?;
+            keep(self.shelf.as_ref(), program, |path| found.pin(path));
+            Ok(())
+        })
     }
 
-    /// The tc entry, loaded now if it was not yet.
+    /// The tc entry, found or loaded now if it was not yet.
     ///
     /// # Errors
     /// It is not in the object, or the kernel refuses it.
     pub(super) fn tc(&mut self) -> Result<&mut SchedClassifier, ProgramLoadError> {
         let program = names::TC_PROGRAM;
+        if self.found_tc.is_none() && !self.tried.contains_key(program) {
+            self.found_tc = self.shelf.as_ref().and_then(|shelf| shelf.find(program, SchedClassifier::from_pin));
+        }
+        if let Some(found) = &mut self.found_tc {
+            return Ok(found);
+        }
         let found: &mut SchedClassifier = part_of(&mut self.ebpf, program)?;
-        once(&mut self.tried, program, || found.load())?;
+        once(&mut self.tried, program, || {
+            found.load()?;
+            keep(self.shelf.as_ref(), program, |path| found.pin(path));
+            Ok(())
+        })?;
         Ok(found)
     }
 
@@ -219,9 +266,48 @@ impl Programs {
         loaded.try_clone().map_err(HealError::Share)
     }
 
+    /// Removes the pins of programs that earlier agents left and this one has no use for.
+    pub(super) fn remove_others(&self) {
+        if let Some(Shelf { pins, identity }) = &self.shelf {
+            pins.remove_other_programs(identity);
+        }
+    }
+
     /// The whole object, for the reader of its log.
     pub(super) const fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
+    }
+}
+
+impl Shelf {
+    fn of(pins: &PinDir, staged: &BTreeSet<&'static str>) -> Option<Self> {
+        let pin = |map| if staged.contains(map) { pins.staged(map) } else { pins.map(map) };
+        let maps = names::ALL.map(pin);
+        match Identity::of(OBJECT, maps.iter().map(PathBuf::as_path)) {
+            Ok(identity) => Some(Self { pins: pins.clone(), identity }),
+            Err(error) => {
+                tracing::warn!(%error, "programs are not pinned: the maps that they are for cannot be told");
+                None
+            }
+        }
+    }
+
+    /// The program of an earlier agent that is the one that would be loaded now.
+    fn find<P>(&self, program: &str, open: impl FnOnce(PathBuf) -> Result<P, ProgramError>) -> Option<P> {
+        let path = self.pins.program(program, &self.identity);
+        path.symlink_metadata().ok()?;
+        open(path).inspect_err(|error| tracing::info!(program, %error, "a pinned program is loaded anew")).ok()
+    }
+}
+
+/// Pins a program that was loaded. Without its pin the next agent takes longer to start, that is all.
+fn keep(shelf: Option<&Shelf>, program: &str, pin: impl FnOnce(&Path) -> Result<(), PinError>) {
+    let Some(Shelf { pins, identity }) = shelf else { return };
+    let path = pins.program(program, identity);
+    // It could not be opened, else it would not have been loaded again.
+    let _ = std::fs::remove_file(&path);
+    if let Err(error) = pin(&path) {
+        tracing::info!(program, path = %path.display(), %error, "a program cannot be pinned");
     }
 }
 

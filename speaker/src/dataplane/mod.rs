@@ -175,6 +175,7 @@ impl Dataplane {
                 carrier.adopt(&mut programs)?;
             }
             survey.commit(pins)?;
+            programs.remove_others();
         }
         Ok(Self { carrier, programs, maps, roles: Roles::default(), known: Entries::new(), doubted: true })
     }
