@@ -1,6 +1,7 @@
 //! `cargo xtask generate`: files of the tree that are made from code. Today: `manifests/crds`, from the types of `common::api`.
 
 mod chart;
+mod dashboards;
 
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path, process::Command};
 
@@ -25,6 +26,10 @@ type Files = BTreeMap<String, String>;
 /// If the definitions cannot be made, a file cannot be read or written, or with `--check` if one differs; the message says which.
 pub fn run(args: &Args) -> Result<()> {
     write_folder(args, "crds", &definitions()?)?;
+    let file = manifests::folder().join(dashboards::FILE);
+    if !args.check {
+        write(&file, &dashboards::file()?)?;
+    }
     write_folder(args, chart::FOLDER, &chart::templates()?)
 }
 

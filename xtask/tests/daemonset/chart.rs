@@ -88,7 +88,7 @@ fn the_chart_says_what_the_base_says(cluster: &Cluster) {
     // Every value has its place.
     let everything = "loadBalancerClass=example.org/lb,imagePullSecrets[0].name=pull,prometheus.metricsPort=9999,\
         prometheus.namespace=monitoring,prometheus.scrapeAnnotations=false,prometheus.serviceMonitor.enabled=true,\
-        prometheus.prometheusRule.enabled=true,controller.replicas=1,controller.logLevel=debug,controller.webhookMode=disabled,\
+        prometheus.prometheusRule.enabled=true,prometheus.dashboards.enabled=true,controller.replicas=1,controller.logLevel=debug,controller.webhookMode=disabled,\
         controller.strategy.type=Recreate,controller.labels.a=b,controller.nodeSelector.disk=ssd,controller.extraArgs[0]=--pod-name=x,\
         controller.serviceAccount.name=other,controller.serviceAccount.create=false,speaker.tolerateMaster=false,\
         speaker.ignoreExcludeLB=true,speaker.excludeInterfaces.enabled=false,speaker.settings.failover=fast,speaker.labels.a=b,\
@@ -103,6 +103,7 @@ fn the_chart_says_what_the_base_says(cluster: &Cluster) {
             && !has("ConfigMap", "metallb-excludel2")
     );
     assert!(has("ServiceMonitor", "speaker-monitor") && has("PrometheusRule", "arpeggio"));
+    assert!(has("ConfigMap", "arpeggio-dashboard-node"));
     let settings = &made[&("ConfigMap".to_owned(), "arpeggio-speaker".to_owned())]["data"]["settings.yaml"];
     assert_eq!(settings.as_str().unwrap().trim(), "failover: fast");
     let pod = |kind: &str, name: &str| made[&(kind.to_owned(), name.to_owned())]["spec"]["template"].clone();
