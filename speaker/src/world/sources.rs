@@ -48,6 +48,8 @@ pub struct SourcePaths {
     pub exclude: PathBuf,
     /// Directory of what the next start goes on from: copies of the last good files, the last word of the API server.
     pub state_dir: PathBuf,
+    /// Directory of FRR's sockets; it need not exist.
+    pub frr_sockets: PathBuf,
 }
 
 /// There is no world to start with.

@@ -404,7 +404,7 @@ fn silence_says_what_is_in_the_way(#[case] change: fn(&mut World), #[case] reaso
 }
 
 const NOBODY_TELLS: &str = "192.0.2.100 is not announced to BGP peers: BGPAdvertisements all select it, but no speaker tells BGP \
-                            peers: this version announces at layer 2 only";
+                            peers: none drives FRR; install the component manifests/frr";
 
 /// As [`world`], with speakers that know nothing of BGP.
 fn world_of_layer2() -> World {
