@@ -1,5 +1,8 @@
 //! `cargo xtask generate`: files of the tree that are made from code. Today: `manifests/crds`, from the types of `common::api`.
 
+mod chart;
+mod dashboards;
+
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
@@ -22,12 +25,20 @@ type Files = BTreeMap<String, String>;
 /// # Errors
 /// If the definitions cannot be made, a file cannot be read or written, or with `--check` if one differs; the message says which.
 pub fn run(args: &Args) -> Result<()> {
-    let folder = manifests::folder().join("crds");
-    let wanted = definitions()?;
-    let changes = changes(&read(&folder)?, &wanted);
+    write_folder(args, "crds", &definitions()?)?;
+    let file = manifests::folder().join(dashboards::FILE);
+    if !args.check {
+        write(&file, &dashboards::file()?)?;
+    }
+    write_folder(args, chart::FOLDER, &chart::templates()?)
+}
+
+fn write_folder(args: &Args, folder_name: &str, wanted: &Files) -> Result<()> {
+    let folder = manifests::folder().join(folder_name);
+    let changes = changes(&read(&folder)?, wanted);
     if args.check && !changes.is_empty() {
         let told: Vec<_> =
-            changes.iter().map(|(name, change)| format!("manifests/crds/{name} {}", change.told())).collect();
+            changes.iter().map(|(name, change)| format!("manifests/{folder_name}/{name} {}", change.told())).collect();
         bail!("{}; run `cargo xtask generate`", told.join("; "));
     }
     for (name, change) in &changes {
@@ -38,7 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
             }
             (Change::Missing | Change::Differs { .. }, Some(text)) => write(&path, text)?,
         }
-        ui::say(format_args!("manifests/crds/{name} {}", change.done()));
+        ui::say(format_args!("manifests/{folder_name}/{name} {}", change.done()));
     }
     ui::say(format_args!("{} files are as the code says", wanted.len()));
     Ok(())
