@@ -40,6 +40,7 @@ const SOURCES: &[Source] = &[
         condition: |_| Some(".Values.speaker.excludeInterfaces.enabled"),
         edits: &[],
     },
+    Source { file: "frr/access.yaml", condition: |_| Some(WITH_FRR), edits: SPEAKER_SUBJECT },
     Source { file: "speaker/daemonset.yaml", condition: |_| Some(".Values.speaker.enabled"), edits: DAEMONSET },
     Source { file: "webhook/secret.yaml", condition: |_| None, edits: &[] },
     Source { file: "webhook/service.yaml", condition: |_| None, edits: &[] },
@@ -62,6 +63,11 @@ const SOURCES: &[Source] = &[
         edits: &[("port: 9120", "port: {{ .Values.prometheus.metricsPort }}")],
     },
     Source {
+        file: "prometheus/dashboards.yaml",
+        condition: |_| Some(".Values.prometheus.dashboards.enabled"),
+        edits: &[],
+    },
+    Source {
         file: "prometheus/rules.yaml",
         condition: |_| Some(".Values.prometheus.prometheusRule.enabled"),
         edits: &[],
@@ -82,6 +88,8 @@ const SPEAKER_ACCOUNT: &[Edit] = &[
     ("name: speaker\n", "name: {{ .Values.speaker.serviceAccount.name }}\n"),
     ("name: speaker,", "name: {{ .Values.speaker.serviceAccount.name }},"),
 ];
+
+const SPEAKER_SUBJECT: &[Edit] = &[("name: speaker,", "name: {{ .Values.speaker.serviceAccount.name }},")];
 
 const DEPLOYMENT: &[Edit] = &[
     ("replicas: 2\n", "replicas: {{ .Values.controller.replicas }}\n"),
@@ -315,6 +323,55 @@ const ARGUMENTS_SPEAKER: &str = "          args:
 {{- end }}
 ";
 
+/// The component that puts FRR beside the speaker, and the value that asks for it.
+const FRR: &str = "frr/daemonset.yaml";
+const WITH_FRR: &str = ".Values.speaker.frr.enabled";
+
+/// What the component adds to a speaker's pod: a mount, a container, and volumes, each as lines of a list.
+struct SideCar {
+    mount: String,
+    container: String,
+    volumes: String,
+}
+
+impl SideCar {
+    /// # Errors
+    /// If the patch has another shape.
+    fn read(text: &str) -> Result<Self> {
+        let cut = |text: &str, at: &str| {
+            let parts = text.split_once(at).map(|(before, after)| (before.to_owned(), after.to_owned()));
+            parts.with_context(|| format!("manifests/{FRR} has no {at:?} any more; adapt xtask/src/generate/chart.rs"))
+        };
+        let (before, rest) = cut(text, "        - name: frr\n          image: ")?;
+        let (_, mount) = cut(&before, "          volumeMounts:\n")?;
+        let (_, container) = cut(&rest, "\n")?;
+        let (container, volumes) = cut(&container, "      volumes:\n")?;
+        let (_, container) = cut(&container, "          imagePullPolicy: IfNotPresent\n")?;
+        let (head, resources) = cut(&container, "          resources:\n")?;
+        let (_, tail) = cut(&resources, "\n")?;
+        let image = "        - name: frr
+          image: {{ .Values.speaker.frr.image.repository }}:{{ .Values.speaker.frr.image.tag }}
+          imagePullPolicy: {{ .Values.speaker.frr.image.pullPolicy }}
+";
+        let resources = "          resources:\n            {{- toYaml .Values.speaker.frr.resources | nindent 12 }}\n";
+        Ok(Self { mount, container: format!("{image}{head}{resources}{tail}"), volumes })
+    }
+
+    /// The template of the DaemonSet with the side-car in it, where that is asked for.
+    fn beside(&self, template: &str) -> Result<String> {
+        let places = [("          volumeMounts:\n", &self.mount), ("      volumes:\n", &self.volumes)];
+        let mut text = template.to_owned();
+        for (place, lines) in places {
+            ensure!(
+                text.matches(place).count() == 1,
+                "the DaemonSet has not one {place:?}; adapt xtask/src/generate/chart.rs"
+            );
+            text = text.replace(place, &format!("{place}{}", guarded(lines, Some(WITH_FRR))));
+        }
+        Ok(text.replace("      volumes:\n", &format!("{}      volumes:\n", guarded(&self.container, Some(WITH_FRR)))))
+    }
+}
+
 /// The folder of the chart below `manifests/`.
 pub(super) const FOLDER: &str = "helm/arpeggio/templates/base";
 
@@ -339,7 +396,9 @@ pub(super) fn templates() -> Result<Files> {
     }
     for source in SOURCES {
         let name = source.file.replace('/', "-");
-        files.insert(name, template(source, &read(source.file)?)?);
+        let text = template(source, &read(source.file)?)?;
+        let is_speaker = source.file == "speaker/daemonset.yaml";
+        files.insert(name, if is_speaker { SideCar::read(&escaped(&read(FRR)?))?.beside(&text)? } else { text });
     }
     Ok(files)
 }

@@ -1,6 +1,6 @@
 //! What users of Helm do: install the chart, upgrade it, roll back, uninstall.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -60,9 +60,12 @@ fn rendered(cluster: &Cluster, options: &[&str]) -> Vec<Value> {
 fn by_name(objects: Vec<Value>) -> BTreeMap<(String, String), Value> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let image = manifests::image().unwrap();
+    let (untagged, _) = image.rsplit_once(':').unwrap();
     let tagged = |mut object: Value| {
         for container in object["spec"]["template"]["spec"]["containers"].as_array_mut().into_iter().flatten() {
-            container["image"] = json!(image);
+            if container["image"] == untagged {
+                container["image"] = json!(image);
+            }
         }
         ((text(&object["kind"]), text(&object["metadata"]["name"])), object)
     };
@@ -91,7 +94,7 @@ fn the_chart_says_what_the_base_says(cluster: &Cluster) {
         prometheus.prometheusRule.enabled=true,prometheus.dashboards.enabled=true,controller.replicas=1,controller.logLevel=debug,controller.webhookMode=disabled,\
         controller.strategy.type=Recreate,controller.labels.a=b,controller.nodeSelector.disk=ssd,controller.extraArgs[0]=--pod-name=x,\
         controller.serviceAccount.name=other,controller.serviceAccount.create=false,speaker.tolerateMaster=false,\
-        speaker.ignoreExcludeLB=true,speaker.excludeInterfaces.enabled=false,speaker.settings.failover=fast,speaker.labels.a=b,\
+        speaker.ignoreExcludeLB=true,speaker.frr.enabled=true,speaker.excludeInterfaces.enabled=false,speaker.settings.failover=fast,speaker.labels.a=b,\
         speaker.logLevel=debug,tls.minVersion=VersionTLS12,tls.controllerMetricsTLSSecret=c,tls.speakerMetricsTLSSecret=s,\
         crds.enabled=false,speaker.memberlist.enabled=true";
     let made = by_name(rendered(cluster, &["--set", everything]));
@@ -130,6 +133,24 @@ fn the_chart_says_what_the_base_says(cluster: &Cluster) {
     assert_eq!(controller["spec"]["nodeSelector"], json!({"kubernetes.io/os": "linux", "disk": "ssd"}));
     assert_eq!(controller["spec"]["serviceAccountName"], "other");
     assert!(speaker["spec"].get("tolerations").is_none_or(Value::is_null), "{speaker:#}");
+    assert!(has("Role", "arpeggio-speaker-bgp"));
+    let patch = fs::read_to_string(manifests::folder().join("frr/daemonset.yaml")).unwrap();
+    let patch: Value = serde_saphyr::from_str(&patch).unwrap();
+    let component = &patch["spec"]["template"]["spec"];
+    let mut side_car = speaker["spec"]["containers"][1].clone();
+    let image = side_car["image"].as_str().unwrap().to_owned();
+    let kustomization = fs::read_to_string(manifests::folder().join("frr/kustomization.yaml")).unwrap();
+    let tag = serde_saphyr::from_str::<Value>(&kustomization).unwrap()["images"][0]["newTag"].clone();
+    let name = component["containers"][1]["image"].as_str().unwrap();
+    assert_eq!(image, format!("{name}:{}", tag.as_str().unwrap()));
+    side_car["image"] = component["containers"][1]["image"].clone();
+    assert_eq!(side_car, component["containers"][1]);
+    let within = |outer: &Value, inner: &Value| {
+        let outer = outer.as_array().unwrap();
+        inner.as_array().unwrap().iter().all(|one| outer.contains(one))
+    };
+    assert!(within(&speaker["spec"]["volumes"], &component["volumes"]));
+    assert!(within(&speaker["spec"]["containers"][0]["volumeMounts"], &component["containers"][0]["volumeMounts"]));
     for (pod, secret) in [(&controller, "c"), (&speaker, "s")] {
         let volumes = pod["spec"]["volumes"].as_array().unwrap();
         assert!(volumes.iter().any(|volume| volume["secret"]["secretName"] == secret), "{volumes:#?}");
@@ -150,7 +171,7 @@ fn the_chart_installs_upgrades_rolls_back_and_goes(cluster: &Cluster) {
     cluster.kubectl(&["create", "namespace", NAMESPACE]).unwrap();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": rendered(cluster, &[])});
     let file = cluster.segment().lab.directory().join("rendered.json");
-    std::fs::write(&file, list.to_string()).unwrap();
+    fs::write(&file, list.to_string()).unwrap();
     cluster.kubectl(&["apply", "--dry-run=server", "-f", &file.to_string_lossy()]).unwrap();
 
     helm(cluster, &["install", RELEASE, "--wait", "--timeout", "180s"], &[]).unwrap();
