@@ -36,6 +36,19 @@ const SOURCES: &[Source] = &[
     },
     Source { file: "controller/deployment.yaml", condition: |_| Some(".Values.controller.enabled"), edits: DEPLOYMENT },
     Source {
+        file: "controller/budget.yaml",
+        condition: |_| Some("and .Values.controller.enabled (gt (int .Values.controller.replicas) 1)"),
+        edits: &[],
+    },
+    Source {
+        file: "network-policies/controller.yaml",
+        condition: |_| Some(".Values.networkpolicies.enabled"),
+        edits: &[
+            ("port: 9120", "port: {{ .Values.prometheus.metricsPort }}"),
+            ("port: 6443", "port: {{ .Values.networkpolicies.apiPort }}"),
+        ],
+    },
+    Source {
         file: "speaker/excludel2.yaml",
         condition: |_| Some(".Values.speaker.excludeInterfaces.enabled"),
         edits: &[],
