@@ -189,6 +189,8 @@ pub struct Service {
     pub refusal: Option<Refusal>,
     /// Our condition `arpeggio.io/Announced` on it, if it says that nobody announces the Service.
     pub silence: Option<Refusal>,
+    /// Our condition `arpeggio.io/StatusConflict` on it, if it says that somebody else writes the status as well.
+    pub conflict: Option<Box<Refusal>>,
 }
 
 /// Namespace and name of the Service whose endpoints are the API server.
@@ -212,6 +214,8 @@ pub struct Endpoints {
 pub struct Node {
     /// Which.
     pub name: NodeName,
+    /// Tells it from one of the same name before it.
+    pub uid: String,
     /// Its labels.
     pub labels: Labels,
     /// Condition `NetworkUnavailable` is true.
@@ -265,6 +269,13 @@ pub struct AnnouncementContent {
     pub interfaces: BTreeSet<InterfaceName>,
     /// What is announced to BGP peers; empty: nothing.
     pub routes: BTreeSet<Route>,
+}
+
+impl AnnouncementContent {
+    /// Whether a node is to answer for it, or to announce a route.
+    pub fn is_announced(&self) -> bool {
+        self.candidates.as_ref().is_some_and(|candidates| !candidates.is_empty()) || !self.routes.is_empty()
+    }
 }
 
 /// An Announcement that is there.

@@ -123,6 +123,7 @@ impl World {
         let labels = labels(&[("name", name)]);
         let node = Node {
             name: this.clone(),
+            uid: format!("uid-{name}"),
             labels,
             network_unavailable: false,
             evacuate: false,

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::{
     announcement::AnnouncementFacts,
-    service::{ALLOCATED, ANNOUNCED, Slice},
+    service::{ALLOCATED, ANNOUNCED, CONFLICT, Slice},
     speaker::{LeaseFacts, SpeakerFacts},
 };
 use super::{

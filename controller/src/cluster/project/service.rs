@@ -26,6 +26,8 @@ use crate::cluster::{
 pub const ALLOCATED: &str = "arpeggio.io/Allocated";
 /// Type of our condition on Services that have an address: whether somebody announces it. Only there once nobody did.
 pub const ANNOUNCED: &str = "arpeggio.io/Announced";
+/// Type of our condition on Services whose status another program writes as well. Only there while it does.
+pub const CONFLICT: &str = "arpeggio.io/StatusConflict";
 /// The label by which a slice names its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The prefix of MetalLB's annotations.
@@ -78,8 +80,9 @@ impl Watched for ApiService {
             status_differs,
             rival: rival(metadata.managed_fields.as_deref().unwrap_or_default(), is_undone),
             allocated_from,
-            refusal: trouble(&status, ALLOCATED),
-            silence: trouble(&status, ANNOUNCED),
+            refusal: says(&status, ALLOCATED, false),
+            silence: says(&status, ANNOUNCED, false),
+            conflict: says(&status, CONFLICT, true).map(Box::new),
         })))
     }
 }
@@ -150,9 +153,10 @@ fn is_foreign(ingress: &LoadBalancerIngress) -> bool {
     address(ingress).is_none() || ingress.ip_mode.as_deref().is_some_and(|mode| mode != "VIP")
 }
 
-fn trouble(status: &ServiceStatus, type_: &str) -> Option<Refusal> {
+/// Reason and message of a condition that holds, or does not.
+fn says(status: &ServiceStatus, type_: &str, holds: bool) -> Option<Refusal> {
     let found = condition::find(status.conditions.as_deref().unwrap_or_default(), type_)?;
-    (condition::holds(found) == Some(false))
+    (condition::holds(found) == Some(holds))
         .then(|| Refusal { reason: found.reason.clone(), message: found.message.clone() })
 }
 
@@ -218,7 +222,9 @@ mod tests {
                 "conditions": [{"type": "arpeggio.io/Allocated", "status": "False", "reason": "AllocationFailed",
                     "message": "pool gold is full", "lastTransitionTime": "2026-01-01T00:00:00Z"},
                     {"type": "arpeggio.io/Announced", "status": "False", "reason": "NoEndpoints", "message": "m",
-                    "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                    {"type": "arpeggio.io/StatusConflict", "status": "True", "reason": "StatusOverwritten",
+                    "message": "x writes", "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
         }));
         assert_eq!(service.key.to_string(), "shop/web");
         assert_eq!((service.uid.as_str(), service.resource_version.as_str()), ("u1", "7"));
@@ -236,6 +242,7 @@ mod tests {
         assert_eq!(service.allocated_from.as_deref(), Some("gold"));
         assert_eq!(service.refusal.unwrap().message, "pool gold is full");
         assert_eq!(service.silence.unwrap().reason, "NoEndpoints");
+        assert_eq!(service.conflict.unwrap().message, "x writes");
         assert_eq!((service.class.as_deref(), service.selector.len()), (Some("x/y"), 1));
     }
 

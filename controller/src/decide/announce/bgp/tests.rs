@@ -9,7 +9,11 @@ use crate::{
     cluster::{AnnouncementContent, ObservedAnnouncement, Refusal, Trouble},
     decide::{
         Notice, NoticeKind,
-        announce::{Announced, Announcer, Touch, report::Voice, tests::everything},
+        announce::{
+            Announced, Announcer, Touch,
+            report::Voice,
+            tests::{everything, look_after_a_moment},
+        },
         fixture::{World, fault, has, ip, key, labels, pool},
     },
 };
@@ -49,7 +53,7 @@ fn look(world: &World) -> Announced {
 }
 
 fn content(world: &World, address: &str) -> AnnouncementContent {
-    look(world).announcements[&ip(address)].clone().unwrap()
+    look_after_a_moment(world).announcements[&ip(address)].clone().unwrap()
 }
 
 /// Each route in a line: what is the same everywhere is left out.
@@ -85,7 +89,7 @@ fn silence(world: &World, service: &str) -> Option<Refusal> {
 
 /// What is decided is in force.
 fn settle(world: &mut World) {
-    for (address, content) in look(world).announcements {
+    for (address, content) in look_after_a_moment(world).announcements {
         let observed = ObservedAnnouncement {
             resource_version: "1".to_owned(),
             content,
