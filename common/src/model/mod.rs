@@ -6,6 +6,7 @@ mod bgp;
 mod community;
 mod configuration;
 mod fault;
+mod few;
 mod hash;
 mod key;
 mod name;
@@ -24,6 +25,7 @@ pub use bgp::{BGP_PORT, BfdProfile, BgpAdvertisement, Password, Peer, Remote, Re
 pub use community::{Aliases, Community, NoCommunity};
 pub use configuration::Configuration;
 pub use fault::{Fault, ObjectName};
+pub use few::{Few, FewMap};
 pub use hash::stable_hash;
 pub use key::{Key, KeyError, Keys, MOST_KEYS};
 pub use name::{InterfaceName, NameError, NodeName};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::{
     api::names::EXCLUDE,
-    model::{Configuration, Fault, Pool},
+    model::{Configuration, Fault, Few, FewMap, Pool},
 };
 use proptest::prelude::*;
 
@@ -100,7 +100,7 @@ fn a_service_costs_two_writes_the_address_before_the_announcement() {
     };
     assert_eq!(status.ingress, [content.address]);
     assert_eq!(status.allocated_from.as_deref(), Some("pool"));
-    assert_eq!(content.services, BTreeMap::from([(key("web"), "uid-web".to_owned())]));
+    assert_eq!(content.services, FewMap::from([(key("web"), "uid-web".to_owned())]));
     assert_eq!(content.candidates.as_ref().unwrap().len(), 3);
     let reports = writes.iter().filter(|write| write.class() == Class::Reports).count();
     assert_eq!(reports, 2, "who answers, and how full the pool is: {writes:?}");
@@ -356,8 +356,7 @@ fn a_standby_that_goes_is_less_urgent_than_an_owner() {
 fn point_56_stale_and_foreign_statuses_go() {
     let mut world = World::new(&["a", "b"]);
     world.ask("web");
-    let content =
-        |name: &str, on: &str| L2StatusContent { service: key(name), node: node(on), interfaces: BTreeSet::new() };
+    let content = |name: &str, on: &str| L2StatusContent { service: key(name), node: node(on), interfaces: Few::new() };
     let there = |content| ObservedL2Status { resource_version: "7".to_owned(), content };
     world.l2_statuses = BTreeMap::from([
         ("l2-x7k2p".to_owned(), there(Some(content("web", "a")))),

@@ -223,7 +223,7 @@ impl World {
 
     /// Says where the Service's endpoints are.
     pub(crate) fn serve(&mut self, name: &str, on: &[&str]) {
-        let there = Endpoints { any: !on.is_empty(), nodes: nodes(on), ..Endpoints::default() };
+        let there = Endpoints { any: !on.is_empty(), nodes: nodes(on).into(), ..Endpoints::default() };
         self.endpoints.insert(key(name), there);
     }
 

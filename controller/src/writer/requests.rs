@@ -324,11 +324,11 @@ fn shortened(note: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use arpeggio_common::{
         api::Decoded,
-        model::{InterfaceName, NodeName},
+        model::{Few, FewMap, InterfaceName, NodeName},
     };
 
     use super::*;
@@ -462,7 +462,7 @@ mod tests {
         AnnouncementContent {
             address: "2001:db8::1".parse().unwrap(),
             pool: "gold".to_owned(),
-            services: BTreeMap::from([(key(), "u".to_owned())]),
+            services: FewMap::from([(key(), "u".to_owned())]),
             candidates: Some(vec![NodeName::try_from("node-b").unwrap(), NodeName::try_from("node-a").unwrap()]),
             interfaces: BTreeSet::from([InterfaceName::try_from("eth0").unwrap()]),
             routes: BTreeSet::from([route]),
@@ -502,11 +502,8 @@ mod tests {
         let status: arpeggio_common::api::metallb::IPAddressPoolStatus =
             serde_json::from_value(patch["status"].clone()).unwrap();
         assert_eq!((status.assigned_ipv4, status.available_ipv6), (1, 4));
-        let content = L2StatusContent {
-            service: key(),
-            node: NodeName::try_from("node-a").unwrap(),
-            interfaces: BTreeSet::new(),
-        };
+        let content =
+            L2StatusContent { service: key(), node: NodeName::try_from("node-a").unwrap(), interfaces: Few::new() };
         assert_eq!(
             l2_status_patch(&content, Some("3")),
             json!({"metadata": {"resourceVersion": "3"},

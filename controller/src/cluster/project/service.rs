@@ -55,6 +55,7 @@ impl Watched for ApiService {
         let addresses: Vec<IpAddr> = ingress.iter().filter_map(address).collect();
         let status_differs = ingress.iter().any(is_foreign);
         let allocated_from = annotations.get(names::ALLOCATED_FROM).cloned();
+        let local = spec.external_traffic_policy.as_deref() == Some("Local");
         let is_undone = status_differs || addresses.is_empty() || allocated_from.is_none();
         Ok(Object::Service(Box::new(Service {
             key: ServiceKey::new(metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default()),
@@ -65,7 +66,7 @@ impl Watched for ApiService {
             family_policy: family_policy(spec.ip_family_policy.as_deref()),
             families: families(spec.ip_families.as_deref().unwrap_or_default()),
             ports: ports(&spec),
-            local: spec.external_traffic_policy.as_deref() == Some("Local"),
+            local,
             requests: Requests {
                 strays: strays(
                     metadata.labels.iter().flatten().map(|(key, _)| &**key),
@@ -75,7 +76,7 @@ impl Watched for ApiService {
             },
             labels: metadata.labels.unwrap_or_default(),
             class: spec.load_balancer_class,
-            selector: spec.selector.unwrap_or_default(),
+            selector: spec.selector.filter(|_| local).unwrap_or_default(),
             ingress: addresses,
             status_differs,
             rival: rival(metadata.managed_fields.as_deref().unwrap_or_default(), is_undone),
@@ -167,7 +168,7 @@ impl Watched for EndpointSlice {
         let namespace = self.metadata.namespace.unwrap_or_default();
         let name = self.metadata.labels.and_then(|mut labels| labels.remove(SERVICE_NAME));
         let mut endpoints = Endpoints::default();
-        let mut with_ready = BTreeSet::new();
+        let (mut nodes, mut with_ready) = (BTreeSet::new(), BTreeSet::new());
         for endpoint in &self.endpoints {
             let conditions = endpoint.conditions.as_ref();
             let ready = conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
@@ -176,10 +177,11 @@ impl Watched for EndpointSlice {
                 let node = endpoint.node_name.as_deref().and_then(|node| NodeName::try_from(node).ok());
                 endpoints.any = true;
                 with_ready.extend(node.clone().filter(|_| ready));
-                endpoints.nodes.extend(node);
+                nodes.extend(node);
             }
         }
-        endpoints.ending = endpoints.nodes.difference(&with_ready).cloned().collect();
+        endpoints.ending = nodes.difference(&with_ready).cloned().collect();
+        endpoints.nodes = nodes.into();
         if name.as_deref().map(|name| (namespace.as_str(), name)) == Some(API_SERVER) {
             let all = self.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
             let all = all.filter_map(|text| Some(text.parse::<IpAddr>().ok()?.to_canonical()));

@@ -28,7 +28,7 @@ use std::{
     time::Duration,
 };
 
-use arpeggio_common::model::Load;
+use arpeggio_common::model::{Few, Load};
 
 pub(super) use self::report::Voice;
 use self::{
@@ -46,7 +46,7 @@ pub(super) struct Holding {
     /// The pool it is from.
     pub(super) pool: String,
     /// The Services that have it.
-    pub(super) services: BTreeSet<ServiceKey>,
+    pub(super) services: Few<ServiceKey>,
 }
 
 /// What to look at.
@@ -78,7 +78,7 @@ pub(super) struct Announced {
 pub(super) struct Announcer {
     ground: Ground,
     standings: BTreeMap<IpAddr, Standing>,
-    held: BTreeMap<ServiceKey, BTreeSet<IpAddr>>,
+    held: BTreeMap<ServiceKey, Few<IpAddr>>,
     load: Load,
     told: BTreeMap<ServiceKey, Told>,
     patience: Patience,

@@ -1,6 +1,6 @@
 //! MetalLB behaviour 38 and 57 to 61, and what is done better. Each test is named after its point.
 
-use arpeggio_common::model::{BgpAdvertisement, Community, Configuration, Labels, NodeName, Peer, any_or_empty};
+use arpeggio_common::model::{BgpAdvertisement, Community, Configuration, Few, Labels, NodeName, Peer, any_or_empty};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -94,7 +94,7 @@ fn settle(world: &mut World) {
             resource_version: "1".to_owned(),
             content,
             owner: None,
-            interfaces: BTreeSet::new(),
+            interfaces: Few::new(),
             trouble: None,
         };
         world.announcements.insert(address, observed);
