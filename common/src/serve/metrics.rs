@@ -171,7 +171,7 @@ fn refuse(denied: &Denied) -> Response {
     let text = match denied {
         // The cause is of no use to a caller that is not known.
         Denied::Unasked(_) => {
-            tracing::warn!("metrics were not given: {}", with_causes(denied));
+            tracing::warn!("metrics were refused: {}", with_causes(denied));
             denied.to_string()
         }
         Denied::Unknown | Denied::Forbidden { .. } => denied.to_string(),

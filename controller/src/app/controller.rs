@@ -332,7 +332,7 @@ impl Controller {
             warn!("left out of the configuration: {fault}");
         }
         for fault in self.faults.difference(&faults) {
-            info!("no longer wrong: {}", fault.object);
+            info!("the fault is gone: {}", fault.object);
         }
         self.faults = faults;
     }

@@ -255,7 +255,7 @@ impl Agent {
                 info!(interfaces = served, addresses = self.addresses(), "ready");
             }
             News::Ourselves(ifindex, mac) => self.heard_itself(ifindex, mac),
-            News::Lost(count) => self.note(format!("{count} changes of ownership came too fast to be told")),
+            News::Lost(count) => self.note(format!("{count} changes of ownership came too fast for the log")),
             News::Trouble(text) => self.note(text),
         }
     }
@@ -327,7 +327,7 @@ impl Agent {
             OnExit::Keep => {
                 if let Some(loaded) = sources.config() {
                     let seconds = loaded.value.lease.duration().as_secs();
-                    info!(seconds, "the kernel goes on answering until the lease ends");
+                    info!(seconds, "the kernel answers until the lease ends");
                 }
                 Ok(())
             }

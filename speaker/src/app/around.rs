@@ -67,7 +67,7 @@ impl Agent {
             }
         }
         for port in before.keys().filter(|port| !self.surroundings.standing_by.contains_key(port)) {
-            info!("{} stands by no more", name(port));
+            info!("{} no longer stands by", name(port));
         }
         before != self.surroundings.standing_by
     }
@@ -86,7 +86,7 @@ impl Agent {
             warn!("{text}");
         }
         for text in before.difference(&self.path_faults) {
-            info!("no longer so: {text}");
+            info!("over: {text}");
         }
     }
 

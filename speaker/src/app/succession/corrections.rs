@@ -147,7 +147,7 @@ impl Corrector {
     fn plan(&mut self, wanted: &Wanted) {
         match self.tables.clients() {
             Ok(clients) => self.errands.extend(errands(clients, wanted, monotonic_ns())),
-            Err(error) => tracing::warn!("clients cannot be told that addresses moved here: {error}"),
+            Err(error) => tracing::warn!("caches of clients are not corrected: {error}"),
         }
     }
 

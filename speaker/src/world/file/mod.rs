@@ -134,7 +134,7 @@ impl<T: PartialEq + Send + Sync + 'static> Follower<T> {
         self.refused.send_if_modified(|before| {
             let news = before.as_ref().is_none_or(|before| before.error != error);
             if news {
-                tracing::error!(%error, "the file cannot be used, what was in force before stays so");
+                tracing::error!(%error, "the file cannot be used, the configuration before it stays in force");
                 *before = Some(refused(error));
             }
             news
