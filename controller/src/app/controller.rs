@@ -24,9 +24,9 @@ use crate::{
     clock,
     cluster::{
         Changes, ConfigurationKind, Known, Snapshot,
-        index::{Index, News},
+        index::{Delta, Index},
         project::{Kind, Object},
-        watch::Told,
+        watch::WatchEvent,
     },
     decide::Decider,
     events,
@@ -104,7 +104,7 @@ impl Controller {
     /// Waits for the next thing to do and does it.
     pub(super) async fn step(
         &mut self,
-        told: &mut mpsc::Receiver<Told>,
+        told: &mut mpsc::Receiver<WatchEvent>,
         term: &mut watch::Receiver<Term>,
     ) -> Result<()> {
         let wake_at = self.writer.next_wake();
@@ -210,23 +210,23 @@ impl Controller {
         }
     }
 
-    fn take(&mut self, told: Told) {
-        let Told { kind, list, what } = told;
+    fn take(&mut self, told: WatchEvent) {
+        let WatchEvent { kind, list, what } = told;
         let Ok(news) = what else {
             self.metrics.watch_failed(kind.name());
             self.listed.failed(kind);
             return;
         };
         match &news {
-            News::Complete => {
+            Delta::Complete => {
                 self.listed.complete(kind, list);
             }
-            News::There(entry) if kind == Kind::Lease && entry.id.name == leader::LEASE => {
+            Delta::Applied(entry) if kind == Kind::Lease && entry.id.name == leader::LEASE => {
                 if matches!(&entry.object, Ok(Object::Lease(lease)) if lease.holder.is_none()) {
                     self.look.notify_one();
                 }
             }
-            News::Begin | News::There(_) | News::Gone(..) => {}
+            Delta::Begin | Delta::Applied(_) | Delta::Deleted(..) => {}
         }
         if let Some(unreadable) = self.index.feed(kind, news, clock::now()) {
             let (kind, id) = (unreadable.kind.name(), unreadable.id);
