@@ -52,7 +52,7 @@ pub(super) struct Controller {
     /// There while leading: it is made anew for every term, from what is then.
     decider: Option<Decider>,
     writer: Writer,
-    told_events: events::Told,
+    event_limiter: events::EventLimiter,
     metrics: Metrics,
     pace: Pace,
     /// Makes watches list anew, and the number of the last such demand.
@@ -79,7 +79,7 @@ impl Controller {
             began: clock::now(),
             decider: None,
             writer,
-            told_events: events::Told::default(),
+            event_limiter: events::EventLimiter::default(),
             metrics,
             pace: Pace::default(),
             lists,
@@ -255,7 +255,7 @@ impl Controller {
         self.writer.settle(|object| decision.covers(object) && !planned.contains(object));
         self.writer.submit(writes.into_iter().filter(|write| {
             let Write::Event { uid, notice, .. } = write else { return true };
-            self.told_events.admit(uid, notice, ended)
+            self.event_limiter.admit(uid, notice, ended)
         }));
     }
 
@@ -300,7 +300,7 @@ impl Controller {
     /// Somebody else writes the status of a Service as well.
     fn tell_undone(&mut self, status: &ServiceStatus) {
         let (uid, notice) = (status.uid.clone(), plan::undone(status));
-        if self.told_events.admit(&uid, &notice, clock::now()) {
+        if self.event_limiter.admit(&uid, &notice, clock::now()) {
             warn!(service = %status.key, "{}", notice.message);
             self.writer.submit([Write::Event { about: Subject::Service(status.key.clone()), uid, notice }]);
         }
@@ -355,7 +355,7 @@ impl Controller {
             ("events", Class::Events),
         ];
         self.metrics.queue(&classes.map(|(name, class)| (name, self.writer.waiting(class))), self.writer.running());
-        self.metrics.left_out(self.index.unreadable(), self.told_events.suppressed() + self.writer.dropped_events());
+        self.metrics.left_out(self.index.unreadable(), self.event_limiter.suppressed() + self.writer.dropped_events());
         if self.is_ready() {
             self.index.refresh_configuration();
             // Who stands by decides nothing, but is asked whether its configuration is sound all the same.
