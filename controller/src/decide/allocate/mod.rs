@@ -57,7 +57,7 @@ use self::{
     record::{Before, Current, Record},
     refusal::Why,
     request::Demand,
-    settle::{Past, Verdict},
+    settle::{Previous, Verdict},
     waiting::Waiting,
 };
 pub use self::{
@@ -67,7 +67,7 @@ pub use self::{
 use crate::cluster::{Changes, PoolUsage, Service, ServiceKey, Settings, Snapshot};
 
 /// Whose a Service is.
-enum Standing {
+enum Responsibility {
     /// Of our class: it is to have addresses.
     Ours,
     /// Not of type LoadBalancer, and still carrying something that we wrote.
@@ -79,7 +79,7 @@ enum Standing {
 }
 
 /// A Service that is looked at.
-struct Look<'a> {
+struct Evaluation<'a> {
     service: &'a Service,
     demand: Demand,
     current: Current,
@@ -220,7 +220,7 @@ impl Allocation {
     /// Looks at some Services, and at those that wait for what these let go.
     fn work<'a>(&mut self, snapshot: &Snapshot, services: impl Iterator<Item = (&'a ServiceKey, Option<&'a Service>)>) {
         let (looks, foreign) = self.sort_out(&snapshot.settings, services);
-        let mut settled: Vec<(Look<'_>, Past)> = Vec::with_capacity(looks.len());
+        let mut settled: Vec<(Evaluation<'_>, Previous)> = Vec::with_capacity(looks.len());
         for look in looks {
             let past = self.reclaim(&look);
             settled.push((look, past));
@@ -249,24 +249,24 @@ impl Allocation {
         &mut self,
         settings: &Settings,
         services: impl Iterator<Item = (&'a ServiceKey, Option<&'a Service>)>,
-    ) -> (Vec<Look<'a>>, Vec<(ServiceKey, Vec<IpAddr>)>) {
+    ) -> (Vec<Evaluation<'a>>, Vec<(ServiceKey, Vec<IpAddr>)>) {
         let mut looks = Vec::new();
         let mut foreign = Vec::new();
         for (key, service) in services {
-            let standing = service.map_or(Standing::Other, |service| self.standing(settings, service));
+            let standing = service.map_or(Responsibility::Other, |service| self.standing(settings, service));
             let theirs = match (&standing, service) {
-                (Standing::Foreign, Some(service)) => record::in_status(service),
+                (Responsibility::Foreign, Some(service)) => record::in_status(service),
                 _ => Vec::new(),
             };
             if !theirs.is_empty() || self.foreign.contains_key(key) {
                 foreign.push((key.clone(), theirs));
             }
             match (standing, service) {
-                (Standing::Ours, Some(service)) => looks.extend(self.look(service)),
-                (Standing::Leftover, Some(service)) => {
+                (Responsibility::Ours, Some(service)) => looks.extend(self.look(service)),
+                (Responsibility::Leftover, Some(service)) => {
                     self.book.leave(key);
                     self.record(service).0.see(service);
-                    self.conclude(service, Verdict::default(), &Past::default());
+                    self.conclude(service, Verdict::default(), &Previous::default());
                 }
                 _ => self.forget(key),
             }
@@ -275,14 +275,18 @@ impl Allocation {
         (looks, foreign)
     }
 
-    fn standing(&self, settings: &Settings, service: &Service) -> Standing {
+    fn standing(&self, settings: &Settings, service: &Service) -> Responsibility {
         if service.load_balancer {
-            return if service.class == settings.class { Standing::Ours } else { Standing::Foreign };
+            return if service.class == settings.class { Responsibility::Ours } else { Responsibility::Foreign };
         }
         // What is on its way to its status arrives with our annotation.
         let ours = service.allocated_from.is_some() || service.refusal.is_some();
         let emptied = service.ingress.is_empty() && !service.status_differs;
-        if ours || (self.records.contains_key(&service.key) && !emptied) { Standing::Leftover } else { Standing::Other }
+        if ours || (self.records.contains_key(&service.key) && !emptied) {
+            Responsibility::Leftover
+        } else {
+            Responsibility::Other
+        }
     }
 
     /// The record of a Service; a new one if it is another of the same name. Tells whether it is new.
@@ -296,15 +300,15 @@ impl Allocation {
         (self.records.entry(key.clone()).or_insert_with(|| Record::new(service)), is_new)
     }
 
-    fn look<'a>(&mut self, service: &'a Service) -> Option<Look<'a>> {
+    fn look<'a>(&mut self, service: &'a Service) -> Option<Evaluation<'a>> {
         let (record, is_new) = self.record(service);
         let current = record.look(service, is_new);
         let decided = record.decided().to_vec();
         match Demand::of(service) {
-            Ok(demand) => Some(Look { service, demand, current, decided }),
+            Ok(demand) => Some(Evaluation { service, demand, current, decided }),
             Err(refusal) => {
                 self.book.leave(&service.key);
-                let past = Past { had: current.addresses, ..Past::default() };
+                let past = Previous { had: current.addresses, ..Previous::default() };
                 self.conclude(service, Verdict::refused(refusal), &past);
                 None
             }
@@ -329,7 +333,7 @@ impl Allocation {
         loop {
             let evicted = std::mem::take(&mut self.evicted);
             for key in &evicted {
-                self.look_again(snapshot, key, true);
+                self.re_evaluate(snapshot, key, true);
             }
             let loosened = std::mem::take(&mut self.book.loosened);
             let moved = std::mem::take(&mut self.book.moved);
@@ -352,17 +356,17 @@ impl Allocation {
             let mut rest = self.waiting.range::<ServiceKey, _>((from, Bound::Unbounded));
             let Some((key, _)) = rest.find(|(_, waiting)| concerns(waiting, &self.book)) else { return };
             let key = key.clone();
-            self.look_again(snapshot, &key, false);
+            self.re_evaluate(snapshot, &key, false);
             last = Some(key);
         }
     }
 
     /// `evicted`: what it had stands in the status of another.
-    fn look_again(&mut self, snapshot: &Snapshot, key: &ServiceKey, evicted: bool) {
+    fn re_evaluate(&mut self, snapshot: &Snapshot, key: &ServiceKey, evicted: bool) {
         let (Some(service), Some(record)) = (snapshot.services.get(key), self.records.get(key)) else { return };
         let Ok(demand) = Demand::of(service) else { return };
         let had = record.decided().to_vec();
         let lost = had.first().filter(|_| evicted).map(|address| Why::Taken(*address));
-        self.settle(service, &demand, &Past { had, lost, reduced: false });
+        self.settle(service, &demand, &Previous { had, lost, reduced: false });
     }
 }
