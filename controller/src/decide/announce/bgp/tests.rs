@@ -9,7 +9,7 @@ use crate::{
     cluster::{AnnouncementContent, ObservedAnnouncement, Refusal, Trouble},
     decide::{
         Notice, NoticeKind,
-        announce::{Announced, Announcer, Touch, report::Voice, tests::everything},
+        announce::{Announced, Announcer, Touch, report::ServiceReport, tests::everything},
         fixture::{World, fault, has, ip, key, labels, pool},
     },
 };
@@ -75,7 +75,7 @@ fn shown(route: &Route) -> String {
     text
 }
 
-fn voice(world: &World, service: &str) -> Voice {
+fn voice(world: &World, service: &str) -> ServiceReport {
     look(world).voices[&key(service)].clone()
 }
 
