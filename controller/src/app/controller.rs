@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use super::{
     links::{Links, SecretLinks},
     lists::Lists,
-    log::{tell_done, verdict_name},
+    log::{log_done, verdict_name},
     pace::Pace,
 };
 use crate::{
@@ -138,10 +138,10 @@ impl Controller {
             }
             () = at(wake_at), if wake_at.is_some() => {}
             () = at(due_at), if due_at.is_some() => self.look_at_due(),
-            _ = self.housekeeping.tick() => self.keep_house(),
+            _ = self.housekeeping.tick() => self.housekeeping(),
         }
         for write in self.writer.pump(self.term) {
-            self.look_again(&write);
+            self.requeue(&write);
         }
         self.publish();
         Ok(())
@@ -272,7 +272,7 @@ impl Controller {
         match result {
             Ok(answer) => {
                 self.metrics.wrote(kind, "done", took);
-                tell_done(&write);
+                log_done(&write);
                 match answer {
                     Answer::There(kind, entry) => self.index.answered(kind, entry),
                     Answer::Gone(kind, id, version) => self.index.deleted(kind, &id, &version),
@@ -293,7 +293,7 @@ impl Controller {
             self.tell_undone(status);
         }
         if again {
-            self.look_again(&write);
+            self.requeue(&write);
         }
     }
 
@@ -307,7 +307,7 @@ impl Controller {
     }
 
     /// The object of a write has to be planned again.
-    fn look_again(&mut self, write: &Write) {
+    fn requeue(&mut self, write: &Write) {
         let mut changes = Changes::default();
         match write {
             Write::ServiceStatus(status) => changes.services.extend([status.key.clone()]),
@@ -347,7 +347,7 @@ impl Controller {
         self.pools = pools;
     }
 
-    fn keep_house(&mut self) {
+    fn housekeeping(&mut self) {
         let classes = [
             ("clients", Class::Clients),
             ("standbys", Class::Standbys),

@@ -15,7 +15,7 @@ pub(super) const fn verdict_name(verdict: Verdict) -> &'static str {
 }
 
 /// One line for what changed for clients.
-pub(super) fn tell_done(write: &Write) {
+pub(super) fn log_done(write: &Write) {
     match write {
         Write::ServiceStatus(status) => {
             let addresses: Vec<String> = status.ingress.iter().map(ToString::to_string).collect();
