@@ -1,15 +1,15 @@
-//! Signals and the cryptography: what ties the controller to its process.
+//! StopSignals and the cryptography: what ties the controller to its process.
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that end the process.
-pub(super) struct Signals {
+pub(super) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Signals {
+impl StopSignals {
     /// From now on they no longer do so by themselves.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ use tracing::{info, warn};
 pub use self::lifecycle::install_cryptography;
 use self::{
     controller::Controller,
-    lifecycle::Signals,
+    lifecycle::StopSignals,
     links::{Links, SecretLinks},
     webhooks::Webhooks,
 };
@@ -46,7 +46,7 @@ use crate::{
 /// # Errors
 /// What keeps the controller from starting, and faults of the program.
 pub async fn run(config: Config) -> Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = StopSignals::new()?;
     if !config.ignored.is_empty() {
         warn!("these flags have no effect: {}", config.ignored.join(" "));
     }

@@ -1,4 +1,4 @@
-//! Signals, the name of the machine and tasks that must not end: what ties the agent to its process.
+//! ProcessSignals, the name of the machine and tasks that must not end: what ties the agent to its process.
 
 use std::future::Future;
 
@@ -19,13 +19,13 @@ pub(super) enum Signal {
 }
 
 /// The signals that the agent listens to.
-pub(super) struct Signals {
+pub(super) struct ProcessSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
 }
 
-impl Signals {
+impl ProcessSignals {
     /// From now on these signals no longer end the process.
     ///
     /// # Errors

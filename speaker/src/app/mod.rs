@@ -36,7 +36,7 @@ use tracing::{info, warn};
 
 use self::{
     agent::Agent,
-    lifecycle::{Signal, Signals, Tasks},
+    lifecycle::{ProcessSignals, Signal, Tasks},
     publishing::{Due, Publishing},
 };
 use crate::{
@@ -56,7 +56,7 @@ const WAITING_CALLS: usize = 16;
 /// # Errors
 /// What keeps the agent from starting, and faults of the program.
 pub async fn run(args: RunArgs) -> Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = ProcessSignals::new()?;
     let control = ControlSocket::bind(&args.places.run_dir)?;
     let ignored = args.metallb.given();
     if !ignored.is_empty() {
