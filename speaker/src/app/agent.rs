@@ -25,7 +25,7 @@ use super::{
     proxies::ProxyFinder,
     publishing::Publishing,
     situation::situation,
-    succession::{News, SuccessionHandle},
+    succession::{SuccessionEvent, SuccessionHandle},
 };
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
@@ -240,9 +240,9 @@ impl Agent {
     }
 
     /// The succession has something to tell.
-    pub(super) fn hear(&mut self, news: News) {
+    pub(super) fn hear(&mut self, news: SuccessionEvent) {
         match news {
-            News::Changes(reports) => {
+            SuccessionEvent::Changes(reports) => {
                 self.log_changes(&reports);
                 self.suspect_proxies(&reports);
                 self.publishing.record(&reports);
@@ -250,13 +250,15 @@ impl Agent {
                 self.publishing.soon();
                 self.abandon();
             }
-            News::Settled => {
+            SuccessionEvent::Settled => {
                 let served = self.round.attachments.values().filter(|attachment| attachment.mode.is_some()).count();
                 info!(interfaces = served, addresses = self.addresses(), "ready");
             }
-            News::Ourselves(ifindex, mac) => self.heard_itself(ifindex, mac),
-            News::Lost(count) => self.note(format!("{count} changes of ownership came too fast for the log")),
-            News::Trouble(text) => self.note(text),
+            SuccessionEvent::Ourselves(ifindex, mac) => self.heard_itself(ifindex, mac),
+            SuccessionEvent::Lost(count) => {
+                self.note(format!("{count} changes of ownership came too fast for the log"))
+            }
+            SuccessionEvent::Trouble(text) => self.note(text),
         }
     }
 
