@@ -16,7 +16,7 @@ use crate::{
     dataplane::{Healer, Place, StrayPlace, stray_source},
     frames::{
         Frame, FrameSocket,
-        messages::{Told, correction},
+        messages::{StaleClient, correction},
     },
 };
 
@@ -108,7 +108,7 @@ fn errands(
         let (place, mac) = *stray;
         let Moved { from, owner, .. } = *moved.get(&place).filter(|_| !spared(stray))?;
         let address = if place.1.is_ipv4() { stray_source(facts) } else { ALL_NODES };
-        Some((*stray, correction(place, from, owner, Told { mac, address })?))
+        Some((*stray, correction(place, from, owner, StaleClient { mac, address })?))
     };
     strays.iter().filter_map(errand).take(AT_ONCE).collect()
 }
