@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::reader::{Outcome, Seen};
+use self::reader::{FileState, Outcome};
 pub(super) use self::{
     dirs::{Dirs, Reasons},
     reader::Reader,
@@ -83,7 +83,7 @@ impl<T: PartialEq + Send + Sync + 'static> FileWatch<T> {
 
 struct Follower<T> {
     reader: Arc<Reader<T>>,
-    seen: Seen,
+    seen: FileState,
     loaded: watch::Sender<Loaded<T>>,
     refused: watch::Sender<Option<Refused>>,
 }
