@@ -62,13 +62,13 @@ mod tests {
     use arpeggio_common::wire::Mac;
 
     use super::*;
-    use arpeggio_succession::{Standing, Voice};
+    use arpeggio_succession::{Origin, Standing};
 
     fn view(standing: Standing) -> View {
         View {
             standing,
             rank: None,
-            owner: Some(Voice { mac: Mac([2, 0, 0, 0, 0, 9]), node: None }),
+            owner: Some(Origin { mac: Mac([2, 0, 0, 0, 0, 9]), node: None }),
             since_ns: 0,
             heartbeat_ns: None,
             buckets: 0,

@@ -65,7 +65,7 @@ mod tests {
     };
 
     use super::*;
-    use arpeggio_succession::Voice;
+    use arpeggio_succession::Origin;
 
     fn report(happened: Happened, cause: Cause, other: Option<Option<NodeId>>) -> Report {
         Report {
@@ -73,7 +73,7 @@ mod tests {
             at_ns: 0,
             happened,
             cause,
-            other: other.map(|node| Voice { mac: Mac([2, 0, 0, 0, 0, 1]), node }),
+            other: other.map(|node| Origin { mac: Mac([2, 0, 0, 0, 0, 1]), node }),
             gap_ns: None,
             buckets: ALL_BUCKETS,
         }

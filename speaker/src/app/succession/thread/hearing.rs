@@ -6,7 +6,7 @@ use arpeggio_common::{
     abi::{Event, EventKind, SightingKind},
     wire::Mac,
 };
-use arpeggio_succession::{Input, Question, Seen, Voice};
+use arpeggio_succession::{Input, Origin, Question, Seen};
 
 use super::Driver;
 use crate::{
@@ -44,7 +44,7 @@ impl Driver {
         if orders.own_macs.values().any(|own| *own == mac) {
             self.say(SuccessionEvent::Ourselves(ifindex, mac));
         } else if let Some(place) = orders.places.keys().find(|place| place.0 == ifindex) {
-            let (voice, kind) = (Voice { mac, node: Some(self.me) }, SightingKind::Claim);
+            let (voice, kind) = (Origin { mac, node: Some(self.me) }, SightingKind::Claim);
             let seen = Seen { voice, kind, at_ns: event.at_ns(), generation: 0 };
             self.succession.input(Input::Seen(*place, seen), now_ns);
         }
