@@ -175,7 +175,7 @@ impl Agent {
         self.backend.distrust();
         self.gateways.look();
         self.look_at_proxies_again();
-        self.look_again();
+        self.refresh();
     }
 
     /// Makes things be as decided, and tells the succession.

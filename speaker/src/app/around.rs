@@ -40,7 +40,7 @@ impl Agent {
     }
 
     /// Decides anew where the machines around the node are others now; puts everything right in any case.
-    pub(super) fn look_again(&mut self) {
+    pub(super) fn refresh(&mut self) {
         if let Some(world) = self.current.as_ref().map(|(world, _)| world.clone())
             && self.look_around(&world)
         {

@@ -119,7 +119,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
             },
             text = tasks.ended() => agent.note(text),
             found = agent.gateways.changed() => match found {
-                Ok(()) => agent.look_again(),
+                Ok(()) => agent.refresh(),
                 Err(text) => agent.note(text),
             },
             _ = listen.tick(), if agent.has_segments() => agent.listen(),
