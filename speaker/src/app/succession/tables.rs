@@ -10,7 +10,7 @@ use arpeggio_common::{
     program::with_causes,
     wire::Mac,
 };
-use arpeggio_succession::{Answer, Input, Origin, Role, Seen};
+use arpeggio_succession::{Answer, Input, Observation, Origin, Role};
 
 use crate::{
     dataplane::{Live, Place, Roles, Sighted},
@@ -180,7 +180,10 @@ pub(super) fn inputs(place: Place, sighted: &Sighted, is_peer: impl Fn(Mac) -> b
         .flatten()
         .filter_map(|sighting| Some((voice(&sighting), sighting.kind()?, sighting)));
     let seen = seen.map(|(voice, kind, sighting)| {
-        Input::Seen(place, Seen { voice, kind, at_ns: sighting.last_seen_ns(), generation: sighting.generation() })
+        Input::Observation(
+            place,
+            Observation { voice, kind, at_ns: sighting.last_seen_ns(), generation: sighting.generation() },
+        )
     });
     let answered = sighted.answer.iter().map(|sighting| {
         let asked_ns = sighting.last_seen_ns();
@@ -208,8 +211,8 @@ mod tests {
         let is_peer = |mac| mac == Mac(theirs);
         assert_eq!(inputs(place, &seen(theirs), is_peer), []);
         let voice = Origin { mac: Mac(strange), node: None };
-        let told = Seen { voice, kind: SightingKind::Reply, at_ns: 7, generation: 0 };
-        assert_eq!(inputs(place, &seen(strange), is_peer), [Input::Seen(place, told)]);
+        let told = Observation { voice, kind: SightingKind::Reply, at_ns: 7, generation: 0 };
+        assert_eq!(inputs(place, &seen(strange), is_peer), [Input::Observation(place, told)]);
     }
 
     #[test]
@@ -225,8 +228,11 @@ mod tests {
         let (voice, stranger) =
             (Origin { mac: Mac([2, 0, 0, 0, 0, 1]), node }, Origin { mac: Mac([4; 6]), node: None });
         let wanted = [
-            Input::Seen(place, Seen { voice, kind: SightingKind::Claim, at_ns: 10, generation: 5 }),
-            Input::Seen(place, Seen { voice: stranger, kind: SightingKind::Use, at_ns: 20, generation: 0 }),
+            Input::Observation(place, Observation { voice, kind: SightingKind::Claim, at_ns: 10, generation: 5 }),
+            Input::Observation(
+                place,
+                Observation { voice: stranger, kind: SightingKind::Use, at_ns: 20, generation: 0 },
+            ),
             Input::Answered(place, Answer { voice, asked_ns: 8, generation: 5 }),
         ];
         assert_eq!(inputs(place, &sighted, |_| true).len(), 2);

@@ -6,7 +6,7 @@ use arpeggio_common::{
     abi::{Event, EventKind, SightingKind},
     wire::Mac,
 };
-use arpeggio_succession::{Input, Origin, Question, Seen};
+use arpeggio_succession::{Input, Observation, Origin, Question};
 
 use super::Driver;
 use crate::{
@@ -45,8 +45,8 @@ impl Driver {
             self.say(SuccessionEvent::Ourselves(ifindex, mac));
         } else if let Some(place) = orders.places.keys().find(|place| place.0 == ifindex) {
             let (voice, kind) = (Origin { mac, node: Some(self.me) }, SightingKind::Claim);
-            let seen = Seen { voice, kind, at_ns: event.at_ns(), generation: 0 };
-            self.succession.input(Input::Seen(*place, seen), now_ns);
+            let seen = Observation { voice, kind, at_ns: event.at_ns(), generation: 0 };
+            self.succession.input(Input::Observation(*place, seen), now_ns);
         }
     }
 
