@@ -144,7 +144,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::status::{Counters, OwnershipReport, Party, Seen, SeenKind};
+    use crate::status::{Counters, OtherSender, OwnershipReport, Party, SenderKind};
 
     fn party() -> Party {
         Party { node: Some("node-b".to_owned()), mac: "02:00:00:00:00:02".to_owned() }
@@ -173,9 +173,9 @@ mod tests {
         }
     }
 
-    fn seen(ago_ms: u64, node: Option<&str>) -> Option<Seen> {
+    fn seen(ago_ms: u64, node: Option<&str>) -> Option<OtherSender> {
         let (node, mac) = (node.map(str::to_owned), "02:00:00:00:00:09".to_owned());
-        Some(Seen { node, mac, ago_ms, kind: SeenKind::Claim, count: 1 })
+        Some(OtherSender { node, mac, ago_ms, kind: SenderKind::Claim, count: 1 })
     }
 
     fn leaving() -> Option<OwnershipReport> {

@@ -190,7 +190,7 @@ pub struct AddressReport {
     /// The last request.
     pub last_request: Option<LastRequest>,
     /// Who else was last seen with the address.
-    pub seen: Option<Seen>,
+    pub seen: Option<OtherSender>,
 }
 
 /// Counted by the program, for one address on one interface, since the entry was made.
@@ -224,7 +224,7 @@ pub struct LastRequest {
 /// How somebody else showed that it has an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum SeenKind {
+pub enum SenderKind {
     /// A gratuitous frame or an unsolicited advertisement.
     Claim,
     /// An answer to somebody's request.
@@ -240,7 +240,7 @@ pub enum SeenKind {
 /// Somebody else with the address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct OtherSender {
     /// Which node it said it is; absent where it did not say.
     pub node: Option<String>,
     /// Its MAC.
@@ -248,7 +248,7 @@ pub struct Seen {
     /// When it was last seen.
     pub ago_ms: u64,
     /// How it showed itself.
-    pub kind: SeenKind,
+    pub kind: SenderKind,
     /// How often anybody else was seen with the address.
     pub count: u64,
 }
