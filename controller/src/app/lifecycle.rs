@@ -1,4 +1,4 @@
-//! StopSignals and the cryptography: what ties the controller to its process.
+//! Signals and the cryptography: what ties the controller to its process.
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -1,4 +1,4 @@
-//! ProcessSignals, the name of the machine and tasks that must not end: what ties the agent to its process.
+//! Signals, the name of the machine and tasks that must not end: what ties the agent to its process.
 
 use std::future::Future;
 

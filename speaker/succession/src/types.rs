@@ -64,7 +64,7 @@ pub struct Orders {
     pub evacuate: bool,
     /// The MACs of this machine, by interface: they are never strangers, whatever its frames say.
     pub own_macs: BTreeMap<u32, Mac>,
-    /// Speakers prove who they are, with a key that they share: a [`Origin`] with a node is that node's.
+    /// Speakers prove who they are, with a key that they share: an [`Origin`] with a node is that node's.
     pub authenticated: bool,
     /// Devices whose answers mean nothing.
     pub proxies: BTreeSet<Proxy>,

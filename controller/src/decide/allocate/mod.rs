@@ -72,7 +72,7 @@ enum Responsibility {
     Ours,
     /// Not of type LoadBalancer, and still carrying something that we wrote.
     Leftover,
-    /// Another controller looks after it.
+    /// Another controller evaluations after it.
     Foreign,
     /// It has nothing to do with load balancers.
     Other,
@@ -219,15 +219,15 @@ impl Allocation {
 
     /// Looks at some Services, and at those that wait for what these let go.
     fn work<'a>(&mut self, snapshot: &Snapshot, services: impl Iterator<Item = (&'a ServiceKey, Option<&'a Service>)>) {
-        let (looks, foreign) = self.sort_out(&snapshot.settings, services);
-        let mut settled: Vec<(Evaluation<'_>, Previous)> = Vec::with_capacity(looks.len());
-        for look in looks {
-            let past = self.reclaim(&look);
-            settled.push((look, past));
+        let (evaluations, foreign) = self.sort_out(&snapshot.settings, services);
+        let mut settled: Vec<(Evaluation<'_>, Previous)> = Vec::with_capacity(evaluations.len());
+        for evaluation in evaluations {
+            let previous = self.reclaim(&evaluation);
+            settled.push((evaluation, previous));
         }
         // Those that are looked at are settled below.
-        for (look, _) in &settled {
-            self.evicted.remove(&look.service.key);
+        for (evaluation, _) in &settled {
+            self.evicted.remove(&evaluation.service.key);
         }
         // Only now: what Services of ours have is theirs, also after a restart.
         for (key, addresses) in foreign {
@@ -237,8 +237,8 @@ impl Allocation {
                 self.foreign.insert(key, addresses);
             }
         }
-        for (look, past) in &settled {
-            self.settle(look.service, &look.demand, past);
+        for (evaluation, previous) in &settled {
+            self.settle(evaluation.service, &evaluation.demand, previous);
         }
         self.wake(snapshot);
     }
@@ -250,7 +250,7 @@ impl Allocation {
         settings: &Settings,
         services: impl Iterator<Item = (&'a ServiceKey, Option<&'a Service>)>,
     ) -> (Vec<Evaluation<'a>>, Vec<(ServiceKey, Vec<IpAddr>)>) {
-        let mut looks = Vec::new();
+        let mut evaluations = Vec::new();
         let mut foreign = Vec::new();
         for (key, service) in services {
             let standing = service.map_or(Responsibility::Other, |service| self.standing(settings, service));
@@ -262,7 +262,7 @@ impl Allocation {
                 foreign.push((key.clone(), theirs));
             }
             match (standing, service) {
-                (Responsibility::Ours, Some(service)) => looks.extend(self.look(service)),
+                (Responsibility::Ours, Some(service)) => evaluations.extend(self.evaluate(service)),
                 (Responsibility::Leftover, Some(service)) => {
                     self.book.leave(key);
                     self.record(service).0.see(service);
@@ -271,8 +271,10 @@ impl Allocation {
                 _ => self.forget(key),
             }
         }
-        looks.sort_by_key(|look| (Reverse((look.current.observed, look.current.addresses.len())), &look.service.key));
-        (looks, foreign)
+        evaluations.sort_by_key(|evaluation| {
+            (Reverse((evaluation.current.observed, evaluation.current.addresses.len())), &evaluation.service.key)
+        });
+        (evaluations, foreign)
     }
 
     fn standing(&self, settings: &Settings, service: &Service) -> Responsibility {
@@ -300,7 +302,7 @@ impl Allocation {
         (self.records.entry(key.clone()).or_insert_with(|| Record::new(service)), is_new)
     }
 
-    fn look<'a>(&mut self, service: &'a Service) -> Option<Evaluation<'a>> {
+    fn evaluate<'a>(&mut self, service: &'a Service) -> Option<Evaluation<'a>> {
         let (record, is_new) = self.record(service);
         let current = record.look(service, is_new);
         let decided = record.decided().to_vec();
@@ -308,8 +310,8 @@ impl Allocation {
             Ok(demand) => Some(Evaluation { service, demand, current, decided }),
             Err(refusal) => {
                 self.book.leave(&service.key);
-                let past = Previous { had: current.addresses, ..Previous::default() };
-                self.conclude(service, Verdict::refused(refusal), &past);
+                let previous = Previous { had: current.addresses, ..Previous::default() };
+                self.conclude(service, Verdict::refused(refusal), &previous);
                 None
             }
         }
@@ -339,7 +341,7 @@ impl Allocation {
             let moved = std::mem::take(&mut self.book.moved);
             let news = !(loosened.is_empty() && moved.is_empty());
             let retell = std::mem::take(&mut self.book.retell);
-            self.look_again_where(snapshot, |waiting, book| {
+            self.re_evaluate_where(snapshot, |waiting, book| {
                 retell || (news && waiting.is_concerned(&loosened, &moved, book)) || waiting.is_out_of_date(book)
             });
             if self.evicted.is_empty() && self.book.loosened.is_empty() && self.book.moved.is_empty() {
@@ -349,7 +351,7 @@ impl Allocation {
     }
 
     /// Looks again at those that `concerns` picks out; by name, and each asked only when it is its turn.
-    fn look_again_where(&mut self, snapshot: &Snapshot, concerns: impl Fn(&Waiting, &Book) -> bool) {
+    fn re_evaluate_where(&mut self, snapshot: &Snapshot, concerns: impl Fn(&Waiting, &Book) -> bool) {
         let mut last: Option<ServiceKey> = None;
         loop {
             let from = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);

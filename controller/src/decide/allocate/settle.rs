@@ -50,8 +50,8 @@ impl Allocation {
     /// family that it no longer needs, and where one will do and the other cannot stay.
     ///
     /// Where somebody else wrote its status, what stands there counts if it is allowed; else what was decided before.
-    pub(super) fn reclaim(&mut self, look: &Evaluation<'_>) -> Previous {
-        let Evaluation { service, demand, current, decided } = look;
+    pub(super) fn reclaim(&mut self, evaluation: &Evaluation<'_>) -> Previous {
+        let Evaluation { service, demand, current, decided } = evaluation;
         let mut had = current.addresses.clone();
         had.extend(decided);
         if current.addresses.is_empty() {
@@ -156,9 +156,9 @@ impl Allocation {
     }
 
     /// Gives a Service what it needs and asks for, and tells it.
-    pub(super) fn settle(&mut self, service: &Service, demand: &Demand, past: &Previous) {
-        let verdict = self.fill(service, demand, past.reduced);
-        self.conclude(service, verdict, past);
+    pub(super) fn settle(&mut self, service: &Service, demand: &Demand, previous: &Previous) {
+        let verdict = self.fill(service, demand, previous.reduced);
+        self.conclude(service, verdict, previous);
     }
 
     /// Steps 7 to 10. `reduced`: it had two addresses and keeps one.
@@ -264,7 +264,7 @@ impl Allocation {
     }
 
     /// Writes down what was decided, and what there is to tell: only what is new (MetalLB behaviour 2.6).
-    pub(super) fn conclude(&mut self, service: &Service, verdict: Verdict, past: &Previous) {
+    pub(super) fn conclude(&mut self, service: &Service, verdict: Verdict, previous: &Previous) {
         let key = &service.key;
         match verdict.waits {
             Some(waits) => self.waiting.insert(key.clone(), waits),
@@ -276,13 +276,13 @@ impl Allocation {
             .map(|claim| Given { addresses: claim.addresses.clone(), pool: Arc::clone(&claim.pool) });
         let Some(record) = self.records.get_mut(key) else { return };
         let now: &[IpAddr] = given.as_ref().map_or(&[], |given| &given.addresses);
-        let new: Vec<IpAddr> = now.iter().copied().filter(|address| !past.had.contains(address)).collect();
+        let new: Vec<IpAddr> = now.iter().copied().filter(|address| !previous.had.contains(address)).collect();
         // Of this call: a Service may be looked at again before it ends, and then only the last refusal counts.
         let mut notices = std::mem::take(&mut record.outcome.notices);
         let still = |notice: &Notice| verdict.refusal.as_ref().is_some_and(|refusal| refusal.message == notice.message);
         notices.retain(|notice| !is_refusal(notice.reason) || still(notice));
         let mut tell = |kind, reason, message| notices.push(Notice { kind, reason, message });
-        if let Some(why) = &past.lost {
+        if let Some(why) = &previous.lost {
             let kind = if matches!(why, Why::Held { .. }) { NoticeKind::Warning } else { NoticeKind::Normal };
             tell(kind, "ClearAssignment", format!("the address is taken back: {why}"));
         }
@@ -304,7 +304,7 @@ impl Allocation {
         {
             tell(NoticeKind::Warning, reason(refusal), refusal.message.clone());
         }
-        let changed = !new.is_empty() || past.had.iter().any(|address| !now.contains(address));
+        let changed = !new.is_empty() || previous.had.iter().any(|address| !now.contains(address));
         let deprecated = &service.requests.deprecated;
         if changed && !deprecated.is_empty() {
             let names = deprecated.iter().map(String::as_str).collect::<Vec<_>>().join(", ");

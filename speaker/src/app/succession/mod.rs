@@ -43,7 +43,7 @@ use crate::{
 
 /// Commands that wait for the thread, which takes them before anything else.
 const COMMANDS: usize = 256;
-/// SuccessionEvent that wait for the agent.
+/// Events that wait for the agent.
 const NEWS: usize = 1024;
 
 /// The thread cannot run.

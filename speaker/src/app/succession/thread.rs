@@ -58,7 +58,7 @@ pub(super) struct Driver {
     woken: UnixStream,
     commands: Receiver<Command>,
     tell: Sender<SuccessionEvent>,
-    /// SuccessionEvent that found no room.
+    /// Events that found no room.
     unsaid: u64,
 }
 
