@@ -44,7 +44,7 @@ const LEASE_SLACK: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often gauges are set that nothing sets by itself.
 const HOUSEKEEPING: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// See the module.
+/// The replica's state: what it follows, what it decided, and what it writes.
 pub(super) struct Controller {
     index: Index,
     /// When this process began.

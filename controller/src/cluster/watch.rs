@@ -32,7 +32,7 @@ pub struct WatchEvent {
     pub kind: Kind,
     /// Which demand for a new list this comes after: see [`Watch::lists`].
     pub list: u64,
-    /// What.
+    /// The step, or that the watch failed.
     pub what: Result<Delta, Trouble>,
 }
 

@@ -53,7 +53,7 @@ enum KeeperError {
     Random,
 }
 
-/// See the module.
+/// Drives the key of the speakers through its stages.
 pub struct Keeper {
     secrets: Api<Secret>,
     name: String,

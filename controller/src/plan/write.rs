@@ -111,7 +111,7 @@ pub enum Write {
     Silence {
         /// Its address.
         address: IpAddr,
-        /// Why.
+        /// The reason why no node answers.
         silence: Refusal,
         /// Since when nobody answers, where that stays; `None`: from now on.
         since: Option<String>,
@@ -174,7 +174,7 @@ pub enum Write {
         about: Subject,
         /// Its uid.
         uid: String,
-        /// What.
+        /// The content of the event.
         notice: Notice,
     },
 }

@@ -213,7 +213,7 @@ pub struct Counters {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRequest {
-    /// When.
+    /// Time since the request, in milliseconds.
     pub ago_ms: u64,
     /// The last client that was answered; absent when there was none, and for probes, which have no sender address.
     pub client: Option<IpAddr>,
@@ -279,7 +279,7 @@ pub struct GratuitousReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
-    /// When.
+    /// Time since the error, in milliseconds.
     pub ago_ms: u64,
     /// What, and what to do about it.
     pub text: String,

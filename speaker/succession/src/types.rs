@@ -88,7 +88,7 @@ impl Orders {
 /// What somebody was seen doing with an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// Who.
+    /// The sender.
     pub voice: Origin,
     /// Claim, answer to somebody, or answer to us.
     pub kind: SightingKind,
@@ -102,7 +102,7 @@ pub struct Observation {
 /// sends once more proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Who.
+    /// The sender.
     pub voice: Origin,
     /// When the question was sent, monotonic nanoseconds: the sender was there and answered for the address then or later.
     pub asked_ns: u64,
@@ -282,9 +282,9 @@ pub struct Report {
     pub place: Place,
     /// When, monotonic nanoseconds.
     pub at_ns: u64,
-    /// What.
+    /// The change of ownership.
     pub happened: Happened,
-    /// Why.
+    /// Its cause.
     pub cause: Cause,
     /// The other side.
     pub other: Option<Origin>,

@@ -46,9 +46,9 @@ pub enum Delta {
 pub struct Unreadable {
     /// Its kind.
     pub kind: Kind,
-    /// Which.
+    /// Its namespace and name.
     pub id: Id,
-    /// Why.
+    /// The fault of its content.
     pub reason: String,
 }
 

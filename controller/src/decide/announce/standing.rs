@@ -215,7 +215,7 @@ impl AddressState {
 }
 
 impl Draft {
-    /// Which.
+    /// The address of the draft.
     pub(super) const fn address(&self) -> IpAddr {
         self.address
     }

@@ -54,7 +54,7 @@ enum KeeperError {
     Slow,
 }
 
-/// See the module.
+/// Drives the certificates of the webhooks through their steps.
 pub struct Keeper {
     secrets: Api<Secret>,
     bundles: Bundles,
