@@ -1,6 +1,6 @@
 //! The cluster tier: scenarios against a real Kubernetes in network namespaces. Needs root.
 //!
-//! `cargo xtask test cluster` builds what they start and runs them, one after the other: they share one cluster.
+//! `cargo xtask test cluster` builds what they start and runs them, one after the other in each of two clusters.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 

@@ -1,6 +1,6 @@
 //! The daemonset tier: scenarios on nodes with real kubelets and containers. Needs root, containerd and runc.
 //!
-//! `cargo xtask test daemonset` builds what they start and runs them, one after the other: they share one cluster.
+//! `cargo xtask test daemonset` builds what they start and runs them, one after the other in each of two clusters.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 

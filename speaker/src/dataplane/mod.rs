@@ -140,7 +140,7 @@ pub struct Dataplane {
 }
 
 impl Dataplane {
-    /// Loads the program. Pinned maps are reused or, when only their capacity differs, replaced with their entries kept;
+    /// Makes the maps, and loads the programs that are needed now. Pinned maps are reused or, when only their capacity differs, replaced with their entries kept;
     /// pinned links run the new program when this returns. Entries and lease stay as they were.
     ///
     /// # Errors
@@ -175,6 +175,7 @@ impl Dataplane {
                 carrier.adopt(&mut programs)?;
             }
             survey.commit(pins)?;
+            programs.remove_others();
         }
         Ok(Self { carrier, programs, maps, roles: Roles::default(), known: Entries::new(), doubted: true })
     }
@@ -304,10 +305,5 @@ impl Dataplane {
     /// It was taken already, or cannot be waited for.
     pub fn program_log(&mut self) -> Result<ProgramLog, LogsError> {
         ProgramLog::new(&mut self.programs)
-    }
-
-    /// Name of the XDP entry that runs, and its tag.
-    pub fn program(&mut self) -> (&'static str, Option<String>) {
-        self.programs.identity()
     }
 }

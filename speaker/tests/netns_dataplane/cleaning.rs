@@ -23,7 +23,8 @@ fn nothing_of_ours_stays_and_a_second_run_finds_nothing() {
         drop(agent);
 
         let listed = cleanup(&sandbox.pin_dir(), Sweep::List).unwrap();
-        assert_eq!(listed.removed.len(), names::ALL.len() + 2);
+        // Of each interface a link and its program.
+        assert_eq!(listed.removed.len(), names::ALL.len() + 4);
         assert_eq!(ask("va"), Some(NODE), "listing removes nothing");
         let removed = cleanup(&sandbox.pin_dir(), Sweep::Remove).unwrap();
         assert_eq!(removed, listed);
@@ -54,6 +55,7 @@ fn foreign_programs_pins_and_files_survive() {
             "theirs".to_owned(),
             ours("cilium_calls"),
             ours("links/theirs-3"),
+            ours("programs/arpeggio_tc"),
             ours("mine/VIPS4"),
             "v01/VIPS4".to_owned(),
             "other/VIPS4".to_owned(),
@@ -65,9 +67,10 @@ fn foreign_programs_pins_and_files_survive() {
 
         let report = cleanup(&root, Sweep::Remove).unwrap();
         assert_eq!(report.failed, []);
-        assert_eq!(report.removed.len(), names::ALL.len() + 2, "{report:?}");
+        // A link and its program, and the map of another layout.
+        assert_eq!(report.removed.len(), names::ALL.len() + 3, "{report:?}");
         let mut told = ["other", "theirs", "v01"].map(ToOwned::to_owned).to_vec();
-        told.extend(["links/theirs-3", "cilium_calls", "mine"].map(ours));
+        told.extend(["links/theirs-3", "programs/arpeggio_tc", "cilium_calls", "mine"].map(ours));
         let mut found: Vec<_> =
             report.foreign.iter().map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap()).collect();
         found.sort_unstable();

@@ -183,17 +183,36 @@ fn four_capabilities_are_enough() {
     });
 }
 
+fn without(missing: Capability) {
+    let kept: Vec<_> = NEEDED.into_iter().filter(|capability| *capability != missing).collect();
+    become_nobody(&kept);
+}
+
 #[test]
-fn without_capabilities_bpf_is_not_available() {
-    for missing in [Capability::CAP_BPF, Capability::CAP_PERFMON] {
-        sandbox(move |_| {
-            let kept: Vec<_> = NEEDED.into_iter().filter(|capability| *capability != missing).collect();
-            become_nobody(&kept);
-            let error = Dataplane::open(&UNPINNED).err().unwrap();
-            assert!(matches!(error, OpenError::NotPermitted { .. }), "{missing}: {error:?}");
-            assert!(error.to_string().contains(&missing.to_string()), "{error}");
-        });
-    }
+fn without_cap_bpf_there_is_no_bpf() {
+    sandbox(|_| {
+        without(Capability::CAP_BPF);
+        let error = Dataplane::open(&UNPINNED).err().unwrap();
+        assert!(matches!(error, OpenError::NotPermitted { .. }), "{error:?}");
+        assert!(error.to_string().contains("CAP_BPF"), "{error}");
+    });
+}
+
+#[test]
+fn without_cap_perfmon_a_socket_has_to_answer_and_the_reason_says_so() {
+    sandbox(|_| {
+        let index = veth("va");
+        without(Capability::CAP_PERFMON);
+        let mut dataplane = Dataplane::open(&UNPINNED).unwrap();
+        // Twice: a program that was refused is not tried again.
+        for _ in 0..2 {
+            let applied = apply(&mut dataplane, &desired(index, "va", AttachPolicy::Auto));
+            let attachment = &applied.attachments[&index];
+            assert_eq!(attachment.mode, Some(AttachMode::User));
+            let (_, reason) = attachment.steps_down.iter().find(|(mode, _)| *mode == AttachMode::Tcx).unwrap();
+            assert!(reason.contains("CAP_PERFMON"), "{reason}");
+        }
+    });
 }
 
 #[test]

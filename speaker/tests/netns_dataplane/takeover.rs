@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use arpeggio_common::abi::LAYOUT_DIRECTORY;
+use arpeggio_common::abi::{LAYOUT_DIRECTORY, names};
 use arpeggio_speaker::{
     dataplane::{Dataplane, inspect},
     decide::{AttachMode, AttachPolicy, Desired},
@@ -37,6 +37,8 @@ fn the_link_stays_the_same_and_runs_the_new_program() {
             drop(old);
             assert_eq!(ask("va"), Some(NODE), "nobody needs the agent to answer");
 
+            // As if the next agent had another program.
+            run(&format!("rm {}/*", sandbox.pin("programs").display()));
             let mut new = sandbox.open();
             assert_eq!(link_id(sandbox, &pin), id);
             assert_eq!(ask("va"), Some(NODE), "taken over, nothing applied yet");
@@ -202,4 +204,40 @@ fn of_two_links_of_one_interface_the_better_one_stays() {
         apply(&mut new, &desired(index, "va", AttachPolicy::Auto));
         assert_soon!((xdp_of("va"), tcx_of("va").len(), ask("va")), (None, 1, Some(NODE)));
     });
+}
+
+#[test]
+fn the_next_agent_of_the_same_build_has_nothing_verified_again() {
+    for (policy, hook) in [(AttachPolicy::Tcx, names::TC_PROGRAM), (AttachPolicy::Native, names::XDP_FRAGS_PROGRAM)] {
+        sandbox(move |sandbox| {
+            let index = veth("va");
+            let desired = desired(index, "va", policy);
+            let run_with = |capacity| {
+                let mut dataplane = Dataplane::open(&sandbox.options(capacity)).unwrap();
+                let program = apply(&mut dataplane, &desired).attachments[&index].program_id.unwrap();
+                assert_eq!(ask("va"), Some(NODE));
+                program
+            };
+            let programs = || {
+                let pins = sandbox.pins().into_iter().filter(|pin| pin.contains("/programs/"));
+                pins.collect::<Vec<_>>()
+            };
+            let first = run_with(64);
+            let pinned = programs();
+            assert!(pinned.len() == 1 && pinned[0].contains(hook), "{pinned:?}");
+            assert_eq!(run_with(64), first);
+            // With other maps it is another program, and the one before goes.
+            let second = run_with(128);
+            assert_ne!(second, first);
+            assert_eq!(programs().len(), 1);
+            assert_ne!(programs(), pinned);
+            // What is pinned there and is no such program is replaced.
+            let pin = sandbox.pin_dir().join(&programs()[0]);
+            std::fs::remove_file(&pin).unwrap();
+            std::fs::rename(sandbox.pin(names::STRAYS), &pin).unwrap();
+            let third = run_with(128);
+            assert_ne!(third, second);
+            assert_eq!(run_with(128), third);
+        });
+    }
 }

@@ -30,7 +30,8 @@ pub struct Args {
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Tests of the netns tier that run at the same time [default: four times the number of processors].
+    /// Tests of the netns, frr, cluster and daemonset tiers that run at the same time [default: netns: four times the number of
+    /// processors, frr: 4, cluster and daemonset: 2].
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -69,7 +70,7 @@ impl Choice {
 pub struct Options {
     /// Only tests whose name contains this.
     pub filter: Option<String>,
-    /// Tests of the netns tier that run at the same time.
+    /// Tests of the netns, frr, cluster and daemonset tiers that run at the same time.
     pub threads: Option<usize>,
 }
 

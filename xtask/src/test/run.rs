@@ -22,6 +22,9 @@ use crate::{
 /// Tests with real daemons at the same time: each starts six to ten of them, and measures some of its times.
 const FRR_THREADS: usize = 4;
 
+/// Clusters side by side, with a scenario in each: they wait for half of their time.
+const CLUSTERS: usize = 2;
+
 /// Runs one tier.
 ///
 /// # Errors
@@ -81,14 +84,15 @@ fn netns(options: &Options) -> Result<Tally> {
     cargo_tests(Tier::Netns, options, &["--test-threads", &threads])
 }
 
-/// Scenarios that share a cluster, one after the other.
+/// Scenarios that share clusters.
 fn cluster(tier: Tier, options: &Options, wanted: &lab::cluster::Options) -> Result<Tally> {
     need_root()?;
     setup::ensure(&wanted.purposes())?;
     // Here, where progress is shown: building them takes minutes.
     kube::ensure(&wanted.programs())?;
     build::own_programs()?;
-    cargo_tests(tier, options, &["--test-threads", "1"])
+    let threads = options.threads.unwrap_or(CLUSTERS).to_string();
+    cargo_tests(tier, options, &["--test-threads", &threads])
 }
 
 /// They wait for nine tenths of their time: for leases, detection, a second of silence and the like.

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{LINKS, PinsError, STALE, file_names, is_bpffs, is_directory, is_map, layout_version, parse_link};
+use super::{
+    LINKS, PROGRAMS, PinsError, STALE, file_names, is_bpffs, is_directory, is_map, layout_version, parse_link,
+    programs::parse_program,
+};
 
 /// Whether to remove or only to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +68,7 @@ pub fn cleanup(pin_dir: &Path, sweep: Sweep) -> Result<CleanupReport, PinsError>
         let path = pin_dir.join(&name);
         if layout_version(&name).is_some() && is_directory(&path) {
             sort_layout(&path, &mut report)?;
-            directories.extend([path.join(LINKS), path]);
+            directories.extend([path.join(LINKS), path.join(PROGRAMS), path]);
         } else if name == STALE && is_directory(&path) {
             report.removed.extend(file_names(&path)?.iter().map(|name| path.join(name)));
             directories.push(path);
@@ -87,7 +90,7 @@ pub fn cleanup(pin_dir: &Path, sweep: Sweep) -> Result<CleanupReport, PinsError>
 pub(in crate::dataplane) fn retire(directory: &Path) -> Result<(), PinsError> {
     let mut report = CleanupReport::default();
     sort_layout(directory, &mut report)?;
-    remove(&mut report, &[directory.join(LINKS), directory.to_owned()]);
+    remove(&mut report, &[directory.join(LINKS), directory.join(PROGRAMS), directory.to_owned()]);
     for (path, error) in &report.failed {
         tracing::warn!(path = %path.display(), error, "a pin of another layout stays");
     }
@@ -95,18 +98,23 @@ pub(in crate::dataplane) fn retire(directory: &Path) -> Result<(), PinsError> {
 }
 
 fn sort_layout(directory: &Path, report: &mut CleanupReport) -> Result<(), PinsError> {
-    let links = directory.join(LINKS);
-    if is_directory(&links) {
-        for name in file_names(&links)? {
-            let path = links.join(&name);
-            let ours = parse_link(&name).is_some() && !is_directory(&path);
+    let is_link: fn(&str) -> bool = |name| parse_link(name).is_some();
+    let is_program: fn(&str) -> bool = |name| parse_program(name).is_some();
+    for (folder, is_ours) in [(LINKS, is_link), (PROGRAMS, is_program)] {
+        let folder = directory.join(folder);
+        if !is_directory(&folder) {
+            continue;
+        }
+        for name in file_names(&folder)? {
+            let path = folder.join(&name);
+            let ours = is_ours(&name) && !is_directory(&path);
             if ours { report.removed.push(path) } else { report.foreign.push(path) }
         }
     }
     for name in file_names(directory)? {
         let path = directory.join(&name);
         match is_directory(&path) {
-            true if name == LINKS => {}
+            true if name == LINKS || name == PROGRAMS => {}
             false if is_map(&name) => report.removed.push(path),
             true | false => report.foreign.push(path),
         }

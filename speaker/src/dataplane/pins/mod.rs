@@ -4,6 +4,7 @@
 //! <pin_dir>/v2/VIPS4 … EVENTS        one file per map, named like the map
 //! <pin_dir>/v2/VIPS4-next            a map that takes the place of another one; gone after a successful start
 //! <pin_dir>/v2/links/native-7        one file per link: mode, interface index
+//! <pin_dir>/v2/programs/arpeggio_tc-0123456789abcdef   a program: name, what it is made of
 //! <pin_dir>/stale/v2-VIPS4           what had one of these names and could not be used: out of the way, until a cleanup
 //! ```
 //!
@@ -13,6 +14,7 @@
 mod aside;
 mod cleanup;
 mod migrate;
+mod programs;
 mod shape;
 mod survey;
 
@@ -28,6 +30,7 @@ use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 pub(super) use cleanup::retire;
 pub use cleanup::{CleanupReport, Remains, Sweep, cleanup};
 pub(super) use migrate::copy_entries;
+pub(super) use programs::Identity;
 pub use shape::{Fit, MapShape, compare};
 pub(super) use survey::{Survey, survey};
 
@@ -35,6 +38,8 @@ use crate::decide::AttachMode;
 
 /// Name of the directory of links below the one of the layout.
 const LINKS: &str = "links";
+/// Name of the directory of programs beside it.
+const PROGRAMS: &str = "programs";
 /// Name of the directory of what could not be used.
 const STALE: &str = "stale";
 /// Ending of a map that is about to replace the pinned one.
@@ -177,7 +182,10 @@ impl PinDir {
         if !is_bpffs(&existing)? {
             return Err(PinsError::NotBpffs { path: self.root.clone(), mount_point: self.mount_point() });
         }
-        let path = self.links();
+        [self.links(), self.programs()].into_iter().try_for_each(|path| self.make(path))
+    }
+
+    fn make(&self, path: PathBuf) -> Result<(), PinsError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|source| {
             let operation = "create";
             if source.kind() == io::ErrorKind::PermissionDenied {

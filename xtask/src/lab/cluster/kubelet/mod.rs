@@ -98,6 +98,7 @@ impl Runtime {
 
 /// Makes the node's mount namespace and keeps it; its children belong to the node's cgroup.
 const HOLD: &str = r#"set -e
+umask 022
 echo $$ > "$1"
 mount --make-rshared /
 mount -t bpf bpf /sys/fs/bpf
@@ -130,10 +131,11 @@ fn hold(node: &Node, directory: &Path, cgroup: &Cgroup, logs: &Path) -> Result<D
     Ok(holder)
 }
 
-/// A command in the node's network, mounts and cgroup.
+/// A command in the node's network, mounts and cgroup. Its umask is that of a service of systemd (`UMask=` in systemd.exec(5)),
+/// whatever ours is: containerd makes the root directory of a container with it, and a pod that is not root has to get in.
 fn inside(holder: &Daemon, cgroup: &Cgroup, program: impl AsRef<OsStr>) -> Result<Command> {
     let mut command = Command::new("nsenter");
-    let join = r#"echo $$ > "$1" && shift && exec "$@""#;
+    let join = r#"umask 022; echo $$ > "$1" && shift && exec "$@""#;
     command.args(["--target", &holder.pid()?.to_string(), "--net", "--mount", "sh", "-c", join, "sh"]);
     command.arg(cgroup.join_file()).arg(program);
     Ok(command)
