@@ -162,7 +162,7 @@ pub enum Mode {
 /// the whole of it. So does the controller where no node may answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(description = "Who answers, as the one who does says it; where nobody is to, the controller says why.")]
+#[schemars(description = "The report of the owner; where no node may answer, the reason from the controller.")]
 pub struct AnnouncementStatus {
     /// Name of the node that answers; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

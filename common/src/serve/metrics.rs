@@ -87,7 +87,7 @@ enum Endpoint {
 pub enum ServeError {
     /// Without Kubernetes.
     #[error(
-        "--port: without Kubernetes nobody can say who may read metrics; serve them on this machine with --metrics-http"
+        "--port: without Kubernetes no API server can check tokens; serve metrics on this machine with --metrics-http"
     )]
     NobodyToAsk,
     /// There is no certificate.

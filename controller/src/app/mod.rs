@@ -101,11 +101,11 @@ pub async fn run(config: Config) -> Result<()> {
             signal = signals.next() => break signal,
             ended = &mut election.elector => {
                 ended.context("the task of the leader election failed")?;
-                anyhow::bail!("the leader election ended although nobody stopped it");
+                anyhow::bail!("the leader election ended unexpectedly");
             }
             Some(server) = servers.join_next() => {
                 server.context("the task of an HTTP server failed")?.context("an HTTP server ended")?;
-                anyhow::bail!("an HTTP server ended although nobody stopped it");
+                anyhow::bail!("an HTTP server ended unexpectedly");
             }
             done = controller.step(&mut watches.told, &mut election.term) => done?,
         }

@@ -125,7 +125,7 @@ impl Driver {
             // Before the first situation nobody reads them: they would wake this thread without end.
             let events = self.events.as_ref().filter(|_| self.situation.is_some()).map(EventQueue::as_fd);
             if let Err(error) = wait(&self.woken, events, longest) {
-                self.say(SuccessionEvent::Trouble(format!("the succession ends, nobody renews the lease: {error}")));
+                self.say(SuccessionEvent::Trouble(format!("the succession ended, the lease is not renewed: {error}")));
                 return;
             }
         }

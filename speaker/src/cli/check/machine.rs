@@ -139,7 +139,7 @@ pub(super) fn pins(pins: &Pins, uid: u32) -> Vec<Finding> {
             Area::Pins,
             "foreign",
             format!("not pinned by an agent, and left alone: {}", names(foreign)),
-            "ask whoever pinned it; nothing of this project needs it",
+            "ask its owner; this project does not need it",
         ));
     }
     findings
