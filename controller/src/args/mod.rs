@@ -61,7 +61,7 @@ pub struct Args {
     /// all, error, warn, info, debug, trace, none, or a filter such as `info,arpeggio_controller::leader=debug`.
     #[arg(long, env = "ARPEGGIO_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     pub log_level: String,
-    /// How log lines are written.
+    /// Format of log lines.
     #[arg(long, env = "ARPEGGIO_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
     /// Name of this pod, for the lease and for events [default: the host name]
@@ -136,7 +136,7 @@ pub struct Config {
     pub key_pace: Pace,
     /// A word of MetalLB's, or a filter of tracing.
     pub log_level: String,
-    /// How log lines are written.
+    /// Format of log lines.
     pub log_format: LogFormat,
     /// Name of this pod or machine; a process adds something of its own to it.
     pub instance: String,

@@ -151,7 +151,7 @@ pub struct RunArgs {
     /// none, error, warn, info, debug, all, or a filter such as `info,arpeggio_speaker::world=debug`.
     #[arg(long, env = "ARPEGGIO_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     pub log_level: String,
-    /// How log lines are written.
+    /// Format of log lines.
     #[arg(long, env = "ARPEGGIO_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// Whether the kernel program logs rare verdicts. Takes effect when the program is loaded.
@@ -197,7 +197,7 @@ pub struct ExplainArgs {
     /// Check this interface only [default: every interface on which the address is announced]
     #[arg(long, short, value_name = "NAME", value_parser = interface_name)]
     pub interface: Option<InterfaceName>,
-    /// How to write it.
+    /// Format of the output.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     pub output: Output,
     #[command(flatten)]
@@ -211,7 +211,7 @@ pub struct CheckArgs {
     /// Look at these interfaces only; may be repeated [default: all]
     #[arg(long = "interface", short, value_name = "NAME", value_parser = interface_name)]
     pub interfaces: Vec<InterfaceName>,
-    /// How to write it.
+    /// Format of the output.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     pub output: Output,
     #[command(flatten)]
