@@ -1,13 +1,14 @@
 //! The node agent of Arpeggio: loads and feeds the kernel fast path, follows interfaces, keeps the lease.
 //!
 //! One direction of flow: [`world`] reads the configuration and the kernel's interfaces, [`decide`] says what should be,
-//! [`arpeggio_succession`] finds out on the wire who owns which address, [`dataplane`] and [`frames`] make it so, [`status`] and [`metrics`] tell,
+//! [`arpeggio_succession`] finds out on the wire who owns which address, [`dataplane`] and [`frames`] make it so, [`bgp`] has FRR tell BGP peers, [`status`] and [`metrics`] tell,
 //! and [`publish`] tells the Kubernetes API.
 
 #![deny(unsafe_code)]
 
 pub mod app;
 pub mod args;
+pub mod bgp;
 pub mod cli;
 pub mod clock;
 pub mod dataplane;

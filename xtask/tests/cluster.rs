@@ -32,6 +32,8 @@ mod lab;
 mod metrics;
 #[path = "cluster/outage.rs"]
 mod outage;
+#[path = "cluster/overlays.rs"]
+mod overlays;
 #[path = "cluster/rivals.rs"]
 mod rivals;
 #[path = "cluster/silence.rs"]
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         speaker::SCENARIOS,
         e2e::SCENARIOS,
         metrics::SCENARIOS,
+        overlays::SCENARIOS,
         rivals::SCENARIOS,
         held::SCENARIOS,
         silence::SCENARIOS,

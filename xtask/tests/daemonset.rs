@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+#[path = "daemonset/chart.rs"]
+mod chart;
 #[path = "daemonset/deployed.rs"]
 mod deployed;
 #[path = "cluster/harness.rs"]
@@ -16,6 +18,6 @@ use std::process::ExitCode;
 use xtask::lab::cluster::Options;
 
 fn main() -> ExitCode {
-    let scenarios = [kubelets::SCENARIOS, deployed::SCENARIOS].concat();
+    let scenarios = [kubelets::SCENARIOS, deployed::SCENARIOS, chart::SCENARIOS].concat();
     harness::run(Options { kubelet: true, ..Options::default() }, &scenarios)
 }

@@ -51,7 +51,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
 }
 
 /// Files in which reasons of conditions and events are written down.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "common/src/api/names.rs",
     "controller/src/cluster/state.rs",
     "controller/src/decide/accept.rs",
@@ -59,7 +59,8 @@ const SOURCES: [&str; 10] = [
     "controller/src/decide/allocate/settle.rs",
     "controller/src/decide/announce/bgp/explain.rs",
     "controller/src/decide/announce/explain.rs",
-    "controller/src/plan/undone.rs",
+    "controller/src/decide/conflict.rs",
+    "speaker/src/publish/events.rs",
     "speaker/src/publish/plan.rs",
     "speaker/src/publish/speaker.rs",
 ];
@@ -74,7 +75,7 @@ fn every_reason_is_documented() {
         let code = text.split("#[cfg(test)]").next().unwrap();
         known.extend(word.captures_iter(code).map(|found| found[1].to_owned()));
     }
-    // Values of `status`, and types of conditions, which are no reasons; a page names types as well.
+    // Values of `status` and the action of an event are no reasons. The pages name types of conditions as well.
     let missing: Vec<_> = known.iter().filter(|reason| !pages.contains(&format!("`{reason}`"))).collect();
-    assert_eq!(missing, ["False", "True", "Unknown"]);
+    assert_eq!(missing, ["Announce", "False", "True", "Unknown"]);
 }

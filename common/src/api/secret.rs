@@ -34,11 +34,21 @@ impl PasswordSecret {
         if of_type != BASIC_AUTH {
             return Self::Type(of_type.to_owned());
         }
-        let password = secret.data.as_ref().and_then(|data| data.get(KEY)).map_or(&[][..], |password| &password.0);
-        match std::str::from_utf8(password) {
+        match std::str::from_utf8(password(secret)) {
             Ok("") => Self::Empty,
             Ok(text) => unusable(text).map_or(Self::Good, |(rule, remedy)| Self::Unusable(rule, remedy)),
             Err(_) => Self::Unusable("is not text", "use characters that can be typed"),
+        }
+    }
+
+    /// The password of a Secret as it was read, or why there is none.
+    ///
+    /// # Errors
+    /// A sentence with the name of the Secret and what to do.
+    pub fn read(secret: Option<&Secret>, name: &str, namespace: &str) -> Result<String, String> {
+        match Self::of(secret).conflict(name, namespace) {
+            None => Ok(secret.map(|secret| String::from_utf8_lossy(password(secret)).into_owned()).unwrap_or_default()),
+            Some(Conflict { field, value, rule, remedy }) => Err(format!("{field} {value:?} {rule}; {remedy}")),
         }
     }
 
@@ -66,6 +76,10 @@ impl PasswordSecret {
             }
         }
     }
+}
+
+fn password(secret: &Secret) -> &[u8] {
+    secret.data.as_ref().and_then(|data| data.get(KEY)).map_or(&[][..], |password| &password.0)
 }
 
 /// Why a text cannot be a password, and the way out.
@@ -103,6 +117,15 @@ mod tests {
         assert_eq!(PasswordSecret::of(None), PasswordSecret::Missing);
         assert_eq!(unusable(&"x".repeat(80)), None);
         assert!(unusable(&"x".repeat(81)).is_some());
+    }
+
+    #[test]
+    fn a_password_is_read_or_the_reason_why_there_is_none() {
+        let secret = json!({"type": BASIC_AUTH, "data": {"password": "c2VjcmV0"}});
+        let secret: Secret = from_value(secret).unwrap();
+        assert_eq!(PasswordSecret::read(Some(&secret), "bgp", "m"), Ok("secret".to_owned()));
+        let missing = PasswordSecret::read(None, "bgp", "m").unwrap_err();
+        assert!(missing.contains("\"bgp\" names no Secret in m"), "{missing}");
     }
 
     #[test]

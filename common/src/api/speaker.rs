@@ -79,6 +79,9 @@ pub struct BgpSession {
     /// How many prefixes the peer is told.
     #[serde(default, deserialize_with = "null_default")]
     pub prefixes: i64,
+    /// State of the BFD session that watches it: up, down or init. Absent: there is none.
+    #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
+    pub bfd: String,
     /// Why the session ended, or did not come up, the last time.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub last_error: String,

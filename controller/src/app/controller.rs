@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 use anyhow::{Context as _, Result};
 use arpeggio_common::{
     model::{Configuration, Fault},
-    program::with_causes,
+    program::{give_back_free_memory, with_causes},
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -18,6 +18,7 @@ use super::{
     lists::Lists,
     log::{log_done, verdict_name},
     pace::Pace,
+    thrift::Thrift,
 };
 use crate::{
     args::Config,
@@ -33,7 +34,7 @@ use crate::{
     keys::keeper::Speakers,
     leader::{self, Term},
     metrics::Metrics,
-    plan::{self, Class, ServiceStatus, Subject, Write},
+    plan::{self, Class, Matter, ServiceStatus, Subject, Write},
     writer::{self, Answer, Finished, Verdict, Writer},
 };
 
@@ -55,6 +56,7 @@ pub(super) struct Controller {
     event_limiter: events::EventLimiter,
     metrics: Metrics,
     pace: Pace,
+    thrift: Thrift,
     /// Makes watches list anew, and the number of the last such demand.
     lists: watch::Sender<u64>,
     list: u64,
@@ -82,6 +84,7 @@ impl Controller {
             event_limiter: events::EventLimiter::default(),
             metrics,
             pace: Pace::default(),
+            thrift: Thrift::default(),
             lists,
             list: 0,
             listed: Lists::default(),
@@ -211,6 +214,7 @@ impl Controller {
     }
 
     fn take(&mut self, told: WatchEvent) {
+        self.thrift.handled(1);
         let WatchEvent { kind, list, what } = told;
         let Ok(news) = what else {
             self.metrics.watch_failed(kind.name());
@@ -267,6 +271,7 @@ impl Controller {
     }
 
     fn take_result(&mut self, finished: Finished) {
+        self.thrift.handled(1);
         let Finished { write, result, took, again, repeated } = finished;
         let kind = writer::kind(&write);
         match result {
@@ -289,8 +294,11 @@ impl Controller {
                 }
             }
         }
-        if repeated && let Write::ServiceStatus(status) = &write {
-            self.tell_undone(status);
+        if repeated > 0
+            && let Write::ServiceStatus(status) = &write
+            && status.matter != Matter::Conflict
+        {
+            self.tell_undone(status, repeated);
         }
         if again {
             self.requeue(&write);
@@ -298,7 +306,14 @@ impl Controller {
     }
 
     /// Somebody else writes the status of a Service as well.
-    fn tell_undone(&mut self, status: &ServiceStatus) {
+    fn tell_undone(&mut self, status: &ServiceStatus, times: u32) {
+        let now = clock::now().saturating_duration_since(self.began);
+        if let Some(what) = plan::overwritten(status, times)
+            && let Some(decider) = &mut self.decider
+            && decider.overwritten(what, now)
+        {
+            self.index.note(Changes { services: BTreeSet::from([status.key.clone()]), ..Changes::default() });
+        }
         let (uid, notice) = (status.uid.clone(), plan::undone(status));
         if self.event_limiter.admit(&uid, &notice, clock::now()) {
             warn!(service = %status.key, "{}", notice.message);
@@ -360,6 +375,10 @@ impl Controller {
             self.index.refresh_configuration();
             // Who stands by decides nothing, but is asked whether its configuration is sound all the same.
             self.metrics.configuration(self.index.configuration());
+        }
+        let idle = self.writer.running() == 0 && classes.iter().all(|(_, class)| self.writer.waiting(*class) == 0);
+        if self.thrift.is_due(idle) {
+            give_back_free_memory();
         }
         if self.decider.is_some() {
             let counts = self.index.services_of_pools();

@@ -8,6 +8,7 @@ mod links;
 mod lists;
 mod log;
 mod pace;
+mod thrift;
 mod webhooks;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

@@ -124,6 +124,16 @@ impl Driver {
         outcome
     }
 
+    /// The sessions as they are now, over the connections of the last [`Self::reconcile`]. `None`: they are of no use any more.
+    pub async fn look(&mut self) -> Option<Vec<SessionFacts>> {
+        let bgpd = self.bgpd.as_mut()?;
+        let found = sessions(bgpd, self.bfdd.as_mut()).await.ok();
+        if found.is_none() {
+            (self.bgpd, self.bfdd) = (None, None);
+        }
+        found
+    }
+
     /// Waits until one of the daemons ends, and then until bgpd can be had again: time to reconcile.
     pub async fn restarted(&mut self) {
         match (&mut self.bgpd, &mut self.bfdd) {

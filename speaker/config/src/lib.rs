@@ -7,7 +7,7 @@ mod policy;
 mod problem;
 pub mod yaml;
 
-pub use document::{Config, Defaults, LeaseFault, LeaseTimes, Preset, ProxyArp, SuccessionConfig};
+pub use document::{Bgp, Config, Defaults, LeaseFault, LeaseTimes, Preset, ProxyArp, SuccessionConfig};
 pub use exclude::{DEFAULT_PATTERNS, Exclude};
 pub use policy::AttachPolicy;
 pub use problem::{FileError, Problem};

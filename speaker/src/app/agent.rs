@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use super::{
     alarms::Alarms,
     backend::{Backend, Round},
+    bgp::BgpSide,
     explaining::Explainer,
     gateways::Gateways,
     groups::Memberships,
@@ -60,6 +61,7 @@ pub(super) struct Agent {
     pub(super) explainer: Explainer,
     pub(super) publishing: Publishing,
     pub(super) gateways: Gateways,
+    pub(super) bgp: BgpSide,
     pub(super) default_policy: AttachPolicy,
     pin_dir: PathBuf,
     /// Somebody asked this node to give everything away.
@@ -115,6 +117,7 @@ impl Agent {
             publishing,
             gateways: Gateways::find().context("default gateways cannot be looked for")?,
             evacuation: Evacuation::default(),
+            bgp: BgpSide::new(args.bgp.frr_socket_dir.clone(), sources.cluster()),
             path_faults: BTreeSet::new(),
             sources,
             backend,
@@ -180,6 +183,11 @@ impl Agent {
 
     /// Makes things be as decided, and tells the succession.
     pub(super) fn reconcile(&mut self) {
+        let Some((world, decision)) = &self.current else { return };
+        let leaves = decision.orders.evacuate || self.evacuation.wanted;
+        if let Err(error) = self.bgp.follow(&world.config, leaves.then_some("this node is evacuated")) {
+            self.note(error);
+        }
         let Some((world, decision)) = &self.current else { return };
         let began_ns = monotonic_ns();
         let round = self.backend.apply(&decision.desired);

@@ -9,6 +9,7 @@ use std::{
 use anyhow::Result;
 use arpeggio_common::{abi::Stats, program::with_causes, wire::Mac};
 use arpeggio_succession::Standing;
+use ipnet::IpNet;
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
@@ -69,6 +70,11 @@ impl Agent {
     /// Asks the segment. Ends at once; [`Explainer::next`] yields what came back.
     pub(super) async fn explain(&self, mut question: Explain, answer: oneshot::Sender<Response>) {
         question.address = question.address.to_canonical();
+        if question.prefix.as_ref().is_some_and(|prefix| prefix.parse::<IpNet>().is_err()) {
+            let message = "this is no prefix; write one like 192.0.2.0/24".to_owned();
+            let _ = answer.send(Response::Error { message });
+            return;
+        }
         let evidence = match self.evidence(&question).await {
             Ok(evidence) => evidence,
             Err(error) => {
@@ -77,7 +83,8 @@ impl Agent {
             }
         };
         let before = evidence.stats();
-        let (mut asking, mut wire) = plan(&evidence);
+        // Nobody has a prefix.
+        let (mut asking, mut wire) = if question.prefix.is_some() { Default::default() } else { plan(&evidence) };
         let world = self.current.as_ref().map(|(world, _)| world);
         for (index, asking) in &mut asking {
             asking.witnesses = world.map(|world| witnesses(world, self.gateways.found(), *index)).unwrap_or_default();
@@ -116,6 +123,8 @@ impl Agent {
         Ok(Evidence {
             facts: self.facts().await?,
             address: question.address,
+            prefix: question.prefix.as_ref().and_then(|prefix| prefix.parse().ok()),
+            routes: self.bgp.routes(question.address),
             interface: question.interface.clone(),
             announcement: (config.and_then(|config| config.announcements.get(&question.address)))
                 .map(|announcement| announcement.as_ref().clone()),

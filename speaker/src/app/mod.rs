@@ -5,6 +5,7 @@ mod agent;
 mod alarms;
 mod around;
 mod backend;
+mod bgp;
 mod ears;
 mod explaining;
 mod gateways;
@@ -67,6 +68,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
         keys: args.succession_keys.clone(),
         exclude: args.attachment.exclude_interfaces.clone(),
         state_dir: state::directory(args.state_dir(), &args.places.run_dir),
+        frr_sockets: args.bgp.frr_socket_dir.clone(),
     };
     let sources = Sources::start(&paths, defaults(&args)?).await?;
     let publishing = Publishing::start(&args.cluster, sources.cluster()).await?;
@@ -118,6 +120,10 @@ pub async fn run(args: RunArgs) -> Result<()> {
                 Due::Ended(text) => agent.note(text),
             },
             text = tasks.ended() => agent.note(text),
+            told = agent.bgp.changed() => match told {
+                Some(()) => agent.publishing.soon(),
+                None => agent.note(bgp::ENDED.to_owned()),
+            },
             found = agent.gateways.changed() => match found {
                 Ok(()) => agent.refresh(),
                 Err(text) => agent.note(text),
@@ -132,6 +138,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
         }
     }
     if args.on_exit == OnExit::Withdraw {
+        agent.bgp.say_good_bye("the agent of this node is stopped").await;
         agent.publishing.release().await;
     }
     agent.stop(args.on_exit)
@@ -156,6 +163,7 @@ fn origin(args: &RunArgs) -> Origin {
         kubeconfig: args.cluster.kubeconfig.clone(),
         namespace: args.cluster.namespace.clone().or_else(|| metallb_variable("METALLB_NAMESPACE")),
         settings: args.cluster.settings.clone(),
+        ignore_exclude_label: args.bgp.ignore_exclude_lb,
     })
 }
 

@@ -246,6 +246,7 @@ impl Agent {
         }
         let views = self.succession.snapshot().await.views;
         let names = self.names();
+        let (bgp, bgp_is_open) = (self.bgp.report(), self.bgp.is_open(self.agent.started_ns));
         let Some((world, decision)) = &self.current else { return };
         let now_ns = monotonic_ns();
         let Publishing { side: Some(side), rivals, .. } = &mut self.publishing else { return };
@@ -280,7 +281,7 @@ impl Agent {
             rivals: &rivals.iter().map(|(address, (mac, _))| (*address, *mac)).collect(),
             wall_ahead_ns: wall_ahead_ns(),
         });
-        wanted.complete = state.origin == ApiOrigin::Api;
+        wanted.complete = state.origin == ApiOrigin::Api && !bgp_is_open;
         wanted.speaker = speaker_status(&Health {
             desired: &decision.desired,
             links: &world.links,
@@ -291,6 +292,7 @@ impl Agent {
             owned: owned(&views),
             keys: &world.config.succession.keys,
             path_faults: &path_faults,
+            bgp: bgp.as_deref(),
         });
         side.wanted.send_if_modified(|before| {
             let changed = **before != wanted;

@@ -117,6 +117,7 @@ impl Agent {
             gratuitous_of: snapshot.sent_of,
             loaded: self.current.is_some(),
             stale: !self.sources.refused().is_empty() || state.as_ref().is_some_and(|state| !state.faults.is_empty()),
+            bgp: self.bgp.report(),
             api_answers: state.map(|state| state.answers.is_some_and(|(answer, _)| answer.is_ok())),
         };
         Ok(Material { scrape, maps: self.backend.maps_again()?, counts: self.counts.clone() })

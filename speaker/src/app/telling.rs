@@ -28,6 +28,11 @@ use crate::{
 /// A candidate that was heard so long ago is there, in nanoseconds.
 const HEARD_NS: u64 = 5_000_000_000;
 
+/// Seconds since 1970.
+fn now_s() -> u64 {
+    monotonic_ns().saturating_add(wall_ahead_ns()) / 1_000_000_000
+}
+
 fn owns(view: &View) -> bool {
     matches!(view.standing, Standing::Owner | Standing::Leaving) || view.buckets != 0
 }
@@ -102,9 +107,11 @@ impl Agent {
         }
         let owned: BTreeMap<_, _> = snapshot.views.into_iter().filter(|(_, view)| owns(view)).collect();
         let configured = self.current.as_ref().is_some_and(|(_, decision)| decision.orders.evacuate);
+        let evacuating = configured || self.evacuation.wanted;
         EvacuationReport {
-            evacuating: configured || self.evacuation.wanted,
+            evacuating,
             owned: owned.keys().map(|place| self.named(place)).collect(),
+            sessions: if evacuating { self.bgp.sessions_left() } else { None },
             alone: Vec::new(),
             abandoned: self.evacuation.abandoned.iter().map(|place| self.named(place)).collect(),
         }
@@ -139,6 +146,7 @@ impl Agent {
             groups: self.memberships.joined(),
             gratuitous: snapshot.sent,
             errors: self.errors.iter().cloned().collect(),
+            bgp: self.bgp.report().map(|bgp| (bgp, now_s())),
             ..Facts::default()
         };
         facts.names = self.names();

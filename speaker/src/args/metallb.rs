@@ -15,8 +15,6 @@ pub struct MetallbArgs {
     pub frrk8s_secret_passthrough: Option<String>,
     #[arg(long, hide = true)]
     pub host: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub ignore_exclude_lb: Option<String>,
     #[arg(long, hide = true)]
     pub lb_class: Option<String>,
     #[arg(long, hide = true)]
@@ -45,7 +43,6 @@ impl MetallbArgs {
             frrk8s_namespace,
             frrk8s_secret_passthrough,
             host,
-            ignore_exclude_lb,
             lb_class,
             ml_bindaddr,
             ml_bindport,
@@ -61,7 +58,6 @@ impl MetallbArgs {
             ("--frrk8s-namespace", frrk8s_namespace),
             ("--frrk8s-secret-passthrough", frrk8s_secret_passthrough),
             ("--host", host),
-            ("--ignore-exclude-lb", ignore_exclude_lb),
             ("--lb-class", lb_class),
             ("--ml-bindaddr", ml_bindaddr),
             ("--ml-bindport", ml_bindport),

@@ -3,6 +3,7 @@
 //! Every flag has an environment variable `ARPEGGIO_<FLAG>`; the flag wins. Exit codes: 0 success, 1 the answer is "no" or
 //! something failed, 2 the command line is wrong.
 
+mod bgp;
 mod cluster;
 mod metallb;
 
@@ -21,6 +22,7 @@ use arpeggio_common::{
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::{
+    bgp::{BgpArgs, Target},
     cluster::ClusterArgs,
     metallb::{MetallbArgs, with_command},
 };
@@ -49,7 +51,7 @@ pub enum Command {
     /// Asks the running agent. Without an agent, shows the pinned maps and says so. Exit code 0 when there is no problem,
     /// 1 otherwise.
     Status(StatusArgs),
-    /// Explain why a node answers for an address, or why no node does: the whole chain, and a verdict.
+    /// Explain why a node announces an address, or why no node does: the whole chain, and a verdict.
     ///
     /// Asks the running agent, which asks the segment as a client would. Without an agent, shows the pinned maps. Exit code 0
     /// when exactly the right node answers, 1 otherwise.
@@ -162,6 +164,9 @@ pub struct RunArgs {
     pub cluster: ClusterArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
+    pub bgp: BgpArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub metrics: MetricsArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
@@ -191,9 +196,9 @@ pub struct StatusArgs {
 /// `speaker explain`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct ExplainArgs {
-    /// IPv4 or IPv6 address.
-    #[arg(value_name = "ADDRESS")]
-    pub address: IpAddr,
+    /// IPv4 or IPv6 address, or a prefix that BGP peers get.
+    #[arg(value_name = "ADDRESS|PREFIX")]
+    pub target: Target,
     /// Check this interface only [default: every interface on which the address is announced]
     #[arg(long, short, value_name = "NAME", value_parser = interface_name)]
     pub interface: Option<InterfaceName>,
@@ -392,6 +397,7 @@ mod tests {
         let lease = (run.cluster.speaker_lease_duration, run.cluster.speaker_lease_renew);
         assert_eq!(lease, (Duration::from_secs(10), Duration::from_secs(2)));
         assert_eq!(run.metallb.given(), [""; 0]);
+        assert_eq!((run.bgp.frr_socket_dir.as_path(), run.bgp.ignore_exclude_lb), (Path::new("/run/frr"), false));
     }
 
     #[test]
@@ -399,7 +405,8 @@ mod tests {
         let line = "speaker --port=7472 --log-level=info --lb-class=x --ml-wan-config --ignore-exclude-lb=false --host 1.2.3.4";
         let line = with_command(line.split_whitespace().map(Into::into));
         let Ok(Command::Run(run)) = Args::try_parse_from(line).map(|args| args.command) else { panic!("not run") };
-        assert_eq!(run.metallb.given(), ["--host", "--ignore-exclude-lb", "--lb-class", "--ml-wan-config"]);
+        assert_eq!(run.metallb.given(), ["--host", "--lb-class", "--ml-wan-config"]);
+        assert!(!run.bgp.ignore_exclude_lb);
         assert_eq!(run.metrics.https(true), Some(7472));
         assert_eq!(run.log_level, "info");
         for line in ["speaker --version", "speaker --help", "speaker status", "speaker"] {
@@ -432,8 +439,10 @@ mod tests {
         let Ok(Command::Explain(explain)) = parse("speaker explain 2001:db8::1 --interface eth0 -o json") else {
             panic!("not explain")
         };
-        assert_eq!((explain.address, explain.output), ("2001:db8::1".parse().unwrap(), Output::Json));
+        assert_eq!((explain.target, explain.output), ("2001:db8::1".parse().unwrap(), Output::Json));
         assert_eq!(explain.interface, Some(InterfaceName::try_from("eth0").unwrap()));
+        let Ok(Command::Explain(explain)) = parse("speaker explain 192.0.2.7/24") else { panic!("not explain") };
+        assert_eq!(explain.target, Target::Prefix("192.0.2.0/24".parse().unwrap()));
         let Ok(Command::Cleanup(cleanup)) = parse("speaker cleanup --yes --force") else { panic!("not cleanup") };
         assert!(cleanup.yes && cleanup.force);
         let Ok(Command::Evacuate(evacuate)) = parse("speaker evacuate --wait --force") else { panic!("not evacuate") };
@@ -457,6 +466,7 @@ mod tests {
             ("speaker run --health-probe-port 70000", "70000"),
             ("speaker status 192.0.2.300", "ADDRESS"),
             ("speaker explain", "ADDRESS"),
+            ("speaker explain 192.0.2.1/33", "192.0.2.0/24"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(remedy), "{line}: {error}");

@@ -53,11 +53,11 @@ pub async fn evacuate(args: &EvacuateArgs, out: &mut impl Write) -> Result<Answe
         return Ok(Answer::No);
     }
     say(out, &progress(&report))?;
-    while args.wait && !report.owned.is_empty() {
+    while args.wait && (!report.owned.is_empty() || report.sessions.is_some()) {
         sleep(LOOK).await;
-        let before = report.owned.len();
+        let before = (report.owned.len(), report.sessions);
         report = told(directory, &Request::Evacuation(Nothing {})).await?;
-        if report.owned.len() != before {
+        if (report.owned.len(), report.sessions) != before {
             say(out, &progress(&report))?;
         }
     }
@@ -68,10 +68,14 @@ pub async fn evacuate(args: &EvacuateArgs, out: &mut impl Write) -> Result<Answe
 }
 
 fn progress(report: &EvacuationReport) -> String {
-    match report.owned.as_slice() {
+    let owned = match report.owned.as_slice() {
         [] => "this node owns no address".to_owned(),
         [one] => format!("1 address is still owned: {one}"),
         [first, ..] => format!("{} addresses are still owned, {first} first", report.owned.len()),
+    };
+    match report.sessions {
+        None => owned,
+        Some(count) => format!("{owned}; BGP peers are being told, {count} sessions are still up"),
     }
 }
 
@@ -93,11 +97,12 @@ mod tests {
         let report = |owned: &[&str]| EvacuationReport {
             evacuating: true,
             owned: owned.iter().map(|name| (*name).to_owned()).collect(),
-            alone: vec![],
-            abandoned: vec![],
+            ..EvacuationReport::default()
         };
         assert_eq!(progress(&report(&[])), "this node owns no address");
         assert_eq!(progress(&report(&["192.0.2.1 on eth0"])), "1 address is still owned: 192.0.2.1 on eth0");
         assert!(progress(&report(&["a", "b"])).starts_with("2 addresses are still owned, a first"));
+        let told = EvacuationReport { sessions: Some(2), ..report(&[]) };
+        assert_eq!(progress(&told), "this node owns no address; BGP peers are being told, 2 sessions are still up");
     }
 }

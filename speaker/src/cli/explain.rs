@@ -21,8 +21,11 @@ use crate::{
 /// # Errors
 /// See [`TellError`]. That no agent runs is none.
 pub async fn explain(args: &ExplainArgs, out: &mut impl Write) -> Result<Answer, TellError> {
-    let question =
-        Explain { address: args.address.to_canonical(), interface: args.interface.as_ref().map(ToString::to_string) };
+    let question = Explain {
+        address: args.target.address(),
+        prefix: args.target.prefix().map(|prefix| prefix.to_string()),
+        interface: args.interface.as_ref().map(ToString::to_string),
+    };
     let explanation = match ask(&args.places.run_dir, &Request::Explain(question.clone())).await {
         Ok(Response::Explain(explanation)) => *explanation,
         Ok(other @ (Response::Status(_) | Response::Evacuation(_) | Response::Error { .. })) => {
@@ -49,6 +52,8 @@ async fn from_maps(args: &ExplainArgs, question: Explain, silence: Silence) -> R
     Ok(Explanation::new(&Evidence {
         facts: Facts { silence, ..facts },
         address: question.address,
+        prefix: args.target.prefix(),
+        routes: Vec::new(),
         interface: question.interface,
         announcement: None,
         told: None,

@@ -38,6 +38,7 @@ fn world(announcements: Vec<Announcement>, links: Vec<Link>) -> World {
         policies: BTreeMap::from([(InterfaceName::try_from("eth1").unwrap(), AttachPolicy::Tcx)]),
         refresh: None,
         lease: LeaseTimes::default(),
+        bgp: Arc::default(),
         succession: SuccessionConfig { pace: Pace::FAST, evacuate: true, ..SuccessionConfig::default() },
     };
     World {

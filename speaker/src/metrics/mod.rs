@@ -2,6 +2,7 @@
 //!
 //! What lasts is read when somebody asks ([`Scrape`]); what happens is counted when it happens ([`Counts`]).
 
+mod bgp;
 mod counts;
 mod family;
 mod scrape;

@@ -11,10 +11,12 @@ use arpeggio_succession::{Place, Standing, View};
 use prometheus::proto::MetricFamily;
 
 use super::{
+    bgp,
     counts::word,
     family::{Sample, counter, gauge, number, seconds},
 };
 use crate::{
+    bgp::BgpReport,
     decide::AttachMode,
     status::{AttachmentFacts, EntryFacts, GratuitousFacts, attach_mode_name},
 };
@@ -52,6 +54,8 @@ pub struct Scrape {
     pub stale: bool,
     /// Whether the last request to the Kubernetes API was answered; `None` without Kubernetes.
     pub api_answers: Option<bool>,
+    /// How it stands with BGP.
+    pub bgp: Option<Arc<BgpReport>>,
 }
 
 /// An interface on which addresses may be announced.
@@ -70,6 +74,7 @@ pub fn families(scrape: &Scrape) -> Vec<MetricFamily> {
     let mut families = metallb(scrape, &sums);
     families.extend(addresses(scrape, &sums));
     families.extend(node(scrape));
+    families.extend(bgp::families(scrape.bgp.as_deref()));
     families
 }
 
@@ -123,11 +128,22 @@ fn metallb(scrape: &Scrape, sums: &ByAddress) -> Vec<MetricFamily> {
             (labels, 1.0)
         })
     });
+    let told = told(scrape);
+    let by_bgp = told.iter().flat_map(|(address, ip)| {
+        services(address).iter().map(move |service| {
+            let labels = vec![("service", service.as_str()), ("protocol", "bgp"), ("node", &*scrape.node), ("ip", ip)];
+            (labels, 1.0)
+        })
+    });
     let sent: Vec<(String, u64)> =
         scrape.gratuitous_of.iter().map(|(address, sent)| (address.to_string(), *sent)).collect();
     let bool_of = |value: bool| [(Vec::new(), f64::from(u8::from(value)))];
     vec![
-        gauge("metallb_speaker_announced", "1 for each Service and address that this node answers for", announced),
+        gauge(
+            "metallb_speaker_announced",
+            "1 for each Service and address that this node announces",
+            announced.chain(by_bgp),
+        ),
         sums.counter("metallb_layer2_requests_received", "Requests of clients for addresses of this node", |sum| {
             sum.requests
         }),
@@ -145,6 +161,13 @@ fn metallb(scrape: &Scrape, sums: &ByAddress) -> Vec<MetricFamily> {
             bool_of(scrape.stale),
         ),
     ]
+}
+
+/// The addresses of which BGP peers are to be told.
+fn told(scrape: &Scrape) -> BTreeMap<IpAddr, String> {
+    let Some(report) = &scrape.bgp else { return BTreeMap::new() };
+    let addresses = report.wish.told.iter();
+    addresses.map(|address| (*address, address.to_string())).collect()
 }
 
 /// What is ours of addresses.
@@ -359,7 +382,8 @@ mod tests {
         let section = page.split_once("## Of the speaker").unwrap().1.split_once("\n## ").unwrap().0;
         let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
         let documented: BTreeSet<String> = section.lines().filter_map(row).collect();
-        let scrape = Scrape { api_answers: Some(true), ..scrape() };
+        let bgp = Some(bgp::tests::report());
+        let scrape = Scrape { api_answers: Some(true), bgp, ..scrape() };
         let counted = Counts::new().unwrap().all();
         let known = families(&scrape).iter().map(|family| family.name().to_owned()).chain(counted).collect();
         assert_eq!(documented, known);

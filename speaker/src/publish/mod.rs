@@ -5,6 +5,7 @@
 //! difference is written: pure. [`Writer`] and [`Heart`] are the thin drivers. Nothing here decides who answers.
 
 mod compose;
+mod events;
 mod heart;
 pub mod plan;
 pub mod queue;
@@ -14,6 +15,7 @@ mod writer;
 
 pub use self::{
     compose::{Situation, compose},
+    events::write_events,
     heart::{Heart, HeartTimes},
     speaker::{Health, speaker_status},
     types::{Stance, Wanted},

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use arpeggio_common::{
-    api::speaker::{Authentication, SpeakerInterface, SpeakerStatus, SpeakerSuccession},
+    api::speaker::{Authentication, BgpSession, SpeakerInterface, SpeakerStatus, SpeakerSuccession},
     model::Keys,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::{
+    bgp::{BgpReport, SessionReport},
     decide::Desired,
     status::{AttachmentFacts, PathFault, attach_mode_name},
     world::Links,
@@ -38,6 +39,8 @@ pub struct Health<'h> {
     pub keys: &'h Keys,
     /// What does not come through between it and others, with the interface's name.
     pub path_faults: &'h [(String, PathFault)],
+    /// How it stands with BGP.
+    pub bgp: Option<&'h BgpReport>,
 }
 
 /// The status. The times of its conditions mean nothing.
@@ -47,10 +50,26 @@ pub fn speaker_status(health: &Health<'_>) -> SpeakerStatus {
         interfaces: health.desired.interfaces.keys().filter_map(|index| interface(health, *index)).collect(),
         owned: i64::try_from(health.owned).unwrap_or(i64::MAX),
         succession: Some(SpeakerSuccession { authentication: Some(authentication(health.keys)) }),
-        // Nothing here drives a router daemon: the controller has to know, or it says that BGP peers get routes.
-        bgp_sessions: None,
+        // Absent where no router daemon is driven: the controller has to know, or it says that BGP peers get routes.
+        bgp_sessions: health.bgp.filter(|bgp| bgp.is_driven()).map(sessions),
         conditions: vec![ready(health), evacuating(health), accepted(health), connected(health.path_faults)],
     }
+}
+
+fn sessions(report: &BgpReport) -> Vec<BgpSession> {
+    let session = |session: &SessionReport| {
+        let facts = session.facts.as_ref();
+        let sent = facts.filter(|_| session.is_up()).map_or(0, |facts| facts.sent);
+        BgpSession {
+            peer: session.peer.clone(),
+            state: session.state().to_owned(),
+            since: i64::try_from(session.since_s).ok().and_then(|s| Timestamp::from_second(s).ok()).map(Time),
+            prefixes: i64::try_from(sent).unwrap_or(i64::MAX),
+            bfd: facts.and_then(|facts| Some(facts.bfd.as_ref()?.status.clone())).unwrap_or_default(),
+            last_error: session.last_error.clone().unwrap_or_default(),
+        }
+    };
+    report.sessions.iter().map(session).collect()
 }
 
 fn authentication(keys: &Keys) -> Authentication {
@@ -188,6 +207,7 @@ mod tests {
             owned: 3,
             keys: &Keys::new(vec![Key::new([7; 16]).unwrap()], false).unwrap(),
             path_faults: &[],
+            bgp: None,
         })
     }
 
@@ -236,6 +256,19 @@ mod tests {
         let (status, reason, message) = told(&[unanswered, unflooded]);
         assert_eq!((status.as_str(), reason.as_str()), ("False", "NotAnswered"));
         assert!(message.contains("eth2: no other node answers") && message.contains("; eth3: "), "{message}");
+    }
+
+    #[test]
+    fn sessions_are_told_where_a_router_daemon_is_driven() {
+        use crate::bgp::Engine;
+        let session = SessionReport { peer: "tor".to_owned(), since_s: 7, ..SessionReport::default() };
+        let report = |engine| BgpReport { engine, sessions: vec![session.clone()], ..BgpReport::default() };
+        let told = sessions(&report(Engine::Silent));
+        assert_eq!((told[0].peer.as_str(), told[0].state.as_str(), told[0].prefixes), ("tor", "Idle", 0));
+        assert_eq!(told[0].since.as_ref().map(|Time(since)| since.as_second()), Some(7));
+        let drives = |engine| report(engine).is_driven();
+        assert!(drives(Engine::Driven) && drives(Engine::Idle) && !drives(Engine::Absent) && !drives(Engine::Waiting));
+        assert_eq!(status(&[(2, None)], &[], &[]).bgp_sessions, None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use arpeggio_common::{
 };
 
 use super::{
+    bgp::BgpStatus,
     client::Silence,
     cluster::KubernetesReport,
     facts::{AttachmentFacts, EntryFacts, Facts},
@@ -71,6 +72,7 @@ impl StatusReport {
                 last_ago_ms: facts.gratuitous.last_ns.map(ago),
             },
             errors: errors(facts),
+            bgp: facts.bgp.as_ref().map(|(bgp, now_s)| BgpStatus::new(bgp, *now_s)),
         };
         report.problems = problems(facts, &report);
         report

@@ -17,6 +17,7 @@ use arpeggio_succession::{Pace, Place, Proxy, View};
 
 use super::{PathFault, client::Silence, parties::Names, path_faults};
 use crate::{
+    bgp::BgpReport,
     decide::{AttachMode, Desired},
     frames::messages::Signer,
     world::{ApiState, Links},
@@ -73,6 +74,8 @@ pub struct Facts {
     pub gratuitous: GratuitousFacts,
     /// The last errors, with their time.
     pub errors: Vec<(u64, String)>,
+    /// How it stands with BGP, and the present in seconds since 1970; `None` without an agent.
+    pub bgp: Option<(Arc<BgpReport>, u64)>,
 }
 
 impl Facts {

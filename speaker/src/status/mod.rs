@@ -1,5 +1,6 @@
 //! What the agent tells about itself: a report made of plain facts, its text form, and the local socket it is asked over.
 
+mod bgp;
 mod build;
 mod client;
 mod cluster;
@@ -16,6 +17,7 @@ mod server;
 mod text;
 mod wording;
 
+pub use bgp::{BgpSessionStatus, BgpStatus, EngineState};
 pub use client::{ClientError, Silence, ask};
 pub use cluster::{ApiSource, FaultReport, KubernetesReport};
 pub use explain::{

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use arpeggio_succession::Standing;
 
 use super::{
+    bgp::BgpStatus,
     facts::Facts,
     report::{AddressReport, AgentReport, LeaseReport, Role, StatusReport},
     text::span,
@@ -26,6 +27,7 @@ pub(super) fn problems(facts: &Facts, report: &StatusReport) -> Vec<String> {
         problems.extend(of_interfaces(facts, report));
         problems.extend(of_addresses(facts, report));
     }
+    problems.extend(report.bgp.iter().flat_map(BgpStatus::problems));
     problems
 }
 

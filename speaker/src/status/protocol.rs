@@ -48,6 +48,9 @@ pub struct EvacuationReport {
     pub evacuating: bool,
     /// What it still answers for, as `address on interface`.
     pub owned: Vec<String>,
+    /// Sessions of BGP whose peers may still have routes of this node; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<usize>,
     /// Nothing was given away, because no other node is there to take these over.
     #[serde(default)]
     pub alone: Vec<String>,
@@ -59,8 +62,11 @@ pub struct EvacuationReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explain {
-    /// The address.
+    /// The address; of a prefix, its first one.
     pub address: IpAddr,
+    /// The prefix, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
     /// Only on this interface; on all that it belongs to when absent.
     #[serde(default)]
     pub interface: Option<String>,

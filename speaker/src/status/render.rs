@@ -5,6 +5,7 @@ use arpeggio_succession::Standing;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 use super::{
+    bgp::BgpStatus,
     cluster::KubernetesReport,
     ownership::{PeerReport, ProxyReport, standing_name},
     report::{
@@ -30,6 +31,7 @@ pub fn render(report: &StatusReport, filter: &Filter) -> String {
     if filter.addresses.is_empty() {
         sections.extend(interfaces(&report));
         sections.extend(peers(&report));
+        sections.extend(report.bgp.iter().filter_map(BgpStatus::section));
         sections.extend(proxies(&report));
         sections.extend(addresses(&report));
         sections.extend(notes(&report));

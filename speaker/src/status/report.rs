@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    bgp::BgpStatus,
     cluster::KubernetesReport,
     ownership::{OwnershipReport, SuccessionReport},
 };
@@ -51,6 +52,9 @@ pub struct StatusReport {
     pub gratuitous: GratuitousReport,
     /// The last errors, the newest first.
     pub errors: Vec<ErrorReport>,
+    /// How it stands with BGP; absent without an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bgp: Option<BgpStatus>,
 }
 
 /// The agent.

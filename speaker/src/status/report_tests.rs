@@ -132,6 +132,7 @@ fn facts() -> Facts {
         names: Names::default(),
         succession: None,
         errors: vec![(NOW - 70 * SECOND, "older".to_owned()), (NOW - 2 * SECOND, "newer".to_owned())],
+        bgp: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The inputs: the configuration, from a file or from the Kubernetes API, and the interfaces of this network namespace, as
 //! plain values.
 
+mod bgp;
 mod eligible;
 mod file;
 mod generation;
@@ -20,6 +21,7 @@ pub use arpeggio_speaker_config::{
     ProxyArp, SuccessionConfig,
 };
 
+pub use bgp::{BgpInputs, SecretValue};
 pub use eligible::{Eligible, Ineligible, eligible};
 pub use file::{Loaded, Refused};
 pub use generation::describe_generation;

@@ -48,6 +48,8 @@ pub struct SourcePaths {
     pub exclude: PathBuf,
     /// Directory of what the next start goes on from: copies of the last good files, the last word of the API server.
     pub state_dir: PathBuf,
+    /// Directory of FRR's sockets; it need not exist.
+    pub frr_sockets: PathBuf,
 }
 
 /// There is no world to start with.
@@ -77,14 +79,14 @@ impl From<KubernetesError> for StartError {
 #[derive(Debug)]
 enum Configuration {
     File { keyed: Keyed, file: FileWatch<Config> },
-    Cluster(Kubernetes),
+    Cluster(Box<Kubernetes>),
 }
 
 impl Configuration {
     async fn start(paths: &SourcePaths, dirs: &Dirs, defaults: Defaults) -> Result<Self, StartError> {
         let path = match &paths.config {
             Origin::Cluster(cluster) => {
-                return Ok(Self::Cluster(Kubernetes::start(cluster, paths, dirs, defaults).await?));
+                return Ok(Self::Cluster(Box::new(Kubernetes::start(cluster, paths, dirs, defaults).await?)));
             }
             Origin::File(path) => path.clone(),
         };

@@ -16,6 +16,7 @@ fn paths(directory: &Path) -> SourcePaths {
         keys: None,
         exclude: directory.join("excludel2.yaml"),
         state_dir: directory.join("run"),
+        frr_sockets: directory.join("frr"),
     }
 }
 

@@ -1,13 +1,16 @@
 //! `cargo xtask generate`: files of the tree that are made from code. `manifests/crds` comes from the types of `common::api`,
-//! `docs/reference/flags.md` from the help of both programs, `docs/reference/permissions.md` from the other manifests.
+//! `docs/reference/flags.md` from the help of both programs, `docs/reference/permissions.md` and the templates of the chart from the
+//! other manifests.
 
+mod chart;
+mod dashboards;
 mod permissions;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, io::ErrorKind, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{build, paths, sh, ui};
+use crate::{build, manifests, paths, sh, ui};
 
 /// `cargo xtask generate`.
 #[derive(clap::Args)]
@@ -35,8 +38,21 @@ const COMMANDS: [(&str, &[&str]); 2] =
 /// # Errors
 /// If a file cannot be made, read or written, or with `--check` if one differs; the message says which.
 pub fn run(args: &Args) -> Result<()> {
-    let wanted = wanted()?;
-    let changes = changes(&read(paths::root())?, &wanted);
+    bring(args, &[DEFINITIONS], &wanted()?)?;
+    let file = manifests::folder().join(dashboards::FILE);
+    if !args.check {
+        write(&file, &dashboards::file()?)?;
+    }
+    // The templates are made from the files that are there by now.
+    let folder = format!("manifests/{}", chart::FOLDER);
+    let templates: Files =
+        chart::templates()?.into_iter().map(|(name, text)| (format!("{folder}/{name}"), text)).collect();
+    bring(args, &[&folder], &templates)
+}
+
+/// Makes these files, and no others in these folders, what they should be; with `--check` only compares.
+fn bring(args: &Args, folders: &[&str], wanted: &Files) -> Result<()> {
+    let changes = changes(&read(paths::root(), folders, wanted)?, wanted);
     if args.check && !changes.is_empty() {
         let told: Vec<_> = changes.iter().map(|(name, change)| format!("{name} {}", change.told())).collect();
         bail!("{}; run `cargo xtask generate`", told.join("; "));
@@ -92,17 +108,21 @@ fn flags() -> Result<String> {
     Ok(page)
 }
 
-/// The files that are there, among those that are made from code.
-fn read(root: &Path) -> Result<Files> {
+/// The files that are there: those that are wanted, and all of the folders.
+fn read(root: &Path, folders: &[&str], wanted: &Files) -> Result<Files> {
+    let mut names: Vec<String> = wanted.keys().cloned().collect();
+    for folder in folders {
+        let path = root.join(folder);
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries.with_context(|| format!("list {}", path.display()))?,
+        };
+        for entry in entries {
+            names.push(format!("{folder}/{}", entry?.file_name().to_string_lossy()));
+        }
+    }
     let mut files = Files::new();
-    let folder = root.join(DEFINITIONS);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        entries => entries.and_then(Iterator::collect).with_context(|| format!("list {}", folder.display()))?,
-    };
-    let names =
-        entries.iter().map(|entry: &fs::DirEntry| format!("{DEFINITIONS}/{}", entry.file_name().to_string_lossy()));
-    for name in names.chain([FLAGS.to_owned(), PERMISSIONS.to_owned()]) {
+    for name in names {
         match fs::read_to_string(root.join(&name)) {
             Ok(text) => files.insert(name, text),
             Err(error) if error.kind() == ErrorKind::NotFound => None,

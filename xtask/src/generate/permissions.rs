@@ -8,7 +8,11 @@ use serde_json::Value;
 use crate::manifests;
 
 /// Files of rules, and whose they are.
-const FILES: [(&str, &str); 2] = [("controller", "rbac/controller.yaml"), ("speaker", "rbac/speaker.yaml")];
+const FILES: [(&str, &str); 3] = [
+    ("controller", "rbac/controller.yaml"),
+    ("speaker", "rbac/speaker.yaml"),
+    ("speaker with the component frr", "frr/access.yaml"),
+];
 /// Capabilities, and what each is for.
 const CAPABILITIES: [(&str, &str); 4] = [
     ("BPF", "maps and programs"),

@@ -15,31 +15,59 @@ use crate::{paths, setup, sh, ui};
 
 /// The module that pins the release and everything it is made of.
 const MODULE: &str = "xtask/kube";
+/// The same of Helm.
+const HELM: &str = "xtask/kube/helm";
 /// The oldest Go that the release builds with: major, minor.
 const GO: (u32, u32) = (1, 26);
 /// Lines of progress where there is no terminal: one for so many compiled packages.
 const LINE_EVERY: usize = 250;
 
+/// Major and minor number of the release.
+fn release() -> (&'static str, &'static str) {
+    let mut numbers = VERSION.trim_start_matches('v').split('.');
+    (numbers.next().unwrap_or("1"), numbers.next().unwrap_or("0"))
+}
+
 /// What the linker is told. Without the version the API server calls itself `v0.0.0-master…`, which kubectl cannot read.
 fn linker_flags() -> String {
-    let numbers: Vec<&str> = VERSION.trim_start_matches('v').split('.').collect();
-    let (major, minor) = (numbers.first().copied().unwrap_or("1"), numbers.get(1).copied().unwrap_or("0"));
+    let (major, minor) = release();
     let base = "k8s.io/component-base/version";
     format!("-s -w -X {base}.gitVersion={VERSION} -X {base}.gitMajor={major} -X {base}.gitMinor={minor}")
 }
 
-fn flags() -> [String; 4] {
-    ["-trimpath".to_owned(), "-mod=readonly".to_owned(), "-ldflags".to_owned(), linker_flags()]
+/// Helm's own linker flags: charts ask for the release of Kubernetes, which `helm template` cannot learn from a cluster.
+fn helm_linker_flags() -> String {
+    let (major, minor) = release();
+    let base = "helm.sh/helm/v3/pkg/chartutil";
+    format!("-s -w -X {base}.k8sVersionMajor={major} -X {base}.k8sVersionMinor={minor}")
+}
+
+fn flags(program: Program) -> [String; 4] {
+    let linker = if program == Program::Helm { helm_linker_flags() } else { linker_flags() };
+    ["-trimpath".to_owned(), "-mod=readonly".to_owned(), "-ldflags".to_owned(), linker]
+}
+
+fn module(program: Program) -> &'static str {
+    if program == Program::Helm { HELM } else { MODULE }
+}
+
+fn package(program: Program) -> String {
+    if program == Program::Helm {
+        "helm.sh/helm/v3/cmd/helm".to_owned()
+    } else {
+        format!("k8s.io/kubernetes/cmd/{}", program.file())
+    }
 }
 
 /// Name of the cache's folder: the release, and a digest of everything that decides what comes out.
-pub(super) fn key() -> String {
-    let module = paths::root().join(MODULE);
-    let mut inputs = flags().concat().into_bytes();
+pub(super) fn key(program: Program) -> String {
+    let module = module(program);
+    let mut inputs = flags(program).concat().into_bytes();
     for file in ["go.mod", "go.sum"] {
-        inputs.extend(fs::read(module.join(file)).unwrap_or_default());
+        inputs.extend(fs::read(paths::root().join(module).join(file)).unwrap_or_default());
     }
-    format!("{VERSION}-{}-{:016x}", std::env::consts::ARCH, fnv1a(&inputs))
+    let name = if module == HELM { format!("helm-{VERSION}") } else { VERSION.to_owned() };
+    format!("{name}-{}-{:016x}", std::env::consts::ARCH, fnv1a(&inputs))
 }
 
 /// 64-bit FNV-1a: the same in every release of the compiler, unlike the standard library's hashers.
@@ -47,7 +75,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-/// Builds programs into the folder and returns where each is. Waits for another process that is building.
+/// Builds programs into the folder, which is that of their [`key`], and returns where each is. Waits for another process that is building.
 ///
 /// # Errors
 /// If there is no Go that is new enough, or the build fails.
@@ -91,17 +119,17 @@ fn lock(cache: &Path) -> Result<File> {
 }
 
 fn one(go: &Path, program: Program, path: &Path) -> Result<()> {
-    let step = ui::Step::begin(format!("Building {} {VERSION} (minutes, once)", program.file()));
+    let step = ui::Step::begin(format!("Building {} for Kubernetes {VERSION} (minutes, once)", program.file()));
     // In the same folder, so that the rename is one step: nobody ever runs half a program.
     let draft = path.with_extension(format!("draft-{}", std::process::id()));
     let mut command = Command::new(go);
     command
-        .current_dir(paths::root().join(MODULE))
+        .current_dir(paths::root().join(module(program)))
         .env("CGO_ENABLED", "0")
         .arg("build")
-        .args(flags())
+        .args(flags(program))
         .args(["-v", "-o"]);
-    command.arg(&draft).arg(format!("k8s.io/kubernetes/cmd/{}", program.file()));
+    command.arg(&draft).arg(package(program));
     let built = watch(&mut command, &step);
     if let Err(error) = built {
         // It may not exist; the error that counts is the other one.
@@ -186,14 +214,33 @@ mod tests {
     fn the_module_pins_the_release() {
         let module = fs::read_to_string(paths::root().join(MODULE).join("go.mod")).unwrap();
         assert!(module.contains(&format!("k8s.io/kubernetes {VERSION}")), "{module}");
-        for program in Program::ALL.into_iter().filter(|program| *program != Program::Etcd) {
-            assert!(module.contains(&format!("k8s.io/kubernetes/cmd/{}\n", program.file())), "{}", program.file());
+        let others = [Program::Etcd, Program::Helm];
+        for program in Program::ALL.into_iter().filter(|program| !others.contains(program)) {
+            assert!(module.contains(&format!("{}\n", package(program))), "{}", program.file());
+        }
+    }
+
+    #[test]
+    fn helm_is_made_of_what_kubernetes_is_made_of() {
+        let versions = |folder: &str| -> BTreeMap<String, String> {
+            let text = fs::read_to_string(paths::root().join(folder).join("go.mod")).unwrap();
+            let replaced = text.lines().filter_map(|line| line.trim().split_once(" => "));
+            let version = |line: &str| line.trim().rsplit(' ').next().unwrap().to_owned();
+            let replaced = replaced.map(|(name, to)| (name.to_owned(), version(to)));
+            let required = text.lines().filter_map(|line| line.trim().strip_suffix(" // indirect")?.split_once(' '));
+            let required = required.map(|(name, version)| (name.to_owned(), version.to_owned()));
+            required.chain(replaced).collect()
+        };
+        let (kubernetes, helm) = (versions(MODULE), versions(HELM));
+        for (name, version) in kubernetes {
+            assert_eq!(helm.get(&name), Some(&version), "{name}: set it with `replace` in {HELM}/go.mod");
         }
     }
 
     #[test]
     fn the_key_tells_releases_and_digests_apart() {
-        assert!(key().starts_with("v1.36.3-"), "{}", key());
+        assert!(key(Program::Kubectl).starts_with("v1.36.3-"), "{}", key(Program::Kubectl));
+        assert_ne!(key(Program::Helm), key(Program::Kubectl));
         // The published test vector of the hash.
         assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert!(linker_flags().contains("gitMajor=1 ") && linker_flags().ends_with("gitMinor=36"));

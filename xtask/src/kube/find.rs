@@ -23,7 +23,7 @@ pub enum Missing {
 pub(super) struct Places {
     /// `KUBEBUILDER_ASSETS`, if it is set.
     pub(super) provided: Option<PathBuf>,
-    /// Folder of what we built of exactly this release in exactly this way.
+    /// Folder of what we built.
     pub(super) cache: PathBuf,
 }
 
@@ -31,7 +31,12 @@ impl Places {
     /// As the environment says.
     pub(super) fn of_this_machine() -> Self {
         let provided = std::env::var_os("KUBEBUILDER_ASSETS").filter(|value| !value.is_empty()).map(PathBuf::from);
-        Self { provided, cache: cache_root().join(build::key()) }
+        Self { provided, cache: cache_root() }
+    }
+
+    /// Folder of what we built of exactly this release in exactly this way.
+    pub(super) fn cache_of(&self, program: Program) -> PathBuf {
+        self.cache.join(build::key(program))
     }
 
     /// The program in the user's folder.
@@ -56,7 +61,7 @@ impl Places {
         if program == Program::Etcd {
             return Err(Missing::Etcd);
         }
-        executable(&self.cache.join(name)).ok_or(Missing::Buildable)
+        executable(&self.cache_of(program).join(name)).ok_or(Missing::Buildable)
     }
 }
 
@@ -91,8 +96,9 @@ mod tests {
     #[test]
     fn what_the_user_provides_comes_first_then_what_was_built() {
         let (provided, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let built = put(cache.path(), "kube-apiserver");
         let mut places = Places { provided: None, cache: cache.path().to_owned() };
+        fs::create_dir(places.cache_of(Program::Apiserver)).unwrap();
+        let built = put(&places.cache_of(Program::Apiserver), "kube-apiserver");
         assert_eq!(places.find(Program::Apiserver), Ok(built.clone()));
         assert_eq!(places.find(Program::Kubelet), Err(Missing::Buildable));
 
@@ -105,8 +111,9 @@ mod tests {
     #[test]
     fn a_file_that_cannot_run_is_not_the_program() {
         let cache = tempfile::tempdir().unwrap();
-        fs::write(cache.path().join("kubelet"), "").unwrap();
         let places = Places { provided: None, cache: cache.path().to_owned() };
+        fs::create_dir(places.cache_of(Program::Kubelet)).unwrap();
+        fs::write(places.cache_of(Program::Kubelet).join("kubelet"), "").unwrap();
         assert_eq!(places.find(Program::Kubelet), Err(Missing::Buildable));
     }
 }

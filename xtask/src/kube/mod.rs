@@ -44,19 +44,22 @@ pub enum Program {
     Scheduler,
     /// Runs pods on a node.
     Kubelet,
+    /// Installs charts.
+    Helm,
     /// The database of the API server: never built, a package has it.
     Etcd,
 }
 
 impl Program {
     /// Every program, in the order in which they are built: what is needed by most comes first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Apiserver,
         Self::Kubectl,
         Self::ControllerManager,
         Self::Proxy,
         Self::Scheduler,
         Self::Kubelet,
+        Self::Helm,
         Self::Etcd,
     ];
 
@@ -73,6 +76,7 @@ impl Program {
             Self::Proxy => "kube-proxy",
             Self::Scheduler => "kube-scheduler",
             Self::Kubelet => "kubelet",
+            Self::Helm => "helm",
             Self::Etcd => "etcd",
         }
     }
@@ -119,8 +123,10 @@ pub fn ensure(programs: &[Program]) -> Result<Assets> {
     }
     missing.sort();
     missing.dedup();
-    if !missing.is_empty() {
-        paths.extend(build::build(&missing, &places.cache)?);
+    for alike in missing.chunk_by(|one, other| places.cache_of(*one) == places.cache_of(*other)) {
+        if let [first, ..] = alike {
+            paths.extend(build::build(alike, &places.cache_of(*first))?);
+        }
     }
     Ok(Assets { paths })
 }

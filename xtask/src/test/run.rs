@@ -50,6 +50,7 @@ pub(super) fn tier(tier: Tier, options: &Options) -> Result<Tally> {
             // Pods run images, not the programs of this machine.
             image::build(&image::Wanted::quick()?)?;
             image::build(&image::Wanted::quick_next()?)?;
+            kube::ensure(&[kube::Program::Helm])?;
             cluster(tier, options, &lab::cluster::Options { kubelet: true, ..lab::cluster::Options::default() })
         }
         Tier::Kernels => {

@@ -68,19 +68,19 @@ impl<'a> Prometheus<'a> {
         Self { cluster, _daemon: daemon }
     }
 
-    fn get(&self, path: &str) -> Result<Value> {
+    fn get(&self, path: &str, parameters: &[String]) -> Result<Value> {
         let mut curl = self.cluster.control_plane().command("curl");
-        curl.args(["--disable", "--noproxy", "*", "--silent", "--show-error", "--max-time", "5"]);
+        curl.args(["--disable", "--noproxy", "*", "--silent", "--show-error", "--max-time", "5", "--get"]);
+        curl.args(parameters.iter().flat_map(|parameter| ["--data-urlencode", parameter]));
         curl.arg(format!("http://{PROMETHEUS}/api/v1/{path}"));
         let answer: Value = serde_json::from_str(&sh::read(curl)?)?;
         ensure!(answer["status"] == "success", "{answer}");
         Ok(answer["data"].clone())
     }
 
-    /// The series of an expression without blanks, `+`, `&` and `#`.
+    /// The series of an expression.
     fn query(&self, expression: &str) -> Result<Vec<Value>> {
-        let data = self
-            .get(&format!("query?query={}", expression.replace('"', "%22").replace('{', "%7B").replace('}', "%7D")))?;
+        let data = self.get("query", &[format!("query={expression}")])?;
         data["result"].as_array().cloned().context("no vector")
     }
 
@@ -93,7 +93,7 @@ impl<'a> Prometheus<'a> {
     /// Waits until an alert is firing, or until it is not.
     fn alerts(&self, name: &str, firing: bool) {
         eventually(SOON, &format!("{name} to fire: {firing}"), || {
-            let alerts = self.get("alerts")?["alerts"].as_array().cloned().unwrap_or_default();
+            let alerts = self.get("alerts", &[])?["alerts"].as_array().cloned().unwrap_or_default();
             let fires = alerts.iter().any(|alert| alert["labels"]["alertname"] == name && alert["state"] == "firing");
             ensure!(fires == firing, "{alerts:?}");
             Ok(())
@@ -187,7 +187,8 @@ fn prometheus_reads_both_programs_and_alerts_fire(cluster: &Cluster) {
         .unwrap();
     }
     one_series_for_each_pool(&prometheus);
-    assert!(prometheus.get("alerts").unwrap()["alerts"].as_array().unwrap().iter().all(|alert| {
+    every_picture_has_data(&prometheus, &vips[0].to_string());
+    assert!(prometheus.get("alerts", &[]).unwrap()["alerts"].as_array().unwrap().iter().all(|alert| {
         // A veth has no driver for the quickest way.
         alert["labels"]["severity"] == "info"
     }));
@@ -199,11 +200,32 @@ fn prometheus_reads_both_programs_and_alerts_fire(cluster: &Cluster) {
     bed.controllers = [1, 2].map(|replica| installed.start_controller(cluster, replica, &TIMES).unwrap()).into();
     prometheus.alerts("ArpeggioNoLeader", false);
     one_series_for_each_pool(&prometheus);
-
-    // A pool of two addresses that are both in use is told, and no longer once there is room.
     assert!(prometheus.query("ALERTS{alertname=\"MetalLBConfigNotLoaded\"}").unwrap().is_empty());
     cluster.delete(ACCOUNTS).unwrap();
     cluster.delete(&access).unwrap();
+}
+
+/// Every query of the dashboards returns data, for an address, a node and a pool that there are.
+fn every_picture_has_data(prometheus: &Prometheus<'_>, ip: &str) {
+    let text = fs::read_to_string(manifests::folder().join("prometheus/dashboards.yaml")).unwrap();
+    let files: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let boards = files.iter().flat_map(|file| file["data"].as_object().unwrap().values());
+    let panels = boards.flat_map(|board| {
+        let board: Value = serde_json::from_str(board.as_str().unwrap()).unwrap();
+        board["panels"].as_array().unwrap().clone()
+    });
+    let known = [("$ip", ip), ("$instance", SPEAKERS[0]), ("$pool", "e2e"), ("$__rate_interval", "30s")];
+    for panel in panels {
+        for target in panel["targets"].as_array().unwrap() {
+            let expression = target["expr"].as_str().unwrap();
+            let expression = known.iter().fold(expression.to_owned(), |text, (name, value)| text.replace(name, value));
+            eventually(SOON, &format!("data for {} ({expression})", panel["title"]), || {
+                ensure!(!prometheus.query(&expression)?.is_empty(), "there are no series");
+                Ok(())
+            })
+            .unwrap();
+        }
+    }
 }
 
 /// Every pool has one series, whoever leads.

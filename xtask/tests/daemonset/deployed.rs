@@ -21,7 +21,7 @@ use xtask::{
 use super::harness::Scenario;
 
 /// Limit for things that take seconds, with room for a busy machine.
-const SOON: Duration = Duration::from_secs(120);
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("the_manifests_make_pods_that_answer", the_manifests_make_pods_that_answer),
@@ -44,7 +44,7 @@ metadata: {name: first, namespace: metallb-system}
 spec: {ipAddressPools: [first]}
 ";
 
-fn service(name: &str) -> String {
+pub(crate) fn service(name: &str) -> String {
     format!(
         "{POOL}---
 apiVersion: v1
@@ -64,7 +64,7 @@ fn deploy(cluster: &Cluster) {
 }
 
 /// Makes the Service, with backends on every node, and waits for its addresses: IPv4 before IPv6.
-fn with_service(cluster: &Cluster, name: &str) -> Vec<IpAddr> {
+pub(crate) fn with_service(cluster: &Cluster, name: &str) -> Vec<IpAddr> {
     cluster.apply(&service(name)).unwrap();
     let nodes: Vec<_> = cluster.segment().nodes.iter().map(|node| Endpoint::ready(&node.name)).collect();
     cluster.endpoints("default", name, &nodes).unwrap();
@@ -94,7 +94,7 @@ fn owners(cluster: &Cluster) -> anyhow::Result<BTreeMap<IpAddr, String>> {
     Ok(items.iter().filter_map(owner).collect())
 }
 
-fn owned(cluster: &Cluster, address: IpAddr) -> String {
+pub(crate) fn owned(cluster: &Cluster, address: IpAddr) -> String {
     eventually(SOON, "somebody to say that it owns the address", || {
         owners(cluster)?.get(&address).cloned().with_context(|| format!("nobody owns {address}"))
     })

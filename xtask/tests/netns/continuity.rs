@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use xtask::lab::{Asker, Segment, SpeakerProcess, clients, eventually};
+use xtask::lab::{Asker, LAYOUT_DIRECTORY, Segment, SpeakerProcess, clients, eventually};
 
 use super::harness::{SOON, both, one_owner, owned_by, pinned_programs, start};
 
@@ -38,6 +38,8 @@ fn an_upgrade_replaces_the_program_and_loses_nothing() {
     for mode in ["native", "tcx"] {
         nobody_notices(mode, |speaker, segment| {
             let before = pinned_programs(speaker.pins());
+            // Another build would not look for the programs of this one.
+            std::fs::remove_dir_all(speaker.pins().join(LAYOUT_DIRECTORY).join("programs")).unwrap();
             speaker.terminate().unwrap();
             let speaker = restart(segment, mode);
             assert_ne!(pinned_programs(speaker.pins()), before, "a new agent brings its own program");

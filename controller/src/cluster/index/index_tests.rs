@@ -104,7 +104,7 @@ fn a_node_that_only_drains_is_ending_whatever_slice_says_so() {
                 endpoints: Endpoints {
                     any: true,
                     nodes: ["node-a".try_into().unwrap()].into(),
-                    ending: if ready { BTreeSet::new() } else { ["node-a".try_into().unwrap()].into() },
+                    ending: if ready { Few::new() } else { ["node-a".try_into().unwrap()].into() },
                     ..Endpoints::default()
                 },
             })),

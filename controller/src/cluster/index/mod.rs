@@ -9,14 +9,14 @@ mod ledger;
 mod liveness;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use arpeggio_common::{
     api::PasswordSecret,
-    model::{BgpAdvertisement, Configuration, Fault, L2Advertisement, NodeName, Pool, Selector},
+    model::{BgpAdvertisement, Configuration, Fault, Few, L2Advertisement, NodeName, Pool, Selector},
 };
 
 use self::{
@@ -59,8 +59,8 @@ pub struct Index {
     changes: Changes,
     ledgers: BTreeMap<Kind, Ledger>,
     /// What each slice adds to which Service.
-    slices: BTreeMap<Id, (ServiceKey, Endpoints)>,
-    slices_of: BTreeMap<ServiceKey, BTreeSet<Id>>,
+    slices: BTreeMap<Id, (ServiceKey, Arc<Endpoints>)>,
+    slices_of: BTreeMap<ServiceKey, Few<Id>>,
     namespace: String,
     objects: Arc<Objects>,
     speakers: BTreeMap<NodeName, SpeakerFacts>,
@@ -279,12 +279,21 @@ type Audience<'a> = (&'a str, &'a [Selector]);
 
 /// Puts a value into one of the maps of a snapshot, or takes it out. Whether that changed anything.
 fn replace<K: Ord + Clone, V: PartialEq>(map: &mut Arc<BTreeMap<K, Arc<V>>>, key: &K, value: Option<V>) -> bool {
+    replace_shared(map, key, value.map(Arc::new))
+}
+
+/// As [`replace`], of a value that is kept elsewhere as well.
+fn replace_shared<K: Ord + Clone, V: PartialEq>(
+    map: &mut Arc<BTreeMap<K, Arc<V>>>,
+    key: &K,
+    value: Option<Arc<V>>,
+) -> bool {
     match value {
         Some(value) => {
-            if map.get(key).is_some_and(|known| **known == value) {
+            if map.get(key).is_some_and(|known| *known == value) {
                 return false;
             }
-            Arc::make_mut(map).insert(key.clone(), Arc::new(value));
+            Arc::make_mut(map).insert(key.clone(), value);
             true
         }
         None => map.contains_key(key) && Arc::make_mut(map).remove(key).is_some(),

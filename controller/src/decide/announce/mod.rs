@@ -28,7 +28,7 @@ use std::{
     time::Duration,
 };
 
-use arpeggio_common::model::Load;
+use arpeggio_common::model::{Few, Load};
 
 pub(super) use self::report::ServiceReport;
 use self::{
@@ -46,7 +46,7 @@ pub(super) struct Holding {
     /// The pool it is from.
     pub(super) pool: String,
     /// The Services that have it.
-    pub(super) services: BTreeSet<ServiceKey>,
+    pub(super) services: Few<ServiceKey>,
 }
 
 /// What to look at.
@@ -78,7 +78,7 @@ pub(super) struct Announced {
 pub(super) struct Announcer {
     ground: Ground,
     standings: BTreeMap<IpAddr, AddressState>,
-    held: BTreeMap<ServiceKey, BTreeSet<IpAddr>>,
+    held: BTreeMap<ServiceKey, Few<IpAddr>>,
     load: Load,
     told: BTreeMap<ServiceKey, Reported>,
     patience: Patience,
@@ -129,7 +129,8 @@ impl Announcer {
             };
             (*address, self.standings.get(address).map(content))
         };
-        let announcements = looked.iter().map(content).collect();
+        let contents = looked.iter().map(content);
+        let announcements = contents.filter(|(address, content)| !self.is_early(*address, content, snapshot)).collect();
         let silence = |address: &IpAddr| {
             let by_bgp = |key: &ServiceKey| self.bgp.part(*address, key);
             let hush = self.standings.get(address)?.hush(*address, by_bgp, |key| self.patience.is_over(key))?;
@@ -218,6 +219,14 @@ impl Announcer {
         } else {
             self.patience.end(key);
         }
+    }
+
+    /// Whether an Announcement would be made for nobody, and written again a moment later, when the endpoints of its Service come.
+    fn is_early(&self, address: IpAddr, content: &Option<AnnouncementContent>, snapshot: &Snapshot) -> bool {
+        let waits = |standing: &AddressState| standing.holding.services.iter().any(|key| self.patience.goes_on(key));
+        content.as_ref().is_some_and(|content| !content.is_announced())
+            && !snapshot.announcements.contains_key(&address)
+            && self.standings.get(&address).is_some_and(waits)
     }
 
     fn voice(&mut self, key: &ServiceKey, snapshot: &Snapshot) -> ServiceReport {

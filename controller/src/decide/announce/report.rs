@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use arpeggio_common::model::NodeName;
+use arpeggio_common::model::{Few, NodeName};
 
 use super::{
     bgp::{self, Resolver},
@@ -87,7 +87,7 @@ pub(super) fn voice<'s>(
     has_waited: bool,
     snapshot: &Snapshot,
 ) -> ServiceReport {
-    let mut owned: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
+    let mut owned: BTreeMap<NodeName, Few<String>> = BTreeMap::new();
     let (mut silences, mut complaints): (Vec<Refusal>, Vec<Refusal>) = (Vec::new(), Vec::new());
     for (address, standing) in standings {
         let by_bgp = bgp.part(address, key);

@@ -1,12 +1,10 @@
 //! One address: what its Services ask for, who may own it, who does, and the order of succession.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use arpeggio_common::model::{Eligible, InterfaceName, Load, NodeId, NodeName, Wish, holds, keeper, newcomer, order};
+use arpeggio_common::model::{
+    Eligible, Few, FewMap, InterfaceName, Load, NodeId, NodeName, Wish, holds, keeper, newcomer, order,
+};
 
 use super::{
     Holding, bgp,
@@ -33,7 +31,7 @@ pub(super) enum Part {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AddressState {
     pub(super) holding: Holding,
-    pub(super) parts: BTreeMap<ServiceKey, Part>,
+    pub(super) parts: FewMap<ServiceKey, Part>,
     /// Why nobody may own it, although a Service wants it announced.
     pub(super) silence: Option<Refusal>,
     /// The order of succession that was decided.
@@ -221,7 +219,7 @@ impl Draft {
     }
 
     /// The Services that have it.
-    pub(super) const fn services(&self) -> &BTreeSet<ServiceKey> {
+    pub(super) const fn services(&self) -> &Few<ServiceKey> {
         &self.standing.holding.services
     }
 
@@ -271,8 +269,8 @@ fn listed(observed: &ObservedAnnouncement) -> Vec<NodeId> {
 }
 
 /// How each Service takes part, and what they ask for together; `None`: nothing is to be announced.
-fn terms(holding: &Holding, ground: &Ground, snapshot: &Snapshot) -> (BTreeMap<ServiceKey, Part>, Option<Terms>) {
-    let mut parts = BTreeMap::new();
+fn terms(holding: &Holding, ground: &Ground, snapshot: &Snapshot) -> (FewMap<ServiceKey, Part>, Option<Terms>) {
+    let mut parts = FewMap::new();
     let mut terms = Terms::default();
     for key in &holding.services {
         let Some(service) = snapshot.services.get(key) else { continue };

@@ -31,7 +31,7 @@ pub(crate) enum Release {
 /// What a test has.
 pub(crate) struct Lab {
     tag: String,
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     runtime: Runtime,
 }
 
@@ -126,7 +126,7 @@ impl Drop for Lab {
 }
 
 pub(crate) struct Namespace {
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Namespace {
@@ -185,13 +185,26 @@ pub(crate) struct Frr {
     release: Release,
     namespace: String,
     directory: PathBuf,
-    sockets: PathBuf,
+    pub(crate) sockets: PathBuf,
     driver: RefCell<Driver>,
-    daemons: RefCell<Vec<(&'static str, Child)>>,
+    pub(crate) daemons: RefCell<Vec<(&'static str, Child)>>,
 }
 
 impl Frr {
     fn start(namespace: &Namespace, release: Release, directory: PathBuf, bgpd: &str, bfdd: &str) -> Self {
+        let frr = Self::prepared(namespace, release, directory, bgpd, bfdd);
+        frr.start_all();
+        frr
+    }
+
+    /// Everything but the daemons themselves.
+    pub(crate) fn prepared(
+        namespace: &Namespace,
+        release: Release,
+        directory: PathBuf,
+        bgpd: &str,
+        bfdd: &str,
+    ) -> Self {
         let sockets = directory.join("run");
         make_open(&directory);
         make_open(&sockets);
@@ -201,18 +214,20 @@ impl Frr {
         run(&format!("chown -R {} {}", release.owner(), directory.display()));
         let driver = RefCell::new(Driver::new(sockets.clone()));
         let daemons = RefCell::new(Vec::new());
-        let frr = Self { release, namespace: namespace.name.clone(), directory, sockets, driver, daemons };
-        if release == Release::Ten {
-            for inside in [Path::new("/run/frr"), frr.directory.parent().unwrap(), &frr.directory] {
+        Self { release, namespace: namespace.name.clone(), directory, sockets, driver, daemons }
+    }
+
+    pub(crate) fn start_all(&self) {
+        if self.release == Release::Ten {
+            for inside in [Path::new("/run/frr"), self.directory.parent().unwrap(), &self.directory] {
                 make_open(&PathBuf::from(format!("{}{}", tree().display(), inside.display())));
             }
-            frr.daemon("mgmtd");
+            self.daemon("mgmtd");
         }
         // Never by zserv.api: a connection to it alone makes zebra 10 lose routes.
-        frr.daemon("zebra");
-        frr.daemon("bfdd");
-        frr.daemon("bgpd");
-        frr
+        self.daemon("zebra");
+        self.daemon("bfdd");
+        self.daemon("bgpd");
     }
 
     /// Starts a daemon and waits until it answers.

@@ -27,8 +27,16 @@
 //!   evacuate: false            # optional: other nodes are to take over all that this one owns
 //!   key_file: /etc/arpeggio/keys.yaml   # optional: by which keys nodes know each other's frames, see the module `key`
 //!   proxy_arp: announce        # optional; respect: leave addresses alone that a device answers for which answers for all
+//! bgp:                         # optional: what FRR on this node tells BGP peers; fields as in MetalLB's specifications
+//!   peers:
+//!     - {name: tor, myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.1, bfdProfile: fast}
+//!   bfdProfiles: [{name: fast, receiveInterval: 50, transmitInterval: 50}]
+//!   communities: [{name: rack, value: "64512:7"}]
+//!   advertisements:            # of the announcements above, all or those of some pools; also of those without l2
+//!     - {name: all, ipAddressPools: [home], communities: [rack]}
 //! ```
 
+mod bgp;
 mod lease;
 mod print;
 mod raw;
@@ -42,6 +50,7 @@ use arpeggio_succession::{Pace, generation};
 
 use self::validate::Content;
 pub use self::{
+    bgp::Bgp,
     lease::{LeaseFault, LeaseTimes},
     succession::{Preset, ProxyArp, SuccessionConfig},
 };
@@ -88,6 +97,8 @@ pub struct Config {
     pub lease: LeaseTimes,
     /// How another node takes over.
     pub succession: SuccessionConfig,
+    /// BGP, of a file; in Kubernetes it comes another way.
+    pub bgp: Arc<Bgp>,
 }
 
 impl Config {
@@ -144,7 +155,11 @@ impl Config {
     /// As [`Self::parse`]; and announcements.
     pub fn settings(text: &str, file: &Path, defaults: &Defaults) -> Result<Self, FileError> {
         let refuse = |problems| FileError { file: file.to_owned(), problems };
-        let raw = yaml::parse(text).map_err(|problem| refuse(vec![problem]))?.unwrap_or_default();
+        let raw: raw::RawConfig = yaml::parse(text).map_err(|problem| refuse(vec![problem]))?.unwrap_or_default();
+        if raw.bgp.is_some() {
+            let text = "peers and advertisements come from the Kubernetes API; take the section out, or start with --config for static mode";
+            return Err(refuse(vec![Problem::new(0, "bgp", text)]));
+        }
         let config = validate::validate(raw, Content::Settings, defaults).map_err(refuse)?;
         if config.announcements.is_empty() && config.pools.is_empty() && config.generation.is_none() {
             return Ok(config);

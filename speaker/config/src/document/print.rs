@@ -23,7 +23,8 @@ impl Config {
 
 impl From<&Config> for RawConfig {
     fn from(config: &Config) -> Self {
-        let Config { node, cluster, generation, announcements, pools, policies, refresh, lease, succession } = config;
+        let Config { node, cluster, generation, announcements, pools, policies, refresh, lease, succession, bgp } =
+            config;
         let addresses: BTreeSet<&IpAddr> = announcements.keys().chain(pools.keys()).collect();
         let announcement = |address: &IpAddr| RawAnnouncement {
             address: Some(text(address)),
@@ -55,6 +56,7 @@ impl From<&Config> for RawConfig {
                 key_file: succession.key_file.as_ref().map(|path| text(path.display())),
                 proxy_arp: Some(text(succession.proxy_arp.name())),
             }),
+            bgp: bgp.raw(),
         }
     }
 }

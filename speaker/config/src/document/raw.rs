@@ -4,6 +4,7 @@
 //! may be `null`, as in MetalLB's objects; those that say what is answered, and by whom, may not.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use serde_saphyr::Spanned;
 
 /// A value and where it stands.
@@ -36,6 +37,22 @@ pub(super) struct RawConfig {
     pub(super) lease: Option<RawLease>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) succession: Option<RawSuccession>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bgp: Option<RawBgp>,
+}
+
+/// Each object is a name and what MetalLB's specification of its kind says, judged by the rules of the kinds.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct RawBgp {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) peers: Option<Vec<Spanned<Value>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bfd_profiles: Option<Vec<Spanned<Value>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) communities: Option<Vec<Spanned<Value>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) advertisements: Option<Vec<Spanned<Value>>>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]

@@ -102,6 +102,7 @@ fn what_is_left_out_has_its_default(#[case] text: &str) {
         refresh: None,
         lease: lease(1000, 10_000),
         succession: SuccessionConfig::default(),
+        bgp: Arc::default(),
     };
     assert_eq!(parse(text), Ok(nothing));
 }
@@ -484,6 +485,7 @@ prop_compose! {
             refresh: refresh.map(Duration::from_millis),
             lease: lease(renew, duration),
             succession,
+            bgp: Arc::default(),
         }
     }
 }

@@ -20,8 +20,8 @@ use serde::{
 use serde_saphyr::Spanned;
 
 use super::{
-    Config, Defaults, LeaseFault, LeaseTimes,
-    raw::{Listed, RawAnnouncement, RawConfig, RawInterface, RawL2, RawLease, RawSuccession, Text},
+    Bgp, Config, Defaults, LeaseFault, LeaseTimes,
+    raw::{Listed, RawAnnouncement, RawBgp, RawConfig, RawInterface, RawL2, RawLease, RawSuccession, Text},
     succession::{Preset, ProxyArp, SuccessionConfig},
 };
 use crate::{AttachPolicy, Problem};
@@ -47,7 +47,7 @@ pub(super) enum Content {
 
 /// Judges every value; `defaults` stand in for what the file does not give.
 pub(super) fn validate(raw: RawConfig, content: Content, defaults: &Defaults) -> Result<Config, Vec<Problem>> {
-    let RawConfig { node, cluster, generation, announcements, interfaces, gratuitous, lease, succession } = raw;
+    let RawConfig { node, cluster, generation, announcements, interfaces, gratuitous, lease, succession, bgp } = raw;
     let mut judge = Judge::default();
     let node = judge.node(node.as_ref(), defaults);
     let cluster = cluster.as_ref().and_then(|text| judge.cluster(text)).unwrap_or_default();
@@ -59,13 +59,19 @@ pub(super) fn validate(raw: RawConfig, content: Content, defaults: &Defaults) ->
     let refresh = gratuitous.and_then(|gratuitous| gratuitous.refresh).and_then(|refresh| judge.refresh(&refresh));
     let lease = lease.map_or(Some(defaults.lease), |lease| judge.lease(&lease, defaults.lease));
     let succession = judge.succession(&succession.unwrap_or_default(), defaults.pace);
+    let addresses = announcements.keys().chain(pools.keys()).map(|address| (*address, pools.get(address).cloned()));
+    let judged = |bgp: &RawBgp| {
+        let node = node.as_ref()?;
+        Some(Arc::new(Bgp::judge(bgp, node, &addresses.collect(), &mut judge.problems)))
+    };
+    let bgp = bgp.as_ref().and_then(judged).unwrap_or_default();
     // Last: a file with other faults need not be cut off.
     if is_cut_off && judge.problems.is_empty() {
         judge.list::<()>(&None, (0, "announcements"), NOTHING);
     }
     match (node, lease, succession) {
         (Some(node), Some(lease), Some(succession)) if judge.problems.is_empty() => {
-            Ok(Config { node, cluster, generation, announcements, pools, policies, refresh, lease, succession })
+            Ok(Config { node, cluster, generation, announcements, pools, policies, refresh, lease, succession, bgp })
         }
         // A value is only missing where a problem was found.
         _ => Err(judge.problems),

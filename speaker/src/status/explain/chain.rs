@@ -10,6 +10,7 @@ use arpeggio_common::{
 use arpeggio_succession::Standing;
 
 use super::{
+    bgp,
     evidence::{Evidence, Proof, WireFacts, is_answer},
     report::{ClientReport, Level, Link},
     verdict::list,
@@ -54,6 +55,7 @@ pub(super) fn node(evidence: &Evidence) -> Vec<Link> {
     let mut chain = Chain { evidence, links: Vec::new(), interface: None };
     chain.agent();
     chain.configuration();
+    chain.links.extend(bgp::links(evidence));
     chain.lease();
     chain.links
 }
@@ -111,6 +113,7 @@ impl Chain<'_> {
                 let level = if rank.is_some() { Level::Ok } else { Level::Warning };
                 self.add(level, "configuration", format!("{file}: {}; {me}", order(announcement)));
             }
+            None if bgp::concerns(evidence) => {}
             None => self.add(Level::Problem, "configuration", format!("{file} does not announce it")),
         }
         if let Some(told) = &evidence.told {

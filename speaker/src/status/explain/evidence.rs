@@ -7,10 +7,11 @@ use std::{
 
 use arpeggio_common::{
     abi::{Action, Stats, Vip},
-    model::Announcement,
+    model::{Announcement, Route},
     wire::Mac,
 };
 use arpeggio_succession::{Report, Standing, View};
+use ipnet::IpNet;
 
 use crate::{
     decide::AttachMode,
@@ -46,6 +47,10 @@ pub struct Evidence {
     pub facts: Facts,
     /// The address; never IPv4-mapped.
     pub address: IpAddr,
+    /// The prefix that is asked about; its first address is `address` then.
+    pub prefix: Option<IpNet>,
+    /// The routes of the address for BGP peers, of all nodes.
+    pub routes: Vec<Route>,
     /// Only this interface is asked about.
     pub interface: Option<String>,
     /// What the configuration says about the address.

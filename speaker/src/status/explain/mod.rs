@@ -1,5 +1,6 @@
 //! Pure: why an address is answered, or why not: the whole chain, and a verdict in one sentence.
 
+mod bgp;
 mod chain;
 mod evidence;
 mod history;
@@ -38,9 +39,14 @@ impl Explanation {
             }
             places.push(PlaceReport { status: status.cloned(), interface, wire, clients });
         }
-        let judgement = if cases.is_empty() { without_place(evidence) } else { judge(evidence.address, &cases) };
+        let judgement = match (cases.is_empty(), bgp::verdict(evidence)) {
+            (true, Some(judgement)) => judgement,
+            (true, None) => without_place(evidence),
+            (false, _) => judge(evidence.address, &cases),
+        };
         Self {
             address: evidence.address,
+            prefix: evidence.prefix.as_ref().map(ToString::to_string),
             node: evidence.facts.node.as_ref().map(ToString::to_string),
             verdict: Verdict { good: judgement.good, text: judgement.text },
             chain,

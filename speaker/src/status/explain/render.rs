@@ -10,7 +10,8 @@ const DAY: usize = 10;
 /// The text, with a final line break.
 pub fn render(explanation: &Explanation) -> String {
     let node = explanation.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
-    let mut text = format!("{}{node}\n", explanation.address);
+    let asked = explanation.prefix.clone().unwrap_or_else(|| explanation.address.to_string());
+    let mut text = format!("{asked}{node}\n");
     let mut interface = None;
     for link in &explanation.chain {
         if link.interface != interface {

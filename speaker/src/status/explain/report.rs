@@ -15,6 +15,9 @@ use crate::status::{AddressReport, parties::Party};
 pub struct Explanation {
     /// The address.
     pub address: IpAddr,
+    /// The prefix, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
     /// Name of the node, if it is known.
     pub node: Option<String>,
     /// Whether it is answered as it should be.
@@ -68,7 +71,7 @@ pub struct Link {
     pub level: Level,
     /// The interface it is about; absent when it is about the node.
     pub interface: Option<String>,
-    /// What it is about: `agent`, `configuration`, `lease`, `interface`, `attached`, `entry`, `standing`, `wire`, `sighting`,
+    /// What it is about: `agent`, `configuration`, `bgp`, `lease`, `interface`, `attached`, `entry`, `standing`, `wire`, `sighting`,
     /// `requests`, `clients`.
     pub subject: String,
     /// The fact, in a sentence.

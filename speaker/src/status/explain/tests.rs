@@ -109,6 +109,8 @@ fn evidence() -> Evidence {
     Evidence {
         facts,
         address: vip(),
+        prefix: None,
+        routes: Vec::new(),
         interface: None,
         announcement: Some(announcement(&[], Mode::Exclusive)),
         told: None,

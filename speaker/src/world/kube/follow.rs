@@ -45,7 +45,7 @@ use crate::{
 /// How long a watch lasts before it is asked for anew, in seconds: a connection that died silently is noticed then.
 pub(super) const WATCH: u32 = 60;
 /// Objects in one answer: what is held at once while a list is read.
-const PAGE: u32 = 250;
+pub(super) const PAGE: u32 = 250;
 /// Changes that come together are one change.
 const SETTLE: Duration = Duration::from_millis(10);
 /// Between two configurations, however many changes come.
@@ -131,7 +131,7 @@ impl Follower {
     }
 
     fn announcements(&mut self, event: watcher::Result<Event<super::objects::Watched>>) {
-        let Some(event) = self.fine("announcements", event) else {
+        let Some(event) = fine(&self.seen, "announcements", event) else {
             self.seen.hold().index.broke_off();
             return;
         };
@@ -145,13 +145,16 @@ impl Follower {
         if changed.wishes {
             self.soon();
         }
+        if changed.routes {
+            self.seen.tell_routes();
+        }
         if changed.statuses {
             self.seen.tell();
         }
     }
 
     fn speaker(&mut self, event: watcher::Result<Event<DeserializeGuard<Speaker>>>) {
-        let Some(event) = self.fine("speaker", event) else {
+        let Some(event) = fine(&self.seen, "speaker", event) else {
             self.speaker_listed = false;
             return;
         };
@@ -168,7 +171,7 @@ impl Follower {
     }
 
     fn node(&mut self, event: watcher::Result<Event<PartialObjectMeta<Node>>>) {
-        let Some(event) = self.fine("node", event) else {
+        let Some(event) = fine(&self.seen, "node", event) else {
             self.node_listed = false;
             return;
         };
@@ -185,24 +188,6 @@ impl Follower {
             self.soon();
             self.seen.tell();
         }
-    }
-
-    /// An event; what went wrong is told instead, once for each cause.
-    fn fine<T>(&self, watch: &'static str, event: watcher::Result<T>) -> Option<T> {
-        let error = match event {
-            Ok(event) => {
-                if let Some((fault, _)) = self.seen.hold().state.watches.remove(watch) {
-                    tracing::info!(watch, "the watch works again, after: {fault}");
-                }
-                return Some(event);
-            }
-            Err(error) => watch_fault(&error),
-        };
-        let news = self.seen.hold().state.watches.insert(watch, (error.clone(), monotonic_ns()));
-        if news.is_none_or(|(before, _)| before != error) {
-            tracing::warn!(watch, "nothing new from the API server, everything goes on as it is: {error}");
-        }
-        None
     }
 
     /// A new configuration is due when its time has come.
@@ -277,8 +262,26 @@ impl Follower {
     }
 }
 
+/// An event; what went wrong is told instead, once for each cause.
+pub(super) fn fine<T>(seen: &Seen, watch: &'static str, event: watcher::Result<T>) -> Option<T> {
+    let error = match event {
+        Ok(event) => {
+            if let Some((fault, _)) = seen.hold().state.watches.remove(watch) {
+                tracing::info!(watch, "the watch works again, after: {fault}");
+            }
+            return Some(event);
+        }
+        Err(error) => watch_fault(&error),
+    };
+    let news = seen.hold().state.watches.insert(watch, (error.clone(), monotonic_ns()));
+    if news.is_none_or(|(before, _)| before != error) {
+        tracing::warn!(watch, "nothing new from the API server, everything goes on as it is: {error}");
+    }
+    None
+}
+
 /// What kube's watcher tells; and a new one, which begins with a list, where it could never go on.
-fn lasting<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Result<Event<K>>>
+pub(super) fn lasting<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Result<Event<K>>>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
@@ -293,11 +296,11 @@ where
 }
 
 /// That a list is about to be asked for is no answer. Taken for one it would end every pause, and each failure would be the first.
-fn is_answer<K>(event: &watcher::Result<Event<K>>) -> Ready<bool> {
+pub(super) fn is_answer<K>(event: &watcher::Result<Event<K>>) -> Ready<bool> {
     ready(!matches!(event, Ok(Event::Init)))
 }
 
-async fn at(instant: Option<Instant>) {
+pub(super) async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
@@ -305,7 +308,11 @@ async fn at(instant: Option<Instant>) {
 }
 
 /// Takes what a watch of one object brings; whether anything changed. `listed`: a list that is under way has brought it.
-fn take<K, T: PartialEq>((known, listed): (&mut Known<T>, &mut bool), event: Event<K>, read: impl Fn(K) -> T) -> bool {
+pub(super) fn take<K, T: PartialEq>(
+    (known, listed): (&mut Known<T>, &mut bool),
+    event: Event<K>,
+    read: impl Fn(K) -> T,
+) -> bool {
     let new = match event {
         Event::Init => {
             *listed = false;

@@ -10,14 +10,14 @@ use std::{
     sync::Arc,
 };
 
-use arpeggio_common::api::announcement::AnnouncementSpec;
+use arpeggio_common::{api::announcement::AnnouncementSpec, model::Route};
 use kube::{Resource as _, runtime::watcher::Event};
 
 use super::{
     common::Common,
-    objects::Watched,
+    objects::{Content, Watched},
     observed::Observed,
-    project::{Wish, project},
+    project::{Wish, project, routes},
     snapshot::Snapshot,
 };
 
@@ -37,7 +37,11 @@ struct Entry {
     wish: Option<Wish>,
     /// The Services that have the address; only metrics tell of them.
     services: Option<Arc<[String]>>,
+    /// Its routes for BGP peers.
+    routes: Arc<[Route]>,
     fault: Option<String>,
+    /// What of it is not in force, although the rest is.
+    left_out: Option<String>,
     observed: Observed,
 }
 
@@ -46,6 +50,8 @@ struct Entry {
 pub(super) struct Changed {
     /// Something that is announced, or whether everything is known.
     pub(super) wishes: bool,
+    /// A route for BGP peers, or whether everything is known.
+    pub(super) routes: bool,
     /// The status or the faults of an object.
     pub(super) statuses: bool,
 }
@@ -76,7 +82,8 @@ impl Index {
             Event::Apply(object) => self.apply(object),
             Event::Delete(object) => {
                 let gone = object.meta().name.as_deref().and_then(|name| self.entries.remove(name));
-                Changed { wishes: gone.is_some(), statuses: gone.is_some() }
+                let routes = gone.as_ref().is_some_and(|entry| !entry.routes.is_empty());
+                Changed { wishes: gone.is_some(), routes, statuses: gone.is_some() }
             }
             Event::InitDone => self.listed(),
         }
@@ -86,17 +93,22 @@ impl Index {
         let Some(name) = object.meta().name.clone() else { return Changed::default() };
         let version = object.meta().resource_version.clone();
         let generation = object.generation();
-        let services = object.content.as_ref().ok().map(|(spec, _)| services(spec));
-        let read = object.content.and_then(|(spec, status)| {
+        let services = object.content.as_ref().ok().map(|content| services(&content.spec));
+        let read = object.content.and_then(|Content { spec, routes: written, status }| {
             let observed = Observed::new(status, &spec, version.as_deref(), &mut self.common);
-            project(&name, spec, generation, &mut self.common).map(|wish| (wish, observed))
+            let wish = project(&name, spec, generation, &mut self.common)?;
+            let (routes, left_out) = routes(wish.address, written);
+            Ok((wish, (routes, left_out), observed))
         });
         let entry = self.entries.entry(name.into()).or_default();
         let mut changed = Changed::default();
         entry.services = services.or_else(|| entry.services.take());
         match read {
-            Ok((wish, observed)) => {
-                let mended = entry.fault.take().is_some();
+            Ok((wish, (routes, left_out), observed)) => {
+                let mended = entry.fault.take().is_some() || entry.left_out != left_out;
+                entry.left_out = left_out;
+                changed.routes = entry.routes != routes;
+                entry.routes = routes;
                 changed.statuses = mended || entry.observed != observed;
                 entry.observed = observed;
                 changed.wishes = entry.wish.as_ref() != Some(&wish);
@@ -107,6 +119,7 @@ impl Index {
             Err(fault) => {
                 changed.statuses = entry.fault.as_ref() != Some(&fault);
                 entry.fault = Some(fault);
+                entry.left_out = None;
             }
         }
         changed
@@ -126,7 +139,7 @@ impl Index {
         self.entries = kept.collect();
         let lost = self.entries.len() != before;
         let first = !std::mem::replace(&mut self.synced, true);
-        Changed { wishes: lost || first, statuses: lost || first }
+        Changed { wishes: lost || first, routes: lost || first, statuses: lost || first }
     }
 
     /// Whether a list was complete once.
@@ -137,6 +150,12 @@ impl Index {
     /// What is asked for.
     pub(super) fn wishes(&self) -> impl Iterator<Item = &Wish> {
         self.entries.values().filter_map(|entry| entry.wish.as_ref())
+    }
+
+    /// The routes for BGP peers, by address.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (IpAddr, Arc<[Route]>)> {
+        let routed = self.entries.values().filter(|entry| !entry.routes.is_empty());
+        routed.filter_map(|entry| Some((entry.wish.as_ref()?.address, Arc::clone(&entry.routes))))
     }
 
     /// What the API server shows, by address. Objects that cannot be read are not in it.
@@ -160,7 +179,9 @@ impl Index {
 
     /// What is wrong, by name of the object.
     pub(super) fn faults(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().filter_map(|(name, entry)| Some((&**name, entry.fault.as_deref()?)))
+        let faults =
+            self.entries.iter().map(|(name, entry)| (name, entry.fault.as_deref().or(entry.left_out.as_deref())));
+        faults.filter_map(|(name, fault)| Some((&**name, fault?)))
     }
 }
 

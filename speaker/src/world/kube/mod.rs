@@ -4,6 +4,7 @@
 //! ```text
 //! Announcements, own Speaker, own Node ── watches ─► Index ─┬─► Config ─► World
 //! settings file, flags ─────────────────────────────────────┘     └─────► snapshot file, read at the next start
+//! BGPPeers, BFDProfiles, Secrets, own Node ── where FRR may run ─► BgpInputs
 //! ```
 
 mod client;
@@ -15,8 +16,11 @@ mod index;
 mod merge;
 mod objects;
 mod observed;
+mod own_node;
+mod peers;
 mod project;
 mod said;
+mod secrets;
 mod seen;
 mod snapshot;
 mod state;
@@ -40,9 +44,9 @@ pub use self::{
     seen::{Known, OwnNode, OwnSpeaker, Seen},
     state::{ApiState, Origin},
 };
-use self::{follow::Follower, index::Index, snapshot::Snapshot};
+use self::{follow::Follower, index::Index, peers::PeerFollower, snapshot::Snapshot};
 use super::{
-    Config, Defaults, FileError, Loaded, Refused, SourcePaths,
+    BgpInputs, Config, Defaults, FileError, Loaded, Refused, SourcePaths,
     file::{Dirs, FileWatch, Reader},
     keyed::Keyed,
     task::Task,
@@ -57,6 +61,8 @@ pub struct ClusterPaths {
     pub namespace: Option<String>,
     /// A file with settings; it need not exist.
     pub settings: Option<PathBuf>,
+    /// Whether a node announces to BGP peers although it has the label that excludes it.
+    pub ignore_exclude_label: bool,
 }
 
 /// The way to the API server and what is seen there, for those who write.
@@ -72,6 +78,8 @@ pub struct Cluster {
     pub api_server: BTreeSet<IpAddr>,
     /// What the watches show.
     pub seen: Arc<Seen>,
+    /// What BGP peers are to be told; `None` before everything about it is known.
+    pub bgp: watch::Receiver<Option<Arc<BgpInputs>>>,
 }
 
 /// The source. Dropping it ends the watches.
@@ -80,7 +88,7 @@ pub(super) struct Kubernetes {
     pub(super) cluster: Cluster,
     settings: Settings,
     keyed: Keyed,
-    _task: Task,
+    _tasks: [Task; 2],
 }
 
 /// Where the settings come from.
@@ -152,8 +160,19 @@ impl Kubernetes {
         follower.begin();
         let namespace = paths.namespace.clone().or_else(|| pod_namespace(paths, &way.namespace));
         let namespace = namespace.unwrap_or_else(|| names::NAMESPACE.to_owned());
-        let cluster = Cluster { client: way.client, namespace, node, api_server: way.addresses, seen };
-        Ok(Self { config: receiver, cluster, settings, keyed, _task: Task::spawn(follower.run()) })
+        let (tell, bgp) = watch::channel(None);
+        let peers = PeerFollower {
+            client: way.client.clone(),
+            namespace: namespace.clone(),
+            node: node.clone(),
+            seen: Arc::clone(&seen),
+            directory: all.frr_sockets.clone(),
+            ignore_exclude_label: paths.ignore_exclude_label,
+            tell,
+        };
+        let cluster = Cluster { client: way.client, namespace, node, api_server: way.addresses, seen, bgp };
+        let tasks = [Task::spawn(follower.run()), Task::spawn(peers.run())];
+        Ok(Self { config: receiver, cluster, settings, keyed, _tasks: tasks })
     }
 
     /// Why the newest settings file is not in force, and the newest file of keys.

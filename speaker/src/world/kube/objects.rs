@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use arpeggio_common::api::{
     Announcement,
-    announcement::{AnnouncementSpec, AnnouncementStatus},
+    announcement::{AnnouncementSpec, AnnouncementStatus, Route},
 };
 use arpeggio_succession::generation::of_object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -18,7 +18,17 @@ use serde_json::Value;
 pub(super) struct Watched {
     metadata: ObjectMeta,
     /// Specification and status, or why they cannot be read.
-    pub(super) content: Result<(AnnouncementSpec, AnnouncementStatus), String>,
+    pub(super) content: Result<Content, String>,
+}
+
+/// What an Announcement says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    /// Without the routes.
+    pub(super) spec: AnnouncementSpec,
+    /// The routes, or why one cannot be read: nothing else is lost with it.
+    pub(super) routes: Vec<Result<Route, String>>,
+    pub(super) status: AnnouncementStatus,
 }
 
 #[derive(Deserialize)]
@@ -58,11 +68,20 @@ impl Watched {
     }
 }
 
-fn content(spec: Value, status: Value) -> Result<(AnnouncementSpec, AnnouncementStatus), String> {
+fn content(mut spec: Value, status: Value) -> Result<Content, String> {
+    let routes = routes(spec.get_mut("bgp").map(Value::take).unwrap_or_default());
     let spec = Option::deserialize(spec).map_err(|error| format!("spec: {error}"))?;
     // What stands in the status decides nothing: one that cannot be read is written anew.
     let status = Option::deserialize(status).unwrap_or_default();
-    Ok((spec.unwrap_or_default(), status.unwrap_or_default()))
+    Ok(Content { spec: spec.unwrap_or_default(), routes, status: status.unwrap_or_default() })
+}
+
+fn routes(bgp: Value) -> Vec<Result<Route, String>> {
+    let route = |route: Value| Route::deserialize(route).map_err(|error| error.to_string());
+    match Option::<Vec<Value>>::deserialize(bgp) {
+        Ok(routes) => routes.into_iter().flatten().map(route).collect(),
+        Err(error) => vec![Err(error.to_string())],
+    }
 }
 
 impl Resource for Watched {
@@ -113,7 +132,23 @@ mod tests {
         assert_eq!((meta.name.as_deref(), meta.resource_version.as_deref()), (Some("192.0.2.1"), Some("7")));
         assert_eq!((&meta.managed_fields, &meta.labels), (&None, &None));
         assert_eq!(watched.generation(), 2 << 24 | 3);
-        assert_eq!(watched.content.unwrap().0.address, "192.0.2.1");
+        assert_eq!(watched.content.unwrap().spec.address, "192.0.2.1");
+    }
+
+    #[test]
+    fn a_route_that_cannot_be_read_takes_nothing_with_it() {
+        let read = |bgp: Value| {
+            let spec = json!({"address": "192.0.2.1", "l2": {"candidates": ["a"]}, "bgp": bgp});
+            let watched: Watched = serde_json::from_value(json!({"metadata": {"name": "a"}, "spec": spec})).unwrap();
+            let content = watched.content.unwrap();
+            assert!(content.spec.l2.is_some() && content.spec.bgp.is_empty());
+            content.routes
+        };
+        let routes =
+            read(json!([{"prefix": "192.0.2.1/32"}, {"prefix": 7}, {"prefix": "192.0.2.0/24", "localPref": -1}]));
+        assert_eq!(routes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false]);
+        assert!(matches!(&read(json!("x"))[..], [Err(why)] if why.contains("sequence")));
+        assert!(read(Value::Null).is_empty());
     }
 
     #[test]
@@ -129,7 +164,7 @@ mod tests {
             list.iter().map(|watched| (watched.meta().name.as_deref().unwrap(), &watched.content)).collect();
         assert!(matches!(&read[0], ("a", Err(why)) if why.starts_with("spec: ")), "{read:?}");
         assert!(matches!(&read[1], ("b", Err(why)) if why.contains("Sometimes")), "{read:?}");
-        assert!(matches!(&read[2], ("c", Ok((_, status))) if *status == AnnouncementStatus::default()), "{read:?}");
+        assert!(matches!(&read[2], ("c", Ok(content)) if content.status == AnnouncementStatus::default()), "{read:?}");
         assert!(matches!(&read[3], ("d", Ok(_))), "{read:?}");
     }
 }

@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use arpeggio_common::{
     api::{
-        announcement::{AnnouncementSpec, L2, Mode as ApiMode},
+        announcement::{AnnouncementSpec, L2, Mode as ApiMode, Route as ApiRoute},
         names,
     },
-    model::{Announcement, InterfaceName, Mode, NodeName},
+    model::{Announcement, InterfaceName, Mode, NodeName, Route},
 };
 
 use super::common::Common;
@@ -46,6 +46,23 @@ pub(super) fn project(
     let announcement = l2.map(|l2| layer2(address, l2, common)).transpose()?;
     let announcement = announcement.map(|announcement| Arc::new(announcement.with_generation(generation)));
     Ok(Wish { address, announcement, pool: common.text(&pool) })
+}
+
+/// The routes of an address that can be used, and what is wrong with the others: the rest of the Announcement is in force without
+/// them.
+pub(super) fn routes(address: IpAddr, written: Vec<Result<ApiRoute, String>>) -> (Arc<[Route]>, Option<String>) {
+    let (mut routes, mut faults) = (Vec::new(), Vec::new());
+    for (index, route) in written.into_iter().enumerate() {
+        let read = match &route {
+            Ok(route) => route.validate(address).map_err(|error| format!("spec.bgp[{index}].{error}")),
+            Err(unread) => Err(format!("spec.bgp[{index}]: {unread}")),
+        };
+        match read {
+            Ok(route) => routes.push(route),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (routes.into(), (!faults.is_empty()).then(|| faults.join("; ")))
 }
 
 fn layer2(address: IpAddr, l2: L2, common: &mut Common) -> Result<Announcement, String> {
@@ -100,6 +117,20 @@ mod tests {
     fn without_layer_2_only_the_pool_is_kept() {
         let wish = project("192.0.2.1", AnnouncementSpec { l2: None, ..spec("192.0.2.1", &[]) }).unwrap();
         assert_eq!((wish.announcement, &*wish.pool), (None, "home"));
+    }
+
+    #[test]
+    fn a_route_that_cannot_be_used_is_named_and_the_others_are_used() {
+        let route = |prefix: &str| Ok(ApiRoute { prefix: prefix.to_owned(), ..ApiRoute::default() });
+        let written =
+            vec![route("192.0.2.0/24"), route("198.51.100.0/24"), Err("no".to_owned()), route("192.0.2.1/32")];
+        let (routes, left_out) = routes("192.0.2.1".parse().unwrap(), written);
+        let prefixes: Vec<_> = routes.iter().map(|route| route.prefix.to_string()).collect();
+        assert_eq!(prefixes, ["192.0.2.0/24", "192.0.2.1/32"]);
+        let left_out = left_out.unwrap();
+        let wanted = "spec.bgp[1].prefix: \"198.51.100.0/24\" does not hold 192.0.2.1; announce a network that does; \
+                      spec.bgp[2]: no";
+        assert_eq!(left_out, wanted);
     }
 
     #[test]

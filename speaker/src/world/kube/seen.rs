@@ -71,6 +71,7 @@ pub(super) struct Inner {
 pub struct Seen {
     inner: Mutex<Inner>,
     changes: watch::Sender<u64>,
+    routes: watch::Sender<u64>,
 }
 
 impl Seen {
@@ -82,6 +83,16 @@ impl Seen {
     /// Something changed that writers compare with.
     pub(super) fn tell(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// A route for BGP peers changed.
+    pub(super) fn tell_routes(&self) {
+        self.routes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Changes whenever a route for BGP peers changed.
+    pub(super) fn route_changes(&self) -> watch::Receiver<u64> {
+        self.routes.subscribe()
     }
 
     /// Changes whenever something changed that writers compare with.

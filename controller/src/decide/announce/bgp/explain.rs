@@ -57,7 +57,7 @@ pub(super) fn no_speaker(address: IpAddr, ads: &[&Ad], tellers: Tellers) -> Refu
     let which = list(ads.iter().map(|ad| ad.spec.name.as_str()));
     let select = if ads.is_empty() { String::new() } else { format!("BGPAdvertisements {which} select it, but ") };
     let what = match tellers {
-        Tellers::None => "no speaker tells BGP peers: this version announces at layer 2 only",
+        Tellers::None => "no speaker tells BGP peers: none drives FRR; install the component manifests/frr",
         Tellers::Dead | Tellers::Live => "no speaker that tells BGP peers is alive",
     };
     let message = format!("{address} is not announced to BGP peers: {select}{what}");
