@@ -43,13 +43,13 @@ pub struct Args {
 enum Verb {
     /// Start a cluster; it runs in the background until `down`.
     Up(Up),
-    /// End the cluster and remove everything it made.
+    /// End the cluster and remove everything that it made.
     Down,
-    /// Print a kubeconfig of the administrator that works outside of the namespaces.
+    /// Print a kubeconfig of the administrator for use outside of the namespaces.
     Kubeconfig,
     /// Run kubectl as the administrator.
     Kubectl {
-        /// What to tell it.
+        /// Arguments of kubectl.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -57,7 +57,7 @@ enum Verb {
     On {
         /// `client`, `node-a`, `node-b`, …
         place: String,
-        /// What to run.
+        /// The command.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<OsString>,
     },
@@ -65,7 +65,7 @@ enum Verb {
 
 #[derive(clap::Args)]
 struct Up {
-    /// Nodes.
+    /// Number of nodes.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=26))]
     nodes: u8,
     /// Real kubelets and containerd on every node.

@@ -150,7 +150,7 @@ pub enum Rival {
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
-    /// Which.
+    /// Namespace and name of the Service.
     pub key: ServiceKey,
     /// Tells it from one of the same name before it.
     pub uid: String,
@@ -212,7 +212,7 @@ pub struct Endpoints {
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Which.
+    /// Name of the node.
     pub name: NodeName,
     /// Tells it from one of the same name before it.
     pub uid: String,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 use super::{
     accept,
     allocate::Allocation,
-    announce::{Announcer, Holding, Touch, Voice},
+    announce::{Announcer, Holding, ServiceReport, Touch},
     conflict::{Conflicts, Overwritten},
     state,
     types::{Decision, ServiceWish},
@@ -103,7 +103,7 @@ impl Decider {
     /// What the status of a Service should be; `None`: it is not ours to write.
     ///
     /// While an address of it still stands in the status of another, it goes without, and nothing else is said of it.
-    fn wish(&self, key: &ServiceKey, voice: Voice, snapshot: &Snapshot) -> Option<ServiceWish> {
+    fn wish(&self, key: &ServiceKey, voice: ServiceReport, snapshot: &Snapshot) -> Option<ServiceWish> {
         let outcome = self.allocation.outcome(key)?;
         let given = self.allocation.given(key);
         let ingress = self.allocation.writable(key);

@@ -71,7 +71,7 @@ fn of_node(snapshot: &Snapshot, name: &NodeName, troubles: &[Trouble<'_>]) -> Op
     let node = snapshot.nodes.get(name)?;
     let Speaker { live, refused, .. } = &**snapshot.speakers.get(name)?;
     if !live {
-        let errors = format!("the speaker of node {name} does not renew its lease: nobody knows what it does");
+        let errors = format!("the speaker of node {name} does not renew its lease: its state is unknown");
         return Some(StateContent { soundness: Soundness::Unknown, errors });
     }
     let concern = troubles.iter().filter(|trouble| trouble.concerns(&node.labels));

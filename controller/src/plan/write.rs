@@ -123,7 +123,7 @@ pub enum Write {
     Silence {
         /// Its address.
         address: IpAddr,
-        /// Why.
+        /// The reason why no node answers.
         silence: Refusal,
         /// Since when nobody answers, where that stays; `None`: from now on.
         since: Option<String>,
@@ -188,7 +188,7 @@ pub enum Write {
         about: Subject,
         /// Its uid.
         uid: String,
-        /// What.
+        /// The content of the event.
         notice: Notice,
     },
 }

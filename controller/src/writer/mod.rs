@@ -102,7 +102,7 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
-/// See the module.
+/// The one writer of the leader.
 #[derive(Debug)]
 pub struct Writer {
     sender: Sender,

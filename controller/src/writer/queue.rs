@@ -79,7 +79,7 @@ struct Slot {
     failures: u32,
 }
 
-/// See the module.
+/// Writes that wait, the latest for each object.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
     slots: BTreeMap<Object, Slot>,

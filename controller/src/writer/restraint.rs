@@ -41,7 +41,7 @@ struct Last {
     not_before: Instant,
 }
 
-/// See the module.
+/// The pauses between repeated writes of the same state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Restraint {
     /// Of each object, what does harm and what does not.

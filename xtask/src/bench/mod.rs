@@ -22,13 +22,13 @@ pub struct Args {
 /// What is measured.
 #[derive(Subcommand)]
 enum What {
-    /// The cost of a frame and the time of an answer, beside other ways of answering.
+    /// Cost of a frame and time of an answer, beside the kernel's own ARP.
     Fastpath(fastpath::Args),
-    /// What clients see of a failover, beside other ways of keeping an address alive.
+    /// Gap that clients see in a failover, beside keepalived.
     Failover(failover::Args),
-    /// What forged frames cost the agents, and whether clients notice.
+    /// Cost of forged frames for agents and clients.
     Attack(attack::Args),
-    /// How long Services wait for their addresses, beside what the API server can take at all.
+    /// Time until Services have addresses, beside a plain writer to the API server.
     Controller(controller::Args),
 }
 

@@ -15,7 +15,7 @@ use arpeggio_common::model::NodeName;
 use crate::cluster::project::LeaseFacts;
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct LeaseRecord {
     renewed: Option<String>,
     holder: Option<String>,
     /// On the clock of [`Liveness::elapsed`].
@@ -31,7 +31,7 @@ pub(super) struct Liveness {
     last: Option<Instant>,
     /// Time that the watch is known to have worked.
     elapsed: Duration,
-    leases: BTreeMap<NodeName, Seen>,
+    leases: BTreeMap<NodeName, LeaseRecord>,
 }
 
 impl Liveness {
@@ -63,7 +63,7 @@ impl Liveness {
             let (renewed, holder) = (facts.renewed.clone(), facts.holder.clone());
             let live = holder.is_some() && !facts.duration.is_zero();
             let until = self.elapsed + facts.duration;
-            self.leases.insert(node.clone(), Seen { renewed, holder, until, live });
+            self.leases.insert(node.clone(), LeaseRecord { renewed, holder, until, live });
         }
         was_live != self.is_live(node)
     }

@@ -28,15 +28,15 @@ use super::{
     project::{Entry, Id, Kind, SpeakerFacts, Version},
 };
 
-/// What a watch tells.
+/// A step of a watch.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum Delta {
     /// A list begins: everything that it does not contain is gone when it is complete.
     Begin,
     /// An object, out of a list or changed.
-    There(Entry),
+    Applied(Entry),
     /// An object is gone.
-    Gone(Id, Version),
+    Deleted(Id, Version),
     /// The list is complete.
     Complete,
 }
@@ -46,9 +46,9 @@ pub enum News {
 pub struct Unreadable {
     /// Its kind.
     pub kind: Kind,
-    /// Which.
+    /// Its namespace and name.
     pub id: Id,
-    /// Why.
+    /// The fault of its content.
     pub reason: String,
 }
 
@@ -90,23 +90,23 @@ impl Index {
     }
 
     /// Takes in what a watch told. Returns the object if it cannot be read and that was not known yet: worth a warning.
-    pub fn feed(&mut self, kind: Kind, news: News, now: Instant) -> Option<Unreadable> {
-        if kind == Kind::Lease && !matches!(news, News::Begin) {
+    pub fn feed(&mut self, kind: Kind, news: Delta, now: Instant) -> Option<Unreadable> {
+        if kind == Kind::Lease && !matches!(news, Delta::Begin) {
             self.hear(now);
         }
         match news {
-            News::Begin => self.ledger(kind).begin(),
-            News::There(entry) => {
+            Delta::Begin => self.ledger(kind).begin(),
+            Delta::Applied(entry) => {
                 if self.ledger(kind).admit(&entry.id, &entry.version, Way::Watch) {
                     return self.put(kind, entry);
                 }
             }
-            News::Gone(id, version) => {
+            Delta::Deleted(id, version) => {
                 if self.ledger(kind).remove(&id, &version) {
                     self.drop_object(kind, &id);
                 }
             }
-            News::Complete => {
+            Delta::Complete => {
                 for id in self.ledger(kind).complete() {
                     self.drop_object(kind, &id);
                 }

@@ -29,7 +29,7 @@ pub(super) enum Part {
 
 /// What became of an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct AddressState {
     pub(super) holding: Holding,
     pub(super) parts: FewMap<ServiceKey, Part>,
     /// Why nobody may own it, although a Service wants it announced.
@@ -46,7 +46,7 @@ pub(super) struct Standing {
 /// An address on the way to its order.
 pub(super) struct Draft {
     address: IpAddr,
-    standing: Standing,
+    standing: AddressState,
     /// Who may own it, by number. `None`: the order is found, or there is none.
     group: Option<(Arc<[Group]>, usize)>,
     /// The order in force, if it can stay.
@@ -59,12 +59,12 @@ pub(super) struct Kin<'a> {
     /// The lowest of them, which is decided first.
     pub(super) address: IpAddr,
     /// What was decided for that, if it is another.
-    pub(super) lead: Option<&'a Standing>,
+    pub(super) lead: Option<&'a AddressState>,
     /// How many of them nobody keeps.
     pub(super) free: usize,
 }
 
-impl Standing {
+impl AddressState {
     pub(super) fn new(holding: Holding) -> Self {
         Self { holding, ..Self::default() }
     }
@@ -213,7 +213,7 @@ impl Standing {
 }
 
 impl Draft {
-    /// Which.
+    /// The address of the draft.
     pub(super) const fn address(&self) -> IpAddr {
         self.address
     }
@@ -235,7 +235,7 @@ impl Draft {
 
     /// The second part: an owner for what nobody keeps, and the order. What nobody keeps follows its kin; so do standbys, where
     /// that moves nothing: both addresses of a Service then go the same way when their owner dies.
-    pub(super) fn settle(mut self, load: &mut Load, kin: Kin<'_>) -> (IpAddr, Standing) {
+    pub(super) fn settle(mut self, load: &mut Load, kin: Kin<'_>) -> (IpAddr, AddressState) {
         let group = self.group.take();
         let Some(group) = group.as_ref().and_then(|(groups, number)| groups.get(*number)) else {
             return (self.address, self.standing);
@@ -246,7 +246,7 @@ impl Draft {
             self.count(load);
         }
         let owner = self.standing.owner;
-        let moves_nothing = |lead: &&Standing| {
+        let moves_nothing = |lead: &&AddressState| {
             let first = lead.order.first();
             first.is_some() && (first == owner.as_ref() || self.kept.as_ref().is_some_and(|kept| kept.first() == first))
         };

@@ -758,6 +758,10 @@ fn an_address_that_nobody_has_is_not_announced() {
     let touch = Touch { addresses: BTreeMap::from([(ip(ONE), None)]), ..Touch::default() };
     let announced = announcer.look(&world.snapshot(), touch);
     assert_eq!(announced.announcements, BTreeMap::from([(ip(ONE), None)]));
-    assert_eq!(announced.voices, BTreeMap::from([(key("other"), Voice::default())]), "who lost it is looked at");
+    assert_eq!(
+        announced.voices,
+        BTreeMap::from([(key("other"), ServiceReport::default())]),
+        "who lost it is looked at"
+    );
     assert_eq!(announcer.load.of((&node("a")).into()), 0);
 }

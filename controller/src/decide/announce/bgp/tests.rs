@@ -11,7 +11,7 @@ use crate::{
         Notice, NoticeKind,
         announce::{
             Announced, Announcer, Touch,
-            report::Voice,
+            report::ServiceReport,
             tests::{everything, look_after_a_moment},
         },
         fixture::{World, fault, has, ip, key, labels, pool},
@@ -79,7 +79,7 @@ fn shown(route: &Route) -> String {
     text
 }
 
-fn voice(world: &World, service: &str) -> Voice {
+fn voice(world: &World, service: &str) -> ServiceReport {
     look(world).voices[&key(service)].clone()
 }
 
