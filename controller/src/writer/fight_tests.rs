@@ -83,7 +83,7 @@ fn fight(strike: impl Fn(&mut Service)) -> Outcome {
         match &service.conflict {
             Some(says) => outcome.said.clone_from(&says.message),
             None if millis > last => {
-                outcome.gone.get_or_insert(at - Duration::from_millis(last));
+                outcome.gone.get_or_insert_with(|| at - Duration::from_millis(last));
             }
             None => {}
         }

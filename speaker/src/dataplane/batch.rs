@@ -74,8 +74,10 @@ pub(super) fn each_entry<K: Pod, V: Pod>(
         };
         let count = usize::try_from(batch.count.min(room)).unwrap_or(0);
         for (key, values) in keys.iter().zip(values.chunks_exact(per_key)).take(count) {
-            // SAFETY: the kernel has written the first `count` keys and their values, and any bytes are a `K` and a `V`: they are `Pod`.
-            let (key, values) = unsafe { (key.assume_init(), values.assume_init_ref()) };
+            // SAFETY: the kernel has written the first `count` keys, and any bytes are a `K`: it is `Pod`.
+            let key = unsafe { key.assume_init() };
+            // SAFETY: the same of their values.
+            let values = unsafe { values.assume_init_ref() };
             if take(key, values).is_break() {
                 return Ok(());
             }
