@@ -68,7 +68,7 @@ impl Cluster {
 
 /// The object as it is for programs that are processes; `None`: it is for pods, or for [`Cluster::guard`].
 fn prepared(mut object: Value) -> Option<Value> {
-    let left_out = ["Deployment", "DaemonSet", "ValidatingWebhookConfiguration"];
+    let left_out = ["Deployment", "DaemonSet", "PodDisruptionBudget", "ValidatingWebhookConfiguration"];
     if left_out.iter().any(|kind| object["kind"] == *kind) {
         return None;
     }
