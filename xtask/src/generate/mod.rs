@@ -1,6 +1,6 @@
 //! `cargo xtask generate`: files of the tree that are made from code. `manifests/crds` comes from the types of `common::api`,
 //! `docs/reference/flags.md` from the help of both programs, `docs/reference/permissions.md` and the templates of the chart from the
-//! other manifests.
+//! other manifests; the dashboards from a table.
 
 mod chart;
 mod dashboards;
@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, io::ErrorKind, path::Path,
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{build, manifests, paths, sh, ui};
+use crate::{build, paths, sh, ui};
 
 /// `cargo xtask generate`.
 #[derive(clap::Args)]
@@ -39,10 +39,8 @@ const COMMANDS: [(&str, &[&str]); 2] =
 /// If a file cannot be made, read or written, or with `--check` if one differs; the message says which.
 pub fn run(args: &Args) -> Result<()> {
     bring(args, &[DEFINITIONS], &wanted()?)?;
-    let file = manifests::folder().join(dashboards::FILE);
-    if !args.check {
-        write(&file, &dashboards::file()?)?;
-    }
+    let boards = Files::from([(format!("manifests/{}", dashboards::FILE), dashboards::file()?)]);
+    bring(args, &[], &boards)?;
     // The templates are made from the files that are there by now.
     let folder = format!("manifests/{}", chart::FOLDER);
     let templates: Files =
