@@ -68,8 +68,10 @@ impl Cluster {
 
 /// The object as it is for programs that are processes; `None`: it is for pods, or for [`Cluster::guard`].
 fn prepared(mut object: Value) -> Option<Value> {
-    let left_out = ["Deployment", "DaemonSet", "ValidatingWebhookConfiguration"];
-    if left_out.iter().any(|kind| object["kind"] == *kind) {
+    // A process has a token that names no node: the policy is for pods too.
+    let policy = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    let mut left_out = ["Deployment", "DaemonSet", "ValidatingWebhookConfiguration"].iter().chain(&policy);
+    if left_out.any(|kind| object["kind"] == *kind) {
         return None;
     }
     // Its endpoints are written here: there are no pods to select.
