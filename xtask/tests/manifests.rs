@@ -145,6 +145,43 @@ fn an_overlay_may_change_every_name_that_the_controller_is_told() {
 }
 
 #[test]
+fn a_policy_holds_a_speaker_to_its_own_node_for_all_that_it_may_write() {
+    let policy = &object("ValidatingAdmissionPolicy", "arpeggio-speaker")["spec"];
+    let binding = &object("ValidatingAdmissionPolicyBinding", "arpeggio-speaker")["spec"];
+    assert_eq!((&binding["policyName"], &binding["validationActions"]), (&json!("arpeggio-speaker"), &json!(["Deny"])));
+    assert_eq!((&policy["failurePolicy"], &binding["matchResources"]), (&json!("Fail"), &Value::Null));
+    let reads = ["get", "list", "watch"];
+    let is_speakers = |object: &Value| object["metadata"]["name"] == "arpeggio-speaker" && object["rules"].is_array();
+    let roles = objects().unwrap().into_iter().filter(is_speakers);
+    let rules = roles.flat_map(|role| role["rules"].as_array().unwrap().clone());
+    // Reviews store nothing.
+    let writes = rules.filter(|rule| words(&rule["verbs"]).iter().any(|verb| !reads.contains(&verb.as_str())));
+    let written: BTreeSet<String> = writes.flat_map(|rule| words(&rule["resources"])).collect();
+    let reviews = set(["subjectaccessreviews", "tokenreviews"]);
+    let judged = policy["matchConstraints"]["resourceRules"].as_array().unwrap();
+    let mut covered = BTreeSet::new();
+    for rule in judged {
+        assert_eq!(words(&rule["operations"]), set(["CREATE", "DELETE", "UPDATE"]));
+        assert_eq!(words(&rule["apiVersions"]), set(["*"]));
+        covered.extend(words(&rule["resources"]));
+    }
+    assert_eq!(written.difference(&reviews).cloned().collect::<BTreeSet<_>>(), covered);
+    // Whom it is about: the ServiceAccount of the DaemonSet, whatever an overlay puts before its name.
+    let account = object("DaemonSet", "speaker")["spec"]["template"]["spec"]["serviceAccountName"].clone();
+    let conditions = policy["matchConditions"].as_array().unwrap();
+    let expression = conditions[0]["expression"].as_str().unwrap();
+    assert!(expression.contains(&format!("([^:]*-)?{}$", account.as_str().unwrap())), "{expression}");
+    let variables = policy["variables"].as_array().unwrap();
+    let node = variables.iter().find(|variable| variable["name"] == "node").unwrap();
+    assert!(node["expression"].as_str().unwrap().contains("authentication.kubernetes.io/node-name"));
+    let all: Vec<&str> =
+        policy["validations"].as_array().unwrap().iter().map(|one| one["expression"].as_str().unwrap()).collect();
+    for needle in ["variables.node != ''", "'speakers'", "'leases'", "'announcements'", "'speaker-'"] {
+        assert!(all.iter().any(|expression| expression.contains(needle)), "{needle}");
+    }
+}
+
+#[test]
 fn a_speakers_load_does_not_grow_with_pods() {
     let all = objects().unwrap();
     let of_speaker = |object: &&Value| object["metadata"]["name"] == "arpeggio-speaker" && object["rules"].is_array();
@@ -223,6 +260,8 @@ fn everything_with_a_namespace_is_in_that_of_metallb() {
             "ClusterRole",
             "ClusterRoleBinding",
             "CustomResourceDefinition",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
             "ValidatingWebhookConfiguration",
         ];
         let expected = if cluster_wide.contains(&kind) { Value::Null } else { "metallb-system".into() };

@@ -13,6 +13,11 @@ pub(super) const SOURCES: &[Source] = &[
         condition: |kind| access(kind, ".Values.speaker.serviceAccount.create"),
         edits: SPEAKER_ACCOUNT,
     },
+    Source {
+        file: "rbac/speaker-policy.yaml",
+        condition: |_| Some(".Values.rbac.create"),
+        edits: &[("([^:]*-)?speaker$", "([^:]*-)?{{ .Values.speaker.serviceAccount.name }}$")],
+    },
     Source { file: "controller/deployment.yaml", condition: |_| Some(".Values.controller.enabled"), edits: DEPLOYMENT },
     Source {
         file: "controller/budget.yaml",
