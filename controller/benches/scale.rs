@@ -117,7 +117,7 @@ impl Bench {
     }
 
     fn entry(&mut self, kind: Kind, entry: Entry) {
-        drop(self.index.feed(kind, Delta::There(entry), self.now));
+        drop(self.index.feed(kind, Delta::Applied(entry), self.now));
     }
 
     /// Nodes with speakers on one segment, a namespace, a pool and an advertisement.
@@ -211,7 +211,7 @@ impl Bench {
                 Write::DeleteL2Status { name, .. } => {
                     let id = Id { namespace: NAMESPACE.to_owned(), name: name.clone() };
                     let version = Version { uid: format!("status-0000-{name}"), resource_version: String::new() };
-                    drop(self.index.feed(Kind::L2Status, Delta::Gone(id, version), self.now));
+                    drop(self.index.feed(Kind::L2Status, Delta::Deleted(id, version), self.now));
                 }
                 Write::Event { about: Subject::Service(_), uid, notice } => {
                     self.event_limiter.admit(&uid, &notice, self.now);
@@ -251,7 +251,7 @@ impl Bench {
         }
         let id = Id { namespace: String::new(), name: node(7) };
         let version = Version { uid: uid("n", 7), resource_version: String::new() };
-        drop(self.index.feed(Kind::Node, Delta::Gone(id, version), self.now));
+        drop(self.index.feed(Kind::Node, Delta::Deleted(id, version), self.now));
         let (moved, node_gone) = self.decide();
         self.carry_out(moved, &mut BTreeMap::new());
         Figures { from_nothing, again, one_change: one_change / f64::from(CHANGES), node_gone, writes }

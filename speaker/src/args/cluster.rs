@@ -20,10 +20,10 @@ pub struct ClusterArgs {
     /// Port of /healthz, /livez and /readyz on 127.0.0.1; 0 for none [default: 17472, none with --config]
     #[arg(long, env = "ARPEGGIO_HEALTH_PROBE_PORT", value_name = "PORT")]
     pub health_probe_port: Option<u16>,
-    /// Time after the last renewal of its lease at which the controller treats a speaker as dead.
+    /// Time after the last lease renewal at which the controller treats the speaker as dead, with up to 50 nodes; longer with more.
     #[arg(long, env = "ARPEGGIO_SPEAKER_LEASE_DURATION", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub speaker_lease_duration: Duration,
-    /// Time between two renewals of the lease of this speaker.
+    /// Time between two renewals of the speaker's lease, with up to 50 nodes; 18 ms longer for each further node.
     #[arg(long, env = "ARPEGGIO_SPEAKER_LEASE_RENEW", value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub speaker_lease_renew: Duration,
 }
