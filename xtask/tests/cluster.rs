@@ -6,6 +6,8 @@
 
 #[path = "cluster/bed.rs"]
 mod bed;
+#[path = "cluster/bgp.rs"]
+mod bgp;
 #[path = "cluster/bulk.rs"]
 mod bulk;
 #[path = "cluster/configuration.rs"]
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         webhooks::SCENARIOS,
         speaker::SCENARIOS,
         e2e::SCENARIOS,
+        bgp::SCENARIOS,
         metrics::SCENARIOS,
         overlays::SCENARIOS,
         rivals::SCENARIOS,

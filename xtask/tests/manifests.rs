@@ -1,6 +1,6 @@
 //! What must hold for the files that users apply.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -267,4 +267,46 @@ fn everything_with_a_namespace_is_in_that_of_metallb() {
         let expected = if cluster_wide.contains(&kind) { Value::Null } else { "metallb-system".into() };
         assert_eq!(object["metadata"]["namespace"], expected, "{kind} {}", object["metadata"]["name"]);
     }
+}
+
+#[test]
+fn frr_beside_speakers_has_what_it_needs_and_no_more() {
+    let read = |file: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(folder().join("frr").join(file)).unwrap();
+        serde_saphyr::from_multiple(&text).unwrap()
+    };
+    let component = &read("kustomization.yaml")[0];
+    assert_eq!(component["kind"], "Component");
+    let pod = &read("daemonset.yaml")[0]["spec"]["template"]["spec"];
+    let containers = pod["containers"].as_array().unwrap();
+    let [speaker, frr] = containers.as_slice() else { panic!("{containers:#?}") };
+    assert_eq!((&speaker["name"], &speaker["securityContext"]), (&"speaker".into(), &Value::Null));
+    let security = &frr["securityContext"];
+    let wanted = set(["CHOWN", "KILL", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETUID", "SYS_ADMIN"]);
+    assert_eq!(words(&security["capabilities"]["add"]), wanted);
+    assert_eq!(words(&security["capabilities"]["drop"]), set(["ALL"]));
+    assert_eq!(
+        (&security["allowPrivilegeEscalation"], &security["readOnlyRootFilesystem"]),
+        (&false.into(), &true.into())
+    );
+    // Both see the sockets where the speaker looks for them by itself.
+    for container in containers {
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        assert!(mounts.iter().any(|mount| mount["name"] == "frr" && mount["mountPath"] == "/run/frr"), "{container:#}");
+    }
+    let rules: Vec<Value> =
+        read("access.yaml").iter().flat_map(|object| object["rules"].as_array().cloned()).flatten().collect();
+    let verbs = |resource: &str| {
+        rules
+            .iter()
+            .find(|rule| words(&rule["resources"]).contains(resource))
+            .map(|rule| words(&rule["verbs"]))
+            .unwrap()
+    };
+    assert_eq!(verbs("secrets"), set(["get"]), "passwords are read by their names, never listed");
+    assert_eq!((verbs("bgppeers"), verbs("bfdprofiles")), (set(["list", "watch"]), set(["list", "watch"])));
+    assert!(
+        read("access.yaml").iter().all(|object| object["kind"].as_str().unwrap().starts_with("Role")),
+        "nothing outside the namespace"
+    );
 }
