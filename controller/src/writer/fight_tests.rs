@@ -59,6 +59,9 @@ fn fight(strike: impl Fn(&mut Service)) -> Outcome {
         }));
         changes.services.extend(decider.due(at));
         for _ in 0..3 {
+            if changes.is_empty() {
+                break;
+            }
             let snapshot = world.snapshot();
             let writes = plan(&snapshot, &decider.decide(&snapshot, &std::mem::take(&mut changes)));
             for write in writes {

@@ -107,6 +107,8 @@ impl SpeakerProcess {
         places.add_to(&mut command);
         // An inherited variable would silently change what is tested.
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("RUST_BACKTRACE", "1");
+        // This machine's own FRR, if it has one, is none of the node's.
+        command.env("ARPEGGIO_FRR_SOCKET_DIR", places.directory.join("frr"));
         let without_exclusions = places.directory.join("no-exclusions.yaml");
         if !options.flags.iter().any(|flag| flag == "--exclude-interfaces") {
             command.arg("--exclude-interfaces").arg(without_exclusions);

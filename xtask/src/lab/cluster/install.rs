@@ -135,6 +135,8 @@ impl Installed {
         if !arguments.contains(&"--exclude-interfaces") {
             command.arg("--exclude-interfaces").arg(&self.excludes);
         }
+        // This machine's own FRR, if it has one, is none of the node's.
+        command.env("ARPEGGIO_FRR_SOCKET_DIR", run.join("frr"));
         command.args(arguments);
         let daemon = Daemon::start(&format!("speaker-{node}"), &command, lab.directory())?;
         Ok(Speaker { daemon, program, pins, run, namespace: namespace.path() })
