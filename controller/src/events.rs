@@ -24,7 +24,7 @@ const REMEMBERED: usize = 1 << 16;
 ///
 /// Every step costs the logarithm of what is remembered, whatever floods in.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct EventLimiter {
     last: BTreeSet<u64>,
     /// The same, in order.
     order: VecDeque<(Instant, u64)>,
@@ -35,7 +35,7 @@ pub struct Told {
     suppressed: u64,
 }
 
-impl Told {
+impl EventLimiter {
     /// Whether this is to be told about the object with this uid; if so it counts as told.
     pub fn admit(&mut self, uid: &str, notice: &Notice, now: Instant) -> bool {
         self.forget(now);
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_same_is_told_once_in_ten_minutes() {
-        let (start, mut told) = (start(), Told::default());
+        let (start, mut told) = (start(), EventLimiter::default());
         assert!(told.admit("u", &notice("a"), start));
         assert!(!told.admit("u", &notice("a"), start + Duration::from_secs(599)));
         assert!(told.admit("u", &notice("b"), start));
@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn a_service_that_flaps_is_told_of_25_times_and_then_every_five_minutes() {
-        let (start, mut told) = (start(), Told::default());
-        let flood = |told: &mut Told, from: u32, at| {
+        let (start, mut told) = (start(), EventLimiter::default());
+        let flood = |told: &mut EventLimiter, from: u32, at| {
             (from..from + 100).filter(|number| told.admit("u", &notice(&number.to_string()), at)).count()
         };
         assert_eq!(flood(&mut told, 0, start), 25);
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_is_over_is_forgotten() {
-        let (start, mut told) = (start(), Told::default());
-        let flood = |told: &mut Told, at| {
+        let (start, mut told) = (start(), EventLimiter::default());
+        let flood = |told: &mut EventLimiter, at| {
             let admitted = (0..2 * REMEMBERED).filter(|number| told.admit(&number.to_string(), &notice("a"), at));
             admitted.count()
         };
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_first_events_of_ten_thousand_services_are_told() {
-        let (start, mut told) = (start(), Told::default());
+        let (start, mut told) = (start(), EventLimiter::default());
         for what in ["IPAllocated", "nodeAssigned", "announceFailed"] {
             assert!((0..10_000).all(|number| told.admit(&number.to_string(), &notice(what), start)), "{what}");
         }

@@ -23,13 +23,13 @@ use std::{
 use arpeggio_common::model::NodeName;
 
 pub use self::{
-    undone::undone,
-    write::{AcceptedChange, Class, ConditionChange, ConfiguredStatus, Object, ServiceStatus, Subject, Write},
+    undone::{overwritten, undone},
+    write::{AcceptedChange, Class, ConditionChange, ConfiguredStatus, Matter, Object, ServiceStatus, Subject, Write},
 };
 use crate::{
     cluster::{
         Acceptance, AnnouncementContent, ConfigurationKind, Configured, ConfiguredName, L2StatusContent,
-        ObservedAnnouncement, PoolUsage, Refusal, Service, Snapshot,
+        ObservedAnnouncement, PoolUsage, Refusal, Service, Snapshot, StateOf,
     },
     decide::{AcceptanceWish, Decision, Notice, ServiceWish},
     names::{l2_prefix, l2_status},
@@ -99,7 +99,7 @@ impl Plan {
         if before == Some(&content) {
             return;
         }
-        let ends = before.is_some_and(|before| is_announced(before) && !is_announced(&content));
+        let ends = before.is_some_and(|before| before.is_announced() && !content.is_announced());
         let standbys_only = match (before, observed.and_then(|observed| observed.owner.as_ref())) {
             (Some(before), owner) => moves_nothing(before, &content, owner),
             (None, _) => false,
@@ -139,22 +139,17 @@ impl Plan {
             notice: notice.clone(),
         };
         self.events.extend(wish.notices.iter().map(event));
-        let same = service.ingress == wish.ingress
-            && !service.status_differs
-            && service.allocated_from == wish.allocated_from
-            && service.refusal == wish.refusal
-            && service.silence == wish.silence;
-        if same {
-            return;
-        }
-        let change = |before: &Option<Refusal>, after: &Option<Refusal>| match (before, after) {
-            (before, Some(after)) if before.as_ref() == Some(after) => ConditionChange::Keep,
-            (Some(_), Some(after)) => ConditionChange::Still(after.clone()),
-            (None, Some(after)) => ConditionChange::False(after.clone()),
-            (Some(_), None) if service.load_balancer => ConditionChange::True,
-            (Some(_), None) => ConditionChange::Remove,
-            (None, None) => ConditionChange::Keep,
+        let conflict = service.conflict.as_deref();
+        let beside = service.allocated_from != wish.allocated_from
+            || service.refusal != wish.refusal
+            || service.silence != wish.silence;
+        let matter = match (service.status_differs || service.ingress != wish.ingress, beside) {
+            (true, _) => Matter::Traffic,
+            (false, true) => Matter::Words,
+            (false, false) if conflict != wish.conflict.as_ref() => Matter::Conflict,
+            (false, false) => return,
         };
+        let cured = if service.load_balancer { ConditionChange::Cured } else { ConditionChange::Remove };
         let loses = service.ingress.iter().any(|address| !wish.ingress.contains(address));
         let place = if loses { &mut self.losses } else { &mut self.gains };
         place.push(Write::ServiceStatus(ServiceStatus {
@@ -163,9 +158,10 @@ impl Plan {
             resource_version: service.resource_version.clone(),
             ingress: wish.ingress.clone(),
             allocated_from: wish.allocated_from.clone(),
-            allocated: change(&service.refusal, &wish.refusal),
-            announced: change(&service.silence, &wish.silence),
-            harm: service.status_differs || service.ingress != wish.ingress,
+            allocated: change(service.refusal.as_ref(), wish.refusal.as_ref(), &cured),
+            announced: change(service.silence.as_ref(), wish.silence.as_ref(), &cured),
+            conflict: change(conflict, wish.conflict.as_ref(), &ConditionChange::Remove),
+            matter,
             rival: service.rival.clone(),
         }));
     }
@@ -204,7 +200,12 @@ impl Plan {
             if let Some(content) = wish.clone() {
                 let since = there.and_then(|there| there.since.clone());
                 let since = since.filter(|(said, _)| *said == content.soundness).map(|(_, since)| since);
-                self.reports.push(Write::State { of, content, since, resource_version });
+                let owner = match &of {
+                    StateOf::Speaker(node) => snapshot.nodes.get(node).map(|node| node.uid.clone()),
+                    StateOf::Controller => None,
+                };
+                let owner = owner.filter(|uid| !uid.is_empty());
+                self.reports.push(Write::State { of, content, since, owner, resource_version });
             } else if let Some(resource_version) = resource_version {
                 self.reports.push(Write::DeleteState { of, resource_version });
             }
@@ -244,6 +245,17 @@ impl Plan {
     }
 }
 
+/// What becomes of a condition. `cured`: if it says no longer that something is wrong.
+fn change(before: Option<&Refusal>, after: Option<&Refusal>, cured: &ConditionChange) -> ConditionChange {
+    match (before, after) {
+        (Some(before), Some(after)) if before == after => ConditionChange::Keep,
+        (Some(_), Some(after)) => ConditionChange::Still(after.clone()),
+        (None, Some(after)) => ConditionChange::Trouble(after.clone()),
+        (Some(_), None) => cured.clone(),
+        (None, None) => ConditionChange::Keep,
+    }
+}
+
 /// The counters of a pool that have to be written. A status with a condition has to have some.
 fn usage(object: &ConfiguredName, snapshot: &Snapshot, decision: &Decision, with_condition: bool) -> Option<PoolUsage> {
     let before = snapshot.pool_usage.get(&object.name);
@@ -268,11 +280,6 @@ fn accepted(there: &Configured, says: &Acceptance) -> Option<AcceptedChange> {
         since: same.map(|before| before.since.clone()),
         others: there.others.clone(),
     })
-}
-
-/// Whether a node is to answer for it, or to announce a route.
-fn is_announced(content: &AnnouncementContent) -> bool {
-    content.candidates.as_ref().is_some_and(|candidates| !candidates.is_empty()) || !content.routes.is_empty()
 }
 
 /// Whether everybody goes on as before, whatever becomes of the order behind the owner.

@@ -89,7 +89,7 @@ async fn look(
 fn tell_failure(failed: Option<SecretError>, told: &mut String) {
     let text = failed.map(|error| with_causes(&error)).unwrap_or_default();
     if text != *told && !text.is_empty() {
-        warn!("what is known of passwords of BGP peers stays as it is: {text}");
+        warn!("the Secrets of BGP peers cannot be read, their last state counts: {text}");
     }
     *told = text;
 }

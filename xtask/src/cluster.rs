@@ -21,7 +21,7 @@ use crate::{
     build, ebpf, image, kube,
     lab::{
         abandoned,
-        cluster::{Cluster, Controller, Options, Speaker},
+        cluster::{self, Cluster, Controller, Families, NAMESPACE, Options, Speaker},
         eventually, remove_abandoned,
     },
     paths, sh, ui,
@@ -43,13 +43,22 @@ pub struct Args {
 enum Verb {
     /// Start a cluster; it runs in the background until `down`.
     Up(Up),
-    /// End the cluster and remove everything it made.
+    /// End the cluster and remove everything that it made.
     Down,
-    /// Print a kubeconfig of the administrator that works outside of the namespaces.
-    Kubeconfig,
+    /// Print a kubeconfig of the administrator for use outside of the namespaces.
+    Kubeconfig {
+        /// One that works in the namespace of the client.
+        #[arg(long)]
+        client: bool,
+    },
+    /// Give every node the images of a docker or OCI archive; needs `up --kubelet`.
+    Import {
+        /// The archive.
+        file: PathBuf,
+    },
     /// Run kubectl as the administrator.
     Kubectl {
-        /// What to tell it.
+        /// Arguments of kubectl.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -57,7 +66,7 @@ enum Verb {
     On {
         /// `client`, `node-a`, `node-b`, …
         place: String,
-        /// What to run.
+        /// The command.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<OsString>,
     },
@@ -65,7 +74,7 @@ enum Verb {
 
 #[derive(clap::Args)]
 struct Up {
-    /// Nodes.
+    /// Number of nodes.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=26))]
     nodes: u8,
     /// Real kubelets and containerd on every node.
@@ -77,6 +86,15 @@ struct Up {
     /// Without our controller and speakers.
     #[arg(long)]
     bare: bool,
+    /// Families of addresses of services, pods and nodes; of both, which one comes first.
+    #[arg(long, value_enum, default_value_t)]
+    families: Families,
+    /// A second segment, 203.0.113.0/24 and 2001:db8:1::/64, with `eth1` of every node and of the client.
+    #[arg(long)]
+    second_network: bool,
+    /// Replicas of the controller.
+    #[arg(long, value_name = "N", default_value_t = REPLICAS, value_parser = clap::value_parser!(u8).range(1..=9))]
+    controller_replicas: u8,
     /// Stay in the foreground; Ctrl-C ends the cluster.
     #[arg(long)]
     foreground: bool,
@@ -90,6 +108,10 @@ struct State {
     /// Of its lab.
     tag: String,
     kubeconfig: String,
+    /// That of the client.
+    client_kubeconfig: String,
+    /// Of its lab.
+    directory: PathBuf,
 }
 
 fn state_file() -> PathBuf {
@@ -105,10 +127,12 @@ pub fn run(args: &Args) -> Result<()> {
         Verb::Up(up) if up.foreground => foreground(up),
         Verb::Up(up) => background(up),
         Verb::Down => down(),
-        Verb::Kubeconfig => {
-            ui::say(there()?.kubeconfig);
+        Verb::Kubeconfig { client } => {
+            let state = there()?;
+            ui::say(if *client { state.client_kubeconfig } else { state.kubeconfig });
             Ok(())
         }
+        Verb::Import { file } => import(file),
         Verb::Kubectl { arguments } => kubectl(arguments),
         Verb::On { place, command } => on(place, command),
     }
@@ -139,6 +163,13 @@ fn kubectl(arguments: &[OsString]) -> Result<()> {
     Err(command.exec()).with_context(|| sh::not_started(&command))
 }
 
+fn import(file: &Path) -> Result<()> {
+    let nodes = cluster::import(&there()?.directory, file)?;
+    ensure!(nodes > 0, "this cluster has no kubelets; start it with `cargo xtask cluster up --kubelet`");
+    ui::say(format_args!("{nodes} nodes have the images of {}", file.display()));
+    Ok(())
+}
+
 /// Everything is on this machine: a proxy could only be in the way.
 fn without_proxy(command: &mut Command) {
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
@@ -157,7 +188,14 @@ fn on(place: &str, command: &[OsString]) -> Result<()> {
 }
 
 fn options(up: &Up) -> Options {
-    Options { nodes: up.nodes, kubelet: up.kubelet, ..Options::default() }
+    Options {
+        nodes: up.nodes,
+        kubelet: up.kubelet,
+        families: up.families,
+        second_network: up.second_network,
+        client_manages: true,
+        ..Options::default()
+    }
 }
 
 /// Our programs in the cluster, as long as this is kept.
@@ -167,18 +205,23 @@ struct Ours {
     _speakers: Vec<Speaker>,
 }
 
-/// Replicas of the controller that run as processes.
+/// Replicas of the controller, as in `manifests/`.
 const REPLICAS: u8 = 2;
 
 impl Ours {
     /// Starts them: as pods where there are kubelets, as processes where there are none.
-    fn start(cluster: &Cluster, image: Option<&Path>) -> Result<Self> {
+    fn start(cluster: &Cluster, image: Option<&Path>, replicas: u8) -> Result<Self> {
         if let Some(archive) = image {
             cluster.deploy(archive)?;
+            if replicas != REPLICAS {
+                let wanted = format!("--replicas={replicas}");
+                cluster.kubectl(&["scale", "deployment/controller", "--namespace", NAMESPACE, &wanted])?;
+                cluster.wait_rollout("deployment/controller")?;
+            }
             return Ok(Self::default());
         }
         let installed = cluster.install()?;
-        let controllers = (1..=REPLICAS).map(|replica| installed.start_controller(cluster, replica, &[]));
+        let controllers = (1..=replicas).map(|replica| installed.start_controller(cluster, replica, &[]));
         let controllers: Vec<Controller> = controllers.collect::<Result<_>>()?;
         let nodes = cluster.segment().nodes.iter();
         let speakers =
@@ -219,12 +262,19 @@ fn foreground(up: &Up) -> Result<()> {
         Ours::default()
     } else {
         let step = ui::Step::begin("Starting controller and speakers");
-        let ours = Ours::start(&cluster, image.as_deref())?;
+        let ours = Ours::start(&cluster, image.as_deref(), up.controller_replicas)?;
         step.done("ready");
         ours
     };
     let kubeconfig = cluster.outside_kubeconfig();
-    let state = State { pid: std::process::id(), tag: cluster.segment().lab.tag().to_owned(), kubeconfig };
+    let lab = &cluster.segment().lab;
+    let state = State {
+        pid: std::process::id(),
+        tag: lab.tag().to_owned(),
+        kubeconfig,
+        client_kubeconfig: cluster.client_kubeconfig(),
+        directory: lab.directory().to_owned(),
+    };
     let path = state_file();
     fs::write(&path, serde_json::to_string(&state)?).with_context(|| format!("write {}", path.display()))?;
     tour(&cluster);
@@ -258,7 +308,9 @@ fn background(up: &Up) -> Result<()> {
     let file = fs::File::create(&log).with_context(|| format!("create {}", log.display()))?;
     let mut command = Command::new(std::env::current_exe().context("find this program")?);
     command.args(["cluster", "up", "--foreground", "--nodes", &up.nodes.to_string()]);
-    let flags = [(up.kubelet, "--kubelet"), (up.bare, "--bare")];
+    command.args(["--families", up.families.name()]);
+    command.args(["--controller-replicas", &up.controller_replicas.to_string()]);
+    let flags = [(up.kubelet, "--kubelet"), (up.bare, "--bare"), (up.second_network, "--second-network")];
     command.args(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| flag));
     if let Some(archive) = image.filter(|_| up.image.is_some()) {
         command.arg("--image").arg(archive);

@@ -30,7 +30,7 @@ const TAIL: usize = 60;
 /// `cargo xtask fuzz`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to fuzz [default: every target].
+    /// Targets to fuzz [default: every target].
     #[arg(value_enum)]
     target: Option<Target>,
     /// Seconds for each target.

@@ -17,21 +17,21 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Compile the BPF programs; installs a compiler and the linker where it may.
+    /// Compile the BPF programs. Installs compiler and linker if it can.
     BuildEbpf(ebpf::Args),
-    /// Install what the other verbs need, or say how to.
+    /// Install what the other verbs need, or print the commands.
     Setup(setup::Args),
-    /// Show the fast path at work between namespaces of this machine.
+    /// Show the data path between network namespaces of this machine.
     Demo(demo::Args),
-    /// Run tiers of tests; the last line says how many passed and failed.
+    /// Run tiers of tests. The last line counts passed and failed tests.
     Test(test::Args),
     /// Measure, and compare with stated goals.
     Bench(bench::Args),
-    /// Search inputs that break what must hold for packets and configurations.
+    /// Fuzz the packet decision and the configuration files.
     Fuzz(fuzz::Args),
-    /// Simulate the succession of owners under faults, and replay what went wrong.
+    /// Simulate the succession under faults, and replay failures.
     Sim(sim::Args),
-    /// Write the files that are made from code: manifests/crds.
+    /// Write the files that are made from code: manifests/crds, and flags and permissions in docs/reference.
     Generate(generate::Args),
     /// Check the rules about files that lints cannot express.
     Tidy(tidy::Args),

@@ -17,7 +17,7 @@ use crate::{frr, kube, sh, ui};
 /// `cargo xtask setup`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to prepare for [default: everything].
+    /// Purposes to prepare for [default: all].
     #[arg(value_enum)]
     purposes: Vec<Purpose>,
 }

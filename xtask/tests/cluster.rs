@@ -6,6 +6,8 @@
 
 #[path = "cluster/bed.rs"]
 mod bed;
+#[path = "cluster/bgp.rs"]
+mod bgp;
 #[path = "cluster/bulk.rs"]
 mod bulk;
 #[path = "cluster/configuration.rs"]
@@ -32,6 +34,8 @@ mod lab;
 mod metrics;
 #[path = "cluster/outage.rs"]
 mod outage;
+#[path = "cluster/overlays.rs"]
+mod overlays;
 #[path = "cluster/rivals.rs"]
 mod rivals;
 #[path = "cluster/silence.rs"]
@@ -61,7 +65,9 @@ fn main() -> ExitCode {
         webhooks::SCENARIOS,
         speaker::SCENARIOS,
         e2e::SCENARIOS,
+        bgp::SCENARIOS,
         metrics::SCENARIOS,
+        overlays::SCENARIOS,
         rivals::SCENARIOS,
         held::SCENARIOS,
         silence::SCENARIOS,

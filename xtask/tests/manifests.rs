@@ -1,6 +1,6 @@
 //! What must hold for the files that users apply.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,6 +145,43 @@ fn an_overlay_may_change_every_name_that_the_controller_is_told() {
 }
 
 #[test]
+fn a_policy_holds_a_speaker_to_its_own_node_for_all_that_it_may_write() {
+    let policy = &object("ValidatingAdmissionPolicy", "arpeggio-speaker")["spec"];
+    let binding = &object("ValidatingAdmissionPolicyBinding", "arpeggio-speaker")["spec"];
+    assert_eq!((&binding["policyName"], &binding["validationActions"]), (&json!("arpeggio-speaker"), &json!(["Deny"])));
+    assert_eq!((&policy["failurePolicy"], &binding["matchResources"]), (&json!("Fail"), &Value::Null));
+    let reads = ["get", "list", "watch"];
+    let is_speakers = |object: &Value| object["metadata"]["name"] == "arpeggio-speaker" && object["rules"].is_array();
+    let roles = objects().unwrap().into_iter().filter(is_speakers);
+    let rules = roles.flat_map(|role| role["rules"].as_array().unwrap().clone());
+    // Reviews store nothing.
+    let writes = rules.filter(|rule| words(&rule["verbs"]).iter().any(|verb| !reads.contains(&verb.as_str())));
+    let written: BTreeSet<String> = writes.flat_map(|rule| words(&rule["resources"])).collect();
+    let reviews = set(["subjectaccessreviews", "tokenreviews"]);
+    let judged = policy["matchConstraints"]["resourceRules"].as_array().unwrap();
+    let mut covered = BTreeSet::new();
+    for rule in judged {
+        assert_eq!(words(&rule["operations"]), set(["CREATE", "DELETE", "UPDATE"]));
+        assert_eq!(words(&rule["apiVersions"]), set(["*"]));
+        covered.extend(words(&rule["resources"]));
+    }
+    assert_eq!(written.difference(&reviews).cloned().collect::<BTreeSet<_>>(), covered);
+    // Whom it is about: the ServiceAccount of the DaemonSet, whatever an overlay puts before its name.
+    let account = object("DaemonSet", "speaker")["spec"]["template"]["spec"]["serviceAccountName"].clone();
+    let conditions = policy["matchConditions"].as_array().unwrap();
+    let expression = conditions[0]["expression"].as_str().unwrap();
+    assert!(expression.contains(&format!("([^:]*-)?{}$", account.as_str().unwrap())), "{expression}");
+    let variables = policy["variables"].as_array().unwrap();
+    let node = variables.iter().find(|variable| variable["name"] == "node").unwrap();
+    assert!(node["expression"].as_str().unwrap().contains("authentication.kubernetes.io/node-name"));
+    let all: Vec<&str> =
+        policy["validations"].as_array().unwrap().iter().map(|one| one["expression"].as_str().unwrap()).collect();
+    for needle in ["variables.node != ''", "'speakers'", "'leases'", "'announcements'", "'speaker-'"] {
+        assert!(all.iter().any(|expression| expression.contains(needle)), "{needle}");
+    }
+}
+
+#[test]
 fn a_speakers_load_does_not_grow_with_pods() {
     let all = objects().unwrap();
     let of_speaker = |object: &&Value| object["metadata"]["name"] == "arpeggio-speaker" && object["rules"].is_array();
@@ -223,9 +260,53 @@ fn everything_with_a_namespace_is_in_that_of_metallb() {
             "ClusterRole",
             "ClusterRoleBinding",
             "CustomResourceDefinition",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
             "ValidatingWebhookConfiguration",
         ];
         let expected = if cluster_wide.contains(&kind) { Value::Null } else { "metallb-system".into() };
         assert_eq!(object["metadata"]["namespace"], expected, "{kind} {}", object["metadata"]["name"]);
     }
+}
+
+#[test]
+fn frr_beside_speakers_has_what_it_needs_and_no_more() {
+    let read = |file: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(folder().join("frr").join(file)).unwrap();
+        serde_saphyr::from_multiple(&text).unwrap()
+    };
+    let component = &read("kustomization.yaml")[0];
+    assert_eq!(component["kind"], "Component");
+    let pod = &read("daemonset.yaml")[0]["spec"]["template"]["spec"];
+    let containers = pod["containers"].as_array().unwrap();
+    let [speaker, frr] = containers.as_slice() else { panic!("{containers:#?}") };
+    assert_eq!((&speaker["name"], &speaker["securityContext"]), (&"speaker".into(), &Value::Null));
+    let security = &frr["securityContext"];
+    let wanted = set(["CHOWN", "KILL", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETUID", "SYS_ADMIN"]);
+    assert_eq!(words(&security["capabilities"]["add"]), wanted);
+    assert_eq!(words(&security["capabilities"]["drop"]), set(["ALL"]));
+    assert_eq!(
+        (&security["allowPrivilegeEscalation"], &security["readOnlyRootFilesystem"]),
+        (&false.into(), &true.into())
+    );
+    // Both see the sockets where the speaker looks for them by itself.
+    for container in containers {
+        let mounts = container["volumeMounts"].as_array().unwrap();
+        assert!(mounts.iter().any(|mount| mount["name"] == "frr" && mount["mountPath"] == "/run/frr"), "{container:#}");
+    }
+    let rules: Vec<Value> =
+        read("access.yaml").iter().flat_map(|object| object["rules"].as_array().cloned()).flatten().collect();
+    let verbs = |resource: &str| {
+        rules
+            .iter()
+            .find(|rule| words(&rule["resources"]).contains(resource))
+            .map(|rule| words(&rule["verbs"]))
+            .unwrap()
+    };
+    assert_eq!(verbs("secrets"), set(["get"]), "passwords are read by their names, never listed");
+    assert_eq!((verbs("bgppeers"), verbs("bfdprofiles")), (set(["list", "watch"]), set(["list", "watch"])));
+    assert!(
+        read("access.yaml").iter().all(|object| object["kind"].as_str().unwrap().starts_with("Role")),
+        "nothing outside the namespace"
+    );
 }

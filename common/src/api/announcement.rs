@@ -12,9 +12,9 @@ use super::{
 };
 
 kind! {
-    /// An address of a Service that nodes announce, and the order in which they take it over from each other. Written by
-    /// Arpeggio's controller, one object for each address; its status by the node that answers, or where none is to by the
-    /// controller. The name is the address; IPv6 is written in full, with '-' for ':'.
+    /// An address of a Service, and the nodes that may announce it, in the order of succession. The controller writes one object
+    /// for each address. The node that answers writes the status; the controller does where no node may answer. The name is the
+    /// address; IPv6 is written in full, with '-' for ':'.
     Announcement, "arpeggio.io", "v1alpha1", "announcements", ClusterResourceScope, AnnouncementSpec, AnnouncementStatus,
     spec_required: true,
     short_names: &["ann"],
@@ -39,7 +39,7 @@ kind! {
     ],
 }
 
-/// The address, whose it is, and who may answer for it.
+/// The address, its Services, and the nodes that may answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("required" = ["address"]))]
 pub struct AnnouncementSpec {
@@ -60,7 +60,7 @@ pub struct AnnouncementSpec {
     /// The Services that have the address, by namespace and name; several if they share it.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServiceReference>,
-    /// How the address is announced at layer 2; absent: not at all.
+    /// Announcement at layer 2; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l2: Option<L2>,
     /// What is announced to BGP peers for the address; none: nothing. Nodes unite entries of one prefix, also those of other
@@ -86,8 +86,8 @@ pub struct ServiceReference {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("required" = ["candidates"]))]
 pub struct L2 {
-    /// Names of the nodes that may answer, in the order in which they take over: the first one answers while it lives. Nobody
-    /// answers if there is none.
+    /// Names of the nodes that may answer, in the order of succession. The first one answers while it lives. Without a name no
+    /// node answers.
     #[serde(default, deserialize_with = "null_default")]
     #[schemars(
         length(max = 64),
@@ -101,7 +101,7 @@ pub struct L2 {
     /// Names of the interfaces on which to answer; none: every interface that is not excluded.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<String>,
-    /// Exclusive: one node answers everybody. Shared: the clients are divided over the candidates that live.
+    /// Exclusive: one node answers all clients. Shared: the clients are divided over the live candidates.
     #[serde(default)]
     #[schemars(extend("x-default" = "Exclusive"))]
     pub mode: Mode,
@@ -148,39 +148,39 @@ pub struct Route {
     pub nodes: Option<Vec<String>>,
 }
 
-/// Whether one node answers everybody or the candidates share the clients.
+/// Whether one node answers all clients or the candidates share them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
-    /// One node answers everybody.
+    /// One node answers all clients.
     #[default]
     Exclusive,
     /// The clients are divided over the live candidates.
     Shared,
 }
 
-/// What the owner says. In exclusive mode it is written by the owner, by server-side apply with one field manager for all
-/// speakers: whoever takes over replaces the whole of it. So does the controller where nobody is to answer.
+/// The owner's report. The owner writes it by server-side apply, with one field manager for all speakers: a new owner replaces
+/// the whole of it. So does the controller where no node may answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(description = "Who answers, as the one who does says it; where nobody is to, the controller says why.")]
+#[schemars(description = "The report of the owner; where no node may answer, the reason from the controller.")]
 pub struct AnnouncementStatus {
-    /// Name of the node that answers; absent: nobody.
+    /// Name of the node that answers; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// The interfaces on which the owner answers, and the MAC addresses that it tells.
+    /// The interfaces on which the owner answers, and the MAC addresses in the answers.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<OwnedInterface>,
-    /// Since when the owner answers.
+    /// Time since which the owner answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
-    /// Announced: whether the address is answered for, and if not why: it is in use by another machine, two nodes claim it, no
-    /// interface fits, no node may, no speaker lives, no endpoint is ready.
+    /// Announced: whether a node answers for the address. If False, the reason: another machine uses it, no interface fits, no
+    /// node may answer, no speaker lives, or no endpoint is ready.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
 }
 
-/// An interface on which an address is answered for.
+/// An interface on which a node answers for the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnedInterface {
     /// Name of the interface.

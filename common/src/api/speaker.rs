@@ -12,8 +12,8 @@ use super::{
 };
 
 kind! {
-    /// Arpeggio's agent on a node, under the node's name. The agent writes the status; whether it lives is told by its Lease,
-    /// which is called speaker- and the node's name.
+    /// Arpeggio's agent on a node, with the name of the node. The agent writes the status. Its Lease, speaker- and the name of the
+    /// node, shows whether it lives.
     Speaker, "arpeggio.io", "v1alpha1", "speakers", ClusterResourceScope, SpeakerSpec, SpeakerStatus,
     spec_required: false,
     short_names: &["spk"],
@@ -28,37 +28,37 @@ kind! {
     ],
 }
 
-/// What the administrator wants of the agent.
+/// The administrator's wishes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SpeakerSpec {
-    /// Whether other nodes are to take over all addresses that this one owns, before work on it. It owns none until this is
-    /// false again.
+    /// Whether other nodes take over every address of this node, for example before work on it. The node owns none until this
+    /// is false again.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "std::ops::Not::not")]
     pub evacuate: bool,
 }
 
-/// What the agent says about itself and its node.
+/// The agent's report about itself and its node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpeakerStatus {
     /// Version of the agent.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// The interfaces on which it can answer.
+    /// The interfaces on which the node can answer.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<SpeakerInterface>,
-    /// How many addresses it owns.
+    /// Number of addresses that the node owns.
     #[serde(default, deserialize_with = "null_default")]
     pub owned: i64,
-    /// How it takes part in the succession.
+    /// The agent's part in the succession.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub succession: Option<SpeakerSuccession>,
     /// Its sessions with BGP peers. Absent: it tells no BGP peer anything, for it drives no router daemon. Present and empty: it
     /// drives one, and no BGPPeer is for the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bgp_sessions: Option<Vec<BgpSession>>,
-    /// Ready: whether it can answer. Evacuating: whether others take over from it. Accepted: whether it understands every
-    /// Announcement. Connected: whether others answer what it asks.
+    /// Ready: whether the node can answer. Evacuating: whether other nodes take over. Accepted: whether every Announcement is
+    /// understood. Connected: whether other speakers answer this node.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<schema::Condition>", extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -90,19 +90,19 @@ pub struct BgpSession {
 /// How an agent takes part in the succession.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SpeakerSuccession {
-    /// By what it knows the frames of other nodes. Absent: an agent that knows no keys wrote it.
+    /// Keys of the agent. Absent: a version without keys wrote the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Authentication>,
 }
 
-/// By what an agent knows the frames of other nodes.
+/// Keys by which an agent knows the frames of other nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Authentication {
-    /// Fingerprints of the keys that it accepts, that of the one that it signs with first. None: its frames have no proof.
+    /// Fingerprints of the accepted keys; the agent signs with the first. None: its frames have no proof.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// Whether it takes frames without a proof for those of a stranger.
+    /// Whether frames without a proof count as a stranger's.
     #[serde(default, deserialize_with = "null_default")]
     pub refuses_unauthenticated: bool,
 }
@@ -115,8 +115,7 @@ pub struct SpeakerInterface {
     /// Its MAC address.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub mac: String,
-    /// Its IP addresses with prefix lengths (192.0.2.1/24). Which nodes are in the subnet of an announced address is read from
-    /// these.
+    /// Its IP addresses with prefix lengths (192.0.2.1/24). They show which nodes are in the subnet of an address.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
     /// How the program that answers is attached: native or generic (XDP), tcx, or user for a socket. Absent: not at all.
@@ -128,7 +127,7 @@ pub struct SpeakerInterface {
     /// Whether there is a link.
     #[serde(default, deserialize_with = "null_default")]
     pub carrier: bool,
-    /// Why the program is not attached in the best way there is.
+    /// Why the program is not attached in the best mode.
     #[serde(default, deserialize_with = "null_default", skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }

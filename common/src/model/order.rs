@@ -26,7 +26,7 @@ pub const ENOUGH: usize = NEAR + 1;
 /// A node that may own an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Eligible {
-    /// Which.
+    /// The node.
     pub node: NodeId,
     /// More is preferred.
     pub weight: u32,
@@ -35,7 +35,7 @@ pub struct Eligible {
 /// An address that needs an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish<'a> {
-    /// Which.
+    /// The address.
     pub address: IpAddr,
     /// Who may own it: live, selected, and in the right subnet where anybody is.
     pub eligible: &'a [Eligible],

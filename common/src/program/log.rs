@@ -5,10 +5,10 @@ use std::io::IsTerminal as _;
 use clap::ValueEnum;
 use tracing_subscriber::{EnvFilter, filter};
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
     /// One JSON object a line, as MetalLB writes them.
     Json,

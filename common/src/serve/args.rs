@@ -10,13 +10,13 @@ use super::tls::{self, Parameters};
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsArgs {
-    /// Port of /metrics (HTTPS, for callers whose token may get it); 0 for none [default: 9120, none without Kubernetes]
+    /// Port of /metrics (HTTPS, for callers whose token may get /metrics); 0 for none [default: 9120, none without Kubernetes]
     #[arg(long, env = "ARPEGGIO_PORT", value_name = "PORT")]
     pub port: Option<u16>,
     /// Folder with tls.crt and tls.key for metrics, read again when they change [default: a self-signed certificate]
     #[arg(long, env = "ARPEGGIO_METRICS_CERT_DIR", value_name = "FOLDER")]
     pub metrics_cert_dir: Option<PathBuf>,
-    /// Serve metrics at this loopback address too, without TLS and to everybody there, such as 127.0.0.1:7472.
+    /// Loopback address of /metrics without TLS and without tokens, such as 127.0.0.1:7472.
     #[arg(long, env = "ARPEGGIO_METRICS_HTTP", value_name = "ADDRESS:PORT", value_parser = loopback)]
     pub metrics_http: Option<SocketAddr>,
 }
@@ -47,7 +47,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsArgs {
-    /// Oldest version of TLS that is served.
+    /// Oldest version of TLS.
     #[arg(long, env = "ARPEGGIO_TLS_MIN_VERSION", value_enum, value_name = "VERSION", default_value_t = MinVersion::Tls13)]
     pub tls_min_version: MinVersion,
     /// Cipher suites of TLS 1.2, separated by commas; only with VersionTLS12 [default: all]

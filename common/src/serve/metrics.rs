@@ -87,7 +87,7 @@ enum Endpoint {
 pub enum ServeError {
     /// Without Kubernetes.
     #[error(
-        "--port: without Kubernetes nobody can say who may read metrics; serve them on this machine with --metrics-http"
+        "--port: without Kubernetes no API server can check tokens; serve metrics on this machine with --metrics-http"
     )]
     NobodyToAsk,
     /// There is no certificate.
@@ -171,7 +171,7 @@ fn refuse(denied: &Denied) -> Response {
     let text = match denied {
         // The cause is of no use to a caller that is not known.
         Denied::Unasked(_) => {
-            tracing::warn!("metrics were not given: {}", with_causes(denied));
+            tracing::warn!("metrics were refused: {}", with_causes(denied));
             denied.to_string()
         }
         Denied::Unknown | Denied::Forbidden { .. } => denied.to_string(),

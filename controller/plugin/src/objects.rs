@@ -8,7 +8,7 @@ use arpeggio_common::api::{
 };
 use arpeggio_controller::cluster::{
     Settings,
-    index::{Index, News},
+    index::{Delta, Index},
     project::Watched,
 };
 use jiff::Timestamp;
@@ -181,13 +181,13 @@ fn feed<K: Watched>(index: &mut Index, objects: &[K]) {
         put(index, object.clone());
     }
     #[expect(clippy::disallowed_methods, reason = "any instant will do: time does not pass in a snapshot")]
-    index.feed(K::KIND, News::Complete, std::time::Instant::now());
+    index.feed(K::KIND, Delta::Complete, std::time::Instant::now());
 }
 
 /// Gives the index one object.
 pub fn put<K: Watched>(index: &mut Index, object: K) {
     #[expect(clippy::disallowed_methods, reason = "any instant will do: time does not pass in a snapshot")]
-    index.feed(K::KIND, News::There(object.entry()), std::time::Instant::now());
+    index.feed(K::KIND, Delta::Applied(object.entry()), std::time::Instant::now());
 }
 
 #[cfg(test)]

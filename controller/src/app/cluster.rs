@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::cluster::{
     project::Watched,
-    watch::{Told, Watch},
+    watch::{Watch, WatchEvent},
 };
 
 /// Events of watches that may wait. When it is full the watches wait, and with them the API server: nothing is lost.
@@ -55,7 +55,7 @@ pub(super) async fn client(kubeconfig: Option<&Path>) -> Result<Client> {
 /// Everything that is watched.
 pub(super) struct Watches {
     /// What the watches tell.
-    pub(super) told: mpsc::Receiver<Told>,
+    pub(super) told: mpsc::Receiver<WatchEvent>,
     /// A new number makes watches of kinds that are written list anew.
     pub(super) lists: watch::Sender<u64>,
     /// The other kinds are never told to.
@@ -87,7 +87,7 @@ pub(super) fn watch(client: &Client, namespace: &str) -> Watches {
 }
 
 struct Starter {
-    tell: mpsc::Sender<Told>,
+    tell: mpsc::Sender<WatchEvent>,
     lists: watch::Sender<u64>,
     never: watch::Sender<u64>,
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 use anyhow::{Context as _, Result};
 use arpeggio_common::{
     model::{Configuration, Fault},
-    program::with_causes,
+    program::{give_back_free_memory, with_causes},
 };
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -16,24 +16,25 @@ use tracing::{debug, info, warn};
 use super::{
     links::{Links, SecretLinks},
     lists::Lists,
-    log::{tell_done, verdict_name},
+    log::{log_done, verdict_name},
     pace::Pace,
+    thrift::Thrift,
 };
 use crate::{
     args::Config,
     clock,
     cluster::{
         Changes, ConfigurationKind, Known, Snapshot,
-        index::{Index, News},
+        index::{Delta, Index},
         project::{Kind, Object},
-        watch::Told,
+        watch::WatchEvent,
     },
     decide::Decider,
     events,
     keys::keeper::Speakers,
     leader::{self, Term},
     metrics::Metrics,
-    plan::{self, Class, ServiceStatus, Subject, Write},
+    plan::{self, Class, Matter, ServiceStatus, Subject, Write},
     writer::{self, Answer, Finished, Verdict, Writer},
 };
 
@@ -44,7 +45,7 @@ const LEASE_SLACK: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often gauges are set that nothing sets by itself.
 const HOUSEKEEPING: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// See the module.
+/// The replica's state: what it follows, what it decided, and what it writes.
 pub(super) struct Controller {
     index: Index,
     /// When this process began.
@@ -52,9 +53,10 @@ pub(super) struct Controller {
     /// There while leading: it is made anew for every term, from what is then.
     decider: Option<Decider>,
     writer: Writer,
-    told_events: events::Told,
+    event_limiter: events::EventLimiter,
     metrics: Metrics,
     pace: Pace,
+    thrift: Thrift,
     /// Makes watches list anew, and the number of the last such demand.
     lists: watch::Sender<u64>,
     list: u64,
@@ -79,9 +81,10 @@ impl Controller {
             began: clock::now(),
             decider: None,
             writer,
-            told_events: events::Told::default(),
+            event_limiter: events::EventLimiter::default(),
             metrics,
             pace: Pace::default(),
+            thrift: Thrift::default(),
             lists,
             list: 0,
             listed: Lists::default(),
@@ -104,7 +107,7 @@ impl Controller {
     /// Waits for the next thing to do and does it.
     pub(super) async fn step(
         &mut self,
-        told: &mut mpsc::Receiver<Told>,
+        told: &mut mpsc::Receiver<WatchEvent>,
         term: &mut watch::Receiver<Term>,
     ) -> Result<()> {
         let wake_at = self.writer.next_wake();
@@ -138,10 +141,10 @@ impl Controller {
             }
             () = at(wake_at), if wake_at.is_some() => {}
             () = at(due_at), if due_at.is_some() => self.look_at_due(),
-            _ = self.housekeeping.tick() => self.keep_house(),
+            _ = self.housekeeping.tick() => self.housekeeping(),
         }
         for write in self.writer.pump(self.term) {
-            self.look_again(&write);
+            self.requeue(&write);
         }
         self.publish();
         Ok(())
@@ -210,23 +213,24 @@ impl Controller {
         }
     }
 
-    fn take(&mut self, told: Told) {
-        let Told { kind, list, what } = told;
+    fn take(&mut self, told: WatchEvent) {
+        self.thrift.handled(1);
+        let WatchEvent { kind, list, what } = told;
         let Ok(news) = what else {
             self.metrics.watch_failed(kind.name());
             self.listed.failed(kind);
             return;
         };
         match &news {
-            News::Complete => {
+            Delta::Complete => {
                 self.listed.complete(kind, list);
             }
-            News::There(entry) if kind == Kind::Lease && entry.id.name == leader::LEASE => {
+            Delta::Applied(entry) if kind == Kind::Lease && entry.id.name == leader::LEASE => {
                 if matches!(&entry.object, Ok(Object::Lease(lease)) if lease.holder.is_none()) {
                     self.look.notify_one();
                 }
             }
-            News::Begin | News::There(_) | News::Gone(..) => {}
+            Delta::Begin | Delta::Applied(_) | Delta::Deleted(..) => {}
         }
         if let Some(unreadable) = self.index.feed(kind, news, clock::now()) {
             let (kind, id) = (unreadable.kind.name(), unreadable.id);
@@ -255,7 +259,7 @@ impl Controller {
         self.writer.settle(|object| decision.covers(object) && !planned.contains(object));
         self.writer.submit(writes.into_iter().filter(|write| {
             let Write::Event { uid, notice, .. } = write else { return true };
-            self.told_events.admit(uid, notice, ended)
+            self.event_limiter.admit(uid, notice, ended)
         }));
     }
 
@@ -267,12 +271,13 @@ impl Controller {
     }
 
     fn take_result(&mut self, finished: Finished) {
+        self.thrift.handled(1);
         let Finished { write, result, took, again, repeated } = finished;
         let kind = writer::kind(&write);
         match result {
             Ok(answer) => {
                 self.metrics.wrote(kind, "done", took);
-                tell_done(&write);
+                log_done(&write);
                 match answer {
                     Answer::There(kind, entry) => self.index.answered(kind, entry),
                     Answer::Gone(kind, id, version) => self.index.deleted(kind, &id, &version),
@@ -289,25 +294,35 @@ impl Controller {
                 }
             }
         }
-        if repeated && let Write::ServiceStatus(status) = &write {
-            self.tell_undone(status);
+        if repeated > 0
+            && let Write::ServiceStatus(status) = &write
+            && status.matter != Matter::Conflict
+        {
+            self.tell_undone(status, repeated);
         }
         if again {
-            self.look_again(&write);
+            self.requeue(&write);
         }
     }
 
     /// Somebody else writes the status of a Service as well.
-    fn tell_undone(&mut self, status: &ServiceStatus) {
+    fn tell_undone(&mut self, status: &ServiceStatus, times: u32) {
+        let now = clock::now().saturating_duration_since(self.began);
+        if let Some(what) = plan::overwritten(status, times)
+            && let Some(decider) = &mut self.decider
+            && decider.overwritten(what, now)
+        {
+            self.index.note(Changes { services: BTreeSet::from([status.key.clone()]), ..Changes::default() });
+        }
         let (uid, notice) = (status.uid.clone(), plan::undone(status));
-        if self.told_events.admit(&uid, &notice, clock::now()) {
+        if self.event_limiter.admit(&uid, &notice, clock::now()) {
             warn!(service = %status.key, "{}", notice.message);
             self.writer.submit([Write::Event { about: Subject::Service(status.key.clone()), uid, notice }]);
         }
     }
 
     /// The object of a write has to be planned again.
-    fn look_again(&mut self, write: &Write) {
+    fn requeue(&mut self, write: &Write) {
         let mut changes = Changes::default();
         match write {
             Write::ServiceStatus(status) => changes.services.extend([status.key.clone()]),
@@ -332,7 +347,7 @@ impl Controller {
             warn!("left out of the configuration: {fault}");
         }
         for fault in self.faults.difference(&faults) {
-            info!("no longer wrong: {}", fault.object);
+            info!("the fault is gone: {}", fault.object);
         }
         self.faults = faults;
     }
@@ -347,7 +362,7 @@ impl Controller {
         self.pools = pools;
     }
 
-    fn keep_house(&mut self) {
+    fn housekeeping(&mut self) {
         let classes = [
             ("clients", Class::Clients),
             ("standbys", Class::Standbys),
@@ -355,11 +370,15 @@ impl Controller {
             ("events", Class::Events),
         ];
         self.metrics.queue(&classes.map(|(name, class)| (name, self.writer.waiting(class))), self.writer.running());
-        self.metrics.left_out(self.index.unreadable(), self.told_events.suppressed() + self.writer.dropped_events());
+        self.metrics.left_out(self.index.unreadable(), self.event_limiter.suppressed() + self.writer.dropped_events());
         if self.is_ready() {
             self.index.refresh_configuration();
             // Who stands by decides nothing, but is asked whether its configuration is sound all the same.
             self.metrics.configuration(self.index.configuration());
+        }
+        let idle = self.writer.running() == 0 && classes.iter().all(|(_, class)| self.writer.waiting(*class) == 0);
+        if self.thrift.is_due(idle) {
+            give_back_free_memory();
         }
         if self.decider.is_some() {
             let counts = self.index.services_of_pools();

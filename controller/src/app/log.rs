@@ -15,7 +15,7 @@ pub(super) const fn verdict_name(verdict: Verdict) -> &'static str {
 }
 
 /// One line for what changed for clients.
-pub(super) fn tell_done(write: &Write) {
+pub(super) fn log_done(write: &Write) {
     match write {
         Write::ServiceStatus(status) => {
             let addresses: Vec<String> = status.ingress.iter().map(ToString::to_string).collect();
@@ -27,7 +27,7 @@ pub(super) fn tell_done(write: &Write) {
         }
         Write::DeleteAnnouncement { address, .. } => debug!(%address, "announcement deleted"),
         Write::Silence { address, silence, .. } => {
-            debug!(%address, reason = silence.reason, "told that nobody answers")
+            debug!(%address, reason = silence.reason, "wrote why no node answers")
         }
         Write::Configured(_) | Write::L2Status { .. } | Write::DeleteL2Status { .. } | Write::Event { .. } => {}
         Write::DeleteBgpStatus { .. } | Write::State { .. } | Write::DeleteState { .. } => {}

@@ -8,6 +8,7 @@ mod links;
 mod lists;
 mod log;
 mod pace;
+mod thrift;
 mod webhooks;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -27,7 +28,7 @@ use tracing::{info, warn};
 pub use self::lifecycle::install_cryptography;
 use self::{
     controller::Controller,
-    lifecycle::Signals,
+    lifecycle::StopSignals,
     links::{Links, SecretLinks},
     webhooks::Webhooks,
 };
@@ -46,7 +47,7 @@ use crate::{
 /// # Errors
 /// What keeps the controller from starting, and faults of the program.
 pub async fn run(config: Config) -> Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = StopSignals::new()?;
     if !config.ignored.is_empty() {
         warn!("these flags have no effect: {}", config.ignored.join(" "));
     }
@@ -101,11 +102,11 @@ pub async fn run(config: Config) -> Result<()> {
             signal = signals.next() => break signal,
             ended = &mut election.elector => {
                 ended.context("the task of the leader election failed")?;
-                anyhow::bail!("the leader election ended although nobody stopped it");
+                anyhow::bail!("the leader election ended unexpectedly");
             }
             Some(server) = servers.join_next() => {
                 server.context("the task of an HTTP server failed")?.context("an HTTP server ended")?;
-                anyhow::bail!("an HTTP server ended although nobody stopped it");
+                anyhow::bail!("an HTTP server ended unexpectedly");
             }
             done = controller.step(&mut watches.told, &mut election.term) => done?,
         }

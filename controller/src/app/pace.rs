@@ -8,7 +8,7 @@ const PAUSES: u32 = 3;
 /// Longest pause.
 const MOST: Duration = Duration::from_millis(200);
 
-/// See the module.
+/// When the next decision may be made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     next: Option<Instant>,

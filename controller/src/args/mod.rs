@@ -29,39 +29,39 @@ pub struct Args {
     /// Namespace of pools, advertisements and leases [default: that of the pod, else metallb-system]
     #[arg(long, env = "ARPEGGIO_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
-    /// Only Services of this loadBalancerClass [default: those without any]
+    /// Serve only Services of this loadBalancerClass [default: Services without a class]
     #[arg(long, env = "ARPEGGIO_LB_CLASS", value_name = "CLASS", default_value = "")]
     pub lb_class: String,
-    /// Let nodes announce although they are labelled node.kubernetes.io/exclude-from-external-load-balancers.
+    /// Ignore the label node.kubernetes.io/exclude-from-external-load-balancers of nodes.
     #[arg(long, env = "ARPEGGIO_IGNORE_EXCLUDE_LB", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true")]
     pub ignore_exclude_lb: bool,
-    /// Port of /healthz, /livez and /readyz; 0 switches it off.
+    /// Port of /healthz, /livez and /readyz; 0 for none.
     #[arg(long, env = "ARPEGGIO_HEALTH_PROBE_PORT", value_name = "PORT", default_value_t = 17472)]
     pub health_probe_port: u16,
-    /// How long another replica waits before it leads after the leader fell silent.
+    /// Time after the leader's last renewal at which another replica may lead.
     #[arg(long, env = "ARPEGGIO_LEADER_ELECT_LEASE_DURATION", value_name = "TIME", default_value = "15s", value_parser = duration)]
     pub leader_elect_lease_duration: Duration,
-    /// How long the leader goes on without being able to renew its lease.
+    /// Time after its last renewal at which the leader stops to lead.
     #[arg(long, env = "ARPEGGIO_LEADER_ELECT_RENEW_DEADLINE", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub leader_elect_renew_deadline: Duration,
-    /// Time between two renewals.
+    /// Time between two renewals of the leader's lease.
     #[arg(long, env = "ARPEGGIO_LEADER_ELECT_RETRY_PERIOD", value_name = "TIME", default_value = "2s", value_parser = duration)]
     pub leader_elect_retry_period: Duration,
-    /// Requests that change something that may be on their way at the same time.
+    /// Most writing requests at the same time.
     #[arg(long, env = "ARPEGGIO_WRITE_CONNECTIONS", value_name = "N", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(1..=512))]
     pub write_connections: u16,
-    /// Secret with the key by which speakers know each other's frames, made and replaced by the controller; empty: none.
+    /// Secret with the shared key of the speakers, which the controller creates and rotates; empty: none.
     #[arg(long, env = "ARPEGGIO_SUCCESSION_SECRET", value_name = "NAME", default_value = names::KEY_SECRET)]
     pub succession_secret: String,
-    /// How long each step of its replacement takes at least: for tests of it.
+    /// Shortest time of each step of a rotation, for tests.
     #[arg(long, hide = true, value_name = "TIME", value_parser = duration)]
     pub succession_key_dwell: Option<Duration>,
     /// all, error, warn, info, debug, trace, none, or a filter such as `info,arpeggio_controller::leader=debug`.
     #[arg(long, env = "ARPEGGIO_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     pub log_level: String,
-    /// How log lines are written.
+    /// Format of log lines.
     #[arg(long, env = "ARPEGGIO_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
     /// Name of this pod, for the lease and for events [default: the host name]
@@ -136,7 +136,7 @@ pub struct Config {
     pub key_pace: Pace,
     /// A word of MetalLB's, or a filter of tracing.
     pub log_level: String,
-    /// How log lines are written.
+    /// Format of log lines.
     pub log_format: LogFormat,
     /// Name of this pod or machine; a process adds something of its own to it.
     pub instance: String,

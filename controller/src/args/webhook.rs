@@ -12,20 +12,20 @@ use crate::webhook::{Own, Settings, Source, certificates::decide::Lifetimes};
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Webhooks")]
 pub struct WebhookArgs {
-    /// enabled: serve the webhooks beside everything else; disabled: do not; onlywebhook: serve nothing else.
+    /// Which part of the controller runs.
     #[arg(long, env = "ARPEGGIO_WEBHOOK_MODE", value_enum, value_name = "MODE", default_value_t = Mode::Enabled)]
     pub webhook_mode: Mode,
     /// Port of the webhooks (HTTPS).
     #[arg(long, env = "ARPEGGIO_WEBHOOK_PORT", value_name = "PORT", default_value_t = 9443,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub webhook_port: u16,
-    /// Secret that holds the certificate of the webhooks; it has to be there, if empty.
+    /// Secret with the certificate of the webhooks. It must exist, but may be empty.
     #[arg(long, env = "ARPEGGIO_WEBHOOK_SECRET", value_name = "NAME", default_value = "metallb-webhook-cert")]
     pub webhook_secret: String,
-    /// Service through which the API server reaches the webhooks: its name is in the certificate.
+    /// Service of the webhooks. Its name is in the certificate.
     #[arg(long, env = "ARPEGGIO_CERT_SERVICE_NAME", value_name = "NAME", default_value = "metallb-webhook-service")]
     pub cert_service_name: String,
-    /// Configuration of the webhooks, into which the authority of the certificate is written.
+    /// ValidatingWebhookConfiguration that gets the authority of the certificate.
     #[arg(
         long,
         env = "ARPEGGIO_WEBHOOK_CONFIGURATION",
@@ -33,11 +33,11 @@ pub struct WebhookArgs {
         default_value = "metallb-webhook-configuration"
     )]
     pub webhook_configuration: String,
-    /// Make no certificate: somebody else does, and writes its authority into the caBundles. It is read from --cert-dir.
+    /// Make no certificate and read one from --cert-dir. Another program then writes its authority into the caBundles.
     #[arg(long, env = "ARPEGGIO_DISABLE_CERT_ROTATION", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true")]
     pub disable_cert_rotation: bool,
-    /// Folder with tls.crt and tls.key for --disable-cert-rotation; they are read again when they change.
+    /// Folder with tls.crt and tls.key for --disable-cert-rotation, read again when they change.
     #[arg(
         long,
         env = "ARPEGGIO_CERT_DIR",
@@ -49,10 +49,10 @@ pub struct WebhookArgs {
     #[arg(long, env = "ARPEGGIO_WEBHOOK_HTTP2", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true")]
     pub webhook_http2: bool,
-    /// How long the certificate of the webhooks lasts: for tests of its renewal.
+    /// Lifetime of the certificate of the webhooks, for tests.
     #[arg(long, hide = true, value_name = "TIME", value_parser = lifetime)]
     pub webhook_cert_lifetime: Option<Duration>,
-    /// How long its authority lasts: for tests of its replacement.
+    /// Lifetime of its authority, for tests.
     #[arg(long, hide = true, value_name = "TIME", value_parser = lifetime)]
     pub webhook_ca_lifetime: Option<Duration>,
 }
@@ -60,11 +60,11 @@ pub struct WebhookArgs {
 /// Which part of the controller runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// Everything.
+    /// Everything, webhooks included.
     Enabled,
     /// Everything but the webhooks.
     Disabled,
-    /// The webhooks.
+    /// Only the webhooks.
     #[value(name = "onlywebhook")]
     OnlyWebhook,
 }

@@ -9,7 +9,7 @@ use std::{
 
 use arpeggio_common::{
     api::speaker::Authentication,
-    model::{InterfaceName, Labels, NodeName, Route},
+    model::{Few, FewMap, InterfaceName, Labels, NodeName, Route},
 };
 use ipnet::IpNet;
 
@@ -150,7 +150,7 @@ pub enum Rival {
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
-    /// Which.
+    /// Namespace and name of the Service.
     pub key: ServiceKey,
     /// Tells it from one of the same name before it.
     pub uid: String,
@@ -172,7 +172,7 @@ pub struct Service {
     pub ports: BTreeSet<Port>,
     /// `spec.externalTrafficPolicy: Local`.
     pub local: bool,
-    /// `spec.selector`.
+    /// `spec.selector`, where it counts: of a Service that is [`local`](Self::local).
     pub selector: BTreeMap<String, String>,
     /// What it asks for.
     pub requests: Requests,
@@ -189,6 +189,8 @@ pub struct Service {
     pub refusal: Option<Refusal>,
     /// Our condition `arpeggio.io/Announced` on it, if it says that nobody announces the Service.
     pub silence: Option<Refusal>,
+    /// Our condition `arpeggio.io/StatusConflict` on it, if it says that somebody else writes the status as well.
+    pub conflict: Option<Box<Refusal>>,
 }
 
 /// Namespace and name of the Service whose endpoints are the API server.
@@ -200,18 +202,20 @@ pub struct Endpoints {
     /// There is a servable endpoint anywhere.
     pub any: bool,
     /// Nodes with a servable endpoint on them.
-    pub nodes: BTreeSet<NodeName>,
+    pub nodes: Few<NodeName>,
     /// Those of them on which no endpoint is `ready` (or leaves that open): they are about to lose the Service.
-    pub ending: BTreeSet<NodeName>,
+    pub ending: Few<NodeName>,
     /// Addresses of the endpoints, of the Service [`API_SERVER`] alone.
-    pub api_server: BTreeSet<IpAddr>,
+    pub api_server: Few<IpAddr>,
 }
 
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// Which.
+    /// Name of the node.
     pub name: NodeName,
+    /// Tells it from one of the same name before it.
+    pub uid: String,
     /// Its labels.
     pub labels: Labels,
     /// Condition `NetworkUnavailable` is true.
@@ -258,13 +262,20 @@ pub struct AnnouncementContent {
     /// The pool it is from.
     pub pool: String,
     /// The Services that have it, with their uids.
-    pub services: BTreeMap<ServiceKey, String>,
+    pub services: FewMap<ServiceKey, String>,
     /// The order of succession at layer 2; `None`: not announced there.
     pub candidates: Option<Vec<NodeName>>,
     /// Interfaces to announce on; empty: all eligible ones.
     pub interfaces: BTreeSet<InterfaceName>,
     /// What is announced to BGP peers; empty: nothing.
     pub routes: BTreeSet<Route>,
+}
+
+impl AnnouncementContent {
+    /// Whether a node is to answer for it, or to announce a route.
+    pub fn is_announced(&self) -> bool {
+        self.candidates.as_ref().is_some_and(|candidates| !candidates.is_empty()) || !self.routes.is_empty()
+    }
 }
 
 /// An Announcement that is there.
@@ -277,7 +288,7 @@ pub struct ObservedAnnouncement {
     /// The node that says it answers.
     pub owner: Option<NodeName>,
     /// Interfaces on which it does.
-    pub interfaces: BTreeSet<String>,
+    pub interfaces: Few<String>,
     /// Condition `Announced` is not true.
     pub trouble: Option<Trouble>,
 }
@@ -299,7 +310,7 @@ pub struct L2StatusContent {
     /// The node that answers.
     pub node: NodeName,
     /// On which interfaces; empty: all.
-    pub interfaces: BTreeSet<String>,
+    pub interfaces: Few<String>,
 }
 
 /// A ServiceL2Status that is there.

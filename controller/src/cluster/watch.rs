@@ -16,7 +16,7 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{
-    index::News,
+    index::Delta,
     project::{Kind, Watched},
 };
 use crate::backoff::Backoff;
@@ -25,15 +25,15 @@ use crate::backoff::Backoff;
 /// server's machine did or a firewall forgot it, is noticed some seconds after that.
 const LASTS: u32 = 60;
 
-/// Something that a watch told.
+/// An event of a watch.
 #[derive(Debug)]
-pub struct Told {
+pub struct WatchEvent {
     /// About which kind.
     pub kind: Kind,
     /// Which demand for a new list this comes after: see [`Watch::lists`].
     pub list: u64,
-    /// What.
-    pub what: Result<News, Trouble>,
+    /// The step, or that the watch failed.
+    pub what: Result<Delta, Trouble>,
 }
 
 /// A watch that does not work at present; it is tried again.
@@ -44,7 +44,7 @@ pub struct Trouble;
 #[derive(Debug)]
 pub struct Watch {
     /// Where what it tells goes.
-    pub told: mpsc::Sender<Told>,
+    pub told: mpsc::Sender<WatchEvent>,
     /// A new number demands a new list.
     pub lists: watch::Receiver<u64>,
     /// Which objects, by labels; empty: all.
@@ -62,7 +62,7 @@ impl Watch {
                 timeout: Some(LASTS),
                 ..Config::default()
             };
-            let mut stream = std::pin::pin!(watcher(api.clone(), config).map_ok(news::<K>).boxed());
+            let mut stream = std::pin::pin!(watcher(api.clone(), config).map_ok(delta::<K>).boxed());
             loop {
                 let event = tokio::select! {
                     biased;
@@ -82,7 +82,7 @@ impl Watch {
                     Some(Err(error)) => {
                         failures += 1;
                         report::<K>(&error, failures);
-                        let told = Told { kind: K::KIND, list, what: Err(Trouble) };
+                        let told = WatchEvent { kind: K::KIND, list, what: Err(Trouble) };
                         if self.told.send(told).await.is_err() {
                             return;
                         }
@@ -94,7 +94,7 @@ impl Watch {
                     }
                     None => break,
                 };
-                if self.told.send(Told { kind: K::KIND, list, what }).await.is_err() {
+                if self.told.send(WatchEvent { kind: K::KIND, list, what }).await.is_err() {
                     return;
                 }
             }
@@ -102,15 +102,15 @@ impl Watch {
     }
 }
 
-fn news<K: Watched>(event: Event<K>) -> News {
+fn delta<K: Watched>(event: Event<K>) -> Delta {
     match event {
-        Event::Init => News::Begin,
-        Event::InitApply(object) | Event::Apply(object) => News::There(object.entry()),
+        Event::Init => Delta::Begin,
+        Event::InitApply(object) | Event::Apply(object) => Delta::Applied(object.entry()),
         Event::Delete(object) => {
             let entry = object.entry();
-            News::Gone(entry.id, entry.version)
+            Delta::Deleted(entry.id, entry.version)
         }
-        Event::InitDone => News::Complete,
+        Event::InitDone => Delta::Complete,
     }
 }
 

@@ -17,7 +17,7 @@ struct Run {
 }
 
 /// Conditions and events of one step.
-type Told = (Vec<ConfiguredStatus>, Vec<(ConfiguredName, Notice)>);
+type Reported = (Vec<ConfiguredStatus>, Vec<(ConfiguredName, Notice)>);
 
 impl Run {
     fn new(world: World) -> Self {
@@ -32,7 +32,7 @@ impl Run {
     }
 
     /// What is written and told. It is also done.
-    fn step(&mut self, changes: &Changes) -> Told {
+    fn step(&mut self, changes: &Changes) -> Reported {
         let snapshot = self.world.snapshot();
         let writes = plan(&snapshot, &self.decider.decide(&snapshot, changes));
         self.world.apply(&writes);

@@ -1,11 +1,12 @@
 //! Allocation and announcing, one after the other.
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
     accept,
     allocate::Allocation,
-    announce::{Announcer, Holding, Touch, Voice},
+    announce::{Announcer, Holding, ServiceReport, Touch},
+    conflict::{Conflicts, Overwritten},
     state,
     types::{Decision, ServiceWish},
 };
@@ -16,6 +17,7 @@ use crate::cluster::{Changes, ConfiguredName, ServiceKey, Snapshot};
 pub struct Decider {
     allocation: Allocation,
     announcer: Announcer,
+    conflicts: Conflicts,
 }
 
 impl Decider {
@@ -27,6 +29,8 @@ impl Decider {
     /// What should be, of all that these changes may have touched. Costs as much as that is, not as much as there is, unless
     /// everything has to be looked at or the nodes changed.
     pub fn decide(&mut self, snapshot: &Snapshot, changes: &Changes) -> Decision {
+        self.conflicts.inherit(snapshot.services.values().map(Arc::as_ref), snapshot.at);
+        self.conflicts.end(snapshot.at);
         let touched = self.allocation.reconcile(snapshot, changes);
         let mut services = touched.services;
         services.extend(changes.services.iter().cloned());
@@ -71,15 +75,21 @@ impl Decider {
         decision
     }
 
+    /// The status of a Service was written once more, because somebody had undone it again and again. Whether the Service has to be
+    /// looked at: there is something new to say.
+    pub fn overwritten(&mut self, what: Overwritten<'_>, now: Duration) -> bool {
+        self.conflicts.overwritten(what, now)
+    }
+
     /// When some Service has to be looked at although nothing changes: then [`Self::due`] says which.
     pub fn next_due(&self) -> Option<Duration> {
-        [self.allocation.next_due(), self.announcer.next_due()].into_iter().flatten().min()
+        [self.allocation.next_due(), self.announcer.next_due(), self.conflicts.next()].into_iter().flatten().min()
     }
 
     /// The Services that have to be looked at now although nothing changed.
     pub fn due(&self, now: Duration) -> BTreeSet<ServiceKey> {
         let mut due = self.allocation.due(now);
-        due.extend(self.announcer.due(now).cloned());
+        due.extend(self.announcer.due(now).chain(self.conflicts.over(now)).cloned());
         due
     }
 
@@ -93,12 +103,14 @@ impl Decider {
     /// What the status of a Service should be; `None`: it is not ours to write.
     ///
     /// While an address of it still stands in the status of another, it goes without, and nothing else is said of it.
-    fn wish(&self, key: &ServiceKey, voice: Voice, snapshot: &Snapshot) -> Option<ServiceWish> {
+    fn wish(&self, key: &ServiceKey, voice: ServiceReport, snapshot: &Snapshot) -> Option<ServiceWish> {
         let outcome = self.allocation.outcome(key)?;
         let given = self.allocation.given(key);
         let ingress = self.allocation.writable(key);
         let is_whole = given.is_none_or(|given| given.addresses == ingress);
-        let present = snapshot.services.get(key).filter(|_| !is_whole);
+        let service = snapshot.services.get(key);
+        let conflict = service.and_then(|service| self.conflicts.says(key, &service.uid)).cloned();
+        let present = service.filter(|_| !is_whole);
         let mut notices = outcome.notices.clone();
         notices.extend(voice.notices);
         Some(ServiceWish {
@@ -106,6 +118,7 @@ impl Decider {
             ingress,
             refusal: present.map_or_else(|| outcome.refusal.clone(), |service| service.refusal.clone()),
             silence: voice.silence,
+            conflict,
             notices,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::{
     api::names::EXCLUDE,
-    model::{Configuration, Fault, Pool},
+    model::{Configuration, Fault, Few, FewMap, Pool},
 };
 use proptest::prelude::*;
 
@@ -100,13 +100,64 @@ fn a_service_costs_two_writes_the_address_before_the_announcement() {
     };
     assert_eq!(status.ingress, [content.address]);
     assert_eq!(status.allocated_from.as_deref(), Some("pool"));
-    assert_eq!(content.services, BTreeMap::from([(key("web"), "uid-web".to_owned())]));
+    assert_eq!(content.services, FewMap::from([(key("web"), "uid-web".to_owned())]));
     assert_eq!(content.candidates.as_ref().unwrap().len(), 3);
     let reports = writes.iter().filter(|write| write.class() == Class::Reports).count();
     assert_eq!(reports, 2, "who answers, and how full the pool is: {writes:?}");
     let reason = |write: &Write| if let Write::Event { notice, .. } = write { Some(notice.reason) } else { None };
     let reasons: Vec<_> = writes.iter().filter_map(reason).collect();
     assert_eq!(reasons, ["IPAllocated", "nodeAssigned"]);
+}
+
+#[test]
+fn services_that_come_before_their_endpoints_cost_no_write_more() {
+    const SERVICES: usize = 100;
+    let mut run = settled(&["a", "b", "c"], &[]);
+    let names: Vec<String> = (0..SERVICES).map(|number| format!("s{number:03}")).collect();
+    let mut writes = Vec::new();
+    for name in &names {
+        run.world.ask(name);
+        run.world.endpoints.remove(&key(name));
+        writes.extend(run.settle(service(name)));
+    }
+    assert!(
+        run.world.announcements.is_empty() && run.world.services.values().all(|service| !service.ingress.is_empty())
+    );
+    for name in &names {
+        run.world.serve(name, &["a", "b"]);
+        writes.extend(run.settle(service(name)));
+    }
+    let count = |is_it: fn(&Write) -> bool| writes.iter().filter(|write| is_it(write)).count();
+    let counts = [
+        count(|write| matches!(write, Write::ServiceStatus(_))),
+        count(|write| matches!(write, Write::Announcement { .. })),
+        count(|write| matches!(write, Write::L2Status { .. })),
+        count(|write| matches!(write, Write::Event { .. })),
+    ];
+    assert_eq!(counts, [SERVICES, SERVICES, SERVICES, 2 * SERVICES]);
+    assert_eq!(count(|write| matches!(write, Write::Silence { .. })), 0);
+}
+
+#[test]
+fn an_announcement_of_a_service_that_stays_without_endpoints_is_made_after_a_moment() {
+    let mut run = settled(&["a", "b"], &[]);
+    run.world.ask("web");
+    run.world.serve("web", &[]);
+    let writes = run.settle(service("web"));
+    assert!(matches!(for_clients(&writes)[..], [Write::ServiceStatus(_)]), "{writes:?}");
+    let due = run.decider.next_due().unwrap();
+    assert!(due <= run.world.at + Duration::from_secs(1));
+    run.world.at = due;
+    let services = run.decider.due(due);
+    run.settle(Changes { services, ..Changes::default() });
+    let address = run.world.services[&key("web")].ingress[0];
+    assert!(run.world.announcements[&address].trouble.is_some() && run.decider.next_due().is_none());
+    // One that lost its endpoints is announced no more at once.
+    let mut run = settled(&["a", "b"], &["web"]);
+    run.world.serve("web", &[]);
+    let writes = run.settle(service("web"));
+    let [Write::Announcement { content, .. }] = for_clients(&writes)[..] else { panic!("{writes:?}") };
+    assert!(!content.is_announced());
 }
 
 #[test]
@@ -250,13 +301,13 @@ fn what_silences_a_service_is_a_condition_that_is_cured() {
         Some((status.announced.clone(), status.allocated.clone()))
     };
     let announced = |writes: &[Write]| writes.iter().find_map(conditions);
-    let Some((ConditionChange::False(refusal), ConditionChange::Keep)) = announced(&writes) else {
+    let Some((ConditionChange::Trouble(refusal), ConditionChange::Keep)) = announced(&writes) else {
         panic!("{writes:?}")
     };
     assert_eq!(refusal.reason, "NoEligibleNode");
     run.world.ad("all").node_selectors.clear();
     let writes = run.settle(Changes::everything());
-    assert_eq!(announced(&writes), Some((ConditionChange::True, ConditionChange::Keep)), "{writes:?}");
+    assert_eq!(announced(&writes), Some((ConditionChange::Cured, ConditionChange::Keep)), "{writes:?}");
 }
 
 #[test]
@@ -268,10 +319,10 @@ fn a_refusal_for_another_reason_is_the_same_refusal() {
         let Some(Write::ServiceStatus(status)) = writes.first() else { panic!("{writes:?}") };
         status.allocated.clone()
     };
-    let ConditionChange::False(first) = refused("gold") else { panic!("it was not refused before") };
+    let ConditionChange::Trouble(first) = refused("gold") else { panic!("it was not refused before") };
     let ConditionChange::Still(then) = refused("silver") else { panic!("it was refused before") };
     assert!(first.message.contains("gold") && then.message.contains("silver"), "{first:?} {then:?}");
-    assert_eq!(refused("pool"), ConditionChange::True);
+    assert_eq!(refused("pool"), ConditionChange::Cured);
 }
 
 #[test]
@@ -305,8 +356,7 @@ fn a_standby_that_goes_is_less_urgent_than_an_owner() {
 fn point_56_stale_and_foreign_statuses_go() {
     let mut world = World::new(&["a", "b"]);
     world.ask("web");
-    let content =
-        |name: &str, on: &str| L2StatusContent { service: key(name), node: node(on), interfaces: BTreeSet::new() };
+    let content = |name: &str, on: &str| L2StatusContent { service: key(name), node: node(on), interfaces: Few::new() };
     let there = |content| ObservedL2Status { resource_version: "7".to_owned(), content };
     world.l2_statuses = BTreeMap::from([
         ("l2-x7k2p".to_owned(), there(Some(content("web", "a")))),
@@ -619,7 +669,8 @@ impl Run {
             let said = there.accepted.as_ref().map(|said| (said.says.accepted, said.generation));
             assert_eq!(said, Some((sound, there.generation)), "{object}");
         }
-        assert!(self.world.bgp_statuses.values().all(|status| status.owned));
+        let tells = self.world.speakers.values().any(|speaker| speaker.tells_peers);
+        assert!(self.world.bgp_statuses.values().all(|status| status.owned || tells));
         assert_eq!(self.world.states.len(), NODES.len() + 1);
         let held: BTreeSet<IpAddr> = self.world.services.values().flat_map(|service| service.ingress.clone()).collect();
         assert_eq!(held, self.world.announcements.keys().copied().collect(), "one for each address");

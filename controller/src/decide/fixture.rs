@@ -123,6 +123,7 @@ impl World {
         let labels = labels(&[("name", name)]);
         let node = Node {
             name: this.clone(),
+            uid: format!("uid-{name}"),
             labels,
             network_unavailable: false,
             evacuate: false,
@@ -222,7 +223,7 @@ impl World {
 
     /// Says where the Service's endpoints are.
     pub(crate) fn serve(&mut self, name: &str, on: &[&str]) {
-        let there = Endpoints { any: !on.is_empty(), nodes: nodes(on), ..Endpoints::default() };
+        let there = Endpoints { any: !on.is_empty(), nodes: nodes(on).into(), ..Endpoints::default() };
         self.endpoints.insert(key(name), there);
     }
 

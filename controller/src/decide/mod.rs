@@ -3,6 +3,7 @@
 mod accept;
 pub mod allocate;
 mod announce;
+mod conflict;
 mod decider;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -10,6 +11,7 @@ mod state;
 mod types;
 
 pub use self::{
+    conflict::{OVERWRITTEN, Others, Overwritten, QUIET},
     decider::Decider,
     types::{AcceptanceWish, Decision, Notice, NoticeKind, ServiceWish},
 };

@@ -13,7 +13,9 @@ use arpeggio_common::{
 };
 
 use super::accept;
-use crate::cluster::{Changes, ConfigurationKind, ConfiguredName, Snapshot, Soundness, Speaker, StateContent, StateOf};
+use crate::cluster::{
+    Changes, ConfigurationKind, ConfiguredName, ObservedBgpStatus, Snapshot, Soundness, Speaker, StateContent, StateOf,
+};
 
 /// What the controller's state is about.
 const CONTROLLERS: [ConfigurationKind; 2] = [ConfigurationKind::Pool, ConfigurationKind::Community];
@@ -71,7 +73,7 @@ fn of_node(snapshot: &Snapshot, name: &NodeName, troubles: &[Trouble<'_>]) -> Op
     let node = snapshot.nodes.get(name)?;
     let Speaker { live, refused, .. } = &**snapshot.speakers.get(name)?;
     if !live {
-        let errors = format!("the speaker of node {name} does not renew its lease: nobody knows what it does");
+        let errors = format!("the speaker of node {name} does not renew its lease: its state is unknown");
         return Some(StateContent { soundness: Soundness::Unknown, errors });
     }
     let concern = troubles.iter().filter(|trouble| trouble.concerns(&node.labels));
@@ -123,10 +125,17 @@ fn summary(fault: &Fault) -> String {
     }
 }
 
-/// Names of ServiceBGPStatus objects that must not be there: nobody announces the Service, which is what an agent that holds no
-/// sessions says of every Service. What a Pod owns is that Pod's: it was written by MetalLB, and goes when that does.
+/// Names of ServiceBGPStatus objects that must not be there: their node has no speaker that tells BGP peers, and so nobody stands by
+/// them. A speaker that does writes its own; one that says nothing yet may be about to be written. What a Pod owns is that Pod's: it
+/// was written by MetalLB, and goes when that does.
 pub(super) fn stale_bgp(snapshot: &Snapshot, changes: &Changes) -> BTreeSet<String> {
-    let is_stale = |name: &&String| snapshot.bgp_statuses.get(*name).is_some_and(|status| !status.owned);
+    let tells = |node: &NodeName| snapshot.speakers.get(node).is_some_and(|speaker| speaker.tells_peers);
+    let stands = |status: &ObservedBgpStatus| match &status.content {
+        Some(content) => tells(&content.node),
+        None => snapshot.speakers.keys().any(tells),
+    };
+    let is_stale =
+        |name: &&String| snapshot.bgp_statuses.get(*name).is_some_and(|status| !status.owned && !stands(status));
     let all = changes.everything || changes.topology;
     let looked_at: Vec<&String> =
         if all { snapshot.bgp_statuses.keys().collect() } else { changes.bgp_statuses.iter().collect() };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    cluster::{ObservedBgpStatus, ObservedState},
+    cluster::{BgpStatusContent, ObservedBgpStatus, ObservedState, ServiceKey},
     decide::{
         Decider,
         fixture::{World, fault, has, node},
@@ -233,4 +233,25 @@ fn what_a_metallb_that_is_gone_said_about_bgp_goes() {
     let writes = settle(&mut world, changes);
     assert!(matches!(&writes[..], [Write::DeleteBgpStatus { name, .. }] if name == "bgp-old"), "{writes:?}");
     assert_eq!(settle(&mut world, Changes::everything()), []);
+}
+
+#[test]
+fn what_a_speaker_says_about_bgp_stays_while_it_tells_peers() {
+    let mut world = World::new(&NODES);
+    settle(&mut world, Changes::everything());
+    let content = BgpStatusContent {
+        service: ServiceKey::new("shop", "web"),
+        node: NODES[0].try_into().unwrap(),
+        peers: BTreeSet::from(["tor".to_owned()]),
+    };
+    let says = |content| ObservedBgpStatus { resource_version: "1".to_owned(), content, owned: false };
+    world.bgp_statuses.insert("bgp-said".to_owned(), says(Some(content.clone())));
+    world.bgp_statuses.insert("bgp-half".to_owned(), says(None));
+    let other = BgpStatusContent { node: NODES[1].try_into().unwrap(), ..content };
+    world.bgp_statuses.insert("bgp-other".to_owned(), says(Some(other)));
+    world.speaker(NODES[0]).tells_peers = true;
+    let writes = settle(&mut world, Changes { topology: true, ..Changes::default() });
+    assert!(matches!(&writes[..], [Write::DeleteBgpStatus { name, .. }] if name == "bgp-other"), "{writes:?}");
+    world.speaker(NODES[0]).tells_peers = false;
+    assert_eq!(settle(&mut world, Changes { topology: true, ..Changes::default() }).len(), 2);
 }

@@ -44,6 +44,8 @@ pub struct ServiceWish {
     pub refusal: Option<Refusal>,
     /// Why nobody announces it although it has an address: condition `arpeggio.io/Announced` is false.
     pub silence: Option<Refusal>,
+    /// Who else writes its status again and again: condition `arpeggio.io/StatusConflict` is true.
+    pub conflict: Option<Refusal>,
     /// Events on it, in order.
     pub notices: Vec<Notice>,
 }

@@ -53,7 +53,7 @@ enum KeeperError {
     Random,
 }
 
-/// See the module.
+/// Drives the key of the speakers through its stages.
 pub struct Keeper {
     secrets: Api<Secret>,
     name: String,
@@ -195,7 +195,7 @@ impl Keeper {
     fn tell(&mut self, result: Result<(), KeeperError>) {
         let text = result.err().map(|error| with_causes(&error)).unwrap_or_default();
         if text != self.told && !text.is_empty() {
-            warn!("speakers go on with the keys that they have, trying again: {text}");
+            warn!("the key of the speakers stays as it is, trying again: {text}");
         }
         self.told = text;
     }
@@ -216,10 +216,10 @@ fn waits(stage: Stage, nodes: String, told: &str) -> String {
     if nodes != told && !nodes.is_empty() {
         match stage {
             Stage::Steady => {
-                warn!(nodes, "these speakers do not sign with the key: the others take them for strangers")
+                warn!(nodes, "these speakers do not sign with the key: they are strangers to the others")
             }
             Stage::Introduced | Stage::Accepted | Stage::Switched => {
-                info!(nodes, "the next step with the key of the speakers waits for these");
+                info!(nodes, "the rotation of the key waits for these speakers");
             }
         }
     }

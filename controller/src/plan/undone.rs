@@ -1,42 +1,38 @@
 //! What is told of a status that somebody else writes too.
 
-use super::ServiceStatus;
-use crate::{
-    cluster::Rival,
-    decide::{Notice, NoticeKind},
-};
+use super::{Matter, ServiceStatus};
+use crate::decide::{Notice, NoticeKind, OVERWRITTEN, Others, Overwritten};
+
+/// Once may be a mistake. A status that was undone so often is fought over.
+const CONFLICT: u32 = 2;
+
+/// What a status that was written once more means, if it means anything. `times`: how often it had been undone. Who takes away the
+/// condition alone that tells of it is not told of: that would be a fight about the fight.
+pub fn overwritten(status: &ServiceStatus, times: u32) -> Option<Overwritten<'_>> {
+    (times >= CONFLICT && status.matter != Matter::Conflict).then_some(Overwritten {
+        key: &status.key,
+        uid: &status.uid,
+        rival: status.rival.as_deref(),
+        harm: status.matter == Matter::Traffic,
+    })
+}
 
 /// The event on a Service of which we wrote the same status once more, because somebody had undone it.
 pub fn undone(status: &ServiceStatus) -> Notice {
-    let who = match status.rival.as_deref() {
-        Some(Rival::Writer(name)) => format!("{name} writes"),
-        Some(Rival::Among(names)) => format!("another program (managedFields names {names}) takes away from"),
-        None => "another program, which managedFields does not name, writes".to_owned(),
-    };
-    let (what, pace) = if status.harm {
-        (
-            "status.loadBalancer of this Service, and traffic goes wrong meanwhile",
-            "it is put right within 2 seconds each time",
-        )
-    } else {
-        (
-            "what is said beside the addresses of this Service (our annotation or conditions)",
-            "it is put right more and more rarely, down to once a minute",
-        )
-    };
-    let message = format!(
-        "{who} {what}; {pace}. Let one program have the Service: switch the other one off, or divide them by \
-         spec.loadBalancerClass"
-    );
-    Notice { kind: NoticeKind::Warning, reason: "StatusOverwritten", message }
+    let message = Others::from(status.rival.as_deref()).sentence(status.matter == Matter::Traffic);
+    Notice { kind: NoticeKind::Warning, reason: OVERWRITTEN, message }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cluster::ServiceKey, plan::ConditionChange};
+    use crate::{
+        cluster::{Rival, ServiceKey},
+        plan::ConditionChange,
+    };
 
-    fn told(rival: Option<Rival>, harm: bool) -> String {
+    #[test]
+    fn the_other_writer_is_named() {
         let status = ServiceStatus {
             key: ServiceKey::default(),
             uid: String::new(),
@@ -45,22 +41,16 @@ mod tests {
             allocated_from: None,
             allocated: ConditionChange::Keep,
             announced: ConditionChange::Keep,
-            harm,
-            rival: rival.map(Box::new),
+            conflict: ConditionChange::Keep,
+            matter: Matter::Traffic,
+            rival: Some(Box::new(Rival::Writer("kube-vip".to_owned()))),
         };
+        assert!(overwritten(&status, 1).is_none() && overwritten(&status, 2).is_some_and(|what| what.harm));
+        let alone = ServiceStatus { matter: Matter::Conflict, ..status.clone() };
+        assert!(overwritten(&alone, 9).is_none());
         let Notice { kind, reason, message } = undone(&status);
         assert_eq!((kind, reason), (NoticeKind::Warning, "StatusOverwritten"));
-        message
-    }
-
-    #[test]
-    fn the_other_writer_is_named() {
-        let told_of_one = told(Some(Rival::Writer("kube-vip".to_owned())), true);
-        assert!(told_of_one.starts_with("kube-vip writes status.loadBalancer of this Service"), "{told_of_one}");
-        assert!(told_of_one.contains("within 2 seconds"), "{told_of_one}");
-        let told_of_some = told(Some(Rival::Among("gitops, kubectl".to_owned())), false);
-        assert!(told_of_some.contains("(managedFields names gitops, kubectl) takes away"), "{told_of_some}");
-        assert!(told_of_some.contains("once a minute"), "{told_of_some}");
-        assert!(told(None, true).starts_with("another program, which managedFields does not name, writes"));
+        assert!(message.starts_with("kube-vip writes status.loadBalancer of this Service"), "{message}");
+        assert!(message.contains("within 2 seconds"), "{message}");
     }
 }

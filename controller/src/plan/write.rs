@@ -15,14 +15,25 @@ use crate::{
 pub enum ConditionChange {
     /// It stays as it is, or stays away.
     Keep,
-    /// It is false from now on, for this reason.
-    False(Refusal),
-    /// It is false as before, for another reason: since when stays as it is.
+    /// It says that something is wrong from now on, for this reason.
+    Trouble(Refusal),
+    /// Something is wrong as before, for another reason: since when stays as it is.
     Still(Refusal),
-    /// It was false and is true.
-    True,
-    /// It goes: the Service is no longer ours.
+    /// Something was wrong, and is right.
+    Cured,
+    /// It goes.
     Remove,
+}
+
+/// What of the status of a Service is not as it should be: the worst of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Matter {
+    /// The addresses in the status are others, or not to be used as they are: traffic goes wrong.
+    Traffic,
+    /// Only what is said beside them.
+    Words,
+    /// Only the condition that tells of another writer.
+    Conflict,
 }
 
 /// What a Service's status is made to be: one patch.
@@ -42,9 +53,10 @@ pub struct ServiceStatus {
     pub allocated: ConditionChange,
     /// Condition `arpeggio.io/Announced`.
     pub announced: ConditionChange,
-    /// The addresses in the status are others, or not to be used as they are: traffic goes wrong until this is written. Otherwise
-    /// only what is said beside them is not as it should be.
-    pub harm: bool,
+    /// Condition `arpeggio.io/StatusConflict`.
+    pub conflict: ConditionChange,
+    /// What is wrong until this is written.
+    pub matter: Matter,
     /// Who else writes it, as seen in the version that the decision was made from.
     pub rival: Option<Box<Rival>>,
 }
@@ -111,7 +123,7 @@ pub enum Write {
     Silence {
         /// Its address.
         address: IpAddr,
-        /// Why.
+        /// The reason why no node answers.
         silence: Refusal,
         /// Since when nobody answers, where that stays; `None`: from now on.
         since: Option<String>,
@@ -158,6 +170,8 @@ pub enum Write {
         content: StateContent,
         /// Since when, where that stays; `None`: from now on.
         since: Option<String>,
+        /// Uid of the Node that it goes with; `None`: it stays.
+        owner: Option<String>,
         /// Version of the object that is there; `None`: there is none.
         resource_version: Option<String>,
     },
@@ -174,7 +188,7 @@ pub enum Write {
         about: Subject,
         /// Its uid.
         uid: String,
-        /// What.
+        /// The content of the event.
         notice: Notice,
     },
 }

@@ -18,7 +18,7 @@ use tokio::{
 use super::limits::{Place, Sources};
 use crate::clock;
 
-/// See the module.
+/// Closes connections beyond the limits, and idle ones.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
     sources: Arc<Sources>,

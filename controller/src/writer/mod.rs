@@ -4,6 +4,8 @@
 //! other candidates wait after our leadership ran out. Answers carry the object as it is now, so the index knows the result of
 //! a write before the watch tells it, and nothing is written twice.
 
+#[cfg(test)]
+mod fight_tests;
 mod queue;
 mod requests;
 mod restraint;
@@ -63,8 +65,8 @@ pub struct Finished {
     pub took: Duration,
     /// Its object is to be planned again: something else was planned meanwhile.
     pub again: bool,
-    /// The same was written before: somebody had undone it.
-    pub repeated: bool,
+    /// How often the same was written before: somebody undid it each time.
+    pub repeated: u32,
 }
 
 /// Why something was not written.
@@ -100,7 +102,7 @@ pub struct Limits {
     pub timeout: Duration,
 }
 
-/// See the module.
+/// The one writer of the leader.
 #[derive(Debug)]
 pub struct Writer {
     sender: Sender,
@@ -180,7 +182,7 @@ impl Writer {
         let (write, result, took) = ended?;
         let verdict = result.as_ref().err().map_or(Verdict::Done, WriteError::verdict);
         let now = clock::now();
-        let repeated = verdict == Verdict::Done && self.restraint.done(&write, now, fastrand::f64());
+        let repeated = if verdict == Verdict::Done { self.restraint.done(&write, now, fastrand::f64()) } else { 0 };
         let again = self.queue.done(&write, verdict, now, fastrand::f64());
         Ok(Finished { write, result, took, again, repeated })
     }
@@ -306,9 +308,9 @@ impl Sender {
             Write::DeleteBgpStatus { name, resource_version } => {
                 self.delete::<Decoded<ServiceBGPStatus>>(name, resource_version).await
             }
-            Write::State { of, content, since, resource_version } => {
+            Write::State { of, content, since, owner, resource_version } => {
                 let body = state_patch(of, content, since.as_deref(), &now());
-                self.write_state(of, body, resource_version.as_deref()).await
+                self.write_state(&requests::state(of, owner.as_deref()), of, body, resource_version.is_none()).await
             }
             Write::DeleteState { of, resource_version } => {
                 self.delete::<Decoded<ConfigurationState>>(&of.name(), resource_version).await
@@ -324,26 +326,27 @@ impl Sender {
         }
     }
 
-    /// The object, then its status, then its labels where they are not as they should be.
-    async fn write_state(&self, of: &StateOf, body: Value, version: Option<&str>) -> kube::Result<Answer> {
+    /// The object if it is `new`, then its status, then its metadata where that is not as it should be.
+    async fn write_state(
+        &self,
+        object: &ConfigurationState,
+        of: &StateOf,
+        body: Value,
+        new: bool,
+    ) -> kube::Result<Answer> {
         let api: Api<Decoded<ConfigurationState>> = Api::namespaced(self.client.clone(), &self.namespace);
-        if version.is_none() {
+        if new {
             let api: Api<ConfigurationState> = Api::namespaced(self.client.clone(), &self.namespace);
-            api.create(&post_params(), &requests::state(of)).await?;
+            api.create(&post_params(), object).await?;
         }
         let patch = patch_params();
         let as_metallb = PatchParams { field_manager: Some(of.field_manager().to_owned()), ..PatchParams::default() };
         let written = api.patch_status(&of.name(), &as_metallb, &Patch::Merge(body)).await?;
-        let labels = of.labels();
-        let has = |label: (&String, &String)| {
-            written.meta().labels.as_ref().and_then(|all| all.get(label.0)) == Some(label.1)
-        };
-        if labels.iter().all(has) {
+        let Some(body) = requests::metadata(&object.metadata, written.meta()) else {
             return Ok(Answer::There(Kind::ConfigurationState, written.entry()));
-        }
-        let body = serde_json::json!({"metadata": {"labels": labels}});
-        let labelled = api.patch(&of.name(), &patch, &Patch::Merge(body)).await?;
-        Ok(Answer::There(Kind::ConfigurationState, labelled.entry()))
+        };
+        let put_right = api.patch(&of.name(), &patch, &Patch::Merge(body)).await?;
+        Ok(Answer::There(Kind::ConfigurationState, put_right.entry()))
     }
 
     /// An object of a kind that is in our namespace.

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     backoff::Backoff,
-    plan::{Class, ConfiguredStatus, Object, Write},
+    plan::{Class, ConfiguredStatus, Matter, Object, Write},
 };
 
 /// Events that may wait; beyond that the oldest go. When 10,000 Services get their addresses each has two or three to tell.
@@ -79,7 +79,7 @@ struct Slot {
     failures: u32,
 }
 
-/// See the module.
+/// Writes that wait, the latest for each object.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
     slots: BTreeMap<Object, Slot>,
@@ -327,7 +327,7 @@ pub(super) fn bare(write: &Write) -> Write {
     match &mut bare {
         Write::ServiceStatus(status) => {
             status.resource_version.clear();
-            status.harm = false;
+            status.matter = Matter::Words;
             status.rival = None;
         }
         Write::Announcement { resource_version, .. }

@@ -29,7 +29,8 @@ fn status(name: &str, address: u8, version: &str) -> Write {
         allocated_from: None,
         allocated: ConditionChange::Keep,
         announced: ConditionChange::Keep,
-        harm: true,
+        conflict: ConditionChange::Keep,
+        matter: Matter::Traffic,
         rival: None,
     })
 }

@@ -12,14 +12,14 @@ use arpeggio_common::api::{
 use k8s_openapi::{
     Resource as _,
     api::core::v1::{Event, EventSource, ObjectReference, Service},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference, Time},
 };
 use serde_json::{Value, json};
 
 use crate::{
     cluster::{
         Acceptance, AnnouncementContent, ConfigurationKind, L2StatusContent, Refusal, StateContent, StateOf,
-        project::{ALLOCATED, ANNOUNCED, state::result},
+        project::{ALLOCATED, ANNOUNCED, CONFLICT, state::result},
     },
     decide::{Notice, NoticeKind},
     names::label_value,
@@ -34,9 +34,14 @@ const MAX_NAME: usize = 253;
 /// A strategic merge patch for `services/status`. Conditions of others stay. `now`: an RFC 3339 time.
 pub(super) fn service_status(status: &ServiceStatus, now: &str) -> Value {
     let ingress: Vec<Value> = status.ingress.iter().map(|ip| json!({"ip": ip, "ipMode": "VIP"})).collect();
-    let changes = [(ALLOCATED, "Allocated", &status.allocated), (ANNOUNCED, "Announced", &status.announced)];
-    let conditions: Vec<Value> =
-        changes.into_iter().filter_map(|(type_, reason, change)| condition(type_, reason, change, now)).collect();
+    let conditions: Vec<Value> = [
+        (ALLOCATED, Words { wrong: "False", right: "True", cured: "Allocated" }, &status.allocated),
+        (ANNOUNCED, Words { wrong: "False", right: "True", cured: "Announced" }, &status.announced),
+        (CONFLICT, Words { wrong: "True", right: "False", cured: "OneWriter" }, &status.conflict),
+    ]
+    .into_iter()
+    .filter_map(|(type_, words, change)| condition(type_, words, change, now))
+    .collect();
     let mut patch = json!({
         "metadata": {
             "uid": status.uid,
@@ -52,13 +57,23 @@ pub(super) fn service_status(status: &ServiceStatus, now: &str) -> Value {
     patch
 }
 
-fn condition(type_: &str, cured: &str, change: &ConditionChange, now: &str) -> Option<Value> {
+/// What a condition says.
+struct Words {
+    /// Its status while something is wrong.
+    wrong: &'static str,
+    /// Its status afterwards.
+    right: &'static str,
+    /// Its reason afterwards.
+    cured: &'static str,
+}
+
+fn condition(type_: &str, words: Words, change: &ConditionChange, now: &str) -> Option<Value> {
     let (status, reason, message) = match change {
         ConditionChange::Keep => return None,
         ConditionChange::Remove => return Some(json!({"$patch": "delete", "type": type_})),
-        ConditionChange::True => ("True", cured, ""),
-        ConditionChange::False(refusal) | ConditionChange::Still(refusal) => {
-            ("False", refusal.reason.as_str(), refusal.message.as_str())
+        ConditionChange::Cured => (words.right, words.cured, ""),
+        ConditionChange::Trouble(refusal) | ConditionChange::Still(refusal) => {
+            (words.wrong, refusal.reason.as_str(), refusal.message.as_str())
         }
     };
     let mut condition = json!({"type": type_, "status": status, "reason": reason, "message": message});
@@ -182,11 +197,37 @@ pub(super) fn l2_status_patch(content: &L2StatusContent, resource_version: Optio
     patch
 }
 
-/// The object to create; its status is written after.
-pub(super) fn state(of: &StateOf) -> ConfigurationState {
+/// The object to create; its status is written after. `owner`: uid of the Node that it goes with.
+pub(super) fn state(of: &StateOf, owner: Option<&str>) -> ConfigurationState {
     let mut object = ConfigurationState::new(&of.name(), Nothing {});
     object.metadata.labels = Some(of.labels());
+    if let (StateOf::Speaker(node), Some(uid)) = (of, owner) {
+        object.metadata.owner_references = Some(vec![OwnerReference {
+            api_version: "v1".to_owned(),
+            kind: "Node".to_owned(),
+            name: node.to_string(),
+            uid: uid.to_owned(),
+            ..OwnerReference::default()
+        }]);
+    }
     object
+}
+
+/// A merge patch that adds labels and owners where they are missing; `None`: all are there.
+pub(super) fn metadata(wanted: &ObjectMeta, there: &ObjectMeta) -> Option<Value> {
+    let labels = wanted.labels.iter().flatten();
+    let lacks_label =
+        labels.clone().any(|(label, value)| there.labels.as_ref().and_then(|all| all.get(label)) != Some(value));
+    let mut owners = wanted.owner_references.iter().flatten();
+    let lacks_owner = owners.any(|owner| !there.owner_references.iter().flatten().any(|other| other.uid == owner.uid));
+    let mut patch = json!({});
+    if lacks_label {
+        patch["labels"] = json!(wanted.labels);
+    }
+    if lacks_owner {
+        patch["ownerReferences"] = json!(wanted.owner_references);
+    }
+    (lacks_label || lacks_owner).then(|| json!({"metadata": patch}))
 }
 
 /// A merge patch for the status of a ConfigurationState: only we write that, so it takes whatever version is there. `since`: of
@@ -283,17 +324,17 @@ fn shortened(note: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
     use arpeggio_common::{
         api::Decoded,
-        model::{InterfaceName, NodeName},
+        model::{Few, FewMap, InterfaceName, NodeName},
     };
 
     use super::*;
     use crate::{
         cluster::{ConfiguredName, PoolUsage, ServiceKey},
-        plan::AcceptedChange,
+        plan::{AcceptedChange, Matter},
     };
 
     fn key() -> ServiceKey {
@@ -309,7 +350,8 @@ mod tests {
             allocated_from: Some("gold".to_owned()),
             allocated: ConditionChange::Keep,
             announced: ConditionChange::Keep,
-            harm: true,
+            conflict: ConditionChange::Keep,
+            matter: Matter::Traffic,
             rival: None,
         }
     }
@@ -333,8 +375,12 @@ mod tests {
         let wanted = ServiceStatus {
             ingress: Vec::new(),
             allocated_from: None,
-            allocated: ConditionChange::False(refusal),
+            allocated: ConditionChange::Trouble(refusal),
             announced: ConditionChange::Remove,
+            conflict: ConditionChange::Trouble(Refusal {
+                reason: "StatusOverwritten".to_owned(),
+                message: "x writes".to_owned(),
+            }),
             ..status()
         };
         let patch = service_status(&wanted, "now");
@@ -344,7 +390,9 @@ mod tests {
             patch["status"]["conditions"],
             json!([{"type": "arpeggio.io/Allocated", "status": "False", "reason": "AllocationFailed",
                 "message": "no pool", "lastTransitionTime": "now"},
-                {"$patch": "delete", "type": "arpeggio.io/Announced"}])
+                {"$patch": "delete", "type": "arpeggio.io/Announced"},
+                {"type": "arpeggio.io/StatusConflict", "status": "True", "reason": "StatusOverwritten",
+                "message": "x writes", "lastTransitionTime": "now"}])
         );
     }
 
@@ -356,8 +404,8 @@ mod tests {
             patch["status"]["conditions"][0].get("lastTransitionTime").cloned()
         };
         assert_eq!(time(ConditionChange::Still(refusal.clone())), None, "the API server keeps what is there");
-        assert_eq!(time(ConditionChange::False(refusal)), Some(json!("now")));
-        assert_eq!(time(ConditionChange::True), Some(json!("now")));
+        assert_eq!(time(ConditionChange::Trouble(refusal)), Some(json!("now")));
+        assert_eq!(time(ConditionChange::Cured), Some(json!("now")));
     }
 
     #[test]
@@ -414,7 +462,7 @@ mod tests {
         AnnouncementContent {
             address: "2001:db8::1".parse().unwrap(),
             pool: "gold".to_owned(),
-            services: BTreeMap::from([(key(), "u".to_owned())]),
+            services: FewMap::from([(key(), "u".to_owned())]),
             candidates: Some(vec![NodeName::try_from("node-b").unwrap(), NodeName::try_from("node-a").unwrap()]),
             interfaces: BTreeSet::from([InterfaceName::try_from("eth0").unwrap()]),
             routes: BTreeSet::from([route]),
@@ -454,17 +502,31 @@ mod tests {
         let status: arpeggio_common::api::metallb::IPAddressPoolStatus =
             serde_json::from_value(patch["status"].clone()).unwrap();
         assert_eq!((status.assigned_ipv4, status.available_ipv6), (1, 4));
-        let content = L2StatusContent {
-            service: key(),
-            node: NodeName::try_from("node-a").unwrap(),
-            interfaces: BTreeSet::new(),
-        };
+        let content =
+            L2StatusContent { service: key(), node: NodeName::try_from("node-a").unwrap(), interfaces: Few::new() };
         assert_eq!(
             l2_status_patch(&content, Some("3")),
             json!({"metadata": {"resourceVersion": "3"},
                 "status": {"node": "node-a", "serviceName": "web", "serviceNamespace": "shop", "interfaces": []}})
         );
         assert_eq!(l2_status("l2-x", &content).metadata.labels.unwrap()["metallb.io/service-name"], "web");
+    }
+
+    #[test]
+    fn the_state_of_a_node_goes_with_its_node() {
+        let of = StateOf::Speaker(NodeName::try_from("node-a").unwrap());
+        let object = state(&of, Some("n1"));
+        let owners = json!(object.metadata.owner_references);
+        assert_eq!(owners, json!([{"apiVersion": "v1", "kind": "Node", "name": "node-a", "uid": "n1"}]));
+        assert_eq!(metadata(&object.metadata, &object.metadata), None);
+        let bare = ObjectMeta { owner_references: None, ..object.metadata.clone() };
+        assert_eq!(metadata(&object.metadata, &bare), Some(json!({"metadata": {"ownerReferences": owners}})));
+        let before = state(&of, Some("n0")).metadata;
+        assert!(metadata(&object.metadata, &before).is_some(), "a Node of that name before it");
+        let unlabelled = ObjectMeta { labels: None, ..object.metadata.clone() };
+        let patch = metadata(&object.metadata, &unlabelled).unwrap();
+        assert_eq!(patch["metadata"]["labels"]["metallb.io/node-name"], "node-a");
+        assert_eq!(state(&StateOf::Controller, None).metadata.owner_references, None);
     }
 
     #[test]

@@ -18,7 +18,8 @@ use std::{
 use super::queue::bare;
 use crate::{
     backoff::Backoff,
-    plan::{ConfiguredStatus, Object, ServiceStatus, Write},
+    decide::QUIET,
+    plan::{ConditionChange, ConfiguredStatus, Matter, Object, Write},
 };
 
 /// After a write that had to be repeated.
@@ -27,8 +28,6 @@ const UNDONE: Backoff = Backoff { first: Duration::from_secs(1), most: Duration:
 const HARM: Backoff = Backoff { first: Duration::from_millis(250), most: Duration::from_millis(1500) };
 /// Between two writes of the counters of a pool.
 const COUNTERS: Duration = Duration::from_secs(1);
-/// A quarrel that rests so long is over.
-const FORGOTTEN: Duration = Duration::from_secs(180);
 
 /// The last write of an object.
 #[derive(Clone, Copy, Debug)]
@@ -42,11 +41,11 @@ struct Last {
     not_before: Instant,
 }
 
-/// See the module.
+/// The pauses between repeated writes of the same state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Restraint {
     /// Of each object, what does harm and what does not.
-    last: BTreeMap<(Object, bool), Last>,
+    last: BTreeMap<(Object, Matter), Last>,
     /// When counters may be written again, for each pool.
     counters: BTreeMap<Object, Instant>,
     held: BTreeMap<Object, (Instant, Write)>,
@@ -58,7 +57,7 @@ impl Restraint {
     /// A write that was planned; returned if it may be sent now.
     pub(super) fn admit(&mut self, write: Write, now: Instant) -> Option<Write> {
         let Some(object) = write.object() else { return Some(write) };
-        let place = (object.clone(), harm(&write));
+        let place = (object.clone(), matter(&write));
         let same = self.last.get(&place).filter(|last| last.content == content(&write)).map(|last| last.not_before);
         let counts = matches!(&write, Write::Configured(ConfiguredStatus { accepted: None, .. }));
         let counters = self.counters.get(&object).copied().filter(|_| counts);
@@ -73,21 +72,21 @@ impl Restraint {
         Some(write)
     }
 
-    /// A write was done. `random`: from 0 to 1. Whether the same was written before, and undone since.
-    pub(super) fn done(&mut self, write: &Write, now: Instant, random: f64) -> bool {
-        let Some(object) = write.object() else { return false };
-        if self.cleaned.is_none_or(|cleaned| now >= cleaned + FORGOTTEN) {
-            self.last.retain(|_, last| now < last.at.max(last.not_before) + FORGOTTEN);
+    /// A write was done. `random`: from 0 to 1. How often the same was written before, and undone since.
+    pub(super) fn done(&mut self, write: &Write, now: Instant, random: f64) -> u32 {
+        let Some(object) = write.object() else { return 0 };
+        if self.cleaned.is_none_or(|cleaned| now >= cleaned + QUIET) {
+            self.last.retain(|_, last| now < last.at.max(last.not_before) + QUIET);
             self.cleaned = Some(now);
         }
-        let (content, harm) = (content(write), harm(write));
-        let place = (object, harm);
-        let before = self.last.get(&place).filter(|last| last.content == content && now < last.at + FORGOTTEN);
+        let (content, matter) = (content(write), matter(write));
+        let place = (object, matter);
+        let before = self.last.get(&place).filter(|last| last.content == content && now < last.at + QUIET);
         let repeated = before.map_or(0, |last| last.repeated + 1);
-        let pace = if harm { HARM } else { UNDONE };
+        let pace = if matter == Matter::Traffic { HARM } else { UNDONE };
         let wait = if repeated == 0 { Duration::ZERO } else { pace.delay(repeated, random) };
         self.last.insert(place, Last { content, at: now, repeated, not_before: now + wait });
-        repeated > 0
+        repeated
     }
 
     /// What has been held long enough, to be planned again.
@@ -106,15 +105,21 @@ impl Restraint {
     }
 }
 
-/// Whether traffic goes wrong until this is written.
-const fn harm(write: &Write) -> bool {
-    matches!(write, Write::ServiceStatus(ServiceStatus { harm: true, .. }))
+/// What it is that goes wrong until this is written.
+const fn matter(write: &Write) -> Matter {
+    if let Write::ServiceStatus(status) = write { status.matter } else { Matter::Words }
 }
 
-/// What a write makes of its object, whatever version it was planned from.
+/// What a write makes of its object, whatever version it was planned from. That it tells of a conflict beside makes it no other.
 fn content(write: &Write) -> u64 {
+    let mut bare = bare(write);
+    if let Write::ServiceStatus(status) = &mut bare
+        && matter(write) != Matter::Conflict
+    {
+        status.conflict = ConditionChange::Keep;
+    }
     let mut hasher = DefaultHasher::new();
-    bare(write).hash(&mut hasher);
+    bare.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -125,7 +130,7 @@ mod tests {
     use super::*;
     use crate::{
         cluster::{ConfiguredName, L2StatusContent, PoolUsage, ServiceKey},
-        plan::ConditionChange,
+        plan::ServiceStatus,
     };
 
     fn pool(assigned: i64) -> Write {
@@ -172,7 +177,8 @@ mod tests {
             allocated_from: Some("pool".to_owned()),
             allocated: ConditionChange::Keep,
             announced: ConditionChange::Keep,
-            harm,
+            conflict: ConditionChange::Keep,
+            matter: if harm { Matter::Traffic } else { Matter::Words },
             rival: None,
         })
     }
@@ -230,7 +236,7 @@ mod tests {
             let now = begin + since;
             let woken = !restraint.wake(now).is_empty();
             if (woken || strikes) && restraint.admit(status(harm), now).is_some() {
-                repeated += u32::from(restraint.done(&status(harm), now, 1.0));
+                repeated += u32::from(restraint.done(&status(harm), now, 1.0) > 0);
                 undone = None;
             }
         }
@@ -250,8 +256,8 @@ mod tests {
             },
             resource_version: None,
         };
-        assert!(!restraint.done(&report("eth0"), now, 1.0), "nobody undid anything");
-        assert!(restraint.done(&report("eth0"), now, 1.0));
+        assert_eq!(restraint.done(&report("eth0"), now, 1.0), 0, "nobody undid anything");
+        assert_eq!(restraint.done(&report("eth0"), now, 1.0), 1);
         assert_eq!(restraint.admit(report("eth0"), now), None);
         assert_eq!(restraint.admit(report("eth1"), now), Some(report("eth1")));
         assert_eq!(restraint.next_wake(), None, "the old one is not wanted any more");
@@ -279,7 +285,7 @@ mod tests {
         for _ in 0..5 {
             restraint.done(&pool(1), now, 1.0);
         }
-        let later = now + FORGOTTEN + UNDONE.most;
+        let later = now + QUIET + UNDONE.most;
         restraint.done(&delete("1"), later, 1.0);
         assert_eq!(restraint.last.len(), 1, "nothing is kept of it");
         restraint.done(&pool(1), later, 1.0);

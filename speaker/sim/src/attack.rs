@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use arpeggio_common::{model::NodeId, wire::Mac};
-use arpeggio_succession::Voice;
+use arpeggio_succession::Origin;
 use fastrand::Rng;
 
 use crate::{
@@ -110,7 +110,7 @@ impl World {
         }
         Some(match changes {
             0 | 1 => frame,
-            2 => Frame { from: Voice { mac: mac(self.attacker_station()), ..frame.from }, ..frame },
+            2 => Frame { from: Origin { mac: mac(self.attacker_station()), ..frame.from }, ..frame },
             3 => Frame { to: None, ..frame },
             4 => Frame { generation: frame.generation + 1, ..frame },
             _ => Frame { says: Says::Claim(address, self.now_ns), to: None, ..frame },
@@ -133,12 +133,12 @@ impl World {
         }
         // From somebody else's MAC.
         let station = self.rng.usize(0..self.scenario.ports());
-        Frame { from: Voice { mac: mac(station), ..own.from }, proof: self.rng.u64(1..), ..own }
+        Frame { from: Origin { mac: mac(station), ..own.from }, proof: self.rng.u64(1..), ..own }
     }
 
     fn attackers(&self, node: Option<NodeId>, says: Says, to: Option<Mac>) -> Frame {
         let generation = if node.is_some() { 1_000 } else { 0 };
-        Frame { from: Voice { mac: mac(self.attacker_station()), node }, to, says, generation, proof: 0 }
+        Frame { from: Origin { mac: mac(self.attacker_station()), node }, to, says, generation, proof: 0 }
     }
 
     /// Which ports do not hear a question or an answer that is meant for them.

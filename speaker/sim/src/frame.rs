@@ -1,7 +1,7 @@
 //! Frames, and the proofs in them.
 
 use arpeggio_common::{model::NodeId, wire::Mac};
-use arpeggio_succession::Voice;
+use arpeggio_succession::Origin;
 
 /// An address, by its number.
 pub(crate) type Address = usize;
@@ -67,7 +67,7 @@ impl Says {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// Its sender, with the node that its tag names.
-    pub(crate) from: Voice,
+    pub(crate) from: Origin,
     /// Its receiver; `None` for all.
     pub(crate) to: Option<Mac>,
     /// What it says.

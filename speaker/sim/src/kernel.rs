@@ -8,7 +8,7 @@ use arpeggio_common::{
     model::NodeId,
     wire::Mac,
 };
-use arpeggio_succession::{Answer, Role, Seen, Voice};
+use arpeggio_succession::{Answer, Observation, Origin, Role};
 
 use crate::frame::{Address, Frame, Key, Says};
 
@@ -35,7 +35,7 @@ pub(crate) struct Peer {
 /// The maps.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
-    me: Voice,
+    me: Origin,
     key: Option<Key>,
     /// Monotonic nanoseconds until which answering is allowed.
     pub(crate) lease_until_ns: u64,
@@ -44,13 +44,13 @@ pub(crate) struct Kernel {
     /// Of the order of each address.
     pub(crate) generations: Vec<u64>,
     /// Who was seen with an address last.
-    pub(crate) sightings: Vec<Option<Seen>>,
+    pub(crate) sightings: Vec<Option<Observation>>,
     /// Who answered a question of ours for it last.
     pub(crate) answers: Vec<Option<Answer>>,
     /// Which speakers were heard. The agent puts the candidates in; nobody else does.
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// What the agent should hear of at once.
-    pub(crate) events: VecDeque<(Address, Seen)>,
+    pub(crate) events: VecDeque<(Address, Observation)>,
     /// Which MACs spoke in the name of this node, and when, for the agent.
     pub(crate) ourselves: VecDeque<(Mac, u64)>,
     /// Which one did last, and when that was an event.
@@ -63,7 +63,7 @@ pub(crate) struct Kernel {
 
 impl Kernel {
     /// A node that has just started.
-    pub(crate) fn new(me: Voice, key: Option<Key>, addresses: usize) -> Self {
+    pub(crate) fn new(me: Origin, key: Option<Key>, addresses: usize) -> Self {
         Self {
             me,
             key,
@@ -95,7 +95,7 @@ impl Kernel {
     }
 
     /// Whether it is a speaker that answered a client, which it does without a tag: that is no news.
-    pub(crate) fn is_peers(&self, voice: Voice) -> bool {
+    pub(crate) fn is_peers(&self, voice: Origin) -> bool {
         voice.node.is_none() && self.peers.values().any(|peer| peer.mac == Some(voice.mac))
     }
 
@@ -122,7 +122,7 @@ impl Kernel {
             let answered_ns = answered_ns.unwrap_or_default().max(peer.answered_ns);
             *peer = Peer { mac: Some(frame.from.mac), at_ns: now_ns, answered_ns };
         }
-        let voice = Voice { mac: frame.from.mac, node };
+        let voice = Origin { mac: frame.from.mac, node };
         match frame.says {
             Says::Ask(_, nonce) if node.is_some() => {
                 let told = answers && !role.flags.contains(Flags::EVACUATING);
@@ -178,7 +178,7 @@ impl Kernel {
         let frame = Frame { from: self.me, to: Some(question.from.mac), says, generation, proof: 0 };
         if let Says::Reply(_) = says {
             // As everybody answers.
-            return Frame { from: Voice { node: None, ..self.me }, generation: 0, ..frame };
+            return Frame { from: Origin { node: None, ..self.me }, generation: 0, ..frame };
         }
         Key::seal(self.key, frame, question.from.node)
     }
@@ -186,11 +186,11 @@ impl Kernel {
     fn sight(
         &mut self,
         address: Address,
-        (voice, kind): (Voice, SightingKind),
+        (voice, kind): (Origin, SightingKind),
         generation: u64,
         at_ns: u64,
     ) -> Option<Frame> {
-        let seen = Seen { voice, kind, at_ns, generation };
+        let seen = Observation { voice, kind, at_ns, generation };
         let before = self.sightings[address].replace(seen);
         let answers = self.entries[address].is_some_and(|role| role.action == Action::Answer);
         let fresh = |since_ns| {
@@ -221,8 +221,8 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn voice(number: u8) -> Voice {
-        Voice { mac: Mac([2, 0, 0, 0, 0, number]), node: NodeId::from_number(u64::from(number)) }
+    fn voice(number: u8) -> Origin {
+        Origin { mac: Mac([2, 0, 0, 0, 0, number]), node: NodeId::from_number(u64::from(number)) }
     }
 
     fn kernel(role: Role) -> Kernel {
@@ -296,7 +296,7 @@ mod tests {
         let mut kernel = kernel(Role::OWNER);
         let says = |says| Frame { from: voice(3), to: None, says, generation: 9, proof: 0 };
         assert_eq!(kernel.hear(&says(Says::Answer(0, 1)), 2), None);
-        let seen = Voice { node: None, ..voice(3) };
+        let seen = Origin { node: None, ..voice(3) };
         assert_eq!((kernel.answers[0], kernel.sightings[0].map(|seen| seen.voice)), (None, Some(seen)));
         assert_eq!(kernel.peers.len(), 1);
     }

@@ -12,7 +12,7 @@ use arpeggio_common::{
     wire::Mac,
 };
 use arpeggio_succession::{
-    Effect, Input, Order, Orders, Pace, Place, Question, Report, Role, Standing, Succession, To, Voice,
+    Effect, Input, Order, Orders, Origin, Pace, Place, Question, Report, Role, Standing, Succession, To,
 };
 
 use crate::{
@@ -64,7 +64,7 @@ pub struct Lease {
 
 /// What an agent is told from outside.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct AgentInputs {
     /// Who may have each address, in order; `None` for one that is not announced.
     pub(crate) orders: Vec<Option<Order>>,
     /// Which trouble each order came with, so that an older one does not follow a newer one.
@@ -122,7 +122,7 @@ pub(crate) struct Node {
     pub(crate) unreadable: u32,
     turns: u32,
     /// What its agent knows or will find when it starts.
-    pub(crate) told: Told,
+    pub(crate) told: AgentInputs,
     habits: Habits,
 }
 
@@ -141,8 +141,8 @@ pub(crate) struct Habits {
 
 impl Node {
     /// A machine that is switched off, with a port for each MAC.
-    pub(crate) fn new((id, macs): (NodeId, Vec<Mac>), told: Told, habits: Habits) -> Self {
-        let told = Told { carriers: vec![true; macs.len()], ..told };
+    pub(crate) fn new((id, macs): (NodeId, Vec<Mac>), told: AgentInputs, habits: Habits) -> Self {
+        let told = AgentInputs { carriers: vec![true; macs.len()], ..told };
         let (agent, kernels) = (None, Vec::new());
         let mut node =
             Self { id, macs, kernels, agent, paused: 0, powered: false, unreadable: 0, turns: 0, told, habits };
@@ -193,7 +193,7 @@ impl Node {
         self.agent = None;
         self.paused = 0;
         let new = |mac: &Mac| {
-            let voice = Voice { mac: *mac, node: Some(self.id) };
+            let voice = Origin { mac: *mac, node: Some(self.id) };
             Kernel::new(voice, self.habits.key, self.told.orders.len())
         };
         self.kernels = self.macs.iter().map(new).collect();
@@ -291,7 +291,7 @@ impl Node {
         for (port, kernel) in self.kernels.iter_mut().enumerate() {
             for (address, seen) in std::mem::take(&mut kernel.events) {
                 if !kernel.is_peers(seen.voice) {
-                    succession.input(Input::Seen(place((port, address)), seen), now_ns);
+                    succession.input(Input::Observation(place((port, address)), seen), now_ns);
                 }
             }
         }
@@ -311,7 +311,7 @@ impl Node {
                 let (port, address) = spot(place);
                 let Some(kernel) = self.kernels.get(port) else { return };
                 if let Some(seen) = kernel.sightings[address].filter(|seen| !kernel.is_peers(seen.voice)) {
-                    succession.input(Input::Seen(place, seen), now_ns);
+                    succession.input(Input::Observation(place, seen), now_ns);
                 }
                 if let Some(answer) = kernel.answers[address] {
                     succession.input(Input::Answered(place, answer), now_ns);
@@ -382,13 +382,13 @@ impl Node {
     fn frame(&self, port: usize, says: Says, to: Option<Mac>) -> Frame {
         let generations = self.kernels.get(port).map(|kernel| &kernel.generations);
         let generation = says.address().zip(generations).map_or(0, |(address, generations)| generations[address]);
-        let from = Voice { node: Some(self.id), ..self.untagged(port, says).from };
+        let from = Origin { node: Some(self.id), ..self.untagged(port, says).from };
         Key::seal(self.habits.key, Frame { from, to, says, generation, proof: 0 }, None)
     }
 
     /// A frame to everybody as any machine sends it.
     pub(crate) fn untagged(&self, port: usize, says: Says) -> Frame {
         let mac = self.macs.get(port).copied().unwrap_or_default();
-        Frame { from: Voice { mac, node: None }, to: None, says, generation: 0, proof: 0 }
+        Frame { from: Origin { mac, node: None }, to: None, says, generation: 0, proof: 0 }
     }
 }

@@ -1,7 +1,7 @@
 //! Who is on the segment besides the nodes: a gateway, a client and a stranger.
 
 use arpeggio_common::wire::Mac;
-use arpeggio_succession::Voice;
+use arpeggio_succession::Origin;
 
 use crate::{
     frame::{Frame, Says},
@@ -48,5 +48,5 @@ pub(crate) fn gateway(frame: &Frame, station: Station) -> Option<Frame> {
 
 /// A frame without a tag.
 fn plain(station: Station, to: Option<Mac>, says: Says) -> Frame {
-    Frame { from: Voice { mac: mac(station), node: None }, to, says, generation: 0, proof: 0 }
+    Frame { from: Origin { mac: mac(station), node: None }, to, says, generation: 0, proof: 0 }
 }

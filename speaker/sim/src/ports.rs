@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arpeggio_common::abi::SightingKind;
 use arpeggio_succession::{
-    Input, Seen, Voice,
+    Input, Observation, Origin,
     ports::{Ears, Segments},
 };
 
@@ -86,9 +86,9 @@ impl Node {
                 if let Some(other) = self.macs.iter().position(|own| *own == mac) {
                     together |= agent.ports.heard(port, other, now_ns);
                 } else if let Some(address) = self.told.orders.iter().position(Option::is_some) {
-                    let voice = Voice { mac, node: Some(self.id) };
-                    let seen = Seen { voice, kind: SightingKind::Claim, at_ns, generation: 0 };
-                    agent.succession.input(Input::Seen(place((port, address)), seen), now_ns);
+                    let voice = Origin { mac, node: Some(self.id) };
+                    let seen = Observation { voice, kind: SightingKind::Claim, at_ns, generation: 0 };
+                    agent.succession.input(Input::Observation(place((port, address)), seen), now_ns);
                 }
             }
         }

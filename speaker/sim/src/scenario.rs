@@ -89,7 +89,7 @@ pub struct Trouble {
     pub at_ns: u64,
     /// until then.
     pub end_ns: u64,
-    /// What.
+    /// The fault.
     pub fault: Fault,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     frame::{Address, Frame, Key, Says},
     judge::Judge,
     measured::Measured,
-    node::{Habits, Node, Told},
+    node::{AgentInputs, Habits, Node},
     outside::gateway,
     queue::Queue,
     scenario::{Fabric, Scenario},
@@ -123,7 +123,7 @@ pub(crate) fn mac(station: Station) -> Mac {
 impl World {
     /// Everything is switched off.
     pub(crate) fn new(scenario: Scenario, rng: Rng, trace: Trace) -> Self {
-        let told = Told {
+        let told = AgentInputs {
             orders: scenario.orders.iter().cloned().map(Some).collect(),
             numbers: vec![None; scenario.orders.len()],
             carriers: Vec::new(),

@@ -26,7 +26,7 @@ use super::{
     proxies::ProxyFinder,
     publishing::Publishing,
     situation::situation,
-    succession::{News, SuccessionHandle},
+    succession::{SuccessionEvent, SuccessionHandle},
 };
 use crate::{
     args::{OnExit, ProgramLog, RunArgs},
@@ -178,7 +178,7 @@ impl Agent {
         self.backend.distrust();
         self.gateways.look();
         self.look_at_proxies_again();
-        self.look_again();
+        self.refresh();
     }
 
     /// Makes things be as decided, and tells the succession.
@@ -248,9 +248,9 @@ impl Agent {
     }
 
     /// The succession has something to tell.
-    pub(super) fn hear(&mut self, news: News) {
+    pub(super) fn hear(&mut self, news: SuccessionEvent) {
         match news {
-            News::Changes(reports) => {
+            SuccessionEvent::Changes(reports) => {
                 self.log_changes(&reports);
                 self.suspect_proxies(&reports);
                 self.publishing.record(&reports);
@@ -258,13 +258,15 @@ impl Agent {
                 self.publishing.soon();
                 self.abandon();
             }
-            News::Settled => {
+            SuccessionEvent::Settled => {
                 let served = self.round.attachments.values().filter(|attachment| attachment.mode.is_some()).count();
                 info!(interfaces = served, addresses = self.addresses(), "ready");
             }
-            News::Ourselves(ifindex, mac) => self.heard_itself(ifindex, mac),
-            News::Lost(count) => self.note(format!("{count} changes of ownership came too fast to be told")),
-            News::Trouble(text) => self.note(text),
+            SuccessionEvent::Ourselves(ifindex, mac) => self.heard_itself(ifindex, mac),
+            SuccessionEvent::Lost(count) => {
+                self.note(format!("{count} changes of ownership came too fast for the log"))
+            }
+            SuccessionEvent::Trouble(text) => self.note(text),
         }
     }
 
@@ -335,7 +337,7 @@ impl Agent {
             OnExit::Keep => {
                 if let Some(loaded) = sources.config() {
                     let seconds = loaded.value.lease.duration().as_secs();
-                    info!(seconds, "the kernel goes on answering until the lease ends");
+                    info!(seconds, "the kernel answers until the lease ends");
                 }
                 Ok(())
             }

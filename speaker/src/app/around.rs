@@ -40,7 +40,7 @@ impl Agent {
     }
 
     /// Decides anew where the machines around the node are others now; puts everything right in any case.
-    pub(super) fn look_again(&mut self) {
+    pub(super) fn refresh(&mut self) {
         if let Some(world) = self.current.as_ref().map(|(world, _)| world.clone())
             && self.look_around(&world)
         {
@@ -67,7 +67,7 @@ impl Agent {
             }
         }
         for port in before.keys().filter(|port| !self.surroundings.standing_by.contains_key(port)) {
-            info!("{} stands by no more", name(port));
+            info!("{} no longer stands by", name(port));
         }
         before != self.surroundings.standing_by
     }
@@ -86,7 +86,7 @@ impl Agent {
             warn!("{text}");
         }
         for text in before.difference(&self.path_faults) {
-            info!("no longer so: {text}");
+            info!("over: {text}");
         }
     }
 

@@ -115,7 +115,7 @@ impl Backend {
         let live = || dataplane.live().context(reach);
         let kernel = Some((live()?, live()?, dataplane.event_queue().context(reach)?));
         let healer = dataplane.healer().map_err(|error| {
-            tracing::warn!("senders that miss a new owner cannot be found: {}", with_causes(&error));
+            tracing::warn!("senders with the MAC of an old owner are not found: {}", with_causes(&error));
         });
         let mut adopted = BTreeSet::new();
         if !dataplane.maps().lease()?.is_over(monotonic_ns()) {

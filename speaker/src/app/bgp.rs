@@ -13,7 +13,7 @@ use super::lifecycle::Tasks;
 use crate::{
     bgp::{Applier, BgpReport, Engine, Turn},
     clock::monotonic_ns,
-    publish::write_events,
+    publish::{write_events, write_service_statuses},
     world::{BgpInputs, Cluster, Config},
 };
 
@@ -29,6 +29,7 @@ const PATIENCE_NS: u64 = 10_000_000_000;
 const TURNS: usize = 64;
 /// What the task does.
 const EVENTS: &str = "writes events about BGP sessions";
+const STATUSES: &str = "writes ServiceBGPStatuses";
 
 /// What the loop knows of BGP.
 pub(super) struct BgpSide {
@@ -39,6 +40,8 @@ pub(super) struct BgpSide {
     applier: Option<Applier>,
     /// What was told last.
     shown: Arc<BgpReport>,
+    /// The Kubernetes API.
+    cluster: Option<Cluster>,
     /// Sessions that came up or went down, for whoever writes events.
     turns: Option<mpsc::Sender<Turn>>,
     tasks: Tasks,
@@ -59,7 +62,7 @@ impl BgpSide {
                 (Some(file), inputs, None)
             }
         };
-        Self { directory, inputs, file, applier: None, shown: Arc::default(), turns, tasks }
+        Self { directory, inputs, file, applier: None, shown: Arc::default(), cluster: cluster.cloned(), turns, tasks }
     }
 
     /// The newest configuration, and whether this node announces nothing any more, and why.
@@ -81,7 +84,13 @@ impl BgpSide {
             Some(applier) => applier,
             none => {
                 let started = Applier::start(self.directory.clone(), self.inputs.clone(), leaves.map(str::to_owned));
-                none.insert(started.map_err(|error| format!("BGP peers are told nothing: no thread for it: {error}"))?)
+                let started =
+                    started.map_err(|error| format!("BGP peers are told nothing: no thread for it: {error}"))?;
+                if let Some(cluster) = &self.cluster {
+                    let work = write_service_statuses(cluster.clone(), started.reports(), self.inputs.clone());
+                    self.tasks.spawn(STATUSES, work);
+                }
+                none.insert(started)
             }
         };
         applier.close(leaves.map(str::to_owned));

@@ -19,13 +19,13 @@ pub(super) enum Signal {
 }
 
 /// The signals that the agent listens to.
-pub(super) struct Signals {
+pub(super) struct ProcessSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
 }
 
-impl Signals {
+impl ProcessSignals {
     /// From now on these signals no longer end the process.
     ///
     /// # Errors

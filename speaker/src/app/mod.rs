@@ -37,7 +37,7 @@ use tracing::{info, warn};
 
 use self::{
     agent::Agent,
-    lifecycle::{Signal, Signals, Tasks},
+    lifecycle::{ProcessSignals, Signal, Tasks},
     publishing::{Due, Publishing},
 };
 use crate::{
@@ -57,7 +57,7 @@ const WAITING_CALLS: usize = 16;
 /// # Errors
 /// What keeps the agent from starting, and faults of the program.
 pub async fn run(args: RunArgs) -> Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = ProcessSignals::new()?;
     let control = ControlSocket::bind(&args.places.run_dir)?;
     let ignored = args.metallb.given();
     if !ignored.is_empty() {
@@ -125,7 +125,7 @@ pub async fn run(args: RunArgs) -> Result<()> {
                 None => agent.note(bgp::ENDED.to_owned()),
             },
             found = agent.gateways.changed() => match found {
-                Ok(()) => agent.look_again(),
+                Ok(()) => agent.refresh(),
                 Err(text) => agent.note(text),
             },
             _ = listen.tick(), if agent.has_segments() => agent.listen(),

@@ -47,8 +47,8 @@ fn bring(name: &str, from: &Path, to: &Path) {
         return;
     }
     match copy(&old, &new) {
-        Ok(()) => info!(file = %new.display(), "brought here from the run directory"),
-        Err(error) => warn!(file = %old.display(), %error, "cannot bring it into the state directory"),
+        Ok(()) => info!(file = %new.display(), "moved here from the run directory"),
+        Err(error) => warn!(file = %old.display(), %error, "cannot move it into the state directory"),
     }
 }
 

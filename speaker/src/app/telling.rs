@@ -57,7 +57,7 @@ impl Agent {
     async fn evacuate(&mut self, on: bool, force: bool) -> EvacuationReport {
         let alone = if on && !force { self.alone().await } else { Vec::new() };
         if !alone.is_empty() {
-            warn!(addresses = alone.len(), "evacuation refused: no other candidate is there to take over");
+            warn!(addresses = alone.len(), "evacuation refused: no other candidate can take over");
             return EvacuationReport { alone, ..self.evacuation().await };
         }
         if (on, force) != (self.evacuation.wanted, self.evacuation.forced) {

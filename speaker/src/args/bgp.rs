@@ -8,10 +8,10 @@ use ipnet::IpNet;
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "BGP")]
 pub struct BgpArgs {
-    /// Directory of the sockets of FRR's daemons (bgpd.vty, bfdd.vty); without it BGP peers are told nothing.
+    /// Directory of the sockets of FRR's daemons (bgpd.vty, bfdd.vty). Without it, the speaker announces nothing by BGP.
     #[arg(long, env = "ARPEGGIO_FRR_SOCKET_DIR", value_name = "DIR", default_value = "/run/frr")]
     pub frr_socket_dir: PathBuf,
-    /// Announce to BGP peers although the node is labelled node.kubernetes.io/exclude-from-external-load-balancers.
+    /// Announce by BGP despite the label node.kubernetes.io/exclude-from-external-load-balancers of the node.
     #[arg(long, env = "ARPEGGIO_IGNORE_EXCLUDE_LB", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_value_t = false, default_missing_value = "true")]
     pub ignore_exclude_lb: bool,

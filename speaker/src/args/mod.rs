@@ -43,34 +43,34 @@ pub struct Args {
 pub enum Command {
     /// Run the agent in the foreground until SIGTERM or SIGINT; SIGHUP reads its files again.
     ///
-    /// With --config it follows that file. Without, it follows the Kubernetes API: what the controller wants announced comes from
-    /// there, and what this node does is written there.
+    /// With --config, the agent follows that file. Without it, the agent reads Announcements from the Kubernetes API and writes
+    /// the status of this node there.
     Run(Box<RunArgs>),
     /// Show what this node announces: agent, lease, interfaces, addresses and their counters.
     ///
-    /// Asks the running agent. Without one, shows what stands in the pinned maps and says so. Exit code 0 when the agent
-    /// runs and its lease is valid, 1 otherwise.
+    /// Asks the running agent. Without an agent, shows the pinned maps and says so. Exit code 0 when there is no problem,
+    /// 1 otherwise.
     Status(StatusArgs),
-    /// Explain why one address is announced, or why not: the whole chain, and a verdict in one sentence.
+    /// Explain why a node announces an address, or why no node does: the whole chain, and a verdict.
     ///
-    /// Asks the running agent, which asks the segment as a client would. Without an agent, tells what the pinned maps say.
-    /// Exit code 0 when somebody answers and it is who should, 1 otherwise.
+    /// Asks the running agent, which asks the segment as a client would. Without an agent, shows the pinned maps. Exit code 0
+    /// when exactly the right node answers, 1 otherwise.
     Explain(ExplainArgs),
-    /// Look whether this machine can run the agent, and how well; changes nothing.
+    /// Check whether this machine can run the agent, and how well. Changes nothing.
     ///
-    /// Exit code 0 when nothing stands in the way (warnings included), 1 when something does.
+    /// Exit code 0 when the agent can run (with or without warnings), 1 otherwise.
     Check(CheckArgs),
-    /// Let other nodes take over everything that this one owns, without a gap.
+    /// Let other nodes take over every address of this node, without a gap.
     ///
-    /// Clients are answered until a successor claims an address, for 2 s at most. Lasts until --undo or until the agent is
-    /// started again; to make it last longer write `succession: {evacuate: true}` into the configuration. Exit code 1 when an
-    /// address was let go of although no other node claimed it.
+    /// The node answers clients until a successor claims an address. Evacuation lasts until --undo or the next start of the
+    /// agent. To make it last longer, write `succession: {evacuate: true}` into the configuration. Exit code 1 when no other
+    /// node took over an address.
     Evacuate(EvacuateArgs),
     /// Remove every program, link and map that the agent pinned, and nothing else.
     ///
-    /// Refuses while an agent is running. Without --yes only lists what would be removed.
+    /// Refuses while an agent is running. Without --yes, only lists what it would remove.
     Cleanup(CleanupArgs),
-    /// Print version, layout of the maps and the target this was built for.
+    /// Print the version, the layout version of the maps and the build target.
     Version,
 }
 
@@ -93,10 +93,10 @@ const STATE_DIR: &str = "/var/lib/arpeggio";
 /// Which interfaces take part and how the program is attached to them.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct Attachment {
-    /// How to attach to interfaces for which the configuration says nothing else.
+    /// How to attach the program to interfaces that the configuration does not name.
     #[arg(long, env = "ARPEGGIO_ATTACH", value_enum, default_value_t = Attach::Auto)]
     pub attach: Attach,
-    /// MetalLB's list of interfaces to leave alone (`announcedInterfacesToExclude`); no file means none is left alone.
+    /// MetalLB's list of excluded interfaces (`announcedInterfacesToExclude`). Without the file, none is excluded.
     #[arg(
         long,
         env = "ARPEGGIO_EXCLUDE_INTERFACES",
@@ -109,7 +109,7 @@ pub struct Attachment {
 /// `speaker run`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct RunArgs {
-    /// YAML file with the addresses, their candidates and interfaces; read again when it changes [default: the Kubernetes API]
+    /// YAML file with addresses, candidates and interfaces, read again when it changes [default: the Kubernetes API]
     #[arg(long, env = "ARPEGGIO_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Name of this node among the candidates [default: $METALLB_NODE_NAME, else that in the file, else the host name]
@@ -118,33 +118,33 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub places: Places,
-    /// Directory of what a start goes on from: the last good configuration, the last word of the Kubernetes API; it should outlive
-    /// a reboot [default: /var/lib/arpeggio; the run directory where that is another than /run/arpeggio]
+    /// Directory of the last good configuration and of the snapshot of the API. It should outlive a reboot [default:
+    /// /var/lib/arpeggio; --run-dir if that is not /run/arpeggio]
     #[arg(long, env = "ARPEGGIO_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap shows the text above a flattened field as the text of the whole command")]
     pub attachment: Attachment,
-    /// Addresses that the maps have room for: both families together, each counted once per interface.
+    /// Addresses that fit into the maps: both families together, each counted once per interface.
     #[arg(long, env = "ARPEGGIO_CAPACITY", value_name = "N", default_value_t = DEFAULT_CAPACITY,
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub capacity: u32,
-    /// How long the kernel goes on answering after the agent stopped renewing its permission.
+    /// Time after the last renewal of its lease until which the kernel answers.
     #[arg(long, env = "ARPEGGIO_LEASE", value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub lease: Duration,
-    /// How often the agent renews that permission.
+    /// Time between two renewals of that lease by the agent.
     #[arg(long, env = "ARPEGGIO_LEASE_RENEW", value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub lease_renew: Duration,
-    /// How fast another node takes over, where the configuration does not say it.
+    /// Pace of a takeover by another node, unless the configuration sets it.
     #[arg(long, env = "ARPEGGIO_FAILOVER", value_enum, default_value_t = Preset::Default)]
     pub failover: Preset,
     /// Time between two heartbeats to an owner [default: that of --failover]
     #[arg(long, env = "ARPEGGIO_HEARTBEAT", value_name = "TIME", value_parser = duration)]
     pub heartbeat: Option<Duration>,
-    /// Heartbeats in a row that are unanswered before another node takes over [default: that of --failover]
+    /// Unanswered heartbeats in a row before another node takes over [default: that of --failover]
     #[arg(long, env = "ARPEGGIO_HEARTBEAT_MISSES", value_name = "N")]
     pub heartbeat_misses: Option<u32>,
-    /// File of the keys by which nodes know each other's frames, where the configuration names none; it need not exist.
+    /// File with the shared keys of the nodes, unless the configuration names one. It need not exist.
     #[arg(long, env = "ARPEGGIO_SUCCESSION_KEYS", value_name = "FILE")]
     pub succession_keys: Option<PathBuf>,
     /// What stays in the kernel when the agent is stopped.
@@ -153,10 +153,10 @@ pub struct RunArgs {
     /// none, error, warn, info, debug, all, or a filter such as `info,arpeggio_speaker::world=debug`.
     #[arg(long, env = "ARPEGGIO_LOG_LEVEL", value_name = "FILTER", default_value = "info")]
     pub log_level: String,
-    /// How log lines are written.
+    /// Format of log lines.
     #[arg(long, env = "ARPEGGIO_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Whether the kernel program explains rare verdicts in the log; decided when it is loaded.
+    /// Whether the kernel program logs rare verdicts. Takes effect when the program is loaded.
     #[arg(long, env = "ARPEGGIO_PROGRAM_LOG", value_enum, default_value_t = ProgramLog::Off)]
     pub program_log: ProgramLog,
     #[command(flatten)]
@@ -185,7 +185,7 @@ pub struct StatusArgs {
     /// Show these interfaces only; may be repeated.
     #[arg(long = "interface", short, value_name = "NAME", value_parser = interface_name)]
     pub interfaces: Vec<InterfaceName>,
-    /// How to write it.
+    /// Format of the output.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     pub output: Output,
     #[command(flatten)]
@@ -196,13 +196,13 @@ pub struct StatusArgs {
 /// `speaker explain`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct ExplainArgs {
-    /// The address, or a prefix that BGP peers are told.
+    /// IPv4 or IPv6 address, or a prefix that BGP peers get.
     #[arg(value_name = "ADDRESS|PREFIX")]
     pub target: Target,
-    /// Look at this interface only [default: all on which the address is announced]
+    /// Check this interface only [default: every interface on which the address is announced]
     #[arg(long, short, value_name = "NAME", value_parser = interface_name)]
     pub interface: Option<InterfaceName>,
-    /// How to write it.
+    /// Format of the output.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     pub output: Output,
     #[command(flatten)]
@@ -216,7 +216,7 @@ pub struct CheckArgs {
     /// Look at these interfaces only; may be repeated [default: all]
     #[arg(long = "interface", short, value_name = "NAME", value_parser = interface_name)]
     pub interfaces: Vec<InterfaceName>,
-    /// How to write it.
+    /// Format of the output.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     pub output: Output,
     #[command(flatten)]
@@ -230,13 +230,13 @@ pub struct CheckArgs {
 /// `speaker evacuate`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct EvacuateArgs {
-    /// Wait until this node owns nothing any more.
+    /// Wait until this node owns no address.
     #[arg(long)]
     pub wait: bool,
-    /// Take part again.
+    /// End the evacuation.
     #[arg(long, conflicts_with = "wait")]
     pub undo: bool,
-    /// Give away also what no other node is there to take over: nobody answers for it then.
+    /// Let go of addresses that no other node can take over. No node answers for them then.
     #[arg(long, conflicts_with = "undo")]
     pub force: bool,
     #[command(flatten)]
@@ -247,10 +247,10 @@ pub struct EvacuateArgs {
 /// `speaker cleanup`.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 pub struct CleanupArgs {
-    /// Remove; without it, only list.
+    /// Remove the files. Without this flag, only list them.
     #[arg(long, short)]
     pub yes: bool,
-    /// Remove although an agent is running; it will put everything back.
+    /// Remove them while an agent is running. The agent restores them.
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -261,15 +261,15 @@ pub struct CleanupArgs {
 /// How to attach to an interface; see [`AttachPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Attach {
-    /// The best that works: native, then tcx, then generic, then user.
+    /// The first mode that works: native, tcx, generic, user.
     Auto,
-    /// XDP in the driver or not at all.
+    /// XDP in the driver only.
     Native,
-    /// tcx ingress (Linux 6.6) or not at all.
+    /// tcx ingress only (Linux 6.6).
     Tcx,
-    /// XDP after the driver or not at all.
+    /// XDP after the driver only.
     Generic,
-    /// A raw socket of the agent, without BPF.
+    /// A raw socket of the agent only, without BPF.
     User,
 }
 
@@ -288,25 +288,25 @@ impl From<Attach> for AttachPolicy {
 /// What stays in the kernel when the agent is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnExit {
-    /// Everything: answers go on until the lease ends, the next agent takes over without a gap.
+    /// Everything: the kernel answers until the lease ends, and the next agent continues without a gap.
     Keep,
-    /// Nothing: answers stop at once.
+    /// Nothing: the kernel stops to answer at once.
     Withdraw,
 }
 
-/// Whether the kernel program explains itself.
+/// What the kernel program logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ProgramLog {
-    /// The verifier removes every call.
+    /// Nothing, at no cost.
     Off,
-    /// Rare verdicts are explained; an answered request never is.
+    /// Rare verdicts, never an answered request.
     Debug,
 }
 
-/// How results are written.
+/// Format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// For people.
+    /// Text for people.
     Table,
     /// One JSON document.
     Json,

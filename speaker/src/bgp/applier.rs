@@ -63,6 +63,11 @@ impl Applier {
         Ok(Self { reports, closing })
     }
 
+    /// Every report that says something else than the one before.
+    pub fn reports(&self) -> watch::Receiver<Arc<BgpReport>> {
+        self.reports.clone()
+    }
+
     /// The newest report.
     pub fn report(&self) -> Arc<BgpReport> {
         Arc::clone(&self.reports.borrow())

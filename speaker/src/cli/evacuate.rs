@@ -34,9 +34,9 @@ pub async fn evacuate(args: &EvacuateArgs, out: &mut impl Write) -> Result<Answe
     let mut report = told(directory, &Request::Evacuate(Evacuate { on: !args.undo, force: args.force })).await?;
     if args.undo {
         let text = if report.evacuating {
-            "the configuration still says `evacuate: true`; change it there"
+            "the configuration has `evacuate: true`; change it there"
         } else {
-            "this node takes part again; it takes over what it is preferred for, and what others lose"
+            "the evacuation ended; this node takes over addresses that prefer it or lose their owner"
         };
         say(out, text)?;
         return Ok(Answer::when(!report.evacuating));
@@ -46,8 +46,8 @@ pub async fn evacuate(args: &EvacuateArgs, out: &mut impl Write) -> Result<Answe
         say(
             out,
             &format!(
-                "refused: no other candidate is there to take over {first}{more}; this node goes on answering. With --force \
-                 it lets go all the same, and nobody answers"
+                "refused: no other candidate can take over {first}{more}; this node answers on. With --force it lets go, and no \
+                 node answers"
             ),
         )?;
         return Ok(Answer::No);
@@ -62,14 +62,14 @@ pub async fn evacuate(args: &EvacuateArgs, out: &mut impl Write) -> Result<Answe
         }
     }
     for abandoned in &report.abandoned {
-        say(out, &format!("no other node claimed {abandoned}: nobody answers for it now"))?;
+        say(out, &format!("no other node claimed {abandoned}: no node answers for it now"))?;
     }
     Ok(Answer::when(report.abandoned.is_empty()))
 }
 
 fn progress(report: &EvacuationReport) -> String {
     let owned = match report.owned.as_slice() {
-        [] => "this node owns nothing".to_owned(),
+        [] => "this node owns no address".to_owned(),
         [one] => format!("1 address is still owned: {one}"),
         [first, ..] => format!("{} addresses are still owned, {first} first", report.owned.len()),
     };
@@ -99,10 +99,10 @@ mod tests {
             owned: owned.iter().map(|name| (*name).to_owned()).collect(),
             ..EvacuationReport::default()
         };
-        assert_eq!(progress(&report(&[])), "this node owns nothing");
+        assert_eq!(progress(&report(&[])), "this node owns no address");
         assert_eq!(progress(&report(&["192.0.2.1 on eth0"])), "1 address is still owned: 192.0.2.1 on eth0");
         assert!(progress(&report(&["a", "b"])).starts_with("2 addresses are still owned, a first"));
         let told = EvacuationReport { sessions: Some(2), ..report(&[]) };
-        assert_eq!(progress(&told), "this node owns nothing; BGP peers are being told, 2 sessions are still up");
+        assert_eq!(progress(&told), "this node owns no address; BGP peers are being told, 2 sessions are still up");
     }
 }

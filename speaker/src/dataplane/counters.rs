@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    ops::ControlFlow,
 };
 
 use arpeggio_common::abi::{
@@ -11,14 +12,18 @@ use arpeggio_common::abi::{
 };
 use aya::{
     Pod,
-    maps::{HashMap, MapData, MapError},
+    maps::{HashMap, IterableMap as _, MapData, MapError},
 };
 
 use super::{
+    batch::each_entry,
     lease::{self, LeaseError},
     maps::Maps,
     tables::{self, Entries, Place, TableError, place_of_wide},
 };
+
+/// Lines of counters that are read together in the time of one that is read alone.
+const LINES_FOR_ONE: usize = 8;
 
 /// A map could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +67,23 @@ impl Maps {
     /// # Errors
     /// The map cannot be read, or a line lies beyond its end.
     pub fn stats(&self, slots: &BTreeSet<u32>) -> Result<BTreeMap<u32, Stats>, CountersError> {
-        let read = |slot: &u32| {
-            let per_cpu = self.stats.get(slot, 0).map_err(CountersError::of(names::STATS))?;
-            Ok((*slot, per_cpu.iter().fold(Stats::default(), Stats::merge)))
-        };
-        slots.iter().map(read).collect()
+        let Some(last) = slots.last() else { return Ok(BTreeMap::new()) };
+        let sum = |per_cpu: &[Stats]| per_cpu.iter().fold(Stats::default(), Stats::merge);
+        let is_dense = slots.len().saturating_mul(LINES_FOR_ONE) > usize::try_from(*last).unwrap_or(usize::MAX);
+        if !is_dense {
+            let read =
+                |slot: &u32| Ok((*slot, sum(&self.stats.get(slot, 0).map_err(CountersError::of(names::STATS))?)));
+            return slots.iter().map(read).collect();
+        }
+        let mut found = BTreeMap::new();
+        each_entry(self.stats.map(), self.cpus, |line: u32, per_cpu: &[Stats]| {
+            if slots.contains(&line) {
+                found.insert(line, sum(per_cpu));
+            }
+            if line < *last { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .map_err(CountersError::of(names::STATS))?;
+        Ok(found)
     }
 
     /// How many frames ended in each way that is not counted per address, summed over all CPUs.
@@ -198,16 +215,12 @@ fn one<K: Pod, V: Pod>(map: &HashMap<MapData, K, V>, key: &K) -> Result<Option<V
     }
 }
 
-/// All entries of a map to which the kernel writes meanwhile. The keys are collected first: walking from a key that was
-/// evicted in between starts again at the beginning, so a walk with look-ups in between may go on for very long.
+/// All entries of a map to which the kernel writes meanwhile.
 pub(super) fn snapshot<K: Pod + Ord, V: Pod>(map: &HashMap<MapData, K, V>) -> Result<BTreeMap<K, V>, MapError> {
-    let keys = map.keys().collect::<Result<BTreeSet<K>, _>>()?;
     let mut found = BTreeMap::new();
-    for key in keys {
-        // Evicted since: left out.
-        if let Some(value) = one(map, &key)? {
-            found.insert(key, value);
-        }
-    }
+    each_entry(map.map(), 1, |key: K, values: &[V]| {
+        found.extend(values.first().map(|value| (key, *value)));
+        ControlFlow::Continue(())
+    })?;
     Ok(found)
 }

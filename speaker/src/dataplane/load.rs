@@ -296,7 +296,7 @@ impl Shelf {
     fn find<P>(&self, program: &str, open: impl FnOnce(PathBuf) -> Result<P, ProgramError>) -> Option<P> {
         let path = self.pins.program(program, &self.identity);
         path.symlink_metadata().ok()?;
-        open(path).inspect_err(|error| tracing::info!(program, %error, "a pinned program is loaded anew")).ok()
+        open(path).inspect_err(|error| tracing::info!(program, %error, "a pinned program is loaded again")).ok()
     }
 }
 

@@ -4,6 +4,7 @@
 //! agent puts into the kernel is pinned, so it goes on working without the agent and the next one takes it over.
 
 mod attach;
+mod batch;
 mod counters;
 mod events;
 mod healer;

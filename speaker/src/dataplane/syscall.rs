@@ -1,5 +1,5 @@
-//! Two commands of bpf(2) that aya has only together with more: the order at a tcx hook, for which it opens every program there
-//! (that takes CAP_SYS_ADMIN), and a pin as a plain descriptor, whatever object it names.
+//! Three commands of bpf(2). Two aya has only together with more: the order at a tcx hook, for which it opens every program there
+//! (that takes CAP_SYS_ADMIN), and a pin as a plain descriptor, whatever object it names. One it has not: many entries of a map at once.
 
 #![expect(unsafe_code, reason = "bpf(2) takes a pointer to its arguments")]
 
@@ -16,6 +16,7 @@ use std::{
 /// Commands (`enum bpf_cmd`) and the hook (`enum bpf_attach_type`).
 const BPF_OBJ_GET: libc::c_int = 7;
 const BPF_PROG_QUERY: libc::c_int = 16;
+const BPF_MAP_LOOKUP_BATCH: libc::c_int = 24;
 const BPF_TCX_INGRESS: u32 = 46;
 /// Programs that a hook takes (`BPF_MPROG_MAX`).
 const HOOK: u32 = 64;
@@ -44,6 +45,23 @@ struct Query {
     links: u64,
     link_flags: u64,
     revision: u64,
+}
+
+/// The member `batch` of `union bpf_attr`.
+#[repr(C)]
+#[derive(Default)]
+pub(super) struct Batch {
+    /// Where to begin; 0: at the beginning.
+    pub(super) in_batch: u64,
+    /// Where the kernel writes where to go on.
+    pub(super) out_batch: u64,
+    pub(super) keys: u64,
+    pub(super) values: u64,
+    /// Entries that there is room for; afterwards, those that were written.
+    pub(super) count: u32,
+    pub(super) map: u32,
+    pub(super) element_flags: u64,
+    pub(super) flags: u64,
 }
 
 /// The member of `union bpf_attr` that `BPF_OBJ_GET` reads.
@@ -89,7 +107,20 @@ pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-fn address<T>(pointer: *mut T) -> u64 {
+/// Reads entries of a map. `ENOENT` says that they are the last, and `count` how many there are.
+///
+/// # Errors
+/// What the kernel says, `ENOENT` among it.
+///
+/// # Safety
+/// The addresses are those of memory for keys and values of `count` entries of this map, and of a key or four bytes each for where to
+/// begin and to go on; nothing else reaches them until the call has returned.
+pub(super) unsafe fn lookup_batch(batch: &mut Batch) -> io::Result<()> {
+    // SAFETY: the argument is as the command wants it; the caller vouches for the addresses.
+    unsafe { bpf(BPF_MAP_LOOKUP_BATCH, batch) }.map(|_zero| ())
+}
+
+pub(super) fn address<T>(pointer: *mut T) -> u64 {
     pointer.expose_provenance() as u64
 }
 

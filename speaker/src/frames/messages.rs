@@ -154,7 +154,7 @@ fn claiming(signer: &Signer, mac: Mac, address: IpAddr, saying: Saying) -> Tag {
 
 /// A client whose cache is to be corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Told {
+pub struct StaleClient {
     /// Its MAC.
     pub mac: Mac,
     /// Its address.
@@ -162,7 +162,12 @@ pub struct Told {
 }
 
 /// Tells one client that `speaker` has the address. `None` for a client of the other family.
-pub fn own_correction((ifindex, address): Place, speaker: &Speaker, told: Told, saying: Saying) -> Option<Frame> {
+pub fn own_correction(
+    (ifindex, address): Place,
+    speaker: &Speaker,
+    told: StaleClient,
+    saying: Saying,
+) -> Option<Frame> {
     let (mac, tag) = (speaker.mac, claiming(&speaker.signer, speaker.mac, address, saying));
     Some(match (address, told.address) {
         (IpAddr::V4(v4), IpAddr::V4(client)) => {
@@ -177,7 +182,7 @@ pub fn own_correction((ifindex, address): Place, speaker: &Speaker, told: Told, 
 
 /// Tells one machine, which is no speaker, that `owner` has the address, sent from `from`, who knows. `None` for a machine of
 /// the other family.
-pub fn correction((ifindex, address): Place, from: Mac, owner: Mac, told: Told) -> Option<Frame> {
+pub fn correction((ifindex, address): Place, from: Mac, owner: Mac, told: StaleClient) -> Option<Frame> {
     Some(match (address, told.address) {
         (IpAddr::V4(v4), IpAddr::V4(client)) => {
             Frame::new(ifindex, Arp::correction(told.mac, from, owner, v4.octets(), client.octets()))
@@ -256,7 +261,7 @@ mod tests {
     #[test]
     fn a_client_is_told_in_its_own_family() {
         let us = speaker(None);
-        let told = Told { mac: OTHER, address: [192, 0, 2, 200].into() };
+        let told = StaleClient { mac: OTHER, address: [192, 0, 2, 200].into() };
         let frame = own_correction((7, [192, 0, 2, 10].into()), &us, told, SAYING).unwrap();
         assert_eq!(frame.bytes()[..12], [OTHER.0, OURS.0].concat());
         assert_eq!(frame.bytes()[50..58], us.signer.node.number().to_be_bytes());

@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn every_metric_is_documented() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/metrics.md");
         let page = std::fs::read_to_string(file).unwrap();
         let section = page.split_once("## Of the speaker").unwrap().1.split_once("\n## ").unwrap().0;
         let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());

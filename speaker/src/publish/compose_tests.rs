@@ -6,7 +6,7 @@ use arpeggio_common::{
     abi::ALL_BUCKETS,
     model::{Announcement, Mode},
 };
-use arpeggio_succession::Voice;
+use arpeggio_succession::Origin;
 
 use super::*;
 use crate::world::{Config, Defaults, Exclude, Links, testing::card};
@@ -115,7 +115,7 @@ fn of_those_who_share_the_one_with_the_first_share_tells() {
 
 #[test]
 fn a_stranger_is_told_where_it_decides() {
-    let stranger = Some(Voice { mac: Mac([2, 9, 9, 9, 9, 9]), node: None });
+    let stranger = Some(Origin { mac: Mac([2, 9, 9, 9, 9, 9]), node: None });
     let in_use = View { owner: stranger, ..view(Standing::InUse) };
     let stance = stance_of(&world(&[3]), &[(2, view(Standing::Standby)), (3, in_use)], &[]);
     assert_eq!(stance, Some(Stance::InUse { by: "02:09:09:09:09:09".into(), rank: 1 }));

@@ -4,15 +4,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use arpeggio_common::api::names;
+use arpeggio_common::{
+    api::{Speaker, names},
+    model::LeasePace,
+};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference},
 };
 use kube::{
     Api,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -20,6 +23,9 @@ use crate::{
     clock::{monotonic_ns, wall_ahead_ns},
     world::{Cluster, LeaseFault, LeaseTimes, fault},
 };
+
+/// How often the speakers of the cluster are counted: clusters grow.
+const COUNTING: Duration = Duration::from_secs(300);
 
 /// How often and for how long. Both are in the object, in whole seconds where it has room for no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +50,16 @@ pub struct Heart {
     cluster: Cluster,
     times: HeartTimes,
     acquired: Option<Timestamp>,
+    /// When the speakers were counted last.
+    counted: Option<Instant>,
+    /// How many there were.
+    nodes: usize,
 }
 
 impl Heart {
     /// Of this node; nothing is sent yet.
     pub const fn new(cluster: Cluster, times: HeartTimes) -> Self {
-        Self { cluster, times, acquired: None }
+        Self { cluster, times, acquired: None, counted: None, nodes: 0 }
     }
 
     /// Renews until it is dropped. A server that does not answer is asked again at the same pace, which is the load it has
@@ -57,15 +67,36 @@ impl Heart {
     pub async fn beat(mut self) {
         loop {
             let began = Instant::now();
-            let result = timeout(self.times.duration, self.renew(self.times.duration)).await;
+            let pace = LeasePace { renew: self.times.renew, duration: self.times.duration }.for_nodes(self.nodes);
+            let result = timeout(self.times.duration, self.renew(pace.duration)).await;
             let result = result.unwrap_or_else(|_elapsed| Err("no answer in time".to_owned()));
             if let Err(error) = &result {
                 tracing::debug!("the lease of this speaker is not renewed: {error}");
             }
+            let answered = result.is_ok();
             self.cluster.seen.heard(result, monotonic_ns());
+            if answered {
+                // For the next renewal: what this one wrote holds until then.
+                self.count(began).await;
+            }
             // A tenth more or less, so that the nodes of a cluster do not beat together.
-            let tenth = self.times.renew / 10;
-            sleep_until(began + self.times.renew - tenth + tenth * 2 * fastrand::u32(..=100) / 100).await;
+            let tenth = pace.renew / 10;
+            sleep_until(began + pace.renew - tenth + tenth * 2 * fastrand::u32(..=100) / 100).await;
+        }
+    }
+
+    /// Counts the speakers of the cluster from time to time. The server says how many there are beside the one that it gives. Where it
+    /// does not say it, what was known holds.
+    async fn count(&mut self, now: Instant) {
+        if self.counted.is_some_and(|before| now < before + COUNTING) {
+            return;
+        }
+        let speakers: Api<Speaker> = Api::all(self.cluster.client.clone());
+        let one = ListParams::default().limit(1);
+        if let Ok(Ok(list)) = timeout(self.times.renew, speakers.list_metadata(&one)).await {
+            let further = usize::try_from(list.metadata.remaining_item_count.unwrap_or(0)).unwrap_or(0);
+            self.nodes = list.items.len() + further;
+            self.counted = Some(now);
         }
     }
 
@@ -99,6 +130,8 @@ fn lease(cluster: &Cluster, duration: Duration, (acquired, now): (Timestamp, Tim
     Lease {
         metadata: ObjectMeta {
             name: Some(name),
+            // It goes with its Node, where that is known.
+            owner_references: cluster.seen.node().present().map(|owner| vec![node_reference(&node, &owner.uid)]),
             annotations,
             namespace: Some(cluster.namespace.clone()),
             labels: Some(BTreeMap::from([(names::COMPONENT.to_owned(), names::SPEAKER_COMPONENT.to_owned())])),
@@ -111,6 +144,17 @@ fn lease(cluster: &Cluster, duration: Duration, (acquired, now): (Timestamp, Tim
             renew_time: Some(MicroTime(now)),
             ..LeaseSpec::default()
         }),
+    }
+}
+
+/// What belongs to this Node goes with it.
+pub(super) fn node_reference(node: &str, uid: &str) -> OwnerReference {
+    OwnerReference {
+        api_version: "v1".to_owned(),
+        kind: "Node".to_owned(),
+        name: node.to_owned(),
+        uid: uid.to_owned(),
+        ..OwnerReference::default()
     }
 }
 

@@ -9,6 +9,7 @@ mod events;
 mod heart;
 pub mod plan;
 pub mod queue;
+mod service_status;
 mod speaker;
 mod types;
 mod writer;
@@ -17,6 +18,7 @@ pub use self::{
     compose::{Situation, compose},
     events::write_events,
     heart::{Heart, HeartTimes},
+    service_status::write_service_statuses,
     speaker::{Health, speaker_status},
     types::{Stance, Wanted},
     writer::Writer,

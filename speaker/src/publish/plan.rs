@@ -63,7 +63,7 @@ pub fn change(node: &str, observed: &Observed, stance: Option<&Stance>, now: Tim
         }
         _ if other => None,
         Some(Stance::InUse { by, rank }) => {
-            let text = format!("nobody announces it, because a stranger answers for it: {by}");
+            let text = format!("no node announces it, for a stranger answers: {by}");
             let verdict = Verdict { holds: false, reason: "AddressInUse", message: text.into() };
             nobody(observed, &verdict, RANK_MS * (*rank).min(LAST_RANK) as u64, now)
         }
@@ -77,7 +77,7 @@ pub fn change(node: &str, observed: &Observed, stance: Option<&Stance>, now: Tim
             nobody(observed, &verdict, NOWHERE_MS + RANK_MS * (*rank).min(LAST_RANK) as u64, now)
         }
         None if named => {
-            let text = format!("{node} no longer answers for it, and no other node has said that it does");
+            let text = format!("{node} no longer answers for it, and no other node has reported that it does");
             let verdict = Verdict { holds: false, reason: "NoOwner", message: text.into() };
             nobody(observed, &verdict, CLEARING_MS, now)
         }

@@ -32,7 +32,7 @@ pub enum Ended {
 
 /// What happened to one address lately.
 #[derive(Clone, Copy, Debug, Default)]
-struct Past {
+struct WriteHistory {
     /// Contradictions, or refusals, one after another.
     times: u32,
     at_ms: u64,
@@ -46,7 +46,7 @@ pub struct Queue {
     waiting: BTreeMap<IpAddr, (u64, u64)>,
     due: BTreeSet<(u64, IpAddr)>,
     busy: BTreeSet<IpAddr>,
-    past: BTreeMap<IpAddr, Past>,
+    past: BTreeMap<IpAddr, WriteHistory>,
     /// Nothing is written before.
     pause_until_ms: u64,
     /// Requests in a row that were not answered.

@@ -130,7 +130,7 @@ fn evacuating(health: &Health<'_>) -> Condition {
                 0 => String::new(),
                 left => format!("; {left} addresses are answered here until another candidate takes them over"),
             };
-            let told = format!("other nodes take over, as wanted by {}{left}", by.join(" and "));
+            let told = format!("other nodes take over, as asked by {}{left}", by.join(" and "));
             condition("Evacuating", true, "Asked", told)
         }
     }
@@ -151,7 +151,7 @@ fn connected(faults: &[(String, PathFault)]) -> Condition {
     let told: Vec<_> = told.collect();
     let unanswered = faults.iter().any(|(_, fault)| matches!(fault, PathFault::Unanswered(_)));
     match (told.is_empty(), unanswered) {
-        (true, _) => condition("Connected", true, "Answered", "frames of the speakers come through".to_owned()),
+        (true, _) => condition("Connected", true, "Answered", "other speakers answer this node".to_owned()),
         (false, true) => condition("Connected", false, "NotAnswered", told.join("; ")),
         (false, false) => condition("Connected", true, "NotFlooded", told.join("; ")),
     }

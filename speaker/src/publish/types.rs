@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub enum Stance {
     /// It answers.
     Answers {
-        /// Where.
+        /// The interfaces on which it answers.
         interfaces: Arc<[OwnedInterface]>,
         /// Since when, in whole seconds.
         since: Timestamp,
@@ -30,7 +30,7 @@ pub enum Stance {
     },
     /// It may have it, and has no interface for it.
     Nowhere {
-        /// Why.
+        /// The reason, in a sentence.
         why: Arc<str>,
         /// Position of this node among the candidates, from 0.
         rank: usize,

@@ -3,7 +3,6 @@
 use std::{future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use arpeggio_common::api::{Announcement, Speaker, names, speaker::SpeakerSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{
     Api, Error,
     api::{Patch, PatchParams, PostParams},
@@ -17,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    heart::now,
+    heart::{node_reference, now},
     plan::{change, speaker_change},
     queue::{Ended, Queue},
     types::Wanted,
@@ -227,15 +226,8 @@ impl Writer {
     /// Belongs to its Node where that is known: it goes with it.
     fn new_speaker(&self, name: &str) -> Speaker {
         let mut object = Speaker::new(name, SpeakerSpec::default());
-        object.metadata.owner_references = self.cluster.seen.node().present().map(|node| {
-            vec![OwnerReference {
-                api_version: "v1".to_owned(),
-                kind: "Node".to_owned(),
-                name: name.to_owned(),
-                uid: node.uid.clone(),
-                ..OwnerReference::default()
-            }]
-        });
+        let node = self.cluster.seen.node();
+        object.metadata.owner_references = node.present().map(|node| vec![node_reference(name, &node.uid)]);
         object
     }
 

@@ -19,7 +19,7 @@ use super::{
     problems::{PENDING, problems},
     report::{
         AddressReport, AgentReport, ConfigReport, Counters, ErrorReport, GratuitousReport, GroupReport,
-        InterfaceReport, LastRequest, LeaseReport, Role, Seen, SeenKind, StatusReport, StepDown,
+        InterfaceReport, LastRequest, LeaseReport, OtherSender, Role, SenderKind, StatusReport, StepDown,
     },
 };
 use crate::decide::DesiredVip;
@@ -224,17 +224,17 @@ fn last_request(now_ns: u64, stats: &Stats) -> LastRequest {
     }
 }
 
-fn seen(facts: &Facts, sighting: &Sighting) -> Seen {
-    Seen {
+fn seen(facts: &Facts, sighting: &Sighting) -> OtherSender {
+    OtherSender {
         node: sighting.node().map(|node| facts.names.of(node)),
         mac: Mac(sighting.mac()).to_string(),
         ago_ms: ago_ms(facts.now_ns, sighting.last_seen_ns()),
         kind: match sighting.kind() {
-            Some(SightingKind::Claim) => SeenKind::Claim,
-            Some(SightingKind::Reply) => SeenKind::Reply,
-            Some(SightingKind::Heartbeat) => SeenKind::Heartbeat,
-            Some(SightingKind::Use) => SeenKind::Use,
-            None => SeenKind::Unknown,
+            Some(SightingKind::Claim) => SenderKind::Claim,
+            Some(SightingKind::Reply) => SenderKind::Reply,
+            Some(SightingKind::Heartbeat) => SenderKind::Heartbeat,
+            Some(SightingKind::Use) => SenderKind::Use,
+            None => SenderKind::Unknown,
         },
         count: sighting.count(),
     }

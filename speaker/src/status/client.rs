@@ -42,7 +42,7 @@ pub enum ClientError {
     Broken {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The agent was stopped, by SIGSTOP or a debugger.
@@ -64,7 +64,7 @@ pub enum ClientError {
     Foreign {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: serde_json::Error,
     },
     /// The agent says no.

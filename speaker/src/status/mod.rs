@@ -34,7 +34,7 @@ pub use protocol::{Evacuate, EvacuationReport, Explain, Nothing, Request, Respon
 pub use render::render;
 pub use report::{
     AddressReport, AgentReport, ConfigReport, Counters, ErrorReport, Filter, GratuitousReport, GroupReport,
-    InterfaceReport, LastRequest, LeaseReport, Role, Seen, SeenKind, StatusReport, StepDown,
+    InterfaceReport, LastRequest, LeaseReport, OtherSender, Role, SenderKind, StatusReport, StepDown,
 };
 pub use server::{Call, ControlError, ControlSocket};
 pub use text::attach_mode_name;

@@ -7,7 +7,7 @@ use arpeggio_common::{
     model::{NodeId, NodeName},
     wire::Mac,
 };
-use arpeggio_succession::{Pace, Proxy, Standing, View, Voice};
+use arpeggio_succession::{Origin, Pace, Proxy, Standing, View};
 
 use super::*;
 use crate::world::{Links, testing::card};
@@ -40,7 +40,7 @@ fn view(standing: Standing) -> View {
 /// One address of each sort that matters: owned, watched, shared, in use by a stranger.
 fn facts() -> Facts {
     let node_a = NodeId::from(&name("node-a"));
-    let voice = |last: u8, node| Voice { mac: Mac([2, 0, 0, 0, 0, last]), node };
+    let voice = |last: u8, node| Origin { mac: Mac([2, 0, 0, 0, 0, last]), node };
     let standby =
         View { owner: Some(voice(1, Some(node_a))), heartbeat_ns: Some(NOW - 31 * MS), ..view(Standing::Standby) };
     let sharing = View { buckets: 0xff, ..view(Standing::Sharing) };

@@ -6,7 +6,7 @@ use arpeggio_common::{
     model::{NodeId, NodeName},
     wire::Mac,
 };
-use arpeggio_succession::Voice;
+use arpeggio_succession::Origin;
 use serde::{Deserialize, Serialize};
 
 /// The names of the nodes that the configuration knows.
@@ -44,7 +44,7 @@ pub struct Party {
 
 impl Party {
     /// Whoever spoke.
-    pub fn new(voice: Voice, names: &Names) -> Self {
+    pub fn new(voice: Origin, names: &Names) -> Self {
         Self::of(voice.node, voice.mac, names)
     }
 

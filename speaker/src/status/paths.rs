@@ -45,8 +45,8 @@ impl fmt::Display for PathFault {
         match self {
             Self::Unflooded(node) => write!(
                 f,
-                "{node} answers heartbeats, but not what everybody is asked: the network between does not flood it; speakers \
-                 reach each other by unicast, clients may learn of a takeover only when their caches expire"
+                "{node} answers heartbeats, but not questions to all nodes: the network between does not flood them; clients may \
+                 learn of a takeover only when their caches expire"
             ),
             Self::Unanswered(ms) => f.write_str(&unanswered(&format!(" for {}", span(*ms)))),
         }
@@ -54,7 +54,7 @@ impl fmt::Display for PathFault {
 }
 
 fn unanswered(since: &str) -> String {
-    format!("no other node answers what this one asks{since}: they are down, or its frames do not come through")
+    format!("no other node answers this node{since}: the others are down, or frames of this node are lost")
 }
 
 #[cfg(test)]
@@ -62,13 +62,13 @@ mod tests {
     use arpeggio_common::wire::Mac;
 
     use super::*;
-    use arpeggio_succession::{Standing, Voice};
+    use arpeggio_succession::{Origin, Standing};
 
     fn view(standing: Standing) -> View {
         View {
             standing,
             rank: None,
-            owner: Some(Voice { mac: Mac([2, 0, 0, 0, 0, 9]), node: None }),
+            owner: Some(Origin { mac: Mac([2, 0, 0, 0, 0, 9]), node: None }),
             since_ns: 0,
             heartbeat_ns: None,
             buckets: 0,

@@ -49,7 +49,7 @@ fn of_the_node(facts: &Facts, report: &StatusReport) -> Vec<String> {
     if let Some(kubernetes) = &report.kubernetes {
         let since = kubernetes.for_ms.map(|ms| format!(" for {}", span(ms))).unwrap_or_default();
         if kubernetes.answering == Some(false) {
-            problems.push(format!("the API server has not answered{since}; what it said last stays in force"));
+            problems.push(format!("the API server has not answered{since}; its last state stays in force"));
         }
         let fault = |(name, reason): (&String, &String)| format!("Announcement {name} cannot be used: {reason}");
         problems.extend(alike(kubernetes.faults.iter().map(|fault| (&fault.name, &fault.reason)), fault));
@@ -107,14 +107,14 @@ fn of_address(address: &AddressReport) -> Option<String> {
         }
         Standing::InUse => {
             let who = own.owner.as_ref().map_or("a stranger", |owner| owner.short());
-            Some(format!("not claimed, because {who} has it, which is no speaker"))
+            Some(format!("not claimed: {who} has it and is no speaker"))
         }
         Standing::Standby | Standing::Waiting if own.deaf_ms.is_some() => {
             let owner = own.owner.as_ref().map_or("its owner", |owner| owner.short());
-            Some(format!("{owner} does not answer; this node hears nothing and therefore does not take over"))
+            Some(format!("{owner} does not answer, but this node hears nothing and does not take over"))
         }
         Standing::Leaving if own.for_ms > LEAVING_MS => {
-            Some("to be given away, but no other candidate takes it over; this node goes on answering".to_owned())
+            Some("evacuated, but no other candidate takes it over; this node answers on".to_owned())
         }
         Standing::Out | Standing::Asking | Standing::Standby | Standing::Waiting => None,
         Standing::Leaving | Standing::Sharing => None,
@@ -146,7 +146,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::status::{Counters, OwnershipReport, Party, Seen, SeenKind};
+    use crate::status::{Counters, OtherSender, OwnershipReport, Party, SenderKind};
 
     fn party() -> Party {
         Party { node: Some("node-b".to_owned()), mac: "02:00:00:00:00:02".to_owned() }
@@ -175,9 +175,9 @@ mod tests {
         }
     }
 
-    fn seen(ago_ms: u64, node: Option<&str>) -> Option<Seen> {
+    fn seen(ago_ms: u64, node: Option<&str>) -> Option<OtherSender> {
         let (node, mac) = (node.map(str::to_owned), "02:00:00:00:00:09".to_owned());
-        Some(Seen { node, mac, ago_ms, kind: SeenKind::Claim, count: 1 })
+        Some(OtherSender { node, mac, ago_ms, kind: SenderKind::Claim, count: 1 })
     }
 
     fn leaving() -> Option<OwnershipReport> {
@@ -196,11 +196,11 @@ mod tests {
     #[case::successor(AddressReport { seen: seen(100, Some("node-c")), ownership: leaving(), ..address(Standing::Leaving) }, None)]
     #[case::nobody_comes(
         address(Standing::Leaving),
-        Some("to be given away, but no other candidate takes it over; this node goes on answering")
+        Some("evacuated, but no other candidate takes it over; this node answers on")
     )]
-    #[case::in_use(address(Standing::InUse), Some("not claimed, because node-b has it, which is no speaker"))]
+    #[case::in_use(address(Standing::InUse), Some("not claimed: node-b has it and is no speaker"))]
     #[case::standby(address(Standing::Standby), None)]
-    #[case::deaf(AddressReport { ownership: deaf(), ..address(Standing::Standby) }, Some("node-b does not answer; this node hears nothing and therefore does not take over"))]
+    #[case::deaf(AddressReport { ownership: deaf(), ..address(Standing::Standby) }, Some("node-b does not answer, but this node hears nothing and does not take over"))]
     #[case::not_installed(AddressReport { note: Some("the map is full".to_owned()), ..address(Standing::Owner) }, Some("the map is full"))]
     #[case::not_ours(AddressReport { note: Some("the map is full".to_owned()), ownership: None, ..address(Standing::Out) }, None)]
     #[case::full(AddressReport { note: Some("the map is full".to_owned()), ownership: None, role: Role::NotInstalled, ..address(Standing::Out) }, Some("the map is full"))]

@@ -8,7 +8,9 @@ use super::{
     bgp::BgpStatus,
     cluster::KubernetesReport,
     ownership::{PeerReport, ProxyReport, standing_name},
-    report::{AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, Role, Seen, SeenKind, StatusReport},
+    report::{
+        AddressReport, AgentReport, Filter, InterfaceReport, LeaseReport, OtherSender, Role, SenderKind, StatusReport,
+    },
     text::{attach_mode_name, count, span},
 };
 use crate::world::describe_generation;
@@ -281,7 +283,7 @@ fn notes(report: &StatusReport) -> Option<String> {
             text += &format!("  {place}: {note}\n");
         }
         // That the owner answers heartbeats stands in its row.
-        let expected = |seen: &&Seen| address.ownership.is_some() && seen.kind == SeenKind::Heartbeat;
+        let expected = |seen: &&OtherSender| address.ownership.is_some() && seen.kind == SenderKind::Heartbeat;
         if let Some(seen) = address.seen.as_ref().filter(|seen| !expected(seen)) {
             text += &format!("  {place}: {}\n", sighting(seen));
         }
@@ -296,13 +298,13 @@ fn place(address: &AddressReport) -> String {
     }
 }
 
-pub(super) fn sighting(seen: &Seen) -> String {
+pub(super) fn sighting(seen: &OtherSender) -> String {
     let did = match seen.kind {
-        SeenKind::Claim => "claimed it",
-        SeenKind::Reply => "answered for it",
-        SeenKind::Heartbeat => "answered our heartbeat",
-        SeenKind::Use => "sent requests in its name",
-        SeenKind::Unknown => "was seen with it",
+        SenderKind::Claim => "claimed it",
+        SenderKind::Reply => "answered for it",
+        SenderKind::Heartbeat => "answered our heartbeat",
+        SenderKind::Use => "sent requests in its name",
+        SenderKind::Unknown => "was seen with it",
     };
     let who = seen.node.as_ref().map_or_else(|| seen.mac.clone(), |node| format!("{node} ({})", seen.mac));
     format!("{who} {did} {} ago ({})", span(seen.ago_ms), count(seen.count, "sighting"))

@@ -194,7 +194,7 @@ pub struct AddressReport {
     /// The last request.
     pub last_request: Option<LastRequest>,
     /// Who else was last seen with the address.
-    pub seen: Option<Seen>,
+    pub seen: Option<OtherSender>,
 }
 
 /// Counted by the program, for one address on one interface, since the entry was made.
@@ -217,7 +217,7 @@ pub struct Counters {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRequest {
-    /// When.
+    /// Time since the request, in milliseconds.
     pub ago_ms: u64,
     /// The last client that was answered; absent when there was none, and for probes, which have no sender address.
     pub client: Option<IpAddr>,
@@ -228,7 +228,7 @@ pub struct LastRequest {
 /// How somebody else showed that it has an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum SeenKind {
+pub enum SenderKind {
     /// A gratuitous frame or an unsolicited advertisement.
     Claim,
     /// An answer to somebody's request.
@@ -244,7 +244,7 @@ pub enum SeenKind {
 /// Somebody else with the address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Seen {
+pub struct OtherSender {
     /// Which node it said it is; absent where it did not say.
     pub node: Option<String>,
     /// Its MAC.
@@ -252,7 +252,7 @@ pub struct Seen {
     /// When it was last seen.
     pub ago_ms: u64,
     /// How it showed itself.
-    pub kind: SeenKind,
+    pub kind: SenderKind,
     /// How often anybody else was seen with the address.
     pub count: u64,
 }
@@ -283,7 +283,7 @@ pub struct GratuitousReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
-    /// When.
+    /// Time since the error, in milliseconds.
     pub ago_ms: u64,
     /// What, and what to do about it.
     pub text: String,

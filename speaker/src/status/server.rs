@@ -40,7 +40,7 @@ pub enum ControlError {
     Directory {
         /// The run directory.
         directory: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Another agent uses the directory.
@@ -54,7 +54,7 @@ pub enum ControlError {
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The socket cannot be made.
@@ -62,7 +62,7 @@ pub enum ControlError {
     Bind {
         /// The socket.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }

@@ -17,13 +17,13 @@ fn what(report: &Report, other: Option<&Party>) -> String {
     let with = |named: &str, alone: &str| other.map_or_else(|| alone.to_owned(), |other| format!("{named} {other}"));
     match report.happened {
         Happened::Took => with("took over from", "took it"),
-        Happened::Lost => with("gave way to", "gave it up"),
-        Happened::Leaving => "leaving, and answering until a successor claims it".to_owned(),
-        Happened::Stays => "goes on answering, although it was to leave".to_owned(),
+        Happened::Lost => with("yielded to", "let go"),
+        Happened::Leaving => "evacuated, and answers until a successor claims it".to_owned(),
+        Happened::Stays => "answers on, for no successor took over".to_owned(),
         Happened::Follows => with("owned by", "owned by another node"),
         Happened::Suspects => with("waiting to take over from", "waiting to take over"),
         Happened::AddressConflict => with("address conflict with", "address conflict"),
-        Happened::AddressInUse => with("not claimed, in use by", "not claimed, in use by somebody else"),
+        Happened::AddressInUse => with("not claimed, in use by", "not claimed, in use by a stranger"),
         Happened::SameName => with("this node's name is used by", "another machine has this node's name"),
         Happened::Shares => format!("answers {} of 64 shares of clients", report.buckets.count_ones()),
     }
@@ -32,15 +32,15 @@ fn what(report: &Report, other: Option<&Party>) -> String {
 /// The reason, to stand behind a colon.
 const fn why(cause: Cause) -> &'static str {
     match cause {
-        Cause::Unclaimed => "nobody answered for it",
+        Cause::Unclaimed => "no node answered for it",
         Cause::OwnerSilent => "its heartbeats went unanswered",
         Cause::Preferred => "the newest order puts this node first",
         Cause::Adopted => "it was answered already when the agent started",
         Cause::Outranked => "a candidate that ranks better claimed it",
-        Cause::Unheeded => "it answers and goes on claiming against this node",
+        Cause::Unheeded => "it answers and repeats its claims against this node",
         Cause::Succeeded => "the successor claimed it",
         Cause::NoSuccessor => "no successor claimed it in time",
-        Cause::NotCandidate => "this node is no candidate any more",
+        Cause::NotCandidate => "this node is no longer a candidate",
         Cause::LinkDown => {
             "the interface has no carrier, nothing answers there, or another one answers for its segment"
         }
@@ -48,7 +48,7 @@ const fn why(cause: Cause) -> &'static str {
         Cause::Claimed => "it claimed the address",
         Cause::Answered => "it answered when asked",
         Cause::Stranger => "it is no speaker",
-        Cause::Shares => "the shares were distributed anew",
+        Cause::Shares => "the shares were redistributed",
         Cause::NewerOrder => "it follows a newer order",
         Cause::Twin => "two machines have the same name",
     }
@@ -65,7 +65,7 @@ mod tests {
     };
 
     use super::*;
-    use arpeggio_succession::Voice;
+    use arpeggio_succession::Origin;
 
     fn report(happened: Happened, cause: Cause, other: Option<Option<NodeId>>) -> Report {
         Report {
@@ -73,7 +73,7 @@ mod tests {
             at_ns: 0,
             happened,
             cause,
-            other: other.map(|node| Voice { mac: Mac([2, 0, 0, 0, 0, 1]), node }),
+            other: other.map(|node| Origin { mac: Mac([2, 0, 0, 0, 0, 1]), node }),
             gap_ns: None,
             buckets: ALL_BUCKETS,
         }
@@ -87,14 +87,14 @@ mod tests {
         let shares = Report { buckets: 0b111, ..report(Happened::Shares, Cause::Shares, None) };
         for (report, text) in [
             (took, "took over from node-a (02:00:00:00:00:01): its heartbeats went unanswered, gap 142 ms"),
-            (report(Happened::Took, Cause::Unclaimed, None), "took it: nobody answered for it"),
+            (report(Happened::Took, Cause::Unclaimed, None), "took it: no node answered for it"),
             (
                 report(Happened::Lost, Cause::LinkDown, None),
-                "gave it up: the interface has no carrier, nothing answers there, or another one answers for its segment",
+                "let go: the interface has no carrier, nothing answers there, or another one answers for its segment",
             ),
             (
                 report(Happened::Lost, Cause::Outranked, node),
-                "gave way to node-a (02:00:00:00:00:01): a candidate that ranks better claimed it",
+                "yielded to node-a (02:00:00:00:00:01): a candidate that ranks better claimed it",
             ),
             (
                 report(Happened::Follows, Cause::Answered, node),
@@ -112,7 +112,7 @@ mod tests {
                 report(Happened::AddressConflict, Cause::Stranger, Some(None)),
                 "address conflict with 02:00:00:00:00:01: it is no speaker",
             ),
-            (shares, "answers 3 of 64 shares of clients: the shares were distributed anew"),
+            (shares, "answers 3 of 64 shares of clients: the shares were redistributed"),
         ] {
             assert_eq!(change(&report, &names), text);
         }

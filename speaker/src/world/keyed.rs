@@ -109,7 +109,7 @@ impl Follower {
         match FileWatch::start(reader, &dirs).await {
             Ok(watch) => self.file = Some(File { path, watch, last: Keys::default(), _dirs: dirs }),
             // There is a last resort.
-            Err(error) => tracing::error!(%error, "the file of keys is not followed"),
+            Err(error) => tracing::error!(%error, "the file of keys cannot be watched"),
         }
     }
 
@@ -133,7 +133,7 @@ impl File {
     fn keys(&mut self) -> Keys {
         let now = Keys::clone(&self.watch.loaded.borrow_and_update().value);
         if now.sign().is_some() && now != self.last {
-            tracing::info!(file = %self.path.display(), "what this node says to other nodes is {now}");
+            tracing::info!(file = %self.path.display(), "frames of this node are {now}");
             self.last = now;
         } else if now.sign().is_none() && self.last.sign().is_some() {
             tracing::warn!(file = %self.path.display(), "the file of keys is gone, its last keys stay in force: {}", self.last);

@@ -79,14 +79,14 @@ impl From<KubernetesError> for StartError {
 #[derive(Debug)]
 enum Configuration {
     File { keyed: Keyed, file: FileWatch<Config> },
-    Cluster(Kubernetes),
+    Cluster(Box<Kubernetes>),
 }
 
 impl Configuration {
     async fn start(paths: &SourcePaths, dirs: &Dirs, defaults: Defaults) -> Result<Self, StartError> {
         let path = match &paths.config {
             Origin::Cluster(cluster) => {
-                return Ok(Self::Cluster(Kubernetes::start(cluster, paths, dirs, defaults).await?));
+                return Ok(Self::Cluster(Box::new(Kubernetes::start(cluster, paths, dirs, defaults).await?)));
             }
             Origin::File(path) => path.clone(),
         };

@@ -16,7 +16,9 @@ use std::cmp::Ordering;
 use arpeggio_common::model::NodeId;
 
 use self::turn::Turn;
-use super::{Answer, Cause, Effect, Pace, Place, Seen, Standing, Voice, generation, hearing::Hearing, peers::Peers};
+use super::{
+    Answer, Cause, Effect, Observation, Origin, Pace, Place, Standing, generation, hearing::Hearing, peers::Peers,
+};
 
 const MS: u64 = 1_000_000;
 
@@ -138,7 +140,7 @@ pub(super) enum Event {
     /// The entry answers already.
     Adopted,
     /// Somebody was seen with it.
-    Seen(Seen),
+    Observation(Observation),
     /// Somebody answered a question of ours for it.
     Answered(Answer),
     /// Its owner does not answer; it last did at this time. `heard`: others were heard meanwhile.
@@ -166,13 +168,13 @@ enum State {
     },
     /// `generation`: of the owner's order, as far as it said. `spare`: another MAC of the same node, and when it was asked.
     Standby {
-        owner: Voice,
+        owner: Origin,
         generation: u64,
-        spare: Option<(Voice, u64)>,
+        spare: Option<(Origin, u64)>,
         eager: Option<Eager>,
     },
     Waiting {
-        silent: Voice,
+        silent: Origin,
         last_ns: u64,
         confirmed: bool,
         /// It asked when it was known to hear.
@@ -187,7 +189,7 @@ enum State {
         until_ns: Option<u64>,
     },
     InUse {
-        by: Voice,
+        by: Origin,
         retry_ns: u64,
     },
 }
@@ -196,9 +198,9 @@ enum State {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Strangers {
     /// It was known before.
-    known: Option<Voice>,
+    known: Option<Origin>,
     /// It was seen since. A speaker that has the address as well may answer a little later.
-    found: Option<Voice>,
+    found: Option<Origin>,
 }
 
 /// A standby that wants to be owner.
@@ -224,7 +226,7 @@ struct Tenure {
 /// and whoever does not hear must not silence who does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Test {
-    rival: Voice,
+    rival: Origin,
     /// It said that the address is its own, to everybody.
     claims: bool,
     asked_ns: u64,
@@ -280,7 +282,7 @@ impl Machine {
     }
 
     /// Whom to send heartbeats to.
-    pub(super) const fn watched(&self) -> Option<Voice> {
+    pub(super) const fn watched(&self) -> Option<Origin> {
         match self.state {
             State::Standby { owner, .. } => Some(owner),
             State::Waiting { silent, .. } => Some(silent),
@@ -299,7 +301,7 @@ impl Machine {
     }
 
     /// The rival that it asked, and when, if it waits for the answer.
-    pub(super) fn tested(&self) -> Option<(Voice, u64)> {
+    pub(super) fn tested(&self) -> Option<(Origin, u64)> {
         self.test.map(|test| (test.rival, test.asked_ns))
     }
 
@@ -320,7 +322,7 @@ impl Machine {
     }
 
     /// The other node that has it, as far as is known.
-    pub(super) const fn owner(&self) -> Option<Voice> {
+    pub(super) const fn owner(&self) -> Option<Origin> {
         match self.state {
             State::InUse { by, .. } => Some(by),
             State::Out
@@ -352,7 +354,7 @@ impl Machine {
         match event {
             Event::Ordered { promoted } => turn.ordered(promoted),
             Event::Adopted => turn.adopted(),
-            Event::Seen(seen) => turn.seen(seen),
+            Event::Observation(seen) => turn.seen(seen),
             Event::Answered(answer) => turn.answered(answer),
             Event::Silent { last_ns, heard } => turn.silent(last_ns, heard),
             Event::Alive => turn.alive(),

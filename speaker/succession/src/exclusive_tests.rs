@@ -21,15 +21,15 @@ fn id(node: usize) -> NodeId {
     NodeId::from_number(node as u64 + 1).unwrap()
 }
 
-fn voice(node: usize) -> Voice {
-    Voice { mac: Mac([2, 0, 0, 0, 0, u8::try_from(node).unwrap()]), node: Some(id(node)) }
+fn voice(node: usize) -> Origin {
+    Origin { mac: Mac([2, 0, 0, 0, 0, u8::try_from(node).unwrap()]), node: Some(id(node)) }
 }
 
 const fn silent(last_ns: u64) -> Event {
     Event::Silent { last_ns, heard: true }
 }
 
-const STRANGER: Voice = Voice { mac: Mac([6; 6]), node: None };
+const STRANGER: Origin = Origin { mac: Mac([6; 6]), node: None };
 
 /// A machine of node 1 of three, with a clock.
 struct Bench {
@@ -92,13 +92,13 @@ impl Bench {
         self.tell(Event::Ordered { promoted: false })
     }
 
-    fn seen(&mut self, voice: Voice, kind: SightingKind) -> Vec<Effect> {
+    fn seen(&mut self, voice: Origin, kind: SightingKind) -> Vec<Effect> {
         self.now_ns += MS;
         let (at_ns, generation) = (self.now_ns, self.theirs);
         match kind {
             SightingKind::Heartbeat => self.tell(Event::Answered(Answer { voice, asked_ns: at_ns, generation })),
             SightingKind::Claim | SightingKind::Reply | SightingKind::Use => {
-                self.tell(Event::Seen(Seen { voice, kind, at_ns, generation }))
+                self.tell(Event::Observation(Observation { voice, kind, at_ns, generation }))
             }
         }
     }
@@ -255,7 +255,8 @@ fn who_leaves_lets_go_to_whoever_answers_its_question() {
 fn what_was_seen_before_the_claim_is_the_former_owner() {
     let mut bench = Bench::owner();
     let since_ns = bench.machine.since_ns();
-    let claim = |at_ns| Event::Seen(Seen { voice: voice(0), kind: SightingKind::Claim, at_ns, generation: 0 });
+    let claim =
+        |at_ns| Event::Observation(Observation { voice: voice(0), kind: SightingKind::Claim, at_ns, generation: 0 });
     assert_eq!(bench.tell(claim(since_ns - 150 * MS)), [], "of before its last answer");
     assert_eq!(bench.machine.standing(), Standing::Owner);
     // It was not dead after all, and its claim was read only now.
@@ -483,7 +484,7 @@ fn nobody_follows_a_node_from_one_mac_to_another_while_the_first_answers() {
     let mut bench = Bench::new();
     bench.ordered();
     bench.seen(voice(0), SightingKind::Heartbeat);
-    let other = Voice { mac: Mac([2, 9, 9, 9, 9, 9]), ..voice(0) };
+    let other = Origin { mac: Mac([2, 9, 9, 9, 9, 9]), ..voice(0) };
     assert_eq!(bench.seen(other, SightingKind::Claim), [Effect::Ask(PLACE, To::One(other.mac))]);
     assert_eq!(causes(&bench.seen(other, SightingKind::Heartbeat)), [(Happened::Follows, Cause::Claimed)]);
     // The bench's owner never answers; where it does, the other MAC is only remembered.
@@ -497,7 +498,7 @@ fn nobody_follows_a_node_from_one_mac_to_another_while_the_first_answers() {
 fn event() -> impl Strategy<Value = Event> {
     let seen = (0usize..4, 0usize..3, 0u64..2_000).prop_map(|(who, kind, at)| {
         let voice = if who == 3 { STRANGER } else { voice(who) };
-        Event::Seen(Seen { voice, kind: SightingKind::ALL[kind], at_ns: at * MS, generation: at % 3 })
+        Event::Observation(Observation { voice, kind: SightingKind::ALL[kind], at_ns: at * MS, generation: at % 3 })
     });
     prop_oneof![
         4 => seen,
@@ -570,11 +571,11 @@ fn who_is_told_to_leave_in_the_moment_of_a_claim_asks_the_claimant_at_once() {
     assert_eq!(causes(&effects), [(Happened::Lost, Cause::Succeeded)]);
     // The claim came before the order, and is told after it.
     let mut bench = Bench::owner();
-    let claim = Seen { voice: voice(2), kind: SightingKind::Claim, at_ns: bench.now_ns + 1, generation: 0 };
+    let claim = Observation { voice: voice(2), kind: SightingKind::Claim, at_ns: bench.now_ns + 1, generation: 0 };
     bench.now_ns += 2;
     bench.evacuate = true;
     assert!(!bench.ordered().contains(&asked));
-    assert_eq!(bench.tell(Event::Seen(claim)), [asked]);
+    assert_eq!(bench.tell(Event::Observation(claim)), [asked]);
 }
 
 #[test]

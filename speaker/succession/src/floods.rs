@@ -66,7 +66,7 @@ impl Floods {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{To, Voice},
+        super::{Origin, To},
         *,
     };
 
@@ -74,7 +74,7 @@ mod tests {
     const KEY: (u32, Mac) = (2, Mac([2, 0, 0, 0, 0, 7]));
 
     fn answer(to: To, at_ns: u64) -> Answer {
-        Answer { voice: Voice { mac: KEY.1, node: None }, asked_ns: to.asked_ns(at_ns), generation: 0 }
+        Answer { voice: Origin { mac: KEY.1, node: None }, asked_ns: to.asked_ns(at_ns), generation: 0 }
     }
 
     /// Heartbeats once a second, all answered; `arrives`: whether the questions to everybody are. Returns how many those were.

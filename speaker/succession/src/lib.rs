@@ -28,6 +28,6 @@ pub use recorder::Recorder;
 pub use role::Role;
 pub use shared::buckets;
 pub use types::{
-    Answer, Cause, Doubt, Effect, Happened, Input, Order, Orders, Place, Proxy, Question, Report, Seen, Standing, Step,
-    To, View, Voice,
+    Answer, Cause, Doubt, Effect, Happened, Input, Observation, Order, Orders, Origin, Place, Proxy, Question, Report,
+    Standing, Step, To, View,
 };

@@ -185,7 +185,7 @@ impl Succession {
         match input {
             Input::Orders(orders) => self.follow(orders),
             Input::Adopt(place) => drop(self.adopted.insert(place)),
-            Input::Seen(place, seen) => self.seen(place, seen),
+            Input::Observation(place, seen) => self.seen(place, seen),
             // An answer to what was not asked yet is none. (Times of questions are rounded up.)
             Input::Answered(place, answer) if answer.asked_ns <= To::All.asked_ns(now_ns) => {
                 self.answered(place, answer)
@@ -323,7 +323,7 @@ impl Succession {
             authenticated: self.orders.authenticated,
             now_ns: self.now_ns,
         };
-        let reacts = matches!(event, Event::Exclusive(exclusive::Event::Seen(_)));
+        let reacts = matches!(event, Event::Exclusive(exclusive::Event::Observation(_)));
         let effects = match (&mut entry.machine, event) {
             (Machine::Exclusive(machine), Event::Exclusive(event)) => {
                 let (next, effects) = machine.clone().step(event, &context);

@@ -8,7 +8,7 @@ use arpeggio_common::{
 };
 
 use super::{
-    super::{Answer, Cause, Happened, Pace, Proxy, Report, Role, Seen, Voice},
+    super::{Answer, Cause, Happened, Observation, Origin, Pace, Proxy, Report, Role},
     *,
 };
 
@@ -29,7 +29,7 @@ fn place(host: u8) -> Place {
 struct Node {
     succession: Succession,
     roles: BTreeMap<Place, Role>,
-    sightings: BTreeMap<Place, Seen>,
+    sightings: BTreeMap<Place, Observation>,
     answers: BTreeMap<Place, Answer>,
     peers: BTreeMap<NodeId, (Mac, u64, u64)>,
     received: u64,
@@ -99,8 +99,8 @@ impl World {
     }
 
     fn tell_claim(&mut self, from: usize, place: Place) {
-        let seen = Seen {
-            voice: Voice { mac: mac(from), node: Some(id(from)) },
+        let seen = Observation {
+            voice: Origin { mac: mac(from), node: Some(id(from)) },
             kind: SightingKind::Claim,
             at_ns: self.now_ns,
             generation: 1,
@@ -113,7 +113,7 @@ impl World {
             node.received += 1;
             if !node.dead {
                 node.sightings.insert(place, seen);
-                node.succession.input(Input::Seen(place, seen), self.now_ns);
+                node.succession.input(Input::Observation(place, seen), self.now_ns);
                 node.next_ns = self.now_ns;
             }
         }
@@ -140,7 +140,7 @@ impl World {
             }
             let role = node.roles.get(&place).copied().unwrap_or(Role::SILENT);
             if role.action == Action::Answer && !role.flags.contains(Flags::EVACUATING) {
-                let voice = Voice { mac: mac(n), node: Some(id(n)) };
+                let voice = Origin { mac: mac(n), node: Some(id(n)) };
                 let asker = &mut self.nodes[from];
                 if asker.deaf {
                     continue;
@@ -160,7 +160,7 @@ impl World {
             match question {
                 Question::Sighting(place) => {
                     if let Some(seen) = node.sightings.get(&place) {
-                        node.succession.input(Input::Seen(place, *seen), now_ns);
+                        node.succession.input(Input::Observation(place, *seen), now_ns);
                     }
                     if let Some(answer) = node.answers.get(&place) {
                         node.succession.input(Input::Answered(place, *answer), now_ns);
@@ -228,7 +228,7 @@ fn the_first_candidate_takes_what_nobody_has() {
     assert_eq!(world.last(1, Happened::Took).cause, Cause::Unclaimed);
     let view = world.nodes[0].succession.view(place(10)).unwrap();
     assert_eq!((view.standing, view.rank), (Standing::Standby, Some(1)));
-    assert_eq!(view.owner, Some(Voice { mac: mac(1), node: Some(id(1)) }));
+    assert_eq!(view.owner, Some(Origin { mac: mac(1), node: Some(id(1)) }));
 }
 
 #[test]
@@ -290,10 +290,10 @@ fn who_wakes_after_its_lease_asks_nobody_on_behalf_of_what_it_had() {
     world.order_all(&[0, 1], Mode::Exclusive);
     world.run(2_000 * MS);
     // The claim of the other, the order to leave and the end of the lease are told in one turn.
-    let voice = Voice { mac: mac(1), node: Some(id(1)) };
-    let seen = Seen { voice, kind: SightingKind::Claim, at_ns: world.now_ns, generation: 1 };
+    let voice = Origin { mac: mac(1), node: Some(id(1)) };
+    let seen = Observation { voice, kind: SightingKind::Claim, at_ns: world.now_ns, generation: 1 };
     for host in 10..13 {
-        world.nodes[0].succession.input(Input::Seen(place(host), seen), world.now_ns);
+        world.nodes[0].succession.input(Input::Observation(place(host), seen), world.now_ns);
     }
     world.order(0, &[0, 1], Mode::Exclusive, true);
     world.nodes[0].succession.input(Input::LeaseLapsed, world.now_ns);
@@ -414,18 +414,18 @@ fn who_leaves_while_another_owns_lets_go_at_once() {
 #[test]
 fn a_stranger_keeps_a_fresh_address_and_is_told_off_an_owned_one() {
     let mut world = World::new(1);
-    let stranger = Voice { mac: Mac([9; 6]), node: None };
+    let stranger = Origin { mac: Mac([9; 6]), node: None };
     world.order(0, &[0], Mode::Exclusive, false);
     world.run(MS);
-    let seen = Seen { voice: stranger, kind: SightingKind::Heartbeat, at_ns: world.now_ns, generation: 0 };
-    world.nodes[0].succession.input(Input::Seen(place(10), seen), world.now_ns);
+    let seen = Observation { voice: stranger, kind: SightingKind::Heartbeat, at_ns: world.now_ns, generation: 0 };
+    world.nodes[0].succession.input(Input::Observation(place(10), seen), world.now_ns);
     world.run(2_000 * MS);
     assert_eq!(world.answerers(place(10)), [0; 0]);
     assert_eq!(world.last(0, Happened::AddressInUse).other, Some(stranger));
     assert_eq!(world.answerers(place(11)), [0]);
     for _ in 0..50 {
-        let claim = Seen { voice: stranger, kind: SightingKind::Claim, at_ns: world.now_ns, generation: 0 };
-        world.nodes[0].succession.input(Input::Seen(place(11), claim), world.now_ns);
+        let claim = Observation { voice: stranger, kind: SightingKind::Claim, at_ns: world.now_ns, generation: 0 };
+        world.nodes[0].succession.input(Input::Observation(place(11), claim), world.now_ns);
         world.nodes[0].next_ns = world.now_ns;
         world.run(100 * MS);
     }
@@ -580,7 +580,7 @@ fn an_owner_notices_that_nobody_answers_what_it_asks() {
 }
 
 /// An owner of 500 addresses that somebody floods with claims: what it sends in the first second.
-fn flooded(claims: u64, voice: impl Fn(u64) -> Voice) -> (usize, Succession) {
+fn flooded(claims: u64, voice: impl Fn(u64) -> Origin) -> (usize, Succession) {
     let mut succession = Succession::new(id(0));
     let candidates: Arc<[_]> = (0..3).map(id).collect();
     let own: Vec<Place> = (0..500u32).map(|n| (1, std::net::Ipv4Addr::from_bits(0xc612_0000 + n).into())).collect();
@@ -597,8 +597,8 @@ fn flooded(claims: u64, voice: impl Fn(u64) -> Voice) -> (usize, Succession) {
     for n in 0..claims {
         let now_ns = 2 * MS + n * 1_000 * MS / claims;
         let place = own[usize::try_from(n).unwrap() % own.len()];
-        let seen = Seen { voice: voice(n), kind: SightingKind::Claim, at_ns: now_ns, generation: 9 };
-        succession.input(Input::Seen(place, seen), now_ns);
+        let seen = Observation { voice: voice(n), kind: SightingKind::Claim, at_ns: now_ns, generation: 9 };
+        succession.input(Input::Observation(place, seen), now_ns);
         for effect in succession.step(now_ns).effects {
             // A claim has six rounds of two frames.
             frames += match effect {
@@ -620,24 +620,25 @@ fn flooded(claims: u64, voice: impl Fn(u64) -> Voice) -> (usize, Succession) {
 #[test]
 fn forged_claims_make_an_owner_send_no_more_than_is_stated() {
     let claimant =
-        |n| Voice { mac: Mac([6, 0, 0, 0, 0, u8::try_from(n % 250).unwrap()]), node: Some(id(1 + (n % 2) as usize)) };
+        |n| Origin { mac: Mac([6, 0, 0, 0, 0, u8::try_from(n % 250).unwrap()]), node: Some(id(1 + (n % 2) as usize)) };
     let (frames, succession) = flooded(300, claimant);
     assert!(frames <= 3 * 300 + 10, "a question, and a claim that calls clients back: {frames}");
     assert_eq!(succession.watches.len() + succession.peers.on(1).count(), 0, "nothing is remembered");
     let (frames, _) = flooded(20_000, claimant);
     assert!(frames <= 3 * (1_024 + 2_000) + 10, "{frames}");
     // Names that nobody has are those of strangers: each address is defended once.
-    let (frames, succession) = flooded(1_500, |n| Voice { mac: Mac([6; 6]), node: NodeId::from_number(n + 7_000) });
+    let (frames, succession) = flooded(1_500, |n| Origin { mac: Mac([6; 6]), node: NodeId::from_number(n + 7_000) });
     assert!((1_000..=1_010).contains(&frames), "{frames}");
     assert_eq!(succession.peers.on(1).count(), 0);
 }
 
 #[test]
 fn our_own_name_from_a_foreign_mac_is_told_and_is_a_strangers() {
-    let twin = Voice { mac: Mac([6; 6]), node: Some(id(0)) };
+    let twin = Origin { mac: Mac([6; 6]), node: Some(id(0)) };
     let (frames, mut succession) = flooded(1, |_| twin);
     assert_eq!(frames, 2, "defended");
-    let seen = |mac, at_ns| Seen { voice: Voice { mac, ..twin }, kind: SightingKind::Claim, at_ns, generation: 1 };
+    let seen =
+        |mac, at_ns| Observation { voice: Origin { mac, ..twin }, kind: SightingKind::Claim, at_ns, generation: 1 };
     let place = (1, [198, 18, 0, 1].into());
     let reports = |succession: &mut Succession, now_ns| -> Vec<_> {
         let effects = succession.step(now_ns).effects.into_iter();
@@ -646,28 +647,28 @@ fn our_own_name_from_a_foreign_mac_is_told_and_is_a_strangers() {
         happened.map(|report| (report.happened, report.cause)).collect()
     };
     let now_ns = 30_000 * MS;
-    succession.input(Input::Seen(place, seen(Mac([6; 6]), now_ns)), now_ns);
+    succession.input(Input::Observation(place, seen(Mac([6; 6]), now_ns)), now_ns);
     let told = [(Happened::SameName, Cause::Twin), (Happened::AddressConflict, Cause::Stranger)];
     assert_eq!(reports(&mut succession, now_ns), told);
     // Once in a while, and never of our own MACs.
-    succession.input(Input::Seen(place, seen(Mac([6; 6]), now_ns + 1)), now_ns + 1);
+    succession.input(Input::Observation(place, seen(Mac([6; 6]), now_ns + 1)), now_ns + 1);
     assert_eq!(reports(&mut succession, now_ns + 1), []);
     let mut orders = Orders::clone(&succession.orders);
     orders.own_macs = BTreeMap::from([(1, Mac([6; 6]))]);
     succession.input(Input::Orders(Arc::new(orders)), now_ns + 2);
     succession.step(now_ns + 2);
     let later_ns = now_ns + 30_000 * MS;
-    succession.input(Input::Seen(place, seen(Mac([6; 6]), later_ns)), later_ns);
+    succession.input(Input::Observation(place, seen(Mac([6; 6]), later_ns)), later_ns);
     assert_eq!(reports(&mut succession, later_ns), []);
 }
 
 #[test]
 fn an_address_that_only_a_proxy_answers_for_is_claimed_once_it_is_known_as_such() {
     let mut world = World::new(1);
-    let proxy = Voice { mac: Mac([9; 6]), node: None };
+    let proxy = Origin { mac: Mac([9; 6]), node: None };
     let answer = |world: &mut World| {
-        let seen = Seen { voice: proxy, kind: SightingKind::Heartbeat, at_ns: world.now_ns, generation: 0 };
-        world.nodes[0].succession.input(Input::Seen(place(10), seen), world.now_ns);
+        let seen = Observation { voice: proxy, kind: SightingKind::Heartbeat, at_ns: world.now_ns, generation: 0 };
+        world.nodes[0].succession.input(Input::Observation(place(10), seen), world.now_ns);
     };
     world.order(0, &[0], Mode::Exclusive, false);
     world.run(MS);

@@ -19,7 +19,7 @@ pub type Place = (u32, IpAddr);
 
 /// Whoever spoke on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Voice {
+pub struct Origin {
     /// Its MAC.
     pub mac: Mac,
     /// Which node it is; `None` for a stranger: its frames carry no tag, or one that is not accepted.
@@ -64,7 +64,7 @@ pub struct Orders {
     pub evacuate: bool,
     /// The MACs of this machine, by interface: they are never strangers, whatever its frames say.
     pub own_macs: BTreeMap<u32, Mac>,
-    /// Speakers prove who they are, with a key that they share: a [`Voice`] with a node is that node's.
+    /// Speakers prove who they are, with a key that they share: an [`Origin`] with a node is that node's.
     pub authenticated: bool,
     /// Devices whose answers mean nothing.
     pub proxies: BTreeSet<Proxy>,
@@ -87,9 +87,9 @@ impl Orders {
 
 /// What somebody was seen doing with an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Who.
-    pub voice: Voice,
+pub struct Observation {
+    /// The sender.
+    pub voice: Origin,
     /// Claim, answer to somebody, or answer to us.
     pub kind: SightingKind,
     /// When, as stamped in the kernel, monotonic nanoseconds.
@@ -102,8 +102,8 @@ pub struct Seen {
 /// sends once more proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Who.
-    pub voice: Voice,
+    /// The sender.
+    pub voice: Origin,
     /// When the question was sent, monotonic nanoseconds: the sender was there and answered for the address then or later.
     pub asked_ns: u64,
     /// Of the order that its sender follows; 0 where it did not say.
@@ -126,7 +126,7 @@ pub enum Input {
     /// first orders.
     Adopt(Place),
     /// Somebody was seen with an address; from the events, or read because of a [`Question`].
-    Seen(Place, Seen),
+    Observation(Place, Observation),
     /// Somebody answered a question of ours for an address; read because of a [`Question`].
     Answered(Place, Answer),
     /// When a node was heard last on an interface, and with which MAC.
@@ -153,7 +153,7 @@ pub enum Input {
 /// What has to be read before the next [`step`](super::Succession::step).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// Who was seen with an address last, and who answered for it last: [`Input::Seen`], [`Input::Answered`].
+    /// Who was seen with an address last, and who answered for it last: [`Input::Observation`], [`Input::Answered`].
     Sighting(Place),
     /// Every candidate that was heard on the interface: [`Input::Peer`].
     Peers(u32),
@@ -282,12 +282,12 @@ pub struct Report {
     pub place: Place,
     /// When, monotonic nanoseconds.
     pub at_ns: u64,
-    /// What.
+    /// The change of ownership.
     pub happened: Happened,
-    /// Why.
+    /// Its cause.
     pub cause: Cause,
     /// The other side.
-    pub other: Option<Voice>,
+    pub other: Option<Origin>,
     /// How long nobody was seen answering, in nanoseconds, where that is known: from the last answer of the silent owner.
     pub gap_ns: Option<u64>,
     /// The shares that this node answers now.
@@ -331,7 +331,7 @@ pub struct View {
     /// Its position among the candidates, from 0; `None` when it is none of them.
     pub rank: Option<usize>,
     /// The owner, if it is another node.
-    pub owner: Option<Voice>,
+    pub owner: Option<Origin>,
     /// Since when it stands so, monotonic nanoseconds.
     pub since_ns: u64,
     /// When the owner answered a heartbeat last.

@@ -127,5 +127,5 @@ async fn our_own_xdp_program_is_not_taken_for_a_foreign_one() {
     assert!(!text.contains("somebody else"), "{text}");
     // The same program, seen by an agent with another pin directory.
     let (answer, text) = speak(&Places::new(), line).await;
-    assert!(answer == Answer::No && text.contains("of somebody else is attached; it stays"), "{text}");
+    assert!(answer == Answer::No && text.contains("is attached; it stays"), "{text}");
 }

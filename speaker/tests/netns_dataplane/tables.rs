@@ -236,3 +236,29 @@ fn the_program_explains_rare_verdicts_when_asked_to() {
         });
     }
 }
+
+#[test]
+fn maps_are_read_whole_whatever_their_size() {
+    sandbox(|_| {
+        let index = veth("va");
+        for count in [1, 511, 512, 513, 3_000] {
+            let mut dataplane = Dataplane::open(&UNPINNED).unwrap();
+            let mut wanted = load(count);
+            wanted.interfaces = desired(index, "va", AttachPolicy::Tcx).interfaces;
+            wanted.vips.insert((index, address(10)), vip(Action::Answer));
+            apply(&mut dataplane, &wanted);
+            let entries = dataplane.maps().entries().unwrap();
+            assert_eq!(entries.keys().collect::<Vec<_>>(), wanted.vips.keys().collect::<Vec<_>>());
+            // One line of counters has something in it, whether all lines are read or only that one.
+            assert_eq!(ask("va"), Some(NODE));
+            let slots: BTreeSet<u32> = entries.values().map(|vip| vip.slot()).collect();
+            let asked = entries[&(index, address(10))].slot();
+            let all = dataplane.maps().stats(&slots).unwrap();
+            assert_eq!(all.keys().copied().collect::<BTreeSet<_>>(), slots);
+            for (slot, stats) in all {
+                assert_eq!(stats.replies > 0, slot == asked, "{slot}");
+                assert_eq!(dataplane.maps().stats(&BTreeSet::from([slot])).unwrap()[&slot], stats);
+            }
+        }
+    });
+}

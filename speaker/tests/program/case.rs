@@ -124,14 +124,14 @@ pub(crate) struct Counts {
 
 /// Who was sighted, how, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct SightingSummary {
     pub(crate) mac: Mac,
     pub(crate) kind: Option<SightingKind>,
     pub(crate) node: Option<NodeId>,
     pub(crate) count: u64,
 }
 
-impl From<&Sighting> for Seen {
+impl From<&Sighting> for SightingSummary {
     fn from(sighting: &Sighting) -> Self {
         let (mac, kind, node) = (Mac(sighting.mac()), sighting.kind(), sighting.node());
         Self { mac, kind, node, count: sighting.count() }
@@ -140,14 +140,14 @@ impl From<&Sighting> for Seen {
 
 /// What the agent was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct EventSummary {
     pub(crate) kind: Option<EventKind>,
     pub(crate) key: Key6,
     pub(crate) mac: Mac,
     pub(crate) node: Option<NodeId>,
 }
 
-impl From<&Event> for Told {
+impl From<&Event> for EventSummary {
     fn from(event: &Event) -> Self {
         Self { kind: event.kind(), key: event.key(), mac: Mac(event.mac()), node: event.node() }
     }
@@ -162,11 +162,11 @@ pub(crate) struct Observed {
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
     /// Slots of STATS that are not zero.
     pub(crate) stats: BTreeMap<u32, Counts>,
-    pub(crate) sightings: BTreeMap<SightingKey, Seen>,
+    pub(crate) sightings: BTreeMap<SightingKey, SightingSummary>,
     /// Every peer with its MAC and the number of its frames.
     pub(crate) peers: BTreeMap<PeerKey, (Mac, u64, bool)>,
     pub(crate) clients: BTreeMap<ClientKey, Mac>,
-    pub(crate) events: Vec<Told>,
+    pub(crate) events: Vec<EventSummary>,
 }
 
 /// One row. Begins as a frame that is passed and leaves no trace.
@@ -309,14 +309,14 @@ impl Case {
     /// Somebody without a tag was sighted; the first time.
     pub(crate) fn sighted(mut self, mac: Mac, kind: SightingKind) -> Self {
         let key = SightingKey::new(self.key(), Sort::Stranger);
-        self.expected.sightings.insert(key, Seen { mac, kind: Some(kind), node: None, count: 1 });
+        self.expected.sightings.insert(key, SightingSummary { mac, kind: Some(kind), node: None, count: 1 });
         self.counted(Counts { claims: 1, ..Counts::default() })
     }
 
     /// The agent is told of somebody without a tag.
     pub(crate) fn told(mut self, kind: EventKind, mac: Mac) -> Self {
         let key = self.key();
-        self.expected.events.push(Told { kind: Some(kind), key, mac, node: None });
+        self.expected.events.push(EventSummary { kind: Some(kind), key, mac, node: None });
         self
     }
 
@@ -330,7 +330,7 @@ impl Case {
 
     /// What was sighted before is still there.
     pub(crate) fn still(mut self, earlier: Earlier) -> Self {
-        let seen = Seen { mac: earlier.mac, kind: Some(earlier.kind), node: earlier.node, count: 1 };
+        let seen = SightingSummary { mac: earlier.mac, kind: Some(earlier.kind), node: earlier.node, count: 1 };
         self.expected.sightings.insert(earlier.line(), seen);
         self
     }
@@ -344,9 +344,9 @@ impl Case {
     /// Our own node was seen with another MAC.
     pub(crate) fn ourselves(mut self, mac: Mac) -> Self {
         let (kind, node) = (Some(SightingKind::Claim), Some(our_node()));
-        self.expected.sightings.insert(SightingKey::ourselves(IFINDEX), Seen { mac, kind, node, count: 1 });
+        self.expected.sightings.insert(SightingKey::ourselves(IFINDEX), SightingSummary { mac, kind, node, count: 1 });
         let (kind, key) = (Some(EventKind::OwnIdentity), Key6::new(IFINDEX, [0; 16]));
-        self.expected.events.push(Told { kind, key, mac, node });
+        self.expected.events.push(EventSummary { kind, key, mac, node });
         self
     }
 
@@ -356,8 +356,9 @@ impl Case {
         let answers = self.expected.sightings.values().any(|seen| seen.kind == Some(SightingKind::Heartbeat));
         let sort = if answers { Sort::Answer } else { Sort::Speaker };
         let seen = std::mem::take(&mut self.expected.sightings);
-        let line =
-            |(key, seen): (SightingKey, Seen)| (SightingKey::new(key.key(), sort), Seen { node: Some(node), ..seen });
+        let line = |(key, seen): (SightingKey, SightingSummary)| {
+            (SightingKey::new(key.key(), sort), SightingSummary { node: Some(node), ..seen })
+        };
         self.expected.sightings = seen.into_iter().map(line).collect();
         for key in [PeerKey::new(IFINDEX, node), PeerKey::anybody(IFINDEX)] {
             self.expected.peers.insert(key, (mac, 1, answers));

@@ -10,7 +10,7 @@ use arpeggio_speaker::dataplane::monotonic_ns;
 use arpeggio_speaker_ebpf::{Frame, decide};
 
 use crate::{
-    case::{Case, Counts, IFINDEX, Observed, Seen, Told, Verdict, World},
+    case::{Case, Counts, EventSummary, IFINDEX, Observed, SightingSummary, Verdict, World},
     kernel::{CAPACITY, counts, lease_at},
     memory::Memory,
 };
@@ -59,7 +59,12 @@ fn observed(memory: &Memory, outcome: Outcome, frame: Vec<u8>) -> Observed {
         frame,
         outcomes: outcome.counter().map(|_| (outcome, 1)).into_iter().collect(),
         stats: stats.into_iter().filter(|(_, counts)| *counts != Counts::default()).collect(),
-        sightings: memory.sightings.borrow().iter().map(|(key, sighting)| (*key, Seen::from(sighting))).collect(),
+        sightings: memory
+            .sightings
+            .borrow()
+            .iter()
+            .map(|(key, sighting)| (*key, SightingSummary::from(sighting)))
+            .collect(),
         peers: memory
             .peers
             .borrow()
@@ -68,6 +73,6 @@ fn observed(memory: &Memory, outcome: Outcome, frame: Vec<u8>) -> Observed {
             .map(|(key, peer)| (*key, (Mac(peer.mac()), peer.count(), peer.answered_ns() != 0)))
             .collect(),
         clients: memory.clients.borrow().iter().map(|(key, client)| (*key, Mac(client.mac()))).collect(),
-        events: memory.events.borrow().iter().map(Told::from).collect(),
+        events: memory.events.borrow().iter().map(EventSummary::from).collect(),
     }
 }

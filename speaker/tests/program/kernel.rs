@@ -27,7 +27,7 @@ use nix::{
 };
 
 use crate::{
-    case::{Case, Counts, Lease, Observed, SLOTS, Seen, Told, Verdict, World},
+    case::{Case, Counts, EventSummary, Lease, Observed, SLOTS, SightingSummary, Verdict, World},
     frames::our_node,
 };
 
@@ -280,7 +280,7 @@ impl Kernel {
             // Of an answer: when we asked.
             stamps.extend((key.sort() != Some(Sort::Answer)).then_some(sighting.last_seen_ns()));
             stamps.push(sighting.told_ns());
-            sightings.insert(key, Seen::from(&sighting));
+            sightings.insert(key, SightingSummary::from(&sighting));
         }
         let mut peers = BTreeMap::new();
         for pair in self.hash::<PeerKey, Peer>(names::PEERS).iter() {
@@ -301,7 +301,7 @@ impl Kernel {
         while let Some(record) = self.events.next() {
             let event = Event::from_record(&record).unwrap();
             stamps.push(event.at_ns());
-            events.push(Told::from(&event));
+            events.push(EventSummary::from(&event));
         }
         (Observed { verdict, frame, outcomes, stats, sightings, peers, clients, events }, stamps)
     }

@@ -31,7 +31,7 @@ pub struct Machine {
 /// Something that was promised.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Goal {
-    /// What.
+    /// The promise, in words.
     pub what: String,
     /// What was measured.
     pub value: f64,

@@ -7,6 +7,7 @@ pub mod controller;
 mod cpu;
 pub mod failover;
 pub mod fastpath;
+pub mod scale;
 mod tables;
 
 use anyhow::Result;
@@ -22,14 +23,16 @@ pub struct Args {
 /// What is measured.
 #[derive(Subcommand)]
 enum What {
-    /// The cost of a frame and the time of an answer, beside other ways of answering.
+    /// Cost of a frame and time of an answer, beside the kernel's own ARP.
     Fastpath(fastpath::Args),
-    /// What clients see of a failover, beside other ways of keeping an address alive.
+    /// Gap that clients see in a failover, beside keepalived.
     Failover(failover::Args),
-    /// What forged frames cost the agents, and whether clients notice.
+    /// Cost of forged frames for agents and clients.
     Attack(attack::Args),
-    /// How long Services wait for their addresses, beside what the API server can take at all.
+    /// Time until Services have addresses, beside a plain writer to the API server.
     Controller(controller::Args),
+    /// What 100,000 Services and 1,000 nodes cost in pure code: time of decisions, memory; and the API load of the speakers.
+    Scale(scale::Args),
 }
 
 /// Runs the verb.
@@ -42,5 +45,6 @@ pub fn run(args: &Args) -> Result<()> {
         What::Failover(args) => failover::run(args).map(drop),
         What::Attack(args) => attack::run(args).map(drop),
         What::Controller(args) => controller::run(args).map(drop),
+        What::Scale(args) => scale::run(args),
     }
 }

@@ -22,10 +22,10 @@ pub struct Args {
     /// The same with a real Kubernetes: kubelets, our manifests, a Service.
     #[arg(long, conflicts_with_all = ["keep", "clean"])]
     kubernetes: bool,
-    /// Leave everything running at the end and say how to look around.
+    /// Leave everything running at the end, and print how to enter the namespaces.
     #[arg(long)]
     keep: bool,
-    /// Only remove what earlier runs left with --keep, or because they were killed.
+    /// Only remove what earlier runs left behind.
     #[arg(long, conflicts_with = "keep")]
     clean: bool,
 }

@@ -165,7 +165,7 @@ fn power_loss(stage: &Stage) -> Result<()> {
 fn evacuation(stage: &Stage) -> Result<()> {
     ui::heading("The owner is evacuated");
     let asker = Asker::start(&stage.segment.lab, &stage.segment.client, &vips(), 500)?;
-    show("node-a", stage.speaker(0)?.cli(&["evacuate", "--wait"]), "owns nothing")?;
+    show("node-a", stage.speaker(0)?.cli(&["evacuate", "--wait"]), "owns no address")?;
     owned_by(stage, 1, SOON)?;
     let account = asker.stop()?;
     ensure!(account.lost == 0, "an evacuation should lose nothing: {account:?}");

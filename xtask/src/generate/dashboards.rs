@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn every_query_asks_for_metrics_that_are_documented() {
-        let page = std::fs::read_to_string(crate::paths::root().join("docs/metrics.md")).unwrap();
+        let page = std::fs::read_to_string(crate::paths::root().join("docs/reference/metrics.md")).unwrap();
         let panels = DASHBOARDS.iter().flat_map(|dashboard| dashboard.panels);
         for (expression, _) in panels.flat_map(|panel| panel.series) {
             let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

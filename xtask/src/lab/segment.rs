@@ -63,6 +63,25 @@ impl Segment {
         self.nodes.iter().find(|node| node.name == name).ok_or_else(|| anyhow::anyhow!("the segment has no {name}"))
     }
 
+    /// Builds a second segment, 203.0.113.0/24, 2001:db8:1::/64, with `eth1` of every node and of the client: the last parts of their
+    /// addresses are those of the first segment, and so are MACs but for the fifth byte.
+    ///
+    /// # Errors
+    /// If a command fails.
+    pub fn second(&self) -> Result<()> {
+        self.switch.ip("link add br1 type bridge")?;
+        self.switch.ip("link set br1 up")?;
+        for node in self.nodes.iter().chain([&self.client]) {
+            let [.., number] = node.ipv4.octets();
+            let (port, mac) = (format!("{}-eth1", node.port), format!("02:00:00:00:01:{number:02x}"));
+            plug(&self.switch, &node.namespace, &Cable { interface: "eth1", mac: &mac, port: &port })?;
+            self.switch.ip(&format!("link set {port} master br1"))?;
+            node.namespace.ip(&format!("addr add 203.0.113.{number}/24 dev eth1"))?;
+            node.namespace.ip(&format!("addr add 2001:db8:1::{number:x}/64 dev eth1 nodad"))?;
+        }
+        Ok(())
+    }
+
     /// Plugs a further interface of a node into the segment.
     ///
     /// # Errors

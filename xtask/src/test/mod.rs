@@ -30,8 +30,8 @@ pub struct Args {
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Tests of the netns, frr, cluster and daemonset tiers that run at the same time [default: netns: four times the number of
-    /// processors, frr: 4, cluster and daemonset: 2].
+    /// Tests of the netns, frr, cluster and daemonset tiers that run at the same time. By default, netns runs four for each
+    /// processor, frr 4, cluster and daemonset 2.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }

@@ -45,7 +45,12 @@ pub(super) fn tier(tier: Tier, options: &Options) -> Result<Tally> {
             let threads = options.threads.unwrap_or(FRR_THREADS).to_string();
             cargo_tests(Tier::Frr, options, &["--test-threads", &threads])
         }
-        Tier::Cluster => cluster(tier, options, &lab::cluster::Options::default()),
+        Tier::Cluster => {
+            need_root()?;
+            // A scenario has FRR beside a speaker, and as a router.
+            setup::ensure(&[Purpose::Frr])?;
+            cluster(tier, options, &lab::cluster::Options::default())
+        }
         Tier::Daemonset => {
             // Pods run images, not the programs of this machine.
             image::build(&image::Wanted::quick()?)?;

@@ -2,6 +2,7 @@
 
 mod imports;
 mod rules;
+mod sentences;
 
 use std::{fs, path::Path};
 

@@ -1,6 +1,6 @@
 //! The rules, as functions of a path and a text.
 
-use super::imports::BANS;
+use super::{imports::BANS, sentences};
 
 /// Non-test lines from which a file is worth a thought.
 const WARN_LINES: usize = 300;
@@ -35,6 +35,7 @@ fn error(line: usize, text: String) -> Finding {
 /// Everything that is wrong with a file.
 pub(super) fn check(file: &str, text: &str) -> Vec<Finding> {
     let mut findings = machine_paths(text);
+    findings.extend(sentences::long(file, text).iter().map(|long| error(long.line, long.message())));
     if file.ends_with(".rs") {
         findings.extend(module_doc(text));
         if !is_test_file(file) {
@@ -112,7 +113,7 @@ mod tests {
         assert_eq!(check("speaker/src/a.rs", &lines(300))[0].severity, Severity::Warning);
         assert_eq!(check("speaker/src/a.rs", &lines(400))[0].severity, Severity::Error);
         assert_eq!(check("speaker/tests/a.rs", &lines(900)), []);
-        assert_eq!(check("README.md", &lines(900)), []);
+        assert_eq!(check("Dockerfile", &lines(900)), []);
     }
 
     #[test]

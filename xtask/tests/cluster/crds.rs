@@ -83,7 +83,7 @@ fn definitions_are_taken_and_explained(cluster: &Cluster) {
         ("bfdprofiles.spec.detectMultiplier", "counts as gone"),
         ("servicebgpstatuses.status.peers", "alphabetical"),
         ("configurationstates.status.errorSummary", "one sentence to a line"),
-        ("ann.spec.l2.candidates", "take over"),
+        ("ann.spec.l2.candidates", "order of succession"),
         ("spk.spec.evacuate", "take over"),
     ] {
         let told = eventually(SOON, "kubectl to explain", || cluster.kubectl(&["explain", path])).unwrap();

@@ -1,5 +1,10 @@
 //! Somebody else writes what is ours: it is put right, and nobody writes more than the other does.
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use xtask::lab::{
@@ -15,10 +20,17 @@ use super::{
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("what_others_write_or_delete_is_put_right_once", what_others_write_or_delete_is_put_right_once),
     ("a_rival_who_never_rests_is_not_answered_as_often", a_rival_who_never_rests_is_not_answered_as_often),
+    ("a_rival_who_goes_on_is_named_and_the_address_is_back_within_two_seconds", a_rival_who_goes_on),
 ];
 
 /// Writes of a rival, as fast as they go.
 const RIVALRY: usize = 40;
+
+/// How long a rival goes on that writes once a second. In virtual time the controller's own tests go on for two minutes.
+const LONG: Duration = Duration::from_secs(20);
+/// How soon addresses are right again, and what reading them takes on a busy machine.
+const RIGHT: Duration = Duration::from_secs(2);
+const READING: Duration = Duration::from_secs(1);
 
 /// An object of ours, and how to see that it is as it should be.
 struct Ours<'a> {
@@ -170,4 +182,50 @@ fn a_rival_who_never_rests_is_not_answered_as_often(cluster: &Cluster) {
     bed.settled();
     let ours = service.written(&bed) - before;
     assert!((1..RIVALRY / 2).contains(&ours), "{ours} writes against {RIVALRY}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "another program writes once a second, and that is real time")]
+fn a_rival_who_goes_on(cluster: &Cluster) {
+    let bed = Bed::new(cluster, "Cluster");
+    let addresses = bed.addresses();
+    bed.owner(addresses[0], "");
+    bed.settled();
+    let service = object("service", "e2e");
+    let words: Vec<&str> = [&["get"], service.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat();
+    let found = || cluster.get(&words[1..]);
+    let is_right = |found: &Value| found["status"]["loadBalancer"]["ingress"] == ingress(&addresses);
+    let conflict = |found: &Value| {
+        let conditions = found["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|condition| condition["type"] == "arpeggio.io/StatusConflict")
+    };
+    let theirs = json!({"status": {"loadBalancer": {"ingress": null}}}).to_string();
+    let arguments: Vec<&str> = [
+        &["patch"],
+        &words[1..],
+        &["--type=merge", "--subresource=status", "--field-manager=rival", "--patch", &theirs],
+    ]
+    .concat();
+    let begin = Instant::now();
+    let mut wrong: Option<Instant> = None;
+    while begin.elapsed() < LONG {
+        let round = Instant::now();
+        cluster.kubectl(&arguments).unwrap();
+        let from = *wrong.get_or_insert(round);
+        while round.elapsed() < Duration::from_secs(1) {
+            if is_right(&found().unwrap()) {
+                wrong = None;
+                break;
+            }
+            assert!(from.elapsed() < RIGHT + READING, "the address is gone for {:?}", from.elapsed());
+        }
+        sleep(Duration::from_secs(1).saturating_sub(round.elapsed()));
+    }
+    let told = eventually(RIGHT + READING, "the condition that tells of the rival", || {
+        let found = found()?;
+        ensure!(is_right(&found), "{found:#}");
+        conflict(&found).ok_or_else(|| anyhow::anyhow!("{found:#}"))
+    })
+    .unwrap();
+    let message = told["message"].as_str().unwrap_or_default();
+    assert!(told["status"] == "True" && message.contains("rival"), "{told:#}");
 }

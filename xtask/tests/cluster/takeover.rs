@@ -24,7 +24,10 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "nothing_of_metallb_runs_on_in_our_pods_nor_the_other_way_round",
         nothing_of_metallb_runs_on_in_our_pods_nor_the_other_way_round,
     ),
-    ("what_the_readme_deletes_is_metallbs_and_nothing_else", what_the_readme_deletes_is_metallbs_and_nothing_else),
+    (
+        "what_the_migration_deletes_is_metallbs_and_nothing_else",
+        what_the_migration_deletes_is_metallbs_and_nothing_else,
+    ),
 ];
 
 /// Kinds that MetalLB has had since 0.13, and those that came later: kind, plural.
@@ -313,11 +316,11 @@ fn specs(cluster: &Cluster) -> [Value; 2] {
         .map(|what| cluster.get(&[what, "--namespace", NAMESPACE]).unwrap()["spec"].clone())
 }
 
-/// The deletions that a section of the README tells, one after the other.
+/// The deletions in a section of `docs/migrate.md`, one after the other.
 fn told(section: &str) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(xtask::paths::root().join("README.md")).unwrap();
-    let (_, rest) = text.split_once(&format!("### {section}\n")).unwrap();
-    let section = rest.split("\n### ").next().unwrap_or_default();
+    let text = std::fs::read_to_string(xtask::paths::root().join("docs/migrate.md")).unwrap();
+    let (_, rest) = text.split_once(&format!("\n## {section}\n")).unwrap();
+    let section = rest.split("\n## ").next().unwrap_or_default();
     let commands = section.lines().filter_map(|line| line.strip_prefix("    kubectl delete "));
     commands.map(|line| ["delete"].into_iter().chain(line.split(' ')).map(str::to_owned).collect()).collect()
 }
@@ -354,7 +357,7 @@ fn left((kind, name, labels): &(&str, &str, &str)) -> String {
     format!("apiVersion: {group}\nmetadata: {{{place}name: '{name}', labels: {{{labels}}}}}\n{rest}\n")
 }
 
-fn what_the_readme_deletes_is_metallbs_and_nothing_else(cluster: &Cluster) {
+fn what_the_migration_deletes_is_metallbs_and_nothing_else(cluster: &Cluster) {
     cluster.install().unwrap();
     clear(cluster);
     cluster.apply(&definitions(true)).unwrap();

@@ -35,10 +35,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         "a_namespace_is_deleted_with_its_controllers_and_profiles_in_it",
         a_namespace_is_deleted_with_its_controllers_and_profiles_in_it,
     ),
-    (
-        "an_overlay_with_a_prefix_renames_what_the_controller_is_told",
-        an_overlay_with_a_prefix_renames_what_the_controller_is_told,
-    ),
     ("what_somebody_overwrites_is_put_right", what_somebody_overwrites_is_put_right),
     ("addresses_depend_on_no_certificate", addresses_depend_on_no_certificate),
     (
@@ -245,43 +241,6 @@ fn a_namespace_is_deleted_with_its_controllers_and_profiles_in_it(cluster: &Clus
     controller.terminate().unwrap();
     cluster.kubectl(&["delete", "namespace", NAMESPACE, "--timeout=120s"]).unwrap();
     cluster.install().unwrap();
-}
-
-fn an_overlay_with_a_prefix_renames_what_the_controller_is_told(cluster: &Cluster) {
-    // An overlay names its base by a way from its own folder.
-    let folder = cluster.segment().lab.directory().join("overlay");
-    std::fs::create_dir_all(&folder).unwrap();
-    let up: Vec<&str> = folder.components().skip(1).map(|_| "..").collect();
-    let base = xtask::manifests::folder();
-    let base = format!("{}{}", up.join("/"), base.display());
-    let overlay = json!({ "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-        "namePrefix": "edge-", "namespace": "lb", "resources": [base] });
-    std::fs::write(folder.join("kustomization.yaml"), overlay.to_string()).unwrap();
-    let text = cluster.kubectl(&["kustomize", &folder.to_string_lossy()]).unwrap();
-    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-    let find = |kind: &str, name: &str| {
-        let is_it = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == name;
-        let found = objects.iter().find(is_it).cloned();
-        assert!(found.is_some(), "there is no {kind} {name}");
-        found.unwrap()
-    };
-    let deployment = find("Deployment", "edge-controller");
-    let told = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap().clone();
-    let told = |name: &str| told.iter().find(|one| one["name"] == name).unwrap()["value"].as_str().unwrap().to_owned();
-    find("Secret", &told("ARPEGGIO_WEBHOOK_SECRET"));
-    let (service, configuration) = (told("ARPEGGIO_CERT_SERVICE_NAME"), told("ARPEGGIO_WEBHOOK_CONFIGURATION"));
-    find("Service", &service);
-    for webhook in find("ValidatingWebhookConfiguration", &configuration)["webhooks"].as_array().unwrap() {
-        assert_eq!(webhook["clientConfig"]["service"]["name"], *service);
-        assert_eq!(webhook["clientConfig"]["service"]["namespace"], "lb");
-    }
-    let conversion = &find("CustomResourceDefinition", "bgppeers.metallb.io")["spec"]["conversion"]["webhook"];
-    assert_eq!(conversion["clientConfig"]["service"]["name"], *service);
-    let names = |role: Value| {
-        role["rules"].as_array().unwrap().iter().map(|rule| rule["resourceNames"].to_string()).collect::<String>()
-    };
-    assert!(names(find("ClusterRole", "edge-arpeggio-controller")).contains(&configuration));
-    assert!(names(find("Role", "edge-arpeggio-controller")).contains(&told("ARPEGGIO_WEBHOOK_SECRET")));
 }
 
 fn what_somebody_overwrites_is_put_right(cluster: &Cluster) {

@@ -96,7 +96,7 @@ fn the_chart_says_what_the_base_says(cluster: &Cluster) {
         controller.serviceAccount.name=other,controller.serviceAccount.create=false,speaker.tolerateMaster=false,\
         speaker.ignoreExcludeLB=true,speaker.frr.enabled=true,speaker.excludeInterfaces.enabled=false,speaker.settings.failover=fast,speaker.labels.a=b,\
         speaker.logLevel=debug,tls.minVersion=VersionTLS12,tls.controllerMetricsTLSSecret=c,tls.speakerMetricsTLSSecret=s,\
-        crds.enabled=false,speaker.memberlist.enabled=true";
+        crds.enabled=false,speaker.memberlist.enabled=true,networkpolicies.enabled=true";
     let made = by_name(rendered(cluster, &["--set", everything]));
     let has = |kind: &str, name: &str| made.contains_key(&(kind.to_owned(), name.to_owned()));
     assert!(!has("ServiceAccount", "controller") && has("ServiceAccount", "speaker"));
@@ -133,7 +133,9 @@ fn the_chart_says_what_the_base_says(cluster: &Cluster) {
     assert_eq!(controller["spec"]["nodeSelector"], json!({"kubernetes.io/os": "linux", "disk": "ssd"}));
     assert_eq!(controller["spec"]["serviceAccountName"], "other");
     assert!(speaker["spec"].get("tolerations").is_none_or(Value::is_null), "{speaker:#}");
-    assert!(has("Role", "arpeggio-speaker-bgp"));
+    assert!(has("Role", "arpeggio-speaker-bgp") && has("NetworkPolicy", "controller"));
+    // One controller needs no budget, and a drain would wait for it.
+    assert!(!has("PodDisruptionBudget", "controller"));
     let patch = fs::read_to_string(manifests::folder().join("frr/daemonset.yaml")).unwrap();
     let patch: Value = serde_saphyr::from_str(&patch).unwrap();
     let component = &patch["spec"]["template"]["spec"];

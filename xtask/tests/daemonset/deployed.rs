@@ -284,22 +284,54 @@ fn a_restart_loses_no_request(cluster: &Cluster) {
     });
 }
 
-/// The command lines of the README's walk-through, between the start of the cluster and its end.
-fn walk_through() -> Vec<String> {
+/// A command of the README's walk-through, behind `cargo xtask cluster`.
+struct Line {
+    /// The variable of the shell that gets its output.
+    variable: Option<String>,
+    words: Vec<String>,
+}
+
+impl Line {
+    /// `    cargo xtask cluster …`, or `    NAME=$(cargo xtask cluster …)`; other lines are prose.
+    fn read(line: &str) -> Option<Self> {
+        let line = line.strip_prefix("    ")?;
+        let (variable, line) = match line.split_once("=$(") {
+            Some((name, rest)) => (Some(name.to_owned()), rest.strip_suffix(')')?),
+            None => (None, line),
+        };
+        let words = line.strip_prefix("cargo xtask cluster ")?.split_whitespace().map(str::to_owned).collect();
+        Some(Self { variable, words })
+    }
+
+    /// With the values of variables, as the shell would have it.
+    fn expanded(&self, values: &[(String, String)]) -> Vec<String> {
+        let expand = |word: &String| {
+            values.iter().fold(word.clone(), |word, (name, value)| word.replace(&format!("${name}"), value))
+        };
+        self.words.iter().map(expand).collect()
+    }
+}
+
+/// The commands of the README's walk-through, between the start of the cluster and its end.
+fn walk_through() -> Vec<Line> {
     let readme = std::fs::read_to_string(paths::root().join("README.md")).unwrap();
     let section = readme.split_once("### Walk through it").unwrap().1.split_once("\n## ").unwrap().0;
-    let lines = section.lines().filter_map(|line| line.strip_prefix("    cargo xtask cluster "));
-    let lines: Vec<String> = lines.map(str::to_owned).collect();
-    assert!(lines[0].starts_with("up") && lines[lines.len() - 1] == "down", "{lines:#?}");
-    lines[1..lines.len() - 1].to_vec()
+    let mut commands: Vec<Line> = section.lines().filter_map(Line::read).collect();
+    assert_eq!(commands.remove(0).words[0], "up");
+    assert_eq!(commands.pop().unwrap().words, ["down"]);
+    commands
 }
 
 fn the_walk_through_of_the_readme_works(cluster: &Cluster) {
     deploy(cluster);
-    for line in walk_through() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        // A person reads between two commands; here each is tried until it works.
-        let output = eventually(SOON, &line, || match words[..] {
+    let mut values: Vec<(String, String)> = Vec::new();
+    for command in walk_through() {
+        let words = command.expanded(&values);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        // Word for word: each command works right after the one before. A person reads before the first, and an explanation may
+        // come before the segment has answered.
+        let patience = if words.contains(&"apply") || words.contains(&"exec") { SOON } else { Duration::ZERO };
+        let run = || match words[..] {
             ["kubectl", "apply", "-f", file] => {
                 cluster.kubectl(&["apply", "-f", &paths::root().join(file).to_string_lossy()])
             }
@@ -309,13 +341,25 @@ fn the_walk_through_of_the_readme_works(cluster: &Cluster) {
                 command.args(&words[3..]).env_remove("http_proxy");
                 sh::read(command)
             }
-            _ => panic!("the README says {line}"),
-        });
-        let output = output.unwrap();
-        if line.contains("curl") {
+            _ => panic!("the README says {words:?}"),
+        };
+        let output = eventually(patience, &words.join(" "), run).unwrap();
+        if words.contains(&"curl") {
             assert!(output.contains("ok"), "not ready: {output}");
         }
+        if words.contains(&"arpeggio.io/evacuate=true") {
+            let owner = values.iter().find(|(name, _)| name == "OWNER").map(|(_, owner)| owner.clone());
+            eventually(SOON, "another owner", || {
+                let announcement = cluster.get(&["announcement", "192.0.2.100"])?;
+                let now = announcement["status"]["owner"].as_str().map(str::to_owned);
+                ensure!(now.is_some() && now != owner, "the owner is {now:?}");
+                Ok(())
+            })
+            .unwrap();
+        }
+        values.extend(command.variable.map(|name| (name, output)));
     }
+    assert_eq!(values.len(), 2, "owner and pod: {values:?}");
     cluster.kubectl(&["delete", "service", "web", "--namespace", NAMESPACE]).unwrap();
     let pool = manifests::folder().join("samples/pool-simple.yaml");
     cluster.kubectl(&["delete", "-f", &pool.to_string_lossy()]).unwrap();

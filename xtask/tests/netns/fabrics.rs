@@ -81,7 +81,7 @@ fn a_switch_that_floods_no_questions_is_told_and_moves_nothing() {
     });
     let found = xtask::sh::attempt(&mut standby.cli(&["check", "--interface", "eth0"])).unwrap();
     let found = String::from_utf8_lossy(&found.stdout).into_owned();
-    assert!(found.contains("node-a answers heartbeats, but not what everybody is asked"), "{found}");
+    assert!(found.contains("node-a answers heartbeats, but not questions to all nodes"), "{found}");
     cluster.wait_standing(1, "standby");
     cluster.owned_by(0);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use arpeggio_common::api::{Decoded, condition::Conditioned, names};
 use arpeggio_controller::cluster::{
-    index::{Index, News},
+    index::{Delta, Index},
     project::{Id, Kind, Version, Watched},
 };
 use k8s_openapi::api::core::v1::{Namespace, Node, Service};
@@ -173,7 +173,7 @@ impl Change<'_> {
         let id = Id { namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
         let version = Version { uid: object.uid().unwrap_or_default(), resource_version: String::new() };
         #[expect(clippy::disallowed_methods, reason = "any instant will do: time does not pass in a plan")]
-        self.index.feed(K::KIND, News::Gone(id, version), std::time::Instant::now());
+        self.index.feed(K::KIND, Delta::Deleted(id, version), std::time::Instant::now());
     }
 
     /// The speaker of a node does not renew its lease any more.

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use arpeggio_common::api::names::speaker_lease;
+use arpeggio_common::{api::names::speaker_lease, model::Few};
 
-use super::{Changes, Endpoints, Index, ServiceKey, replace};
+use super::{Changes, Endpoints, Index, ServiceKey, replace, replace_shared};
 use crate::cluster::{
     ConfigurationKind, Configured, ConfiguredName, Objects, ObservedBgpStatus, ObservedL2Status, ObservedState,
     PoolUsage, Service, StateOf,
-    project::{AnnouncementFacts, Id, Kind, LeaseFacts, Object, Slice},
+    project::{AnnouncementFacts, Id, Kind, LeaseFacts, Object, Slice, address_named},
 };
 
 impl Index {
@@ -93,8 +93,7 @@ impl Index {
                 }
             }
             Kind::Announcement => {
-                let gone = self.snapshot.announcements.keys().copied();
-                let found = gone.into_iter().find(|address| names_it(*address, id));
+                let found = address_named(&id.name);
                 if let Some(address) = found
                     && replace(&mut self.snapshot.announcements, &address, None)
                 {
@@ -172,26 +171,21 @@ impl Index {
             self.refresh_endpoints(&service.clone());
         }
         if let Some(service) = slice.service {
-            self.slices.insert(id.clone(), (service.clone(), slice.endpoints));
+            self.slices.insert(id.clone(), (service.clone(), Arc::new(slice.endpoints)));
             self.slices_of.entry(service.clone()).or_default().insert(id.clone());
             self.refresh_endpoints(&service);
         }
     }
 
     fn refresh_endpoints(&mut self, service: &ServiceKey) {
-        let whole = self.slices_of.get(service).map(|ids| {
-            let mut whole = Endpoints::default();
-            let mut with_ready = BTreeSet::new();
-            for (_, part) in ids.iter().filter_map(|id| self.slices.get(id)) {
-                whole.any |= part.any;
-                whole.nodes.extend(part.nodes.iter().cloned());
-                whole.api_server.extend(&part.api_server);
-                with_ready.extend(part.nodes.difference(&part.ending));
-            }
-            whole.ending = whole.nodes.iter().filter(|node| !with_ready.contains(node)).cloned().collect();
-            whole
+        let parts = |ids: &Few<Id>| ids.iter().filter_map(|id| self.slices.get(id)).map(|(_, part)| part).collect();
+        let parts: Option<Vec<&Arc<Endpoints>>> = self.slices_of.get(service).map(parts);
+        let whole = parts.map(|parts| match parts[..] {
+            // Most Services have one slice: what it says is kept once.
+            [only] => Arc::clone(only),
+            _ => Arc::new(together(&parts)),
         });
-        if replace(&mut self.snapshot.endpoints, service, whole) {
+        if replace_shared(&mut self.snapshot.endpoints, service, whole) {
             self.changes.services.insert(service.clone());
         }
     }
@@ -257,6 +251,17 @@ impl Index {
     }
 }
 
-fn names_it(address: std::net::IpAddr, id: &Id) -> bool {
-    arpeggio_common::api::names::announcement(address) == id.name
+/// Where a Service can be served that has several slices.
+fn together(parts: &[&Arc<Endpoints>]) -> Endpoints {
+    let (mut nodes, mut with_ready) = (BTreeSet::new(), BTreeSet::new());
+    for part in parts {
+        nodes.extend(part.nodes.iter().cloned());
+        with_ready.extend(part.nodes.iter().filter(|node| !part.ending.contains(*node)));
+    }
+    Endpoints {
+        any: parts.iter().any(|part| part.any),
+        ending: nodes.iter().filter(|node| !with_ready.contains(node)).cloned().collect(),
+        nodes: nodes.into(),
+        api_server: parts.iter().flat_map(|part| part.api_server.iter().copied()).collect(),
+    }
 }

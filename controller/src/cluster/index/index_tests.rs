@@ -33,16 +33,16 @@ fn entry<K: Watched>(object: Value) -> Entry {
     serde_json::from_value::<K>(object).unwrap().entry()
 }
 
-fn service(name: &str, version: u64, labels: Value) -> News {
-    News::There(entry::<k8s_openapi::api::core::v1::Service>(json!({
+fn service(name: &str, version: u64, labels: Value) -> Delta {
+    Delta::Applied(entry::<k8s_openapi::api::core::v1::Service>(json!({
         "metadata": {"namespace": "shop", "name": name, "uid": name, "resourceVersion": version.to_string(), "labels": labels},
         "spec": {"type": "LoadBalancer"},
     })))
 }
 
-fn slice(name: &str, service: &str, version: u64, nodes: &[&str]) -> News {
+fn slice(name: &str, service: &str, version: u64, nodes: &[&str]) -> Delta {
     let endpoints: Vec<Value> = nodes.iter().map(|node| json!({"addresses": ["10.0.0.1"], "nodeName": node})).collect();
-    News::There(entry::<k8s_openapi::api::discovery::v1::EndpointSlice>(json!({
+    Delta::Applied(entry::<k8s_openapi::api::discovery::v1::EndpointSlice>(json!({
         "metadata": {"namespace": "shop", "name": name, "uid": name, "resourceVersion": version.to_string(),
             "labels": {"kubernetes.io/service-name": service}},
         "addressType": "IPv4", "endpoints": endpoints,
@@ -87,7 +87,7 @@ fn slices_add_up_and_their_churn_alone_changes_nothing() {
     assert_eq!(changed_services(&mut index), BTreeSet::from([key("other")]), "web-1 has both nodes of web");
     let gone = Version { uid: "web-1".to_owned(), resource_version: "5".to_owned() };
     let id = Id { namespace: "shop".to_owned(), name: "web-1".to_owned() };
-    index.feed(kind, News::Gone(id, gone), now);
+    index.feed(kind, Delta::Deleted(id, gone), now);
     assert_eq!(changed_services(&mut index), BTreeSet::from([key("web")]));
     assert!(!index.take().0.endpoints.contains_key(&key("web")));
 }
@@ -96,7 +96,7 @@ fn slices_add_up_and_their_churn_alone_changes_nothing() {
 fn a_node_that_only_drains_is_ending_whatever_slice_says_so() {
     let (now, mut index) = (start(), index());
     let draining = |name: &str, version: u64, ready: bool| {
-        News::There(Entry {
+        Delta::Applied(Entry {
             id: Id { namespace: "shop".to_owned(), name: name.to_owned() },
             version: Version { uid: name.to_owned(), resource_version: version.to_string() },
             object: Ok(Object::Slice(Slice {
@@ -104,7 +104,7 @@ fn a_node_that_only_drains_is_ending_whatever_slice_says_so() {
                 endpoints: Endpoints {
                     any: true,
                     nodes: ["node-a".try_into().unwrap()].into(),
-                    ending: if ready { BTreeSet::new() } else { ["node-a".try_into().unwrap()].into() },
+                    ending: if ready { Few::new() } else { ["node-a".try_into().unwrap()].into() },
                     ..Endpoints::default()
                 },
             })),
@@ -123,10 +123,10 @@ fn what_went_during_a_gap_of_the_watch_is_found_by_the_next_list() {
         index.feed(Kind::Service, service(name, version, json!({})), now);
     }
     index.take();
-    index.feed(Kind::Service, News::Begin, now);
+    index.feed(Kind::Service, Delta::Begin, now);
     index.feed(Kind::Service, service("b", 2, json!({})), now);
     assert!(!index.has_changed(), "what is the same is no change");
-    index.feed(Kind::Service, News::Complete, now);
+    index.feed(Kind::Service, Delta::Complete, now);
     assert_eq!(changed_services(&mut index), BTreeSet::from([key("a")]));
 }
 
@@ -134,7 +134,7 @@ fn what_went_during_a_gap_of_the_watch_is_found_by_the_next_list() {
 fn what_we_wrote_is_known_before_the_watch_tells_it_and_no_change_when_it_does() {
     let (now, mut index) = (start(), index());
     let announcement = |version: u64, pool: &str| {
-        News::There(entry::<Decoded<arpeggio_common::api::Announcement>>(json!({
+        Delta::Applied(entry::<Decoded<arpeggio_common::api::Announcement>>(json!({
             "metadata": {"name": "192.0.2.1", "uid": "u", "resourceVersion": version.to_string()},
             "spec": {"address": "192.0.2.1", "pool": pool},
         })))
@@ -150,12 +150,12 @@ fn what_we_wrote_is_known_before_the_watch_tells_it_and_no_change_when_it_does()
     assert_eq!((snapshot.announcements.len(), changes.addresses), (0, BTreeSet::from([address])));
     index.feed(Kind::Announcement, announcement(6, "home"), now);
     let version = Version { uid: "u".to_owned(), resource_version: "7".to_owned() };
-    index.feed(Kind::Announcement, News::Gone(id, version), now);
+    index.feed(Kind::Announcement, Delta::Deleted(id, version), now);
     assert!(!index.has_changed(), "old news of what we deleted");
 }
 
-fn lease(node: &str, version: u64, holder: Option<&str>) -> News {
-    News::There(Entry {
+fn lease(node: &str, version: u64, holder: Option<&str>) -> Delta {
+    Delta::Applied(Entry {
         id: Id { namespace: "m".to_owned(), name: format!("speaker-{node}") },
         version: Version { uid: node.to_owned(), resource_version: version.to_string() },
         object: Ok(Object::Lease(LeaseFacts {
@@ -170,7 +170,7 @@ fn lease(node: &str, version: u64, holder: Option<&str>) -> News {
 #[test]
 fn a_speaker_is_what_it_says_and_whether_its_lease_is_held() {
     let (start, mut index) = (start(), index());
-    let speaker = News::There(entry::<Decoded<arpeggio_common::api::Speaker>>(json!({
+    let speaker = Delta::Applied(entry::<Decoded<arpeggio_common::api::Speaker>>(json!({
         "metadata": {"name": "node-a", "uid": "s", "resourceVersion": "1"},
         "status": {"interfaces": [{"name": "eth0", "attached": "native"}]},
     })));
@@ -194,8 +194,8 @@ fn a_speaker_is_what_it_says_and_whether_its_lease_is_held() {
     assert!(index.take().1.topology);
 }
 
-fn pool(version: u64, address: &str, assigned: i64) -> News {
-    News::There(entry::<Decoded<IPAddressPool>>(json!({
+fn pool(version: u64, address: &str, assigned: i64) -> Delta {
+    Delta::Applied(entry::<Decoded<IPAddressPool>>(json!({
         "metadata": {"namespace": "m", "name": "home", "uid": "p", "resourceVersion": version.to_string()},
         "spec": IPAddressPoolSpec { addresses: vec![address.to_owned()], ..IPAddressPoolSpec::default() },
         "status": {"assignedIPv4": assigned, "assignedIPv6": 0, "availableIPv4": 0, "availableIPv6": 0},
@@ -217,8 +217,8 @@ fn the_counters_of_a_pool_are_no_configuration() {
     assert!(index.take().1.everything);
 }
 
-fn edited(version: u64, generation: i64, address: &str, conditions: Value) -> News {
-    News::There(entry::<Decoded<IPAddressPool>>(json!({
+fn edited(version: u64, generation: i64, address: &str, conditions: Value) -> Delta {
+    Delta::Applied(entry::<Decoded<IPAddressPool>>(json!({
         "metadata": {"namespace": "m", "name": "home", "uid": "p", "resourceVersion": version.to_string(), "generation": generation},
         "spec": {"addresses": [address]}, "status": {"conditions": conditions},
     })))
@@ -252,7 +252,7 @@ fn what_is_said_about_a_pool_is_no_configuration_but_seen() {
     index.feed(Kind::Pool, edited(4, 2, "192.0.2.0-192.0.2.255", said), now);
     assert_eq!(index.take().1, only, "the same in other words");
     let id = Id { namespace: "m".to_owned(), name: "home".to_owned() };
-    index.feed(Kind::Pool, News::Gone(id, Version { uid: "p".to_owned(), resource_version: "5".to_owned() }), now);
+    index.feed(Kind::Pool, Delta::Deleted(id, Version { uid: "p".to_owned(), resource_version: "5".to_owned() }), now);
     let (snapshot, changes) = index.take();
     assert!(changes.everything && snapshot.configured.is_empty() && changes.configured == only.configured);
 }
@@ -263,7 +263,7 @@ fn an_object_that_cannot_be_read_is_left_out_alone_and_told_once() {
     index.feed(Kind::Pool, pool(1, "192.0.2.0/24", 1), now);
     index.take();
     let broken = |version: u64| {
-        News::There(entry::<Decoded<IPAddressPool>>(json!({
+        Delta::Applied(entry::<Decoded<IPAddressPool>>(json!({
             "metadata": {"namespace": "m", "name": "broken", "uid": "b", "resourceVersion": version.to_string()},
             "spec": {"addresses": "192.0.2.0/24"},
         })))
@@ -276,7 +276,7 @@ fn an_object_that_cannot_be_read_is_left_out_alone_and_told_once() {
     index.feed(Kind::Pool, broken(3), now);
     assert!(!index.has_changed(), "broken as before");
     let id = Id { namespace: "m".to_owned(), name: "broken".to_owned() };
-    index.feed(Kind::Pool, News::Gone(id, Version { uid: "b".to_owned(), resource_version: "4".to_owned() }), now);
+    index.feed(Kind::Pool, Delta::Deleted(id, Version { uid: "b".to_owned(), resource_version: "4".to_owned() }), now);
     assert_eq!(index.take().0.configuration.faults.len(), 0);
 }
 
@@ -284,7 +284,7 @@ fn an_object_that_cannot_be_read_is_left_out_alone_and_told_once() {
 fn a_speaker_that_cannot_be_read_is_missing_and_told_once() {
     let (now, mut index) = (start(), index());
     let speaker = |version: u64, evacuate: Value| {
-        News::There(entry::<Decoded<arpeggio_common::api::Speaker>>(json!({
+        Delta::Applied(entry::<Decoded<arpeggio_common::api::Speaker>>(json!({
             "metadata": {"name": "node-a", "uid": "s", "resourceVersion": version.to_string()},
             "spec": {"evacuate": evacuate},
         })))
@@ -303,7 +303,7 @@ fn a_speaker_that_cannot_be_read_is_missing_and_told_once() {
 fn labels_of_a_namespace_matter_if_there_are_services_in_it() {
     let (now, mut index) = (start(), index());
     let namespace = |name: &str, version: u64, label: &str| {
-        News::There(Entry {
+        Delta::Applied(Entry {
             id: Id { namespace: String::new(), name: name.to_owned() },
             version: Version { uid: name.to_owned(), resource_version: version.to_string() },
             object: Ok(Object::Namespace(Labels::from([("a".to_owned(), label.to_owned())]))),
@@ -325,12 +325,12 @@ fn labels_of_a_namespace_matter_if_there_are_services_in_it() {
 fn a_deleted_service_is_not_brought_back_by_the_answer_to_our_write() {
     let (now, mut index) = (start(), index());
     let entry = |version: u64| {
-        let News::There(entry) = service("web", version, json!({})) else { panic!("an object") };
+        let Delta::Applied(entry) = service("web", version, json!({})) else { panic!("an object") };
         entry
     };
     index.feed(Kind::Service, service("web", 5, json!({})), now);
     let Entry { id, version, .. } = entry(7);
-    index.feed(Kind::Service, News::Gone(id, version), now);
+    index.feed(Kind::Service, Delta::Deleted(id, version), now);
     index.take();
     index.answered(Kind::Service, entry(6));
     assert!(!index.has_changed() && index.take().0.services.is_empty());
@@ -341,7 +341,7 @@ fn an_etcd_that_was_restored_is_believed_by_its_list() {
     let (now, mut index) = (start(), index());
     index.feed(Kind::Service, service("web", 500, json!({"a": "late"})), now);
     index.take();
-    for news in [News::Begin, service("web", 40, json!({"a": "early"})), News::Complete] {
+    for news in [Delta::Begin, service("web", 40, json!({"a": "early"})), Delta::Complete] {
         index.feed(Kind::Service, news, now);
     }
     let (snapshot, changes) = index.take();
@@ -355,10 +355,14 @@ fn a_node_with_the_longest_name_is_known_by_its_shortened_state() {
     let (now, mut index) = (start(), index());
     let long = format!("{}.x", vec!["a".repeat(48); 5].join("."));
     let node = json!({"metadata": {"name": long, "uid": "n", "resourceVersion": "1"}});
-    index.feed(Kind::Node, News::There(entry::<k8s_openapi::api::core::v1::Node>(node)), now);
+    index.feed(Kind::Node, Delta::Applied(entry::<k8s_openapi::api::core::v1::Node>(node)), now);
     let entry_of = |name: &str, object: Object| {
         let version = Version { uid: name.to_owned(), resource_version: "2".to_owned() };
-        News::There(Entry { id: Id { namespace: "m".to_owned(), name: name.to_owned() }, version, object: Ok(object) })
+        Delta::Applied(Entry {
+            id: Id { namespace: "m".to_owned(), name: name.to_owned() },
+            version,
+            object: Ok(object),
+        })
     };
     let long = NodeName::try_from(long.as_str()).unwrap();
     let name = crate::names::of_speaker(&long);
@@ -374,7 +378,7 @@ fn a_node_with_the_longest_name_is_known_by_its_shortened_state() {
 fn a_heartbeat_of_a_node_wakes_nobody() {
     let (now, mut index) = (start(), index());
     let node = |version: u64, time: &str, cut: &str| {
-        News::There(entry::<k8s_openapi::api::core::v1::Node>(json!({
+        Delta::Applied(entry::<k8s_openapi::api::core::v1::Node>(json!({
             "metadata": {"name": "node-a", "uid": "n", "resourceVersion": version.to_string()},
             "status": {"conditions": [{"type": "NetworkUnavailable", "status": cut, "lastHeartbeatTime": time}]},
         })))
@@ -387,14 +391,14 @@ fn a_heartbeat_of_a_node_wakes_nobody() {
     assert!(index.take().1.topology);
 }
 
-fn bgp_peer(name: &str, version: u64, spec: Value) -> News {
-    News::There(entry::<Decoded<BGPPeer>>(json!({
+fn bgp_peer(name: &str, version: u64, spec: Value) -> Delta {
+    Delta::Applied(entry::<Decoded<BGPPeer>>(json!({
         "metadata": {"namespace": "m", "name": name, "uid": name, "resourceVersion": version.to_string()}, "spec": spec,
     })))
 }
 
-fn labelled_node(version: u64, rack: &str) -> News {
-    News::There(entry::<k8s_openapi::api::core::v1::Node>(json!({
+fn labelled_node(version: u64, rack: &str) -> Delta {
+    Delta::Applied(entry::<k8s_openapi::api::core::v1::Node>(json!({
         "metadata": {"name": "node-a", "uid": "n", "resourceVersion": version.to_string(), "labels": {"rack": rack}},
         "status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": format!("2026-01-01T00:00:{version:02}Z")}]},
     })))
@@ -412,10 +416,10 @@ fn what_peers_are_told_is_looked_at_when_that_may_differ() {
             json!({"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1", "password": password}),
         )
     };
-    index.feed(Kind::BgpAdvertisement, News::Complete, now);
+    index.feed(Kind::BgpAdvertisement, Delta::Complete, now);
     let (snapshot, changes) = index.take();
     assert!(snapshot.knows_bgp && changes.bgp, "now it is known that there is no advertisement");
-    index.feed(Kind::BgpAdvertisement, News::Complete, now);
+    index.feed(Kind::BgpAdvertisement, Delta::Complete, now);
     assert!(!index.take().1.bgp);
     index.feed(Kind::Peer, peer(2, "a"), now);
     assert!(index.take().1.bgp, "a peer that was not there");
@@ -423,7 +427,7 @@ fn what_peers_are_told_is_looked_at_when_that_may_differ() {
     let changes = index.take().1;
     assert!(changes.configuration && !changes.bgp, "the password of a session changes no route");
     let advertisement = |version: u64, spec: Value| {
-        News::There(entry::<Decoded<BGPAdvertisement>>(json!({
+        Delta::Applied(entry::<Decoded<BGPAdvertisement>>(json!({
             "metadata": {"namespace": "m", "name": "all", "uid": "all", "resourceVersion": version.to_string()}, "spec": spec,
         })))
     };
@@ -454,7 +458,8 @@ fn what_only_bgp_asks_for_makes_nobody_look_at_services() {
     let (snapshot, _) = index.take();
     assert_eq!((snapshot.configuration.peers.len(), snapshot.configuration.faults.len()), (1, 2));
     let id = |name: &str| Id { namespace: "m".to_owned(), name: name.to_owned() };
-    let gone = |name: &str| News::Gone(id(name), Version { uid: name.to_owned(), resource_version: "5".to_owned() });
+    let gone =
+        |name: &str| Delta::Deleted(id(name), Version { uid: name.to_owned(), resource_version: "5".to_owned() });
     index.feed(Kind::Peer, gone("rack"), now);
     index.feed(Kind::Peer, gone("broken"), now);
     let (snapshot, changes) = index.take();

@@ -15,7 +15,7 @@ use arpeggio_common::model::NodeName;
 use crate::cluster::project::LeaseFacts;
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct LeaseRecord {
     renewed: Option<String>,
     holder: Option<String>,
     /// On the clock of [`Liveness::elapsed`].
@@ -31,7 +31,7 @@ pub(super) struct Liveness {
     last: Option<Instant>,
     /// Time that the watch is known to have worked.
     elapsed: Duration,
-    leases: BTreeMap<NodeName, Seen>,
+    leases: BTreeMap<NodeName, LeaseRecord>,
 }
 
 impl Liveness {
@@ -63,7 +63,7 @@ impl Liveness {
             let (renewed, holder) = (facts.renewed.clone(), facts.holder.clone());
             let live = holder.is_some() && !facts.duration.is_zero();
             let until = self.elapsed + facts.duration;
-            self.leases.insert(node.clone(), Seen { renewed, holder, until, live });
+            self.leases.insert(node.clone(), LeaseRecord { renewed, holder, until, live });
         }
         was_live != self.is_live(node)
     }
@@ -85,6 +85,8 @@ impl Liveness {
 
 #[cfg(test)]
 mod tests {
+    use arpeggio_common::model::LeasePace;
+
     use super::*;
 
     const GAP: Duration = Duration::from_secs(3);
@@ -127,6 +129,30 @@ mod tests {
         assert!(!leases.is_live(&node("a")) && leases.is_live(&node("b")));
         assert_eq!(leases.heard(at(start, 11)), [], "once");
         assert!(leases.observe(&node("a"), &facts("2")), "renewed: it lives again");
+    }
+
+    #[test]
+    fn leases_of_a_small_and_a_large_clusters_pace_are_each_believed() {
+        let (start, mut leases) = (start(), Liveness::new(GAP));
+        let slow = LeasePace::default().for_nodes(1_000);
+        let long = |renewed: &str| LeaseFacts { duration: slow.duration, ..facts(renewed) };
+        leases.heard(start);
+        leases.observe(&node("fast"), &facts("0"));
+        leases.observe(&node("slow"), &long("0"));
+        // One renews every 2 s, the other every 19 s. Then both die.
+        for second in 1..=60_u64 {
+            assert_eq!(leases.heard(at(start, second)), [], "{second}");
+            if second % 2 == 0 {
+                leases.observe(&node("fast"), &facts(&second.to_string()));
+            }
+            if second % slow.renew.as_secs() == 0 {
+                leases.observe(&node("slow"), &long(&second.to_string()));
+            }
+        }
+        let died: Vec<(u64, NodeName)> = (61..200)
+            .flat_map(|second| leases.heard(at(start, second)).into_iter().map(move |node| (second, node)))
+            .collect();
+        assert_eq!(died, [(70, node("fast")), (57 + slow.duration.as_secs(), node("slow"))]);
     }
 
     #[test]

@@ -9,14 +9,14 @@ mod ledger;
 mod liveness;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use arpeggio_common::{
     api::PasswordSecret,
-    model::{BgpAdvertisement, Configuration, Fault, L2Advertisement, NodeName, Pool, Selector},
+    model::{BgpAdvertisement, Configuration, Fault, Few, L2Advertisement, NodeName, Pool, Selector},
 };
 
 use self::{
@@ -28,15 +28,15 @@ use super::{
     project::{Entry, Id, Kind, SpeakerFacts, Version},
 };
 
-/// What a watch tells.
+/// A step of a watch.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum Delta {
     /// A list begins: everything that it does not contain is gone when it is complete.
     Begin,
     /// An object, out of a list or changed.
-    There(Entry),
+    Applied(Entry),
     /// An object is gone.
-    Gone(Id, Version),
+    Deleted(Id, Version),
     /// The list is complete.
     Complete,
 }
@@ -46,9 +46,9 @@ pub enum News {
 pub struct Unreadable {
     /// Its kind.
     pub kind: Kind,
-    /// Which.
+    /// Its namespace and name.
     pub id: Id,
-    /// Why.
+    /// The fault of its content.
     pub reason: String,
 }
 
@@ -59,8 +59,8 @@ pub struct Index {
     changes: Changes,
     ledgers: BTreeMap<Kind, Ledger>,
     /// What each slice adds to which Service.
-    slices: BTreeMap<Id, (ServiceKey, Endpoints)>,
-    slices_of: BTreeMap<ServiceKey, BTreeSet<Id>>,
+    slices: BTreeMap<Id, (ServiceKey, Arc<Endpoints>)>,
+    slices_of: BTreeMap<ServiceKey, Few<Id>>,
     namespace: String,
     objects: Arc<Objects>,
     speakers: BTreeMap<NodeName, SpeakerFacts>,
@@ -90,23 +90,23 @@ impl Index {
     }
 
     /// Takes in what a watch told. Returns the object if it cannot be read and that was not known yet: worth a warning.
-    pub fn feed(&mut self, kind: Kind, news: News, now: Instant) -> Option<Unreadable> {
-        if kind == Kind::Lease && !matches!(news, News::Begin) {
+    pub fn feed(&mut self, kind: Kind, news: Delta, now: Instant) -> Option<Unreadable> {
+        if kind == Kind::Lease && !matches!(news, Delta::Begin) {
             self.hear(now);
         }
         match news {
-            News::Begin => self.ledger(kind).begin(),
-            News::There(entry) => {
+            Delta::Begin => self.ledger(kind).begin(),
+            Delta::Applied(entry) => {
                 if self.ledger(kind).admit(&entry.id, &entry.version, Way::Watch) {
                     return self.put(kind, entry);
                 }
             }
-            News::Gone(id, version) => {
+            Delta::Deleted(id, version) => {
                 if self.ledger(kind).remove(&id, &version) {
                     self.drop_object(kind, &id);
                 }
             }
-            News::Complete => {
+            Delta::Complete => {
                 for id in self.ledger(kind).complete() {
                     self.drop_object(kind, &id);
                 }
@@ -279,12 +279,21 @@ type Audience<'a> = (&'a str, &'a [Selector]);
 
 /// Puts a value into one of the maps of a snapshot, or takes it out. Whether that changed anything.
 fn replace<K: Ord + Clone, V: PartialEq>(map: &mut Arc<BTreeMap<K, Arc<V>>>, key: &K, value: Option<V>) -> bool {
+    replace_shared(map, key, value.map(Arc::new))
+}
+
+/// As [`replace`], of a value that is kept elsewhere as well.
+fn replace_shared<K: Ord + Clone, V: PartialEq>(
+    map: &mut Arc<BTreeMap<K, Arc<V>>>,
+    key: &K,
+    value: Option<Arc<V>>,
+) -> bool {
     match value {
         Some(value) => {
-            if map.get(key).is_some_and(|known| **known == value) {
+            if map.get(key).is_some_and(|known| *known == value) {
                 return false;
             }
-            Arc::make_mut(map).insert(key.clone(), Arc::new(value));
+            Arc::make_mut(map).insert(key.clone(), value);
             true
         }
         None => map.contains_key(key) && Arc::make_mut(map).remove(key).is_some(),

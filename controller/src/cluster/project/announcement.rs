@@ -35,7 +35,7 @@ impl Watched for Decoded<Announcement> {
             Err(invalid) => (*invalid.metadata, None, None),
         };
         let name = metadata.name.unwrap_or_default();
-        let address = address(&name).ok_or_else(|| format!("{name:?} is not the name of an address"))?;
+        let address = address_named(&name).ok_or_else(|| format!("{name:?} is not the name of an address"))?;
         let status = status.unwrap_or_default();
         let observed = ObservedAnnouncement {
             resource_version: metadata.resource_version.unwrap_or_default(),
@@ -49,7 +49,7 @@ impl Watched for Decoded<Announcement> {
 }
 
 /// The inverse of [`names::announcement`].
-fn address(name: &str) -> Option<IpAddr> {
+pub(in crate::cluster) fn address_named(name: &str) -> Option<IpAddr> {
     let address = match name.parse::<IpAddr>() {
         Ok(address) => address,
         Err(_) => name.replace('-', ":").parse::<Ipv6Addr>().ok()?.into(),
@@ -104,10 +104,10 @@ mod tests {
     fn names_lead_back_to_addresses() {
         for text in ["192.0.2.10", "2001:db8::a", "::", "fe80::1"] {
             let wanted: IpAddr = text.parse().unwrap();
-            assert_eq!(address(&names::announcement(wanted)), Some(wanted));
+            assert_eq!(address_named(&names::announcement(wanted)), Some(wanted));
         }
         for name in ["web", "192.0.2", "2001-db8--a", "2001:db8::a", "::ffff:192.0.2.1"] {
-            assert_eq!(address(name), None, "{name}");
+            assert_eq!(address_named(name), None, "{name}");
         }
     }
 

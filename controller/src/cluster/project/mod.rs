@@ -19,9 +19,10 @@ use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::O
 use kube::Resource;
 use serde::de::DeserializeOwned;
 
+pub(in crate::cluster) use self::announcement::address_named;
 pub use self::{
     announcement::AnnouncementFacts,
-    service::{ALLOCATED, ANNOUNCED, Slice},
+    service::{ALLOCATED, ANNOUNCED, CONFLICT, Slice},
     speaker::{LeaseFacts, SpeakerFacts},
 };
 use super::{

@@ -21,6 +21,7 @@ impl Watched for ApiNode {
         let annotations = self.metadata.annotations.unwrap_or_default();
         Ok(Object::Node(Node {
             name: node_name(&self.metadata.name.unwrap_or_default())?,
+            uid: self.metadata.uid.unwrap_or_default(),
             labels: self.metadata.labels.unwrap_or_default(),
             network_unavailable: conditions.iter().any(|c| c.type_ == "NetworkUnavailable" && c.status == "True"),
             evacuate: annotations.get(names::EVACUATE).is_some_and(|value| value == "true"),

@@ -26,6 +26,8 @@ use crate::cluster::{
 pub const ALLOCATED: &str = "arpeggio.io/Allocated";
 /// Type of our condition on Services that have an address: whether somebody announces it. Only there once nobody did.
 pub const ANNOUNCED: &str = "arpeggio.io/Announced";
+/// Type of our condition on Services whose status another program writes as well. Only there while it does.
+pub const CONFLICT: &str = "arpeggio.io/StatusConflict";
 /// The label by which a slice names its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The prefix of MetalLB's annotations.
@@ -53,6 +55,7 @@ impl Watched for ApiService {
         let addresses: Vec<IpAddr> = ingress.iter().filter_map(address).collect();
         let status_differs = ingress.iter().any(is_foreign);
         let allocated_from = annotations.get(names::ALLOCATED_FROM).cloned();
+        let local = spec.external_traffic_policy.as_deref() == Some("Local");
         let is_undone = status_differs || addresses.is_empty() || allocated_from.is_none();
         Ok(Object::Service(Box::new(Service {
             key: ServiceKey::new(metadata.namespace.unwrap_or_default(), metadata.name.unwrap_or_default()),
@@ -63,7 +66,7 @@ impl Watched for ApiService {
             family_policy: family_policy(spec.ip_family_policy.as_deref()),
             families: families(spec.ip_families.as_deref().unwrap_or_default()),
             ports: ports(&spec),
-            local: spec.external_traffic_policy.as_deref() == Some("Local"),
+            local,
             requests: Requests {
                 strays: strays(
                     metadata.labels.iter().flatten().map(|(key, _)| &**key),
@@ -73,13 +76,14 @@ impl Watched for ApiService {
             },
             labels: metadata.labels.unwrap_or_default(),
             class: spec.load_balancer_class,
-            selector: spec.selector.unwrap_or_default(),
+            selector: spec.selector.filter(|_| local).unwrap_or_default(),
             ingress: addresses,
             status_differs,
             rival: rival(metadata.managed_fields.as_deref().unwrap_or_default(), is_undone),
             allocated_from,
-            refusal: trouble(&status, ALLOCATED),
-            silence: trouble(&status, ANNOUNCED),
+            refusal: says(&status, ALLOCATED, false),
+            silence: says(&status, ANNOUNCED, false),
+            conflict: says(&status, CONFLICT, true).map(Box::new),
         })))
     }
 }
@@ -150,9 +154,10 @@ fn is_foreign(ingress: &LoadBalancerIngress) -> bool {
     address(ingress).is_none() || ingress.ip_mode.as_deref().is_some_and(|mode| mode != "VIP")
 }
 
-fn trouble(status: &ServiceStatus, type_: &str) -> Option<Refusal> {
+/// Reason and message of a condition that holds, or does not.
+fn says(status: &ServiceStatus, type_: &str, holds: bool) -> Option<Refusal> {
     let found = condition::find(status.conditions.as_deref().unwrap_or_default(), type_)?;
-    (condition::holds(found) == Some(false))
+    (condition::holds(found) == Some(holds))
         .then(|| Refusal { reason: found.reason.clone(), message: found.message.clone() })
 }
 
@@ -163,7 +168,7 @@ impl Watched for EndpointSlice {
         let namespace = self.metadata.namespace.unwrap_or_default();
         let name = self.metadata.labels.and_then(|mut labels| labels.remove(SERVICE_NAME));
         let mut endpoints = Endpoints::default();
-        let mut with_ready = BTreeSet::new();
+        let (mut nodes, mut with_ready) = (BTreeSet::new(), BTreeSet::new());
         for endpoint in &self.endpoints {
             let conditions = endpoint.conditions.as_ref();
             let ready = conditions.and_then(|conditions| conditions.ready).unwrap_or(true);
@@ -172,10 +177,11 @@ impl Watched for EndpointSlice {
                 let node = endpoint.node_name.as_deref().and_then(|node| NodeName::try_from(node).ok());
                 endpoints.any = true;
                 with_ready.extend(node.clone().filter(|_| ready));
-                endpoints.nodes.extend(node);
+                nodes.extend(node);
             }
         }
-        endpoints.ending = endpoints.nodes.difference(&with_ready).cloned().collect();
+        endpoints.ending = nodes.difference(&with_ready).cloned().collect();
+        endpoints.nodes = nodes.into();
         if name.as_deref().map(|name| (namespace.as_str(), name)) == Some(API_SERVER) {
             let all = self.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
             let all = all.filter_map(|text| Some(text.parse::<IpAddr>().ok()?.to_canonical()));
@@ -218,7 +224,9 @@ mod tests {
                 "conditions": [{"type": "arpeggio.io/Allocated", "status": "False", "reason": "AllocationFailed",
                     "message": "pool gold is full", "lastTransitionTime": "2026-01-01T00:00:00Z"},
                     {"type": "arpeggio.io/Announced", "status": "False", "reason": "NoEndpoints", "message": "m",
-                    "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"},
+                    {"type": "arpeggio.io/StatusConflict", "status": "True", "reason": "StatusOverwritten",
+                    "message": "x writes", "lastTransitionTime": "2026-01-01T00:00:00Z"}]},
         }));
         assert_eq!(service.key.to_string(), "shop/web");
         assert_eq!((service.uid.as_str(), service.resource_version.as_str()), ("u1", "7"));
@@ -236,6 +244,7 @@ mod tests {
         assert_eq!(service.allocated_from.as_deref(), Some("gold"));
         assert_eq!(service.refusal.unwrap().message, "pool gold is full");
         assert_eq!(service.silence.unwrap().reason, "NoEndpoints");
+        assert_eq!(service.conflict.unwrap().message, "x writes");
         assert_eq!((service.class.as_deref(), service.selector.len()), (Some("x/y"), 1));
     }
 

@@ -57,7 +57,7 @@ use self::{
     record::{Before, Current, Record},
     refusal::Why,
     request::Demand,
-    settle::{Past, Verdict},
+    settle::{Previous, Verdict},
     waiting::Waiting,
 };
 pub use self::{
@@ -67,19 +67,19 @@ pub use self::{
 use crate::cluster::{Changes, PoolUsage, Service, ServiceKey, Settings, Snapshot};
 
 /// Whose a Service is.
-enum Standing {
+enum Responsibility {
     /// Of our class: it is to have addresses.
     Ours,
     /// Not of type LoadBalancer, and still carrying something that we wrote.
     Leftover,
-    /// Another controller looks after it.
+    /// Another controller evaluations after it.
     Foreign,
     /// It has nothing to do with load balancers.
     Other,
 }
 
 /// A Service that is looked at.
-struct Look<'a> {
+struct Evaluation<'a> {
     service: &'a Service,
     demand: Demand,
     current: Current,
@@ -219,15 +219,15 @@ impl Allocation {
 
     /// Looks at some Services, and at those that wait for what these let go.
     fn work<'a>(&mut self, snapshot: &Snapshot, services: impl Iterator<Item = (&'a ServiceKey, Option<&'a Service>)>) {
-        let (looks, foreign) = self.sort_out(&snapshot.settings, services);
-        let mut settled: Vec<(Look<'_>, Past)> = Vec::with_capacity(looks.len());
-        for look in looks {
-            let past = self.reclaim(&look);
-            settled.push((look, past));
+        let (evaluations, foreign) = self.sort_out(&snapshot.settings, services);
+        let mut settled: Vec<(Evaluation<'_>, Previous)> = Vec::with_capacity(evaluations.len());
+        for evaluation in evaluations {
+            let previous = self.reclaim(&evaluation);
+            settled.push((evaluation, previous));
         }
         // Those that are looked at are settled below.
-        for (look, _) in &settled {
-            self.evicted.remove(&look.service.key);
+        for (evaluation, _) in &settled {
+            self.evicted.remove(&evaluation.service.key);
         }
         // Only now: what Services of ours have is theirs, also after a restart.
         for (key, addresses) in foreign {
@@ -237,8 +237,8 @@ impl Allocation {
                 self.foreign.insert(key, addresses);
             }
         }
-        for (look, past) in &settled {
-            self.settle(look.service, &look.demand, past);
+        for (evaluation, previous) in &settled {
+            self.settle(evaluation.service, &evaluation.demand, previous);
         }
         self.wake(snapshot);
     }
@@ -249,40 +249,46 @@ impl Allocation {
         &mut self,
         settings: &Settings,
         services: impl Iterator<Item = (&'a ServiceKey, Option<&'a Service>)>,
-    ) -> (Vec<Look<'a>>, Vec<(ServiceKey, Vec<IpAddr>)>) {
-        let mut looks = Vec::new();
+    ) -> (Vec<Evaluation<'a>>, Vec<(ServiceKey, Vec<IpAddr>)>) {
+        let mut evaluations = Vec::new();
         let mut foreign = Vec::new();
         for (key, service) in services {
-            let standing = service.map_or(Standing::Other, |service| self.standing(settings, service));
+            let standing = service.map_or(Responsibility::Other, |service| self.standing(settings, service));
             let theirs = match (&standing, service) {
-                (Standing::Foreign, Some(service)) => record::in_status(service),
+                (Responsibility::Foreign, Some(service)) => record::in_status(service),
                 _ => Vec::new(),
             };
             if !theirs.is_empty() || self.foreign.contains_key(key) {
                 foreign.push((key.clone(), theirs));
             }
             match (standing, service) {
-                (Standing::Ours, Some(service)) => looks.extend(self.look(service)),
-                (Standing::Leftover, Some(service)) => {
+                (Responsibility::Ours, Some(service)) => evaluations.extend(self.evaluate(service)),
+                (Responsibility::Leftover, Some(service)) => {
                     self.book.leave(key);
                     self.record(service).0.see(service);
-                    self.conclude(service, Verdict::default(), &Past::default());
+                    self.conclude(service, Verdict::default(), &Previous::default());
                 }
                 _ => self.forget(key),
             }
         }
-        looks.sort_by_key(|look| (Reverse((look.current.observed, look.current.addresses.len())), &look.service.key));
-        (looks, foreign)
+        evaluations.sort_by_key(|evaluation| {
+            (Reverse((evaluation.current.observed, evaluation.current.addresses.len())), &evaluation.service.key)
+        });
+        (evaluations, foreign)
     }
 
-    fn standing(&self, settings: &Settings, service: &Service) -> Standing {
+    fn standing(&self, settings: &Settings, service: &Service) -> Responsibility {
         if service.load_balancer {
-            return if service.class == settings.class { Standing::Ours } else { Standing::Foreign };
+            return if service.class == settings.class { Responsibility::Ours } else { Responsibility::Foreign };
         }
         // What is on its way to its status arrives with our annotation.
         let ours = service.allocated_from.is_some() || service.refusal.is_some();
         let emptied = service.ingress.is_empty() && !service.status_differs;
-        if ours || (self.records.contains_key(&service.key) && !emptied) { Standing::Leftover } else { Standing::Other }
+        if ours || (self.records.contains_key(&service.key) && !emptied) {
+            Responsibility::Leftover
+        } else {
+            Responsibility::Other
+        }
     }
 
     /// The record of a Service; a new one if it is another of the same name. Tells whether it is new.
@@ -296,16 +302,16 @@ impl Allocation {
         (self.records.entry(key.clone()).or_insert_with(|| Record::new(service)), is_new)
     }
 
-    fn look<'a>(&mut self, service: &'a Service) -> Option<Look<'a>> {
+    fn evaluate<'a>(&mut self, service: &'a Service) -> Option<Evaluation<'a>> {
         let (record, is_new) = self.record(service);
         let current = record.look(service, is_new);
         let decided = record.decided().to_vec();
         match Demand::of(service) {
-            Ok(demand) => Some(Look { service, demand, current, decided }),
+            Ok(demand) => Some(Evaluation { service, demand, current, decided }),
             Err(refusal) => {
                 self.book.leave(&service.key);
-                let past = Past { had: current.addresses, ..Past::default() };
-                self.conclude(service, Verdict::refused(refusal), &past);
+                let previous = Previous { had: current.addresses, ..Previous::default() };
+                self.conclude(service, Verdict::refused(refusal), &previous);
                 None
             }
         }
@@ -329,13 +335,13 @@ impl Allocation {
         loop {
             let evicted = std::mem::take(&mut self.evicted);
             for key in &evicted {
-                self.look_again(snapshot, key, true);
+                self.re_evaluate(snapshot, key, true);
             }
             let loosened = std::mem::take(&mut self.book.loosened);
             let moved = std::mem::take(&mut self.book.moved);
             let news = !(loosened.is_empty() && moved.is_empty());
             let retell = std::mem::take(&mut self.book.retell);
-            self.look_again_where(snapshot, |waiting, book| {
+            self.re_evaluate_where(snapshot, |waiting, book| {
                 retell || (news && waiting.is_concerned(&loosened, &moved, book)) || waiting.is_out_of_date(book)
             });
             if self.evicted.is_empty() && self.book.loosened.is_empty() && self.book.moved.is_empty() {
@@ -345,24 +351,24 @@ impl Allocation {
     }
 
     /// Looks again at those that `concerns` picks out; by name, and each asked only when it is its turn.
-    fn look_again_where(&mut self, snapshot: &Snapshot, concerns: impl Fn(&Waiting, &Book) -> bool) {
+    fn re_evaluate_where(&mut self, snapshot: &Snapshot, concerns: impl Fn(&Waiting, &Book) -> bool) {
         let mut last: Option<ServiceKey> = None;
         loop {
             let from = last.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
             let mut rest = self.waiting.range::<ServiceKey, _>((from, Bound::Unbounded));
             let Some((key, _)) = rest.find(|(_, waiting)| concerns(waiting, &self.book)) else { return };
             let key = key.clone();
-            self.look_again(snapshot, &key, false);
+            self.re_evaluate(snapshot, &key, false);
             last = Some(key);
         }
     }
 
     /// `evicted`: what it had stands in the status of another.
-    fn look_again(&mut self, snapshot: &Snapshot, key: &ServiceKey, evicted: bool) {
+    fn re_evaluate(&mut self, snapshot: &Snapshot, key: &ServiceKey, evicted: bool) {
         let (Some(service), Some(record)) = (snapshot.services.get(key), self.records.get(key)) else { return };
         let Ok(demand) = Demand::of(service) else { return };
         let had = record.decided().to_vec();
         let lost = had.first().filter(|_| evicted).map(|address| Why::Taken(*address));
-        self.settle(service, &demand, &Past { had, lost, reduced: false });
+        self.settle(service, &demand, &Previous { had, lost, reduced: false });
     }
 }

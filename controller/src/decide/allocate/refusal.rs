@@ -38,7 +38,7 @@ pub(super) fn refusal(reason: &str, message: impl fmt::Display) -> Refusal {
 pub(super) fn namespace_unknown(namespace: &str) -> Refusal {
     let text = format!(
         "the labels of namespace {namespace} are not known yet, and pools are reserved by them; \
-         the Service gets an address once the API server has told of the namespace"
+         the Service gets an address once the API server has reported the namespace"
     );
     refusal(NAMESPACE_UNKNOWN, text)
 }
@@ -60,11 +60,11 @@ pub(super) enum Why {
     Held { address: IpAddr, holder: Holder },
     #[error("pool {pool} never gives away {address} (avoidBuggyIPs)")]
     Avoided { pool: String, address: IpAddr },
-    #[error("{address} is in use by {user}, which is left to another controller")]
+    #[error("{address} is in use by {user}, which belongs to another controller")]
     Foreign { address: IpAddr, user: ServiceKey },
     #[error("{address} is in use by {user}, {reason}")]
     InUse { address: IpAddr, user: ServiceKey, reason: String },
-    #[error("{0} stands in the status of another Service")]
+    #[error("{0} is in the status of another Service")]
     Taken(IpAddr),
     #[error("{has} given, but the Service has {needs} cluster IPs")]
     Families { has: &'static str, needs: &'static str },

@@ -3,14 +3,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    Allocation, Look,
+    Allocation, Evaluation,
     book::Claim,
     choose::{choose, elsewhere, may_have, second},
     record::Current,
     refusal::{self, Why, list},
     request::{Demand, Families},
     types::Given,
-    waiting::{Hope, Waiting},
+    waiting::{Waiting, WaitingFor},
 };
 use crate::{
     cluster::{Family, Refusal, Service, ServiceKey},
@@ -36,7 +36,7 @@ impl Verdict {
 
 /// What a Service had, and what could not be left to it.
 #[derive(Debug, Default)]
-pub(super) struct Past {
+pub(super) struct Previous {
     /// What it had, whether its status shows it or not.
     pub(super) had: Vec<IpAddr>,
     /// Why it may not keep it.
@@ -50,25 +50,25 @@ impl Allocation {
     /// family that it no longer needs, and where one will do and the other cannot stay.
     ///
     /// Where somebody else wrote its status, what stands there counts if it is allowed; else what was decided before.
-    pub(super) fn reclaim(&mut self, look: &Look<'_>) -> Past {
-        let Look { service, demand, current, decided } = look;
+    pub(super) fn reclaim(&mut self, evaluation: &Evaluation<'_>) -> Previous {
+        let Evaluation { service, demand, current, decided } = evaluation;
         let mut had = current.addresses.clone();
         had.extend(decided);
         if current.addresses.is_empty() {
             self.book.leave(&service.key);
-            return Past { had, ..Past::default() };
+            return Previous { had, ..Previous::default() };
         }
         let lost = match self.keep(service, demand, current) {
-            Ok(lost) => return Past { had, reduced: lost.is_some(), lost },
+            Ok(lost) => return Previous { had, reduced: lost.is_some(), lost },
             Err(lost) => lost,
         };
         if !decided.is_empty() && *decided != current.addresses {
             let current = Current { addresses: decided.clone(), observed: false };
             if let Ok(lost) = self.keep(service, demand, &current) {
-                return Past { had, reduced: lost.is_some(), lost };
+                return Previous { had, reduced: lost.is_some(), lost };
             }
         }
-        Past { had, lost: Some(lost), reduced: false }
+        Previous { had, lost: Some(lost), reduced: false }
     }
 
     /// Why not all of it stays, if some does.
@@ -156,9 +156,9 @@ impl Allocation {
     }
 
     /// Gives a Service what it needs and asks for, and tells it.
-    pub(super) fn settle(&mut self, service: &Service, demand: &Demand, past: &Past) {
-        let verdict = self.fill(service, demand, past.reduced);
-        self.conclude(service, verdict, past);
+    pub(super) fn settle(&mut self, service: &Service, demand: &Demand, previous: &Previous) {
+        let verdict = self.fill(service, demand, previous.reduced);
+        self.conclude(service, verdict, previous);
     }
 
     /// Steps 7 to 10. `reduced`: it had two addresses and keeps one.
@@ -231,7 +231,7 @@ impl Allocation {
                 let may_come = stock.count(family).0 > 0 || stock.held(family) > 0;
                 Some(Verdict {
                     single: Some(single),
-                    waits: may_come.then(|| self.waits(Hope::Second(pool, family), demand)),
+                    waits: may_come.then(|| self.waits(WaitingFor::Second(pool, family), demand)),
                     ..Verdict::default()
                 })
             }
@@ -252,19 +252,19 @@ impl Allocation {
                     message.push_str(&format!("; {stray}"));
                 }
                 let refusal = refusal::refusal(refusal::FAILED, message);
-                let hope = wanted.map_or(Hope::Anything, |wanted| Hope::Exactly(wanted.to_vec()));
-                Verdict { waits: Some(self.waits(hope, demand)), ..Verdict::refused(refusal) }
+                let waiting_for = wanted.map_or(WaitingFor::Anything, |wanted| WaitingFor::Exactly(wanted.to_vec()));
+                Verdict { waits: Some(self.waits(waiting_for, demand)), ..Verdict::refused(refusal) }
             }
         }
     }
 
     /// A Service that was told just now what it lacks.
-    fn waits(&self, hope: Hope, demand: &Demand) -> Waiting {
-        Waiting { hope, shares: demand.terms.share.is_some(), told: Arc::clone(&self.book.spent) }
+    fn waits(&self, waiting_for: WaitingFor, demand: &Demand) -> Waiting {
+        Waiting { waiting_for, shares: demand.terms.share.is_some(), told: Arc::clone(&self.book.spent) }
     }
 
     /// Writes down what was decided, and what there is to tell: only what is new (MetalLB behaviour 2.6).
-    pub(super) fn conclude(&mut self, service: &Service, verdict: Verdict, past: &Past) {
+    pub(super) fn conclude(&mut self, service: &Service, verdict: Verdict, previous: &Previous) {
         let key = &service.key;
         match verdict.waits {
             Some(waits) => self.waiting.insert(key.clone(), waits),
@@ -276,13 +276,13 @@ impl Allocation {
             .map(|claim| Given { addresses: claim.addresses.clone(), pool: Arc::clone(&claim.pool) });
         let Some(record) = self.records.get_mut(key) else { return };
         let now: &[IpAddr] = given.as_ref().map_or(&[], |given| &given.addresses);
-        let new: Vec<IpAddr> = now.iter().copied().filter(|address| !past.had.contains(address)).collect();
+        let new: Vec<IpAddr> = now.iter().copied().filter(|address| !previous.had.contains(address)).collect();
         // Of this call: a Service may be looked at again before it ends, and then only the last refusal counts.
         let mut notices = std::mem::take(&mut record.outcome.notices);
         let still = |notice: &Notice| verdict.refusal.as_ref().is_some_and(|refusal| refusal.message == notice.message);
         notices.retain(|notice| !is_refusal(notice.reason) || still(notice));
         let mut tell = |kind, reason, message| notices.push(Notice { kind, reason, message });
-        if let Some(why) = &past.lost {
+        if let Some(why) = &previous.lost {
             let kind = if matches!(why, Why::Held { .. }) { NoticeKind::Warning } else { NoticeKind::Normal };
             tell(kind, "ClearAssignment", format!("the address is taken back: {why}"));
         }
@@ -304,7 +304,7 @@ impl Allocation {
         {
             tell(NoticeKind::Warning, reason(refusal), refusal.message.clone());
         }
-        let changed = !new.is_empty() || past.had.iter().any(|address| !now.contains(address));
+        let changed = !new.is_empty() || previous.had.iter().any(|address| !now.contains(address));
         let deprecated = &service.requests.deprecated;
         if changed && !deprecated.is_empty() {
             let names = deprecated.iter().map(String::as_str).collect::<Vec<_>>().join(", ");

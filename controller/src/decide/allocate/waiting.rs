@@ -7,7 +7,7 @@ use crate::cluster::Family;
 
 /// What a Service waits for that did not get everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Hope {
+pub(super) enum WaitingFor {
     /// Anything that comes free.
     Anything,
     /// An address of a family out of one pool: for the second address of a Service.
@@ -19,7 +19,7 @@ pub(super) enum Hope {
 /// A Service that did not get everything: what makes it worthwhile to look at it again.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
-    pub(super) hope: Hope,
+    pub(super) waiting_for: WaitingFor,
     /// It may have an address that others have.
     pub(super) shares: bool,
     /// What was spent when it was told what it lacks: names of spent pools stand in that.
@@ -36,20 +36,20 @@ impl Waiting {
     ) -> bool {
         // Whoever shares with nobody has no use for what was taken again meanwhile by one that waited like it.
         let useful = |came: &(PoolId, Family)| self.shares || !book.spent.contains(came);
-        match &self.hope {
+        match &self.waiting_for {
             // It was told of one that has what it could share: that may be another now.
-            Hope::Anything | Hope::Second(..) if self.shares && !moved.is_empty() => true,
-            Hope::Anything => loosened.iter().any(useful),
-            Hope::Second(pool, family) => {
+            WaitingFor::Anything | WaitingFor::Second(..) if self.shares && !moved.is_empty() => true,
+            WaitingFor::Anything => loosened.iter().any(useful),
+            WaitingFor::Second(pool, family) => {
                 let came = (*pool, *family);
                 loosened.contains(&came) && useful(&came)
             }
-            Hope::Exactly(addresses) => addresses.iter().any(|address| moved.contains(address)),
+            WaitingFor::Exactly(addresses) => addresses.iter().any(|address| moved.contains(address)),
         }
     }
 
     /// Whether it was told of other pools than those that are spent now.
     pub(super) fn is_out_of_date(&self, book: &Book) -> bool {
-        !matches!(self.hope, Hope::Exactly(_)) && self.told != book.spent
+        !matches!(self.waiting_for, WaitingFor::Exactly(_)) && self.told != book.spent
     }
 }

@@ -133,8 +133,8 @@ fn of_hosts(covered: &[Covered<'_>], terms: &Terms, ads: &str) -> (&'static str,
         return (
             NO_LIVE_SPEAKER,
             format!(
-                "the speakers on {nodes} are not alive: their leases are not renewed, and nobody is known to answer (one \
-                 that only lost the API server goes on)"
+                "the speakers on {nodes} are not alive: they do not renew their leases, and no node is known to answer (a \
+                 speaker that only lost the API server answers on)"
             ),
         );
     }

@@ -28,15 +28,15 @@ use std::{
     time::Duration,
 };
 
-use arpeggio_common::model::Load;
+use arpeggio_common::model::{Few, Load};
 
-pub(super) use self::report::Voice;
+pub(super) use self::report::ServiceReport;
 use self::{
     bgp::Resolver,
     eligible::Ground,
     patience::Patience,
-    report::Told,
-    standing::{Draft, Kin, Part, Standing},
+    report::Reported,
+    standing::{AddressState, Draft, Kin, Part},
 };
 use crate::cluster::{AnnouncementContent, Refusal, ServiceKey, Snapshot};
 
@@ -46,7 +46,7 @@ pub(super) struct Holding {
     /// The pool it is from.
     pub(super) pool: String,
     /// The Services that have it.
-    pub(super) services: BTreeSet<ServiceKey>,
+    pub(super) services: Few<ServiceKey>,
 }
 
 /// What to look at.
@@ -70,17 +70,17 @@ pub(super) struct Announced {
     pub(super) announcements: BTreeMap<IpAddr, Option<AnnouncementContent>>,
     /// Why nobody is to answer, for addresses of which that is so.
     pub(super) silences: BTreeMap<IpAddr, Refusal>,
-    pub(super) voices: BTreeMap<ServiceKey, Voice>,
+    pub(super) voices: BTreeMap<ServiceKey, ServiceReport>,
 }
 
 /// The state between looks; all of it can be found again in a snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Announcer {
     ground: Ground,
-    standings: BTreeMap<IpAddr, Standing>,
-    held: BTreeMap<ServiceKey, BTreeSet<IpAddr>>,
+    standings: BTreeMap<IpAddr, AddressState>,
+    held: BTreeMap<ServiceKey, Few<IpAddr>>,
     load: Load,
-    told: BTreeMap<ServiceKey, Told>,
+    told: BTreeMap<ServiceKey, Reported>,
     patience: Patience,
     bgp: Resolver,
 }
@@ -123,13 +123,14 @@ impl Announcer {
         }
         services.iter().for_each(|key| self.wait(key, snapshot));
         let content = |address: &IpAddr| {
-            let content = |standing: &Standing| AnnouncementContent {
+            let content = |standing: &AddressState| AnnouncementContent {
                 routes: self.bgp.routes(*address),
                 ..standing.content(*address, &self.ground, snapshot)
             };
             (*address, self.standings.get(address).map(content))
         };
-        let announcements = looked.iter().map(content).collect();
+        let contents = looked.iter().map(content);
+        let announcements = contents.filter(|(address, content)| !self.is_early(*address, content, snapshot)).collect();
         let silence = |address: &IpAddr| {
             let by_bgp = |key: &ServiceKey| self.bgp.part(*address, key);
             let hush = self.standings.get(address)?.hush(*address, by_bgp, |key| self.patience.is_over(key))?;
@@ -162,7 +163,7 @@ impl Announcer {
         }
         match self.standings.get_mut(&address) {
             Some(standing) => standing.holding = holding,
-            None => _ = self.standings.insert(address, Standing::new(holding)),
+            None => _ = self.standings.insert(address, AddressState::new(holding)),
         }
     }
 
@@ -220,15 +221,23 @@ impl Announcer {
         }
     }
 
-    fn voice(&mut self, key: &ServiceKey, snapshot: &Snapshot) -> Voice {
+    /// Whether an Announcement would be made for nobody, and written again a moment later, when the endpoints of its Service come.
+    fn is_early(&self, address: IpAddr, content: &Option<AnnouncementContent>, snapshot: &Snapshot) -> bool {
+        let waits = |standing: &AddressState| standing.holding.services.iter().any(|key| self.patience.goes_on(key));
+        content.as_ref().is_some_and(|content| !content.is_announced())
+            && !snapshot.announcements.contains_key(&address)
+            && self.standings.get(&address).is_some_and(waits)
+    }
+
+    fn voice(&mut self, key: &ServiceKey, snapshot: &Snapshot) -> ServiceReport {
         let addresses = self.held.get(key).into_iter().flatten();
         let standings = addresses.filter_map(|address| Some((*address, self.standings.get(address)?)));
         let mut voice = report::voice(key, standings, &self.bgp, self.patience.is_over(key), snapshot);
         if !snapshot.services.contains_key(key) {
             self.told.remove(key);
-            return Voice::default();
+            return ServiceReport::default();
         }
-        self.told.entry(key.clone()).or_insert_with(|| Told::seen(key, &voice, snapshot)).update(&mut voice);
+        self.told.entry(key.clone()).or_insert_with(|| Reported::seen(key, &voice, snapshot)).update(&mut voice);
         voice
     }
 }

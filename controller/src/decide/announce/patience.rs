@@ -45,6 +45,11 @@ impl Patience {
         self.until.get(key).is_some_and(Option::is_none)
     }
 
+    /// Whether the Service is being waited for.
+    pub(super) fn goes_on(&self, key: &ServiceKey) -> bool {
+        self.until.get(key).is_some_and(Option::is_some)
+    }
+
     /// When the next moment is over.
     pub(super) fn next(&self) -> Option<Duration> {
         self.due.first().map(|(until, _)| *until)

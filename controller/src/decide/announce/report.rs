@@ -6,12 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use arpeggio_common::model::NodeName;
+use arpeggio_common::model::{Few, NodeName};
 
 use super::{
     bgp::{self, Resolver},
     explain,
-    standing::{Part, Standing},
+    standing::{AddressState, Part},
 };
 use crate::{
     cluster::{L2StatusContent, ObservedAnnouncement, Refusal, Service, ServiceKey, Snapshot},
@@ -21,7 +21,7 @@ use crate::{
 
 /// What was last told about a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct Reported {
     owners: BTreeSet<NodeName>,
     silence: Option<Refusal>,
     complaint: Option<Refusal>,
@@ -29,7 +29,7 @@ pub(super) struct Told {
 
 /// What there is to tell about a Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::decide) struct Voice {
+pub(in crate::decide) struct ServiceReport {
     /// Who answers, by what speakers report.
     pub(in crate::decide) l2: BTreeSet<L2StatusContent>,
     /// Why nobody does.
@@ -40,9 +40,9 @@ pub(in crate::decide) struct Voice {
     pub(in crate::decide) notices: Vec<Notice>,
 }
 
-impl Told {
+impl Reported {
     /// What a controller before us told, so far as it can be seen in the cluster.
-    pub(super) fn seen(key: &ServiceKey, voice: &Voice, snapshot: &Snapshot) -> Self {
+    pub(super) fn seen(key: &ServiceKey, voice: &ServiceReport, snapshot: &Snapshot) -> Self {
         let told = |node: &&NodeName| {
             let there = snapshot.l2_statuses.get(&l2_status(key, node));
             there.and_then(|there| there.content.as_ref()).is_some_and(|content| content.node == **node)
@@ -60,7 +60,7 @@ impl Told {
 
     /// Events for what is different now: one for each new owner, one for silence. Nothing for what ends: the next owner, or what
     /// the user does, says it better.
-    pub(super) fn update(&mut self, voice: &mut Voice) {
+    pub(super) fn update(&mut self, voice: &mut ServiceReport) {
         let owners: BTreeSet<NodeName> = voice.l2.iter().map(|status| status.node.clone()).collect();
         let new = voice.l2.iter().filter(|status| !self.owners.contains(&status.node)).map(assigned);
         voice.notices = new.collect();
@@ -82,12 +82,12 @@ impl Told {
 /// announces is announced. `has_waited`: it has been without endpoints for more than a moment, if it is.
 pub(super) fn voice<'s>(
     key: &ServiceKey,
-    standings: impl Iterator<Item = (IpAddr, &'s Standing)>,
+    standings: impl Iterator<Item = (IpAddr, &'s AddressState)>,
     bgp: &Resolver,
     has_waited: bool,
     snapshot: &Snapshot,
-) -> Voice {
-    let mut owned: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
+) -> ServiceReport {
+    let mut owned: BTreeMap<NodeName, Few<String>> = BTreeMap::new();
     let (mut silences, mut complaints): (Vec<Refusal>, Vec<Refusal>) = (Vec::new(), Vec::new());
     for (address, standing) in standings {
         let by_bgp = bgp.part(address, key);
@@ -128,7 +128,7 @@ pub(super) fn voice<'s>(
     }
     let l2 = owned.into_iter().map(|(node, interfaces)| L2StatusContent { service: key.clone(), node, interfaces });
     let (silence, complaint) = (explain::together(silences), explain::together(complaints));
-    Voice { l2: l2.collect(), silence, complaint, notices: Vec::new() }
+    ServiceReport { l2: l2.collect(), silence, complaint, notices: Vec::new() }
 }
 
 /// What speakers say is in the way. That nobody answers yet, or any more, is no such thing: it passes with the next claim.

@@ -1,12 +1,10 @@
 //! One address: what its Services ask for, who may own it, who does, and the order of succession.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use arpeggio_common::model::{Eligible, InterfaceName, Load, NodeId, NodeName, Wish, holds, keeper, newcomer, order};
+use arpeggio_common::model::{
+    Eligible, Few, FewMap, InterfaceName, Load, NodeId, NodeName, Wish, holds, keeper, newcomer, order,
+};
 
 use super::{
     Holding, bgp,
@@ -31,9 +29,9 @@ pub(super) enum Part {
 
 /// What became of an address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct AddressState {
     pub(super) holding: Holding,
-    pub(super) parts: BTreeMap<ServiceKey, Part>,
+    pub(super) parts: FewMap<ServiceKey, Part>,
     /// Why nobody may own it, although a Service wants it announced.
     pub(super) silence: Option<Refusal>,
     /// The order of succession that was decided.
@@ -48,7 +46,7 @@ pub(super) struct Standing {
 /// An address on the way to its order.
 pub(super) struct Draft {
     address: IpAddr,
-    standing: Standing,
+    standing: AddressState,
     /// Who may own it, by number. `None`: the order is found, or there is none.
     group: Option<(Arc<[Group]>, usize)>,
     /// The order in force, if it can stay.
@@ -61,12 +59,12 @@ pub(super) struct Kin<'a> {
     /// The lowest of them, which is decided first.
     pub(super) address: IpAddr,
     /// What was decided for that, if it is another.
-    pub(super) lead: Option<&'a Standing>,
+    pub(super) lead: Option<&'a AddressState>,
     /// How many of them nobody keeps.
     pub(super) free: usize,
 }
 
-impl Standing {
+impl AddressState {
     pub(super) fn new(holding: Holding) -> Self {
         Self { holding, ..Self::default() }
     }
@@ -215,13 +213,13 @@ impl Standing {
 }
 
 impl Draft {
-    /// Which.
+    /// The address of the draft.
     pub(super) const fn address(&self) -> IpAddr {
         self.address
     }
 
     /// The Services that have it.
-    pub(super) const fn services(&self) -> &BTreeSet<ServiceKey> {
+    pub(super) const fn services(&self) -> &Few<ServiceKey> {
         &self.standing.holding.services
     }
 
@@ -237,7 +235,7 @@ impl Draft {
 
     /// The second part: an owner for what nobody keeps, and the order. What nobody keeps follows its kin; so do standbys, where
     /// that moves nothing: both addresses of a Service then go the same way when their owner dies.
-    pub(super) fn settle(mut self, load: &mut Load, kin: Kin<'_>) -> (IpAddr, Standing) {
+    pub(super) fn settle(mut self, load: &mut Load, kin: Kin<'_>) -> (IpAddr, AddressState) {
         let group = self.group.take();
         let Some(group) = group.as_ref().and_then(|(groups, number)| groups.get(*number)) else {
             return (self.address, self.standing);
@@ -248,7 +246,7 @@ impl Draft {
             self.count(load);
         }
         let owner = self.standing.owner;
-        let moves_nothing = |lead: &&Standing| {
+        let moves_nothing = |lead: &&AddressState| {
             let first = lead.order.first();
             first.is_some() && (first == owner.as_ref() || self.kept.as_ref().is_some_and(|kept| kept.first() == first))
         };
@@ -271,8 +269,8 @@ fn listed(observed: &ObservedAnnouncement) -> Vec<NodeId> {
 }
 
 /// How each Service takes part, and what they ask for together; `None`: nothing is to be announced.
-fn terms(holding: &Holding, ground: &Ground, snapshot: &Snapshot) -> (BTreeMap<ServiceKey, Part>, Option<Terms>) {
-    let mut parts = BTreeMap::new();
+fn terms(holding: &Holding, ground: &Ground, snapshot: &Snapshot) -> (FewMap<ServiceKey, Part>, Option<Terms>) {
+    let mut parts = FewMap::new();
     let mut terms = Terms::default();
     for key in &holding.services {
         let Some(service) = snapshot.services.get(key) else { continue };

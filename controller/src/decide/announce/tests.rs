@@ -20,6 +20,15 @@ fn look(world: &World) -> Announced {
     Announcer::default().look(&world.snapshot(), everything(world))
 }
 
+/// As [`look`], when Services without endpoints have been waited for.
+pub(super) fn look_after_a_moment(world: &World) -> Announced {
+    let mut announcer = Announcer::default();
+    announcer.look(&world.snapshot(), everything(world));
+    let mut later = world.clone();
+    later.at += patience::MOMENT;
+    announcer.look(&later.snapshot(), everything(&later))
+}
+
 pub(super) fn everything(world: &World) -> Touch {
     let mut touch = Touch { everything: true, services: world.services.keys().cloned().collect(), ..Touch::default() };
     for service in world.services.values() {
@@ -199,12 +208,12 @@ fn point_47_an_address_moves_while_its_pods_still_drain(#[case] place: usize) {
     let owner = before[place].clone();
     world.announcements.get_mut(&ip(ONE)).unwrap().owner = Some(node(&owner));
     let others: Vec<String> = before.iter().filter(|name| **name != owner).cloned().collect();
-    world.endpoints.get_mut(&key("web")).unwrap().ending = nodes(&[&owner]);
+    world.endpoints.get_mut(&key("web")).unwrap().ending = nodes(&[&owner]).into();
     assert_eq!(order(&world, ONE), others, "no candidate any more, the owner answers until another claims");
-    world.endpoints.get_mut(&key("web")).unwrap().ending = nodes(&["a", "b"]);
+    world.endpoints.get_mut(&key("web")).unwrap().ending = nodes(&["a", "b"]).into();
     assert_eq!(order(&world, ONE), before, "where all drain nobody moves");
     world.speaker(&others[0]).evacuate = true;
-    world.endpoints.get_mut(&key("web")).unwrap().ending = nodes(&[&owner]);
+    world.endpoints.get_mut(&key("web")).unwrap().ending = nodes(&[&owner]).into();
     assert_eq!(eligible(&world, ONE), ["a", "b"], "who gives everything away is no successor");
 }
 
@@ -226,7 +235,8 @@ fn point_48_without_a_servable_endpoint_there_is_silence(
         world.endpoints.clear();
     }
     let announced = look(&world);
-    let candidates = content(&announced, ONE).candidates.expect("it is meant to be announced");
+    assert_eq!(announced.announcements.contains_key(&ip(ONE)), !unserved, "it would be written again in a moment");
+    let candidates = content(&look_after_a_moment(&world), ONE).candidates.expect("it is meant to be announced");
     assert_eq!(candidates.is_empty(), unserved || local, "{candidates:?}");
     // A Service that is scaled to nothing is no fault; endpoints where nobody can announce are.
     assert_eq!(announced.voices[&key("web")].silence.is_some(), !unserved && local);
@@ -624,7 +634,7 @@ fn point_56_the_status_follows_the_owner_that_speakers_report() {
     let other = if owner == "a" { "b" } else { "a" };
     let voice = announcer.look(&world.snapshot(), everything(&world)).voices[&key("web")].clone();
     let [status] = &voice.l2.iter().collect::<Vec<_>>()[..] else { panic!("{voice:?}") };
-    assert_eq!((status.node.as_str(), &status.interfaces), (owner.as_str(), &BTreeSet::from(["eth0".to_owned()])));
+    assert_eq!((status.node.as_str(), &status.interfaces), (owner.as_str(), &Few::from(["eth0".to_owned()])));
     assert_eq!(voice.notices.iter().map(|notice| notice.reason).collect::<Vec<_>>(), ["nodeAssigned"]);
     let message = format!("announcing from node {owner:?} with protocol \"layer2\" on eth0");
     assert_eq!(voice.notices[0].message, message, "in the words of MetalLB");
@@ -654,10 +664,10 @@ fn a_service_of_two_families_tells_of_both_owners() {
     let voice = look(&world).voices[&key("web")].clone();
     assert_eq!(voice.l2.iter().map(|status| status.node.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     world.announcements.get_mut(&ip(ONE)).unwrap().owner = Some(node("b"));
-    world.announcements.get_mut(&ip(ONE)).unwrap().interfaces = BTreeSet::from(["eth1".to_owned()]);
+    world.announcements.get_mut(&ip(ONE)).unwrap().interfaces = Few::from(["eth1".to_owned()]);
     let voice = look(&world).voices[&key("web")].clone();
     let [status] = &voice.l2.iter().collect::<Vec<_>>()[..] else { panic!("{voice:?}") };
-    assert_eq!(status.interfaces, BTreeSet::from(["eth0".to_owned(), "eth1".to_owned()]));
+    assert_eq!(status.interfaces, Few::from(["eth0".to_owned(), "eth1".to_owned()]));
 }
 
 /// Services with an address of each family.
@@ -748,6 +758,10 @@ fn an_address_that_nobody_has_is_not_announced() {
     let touch = Touch { addresses: BTreeMap::from([(ip(ONE), None)]), ..Touch::default() };
     let announced = announcer.look(&world.snapshot(), touch);
     assert_eq!(announced.announcements, BTreeMap::from([(ip(ONE), None)]));
-    assert_eq!(announced.voices, BTreeMap::from([(key("other"), Voice::default())]), "who lost it is looked at");
+    assert_eq!(
+        announced.voices,
+        BTreeMap::from([(key("other"), ServiceReport::default())]),
+        "who lost it is looked at"
+    );
     assert_eq!(announcer.load.of((&node("a")).into()), 0);
 }

@@ -66,7 +66,7 @@ impl Bundles {
         let Some(patch) = configuration_patch(&found, bundle) else { return Ok(false) };
         let patch = Patch::Strategic(patch);
         self.configurations.patch(name, &PatchParams::default(), &patch).await.map_err(failed("patch"))?;
-        info!(configuration = name, "wrote whom the API server is to trust");
+        info!(configuration = name, "wrote the authority that the API server trusts");
         Ok(true)
     }
 
@@ -78,7 +78,7 @@ impl Bundles {
         let Some(patch) = definition_patch(&found, bundle) else { return Ok(false) };
         let patch = Patch::Merge(patch);
         self.definitions.patch(DEFINITION, &PatchParams::default(), &patch).await.map_err(failed("patch"))?;
-        info!(definition = DEFINITION, "wrote whom the API server is to trust");
+        info!(definition = DEFINITION, "wrote the authority that the API server trusts");
         Ok(true)
     }
 }

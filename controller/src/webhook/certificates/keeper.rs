@@ -54,7 +54,7 @@ enum KeeperError {
     Slow,
 }
 
-/// See the module.
+/// Drives the certificates of the webhooks through their steps.
 pub struct Keeper {
     secrets: Api<Secret>,
     bundles: Bundles,
@@ -203,7 +203,7 @@ impl Keeper {
     fn tell(&mut self, result: Result<(), KeeperError>) {
         let text = result.err().map(|error| with_causes(&error)).unwrap_or_default();
         if text != self.told && !text.is_empty() {
-            warn!("the webhooks go on as they were, trying again: {text}");
+            warn!("the certificates of the webhooks stay as they are, trying again: {text}");
         }
         self.told = text;
     }

@@ -14,7 +14,7 @@ use super::{
 
 /// A certificate that could not be made.
 #[derive(Debug, thiserror::Error)]
-#[error("make {what} for the webhooks; if it goes on, empty the Secret and restart the controllers")]
+#[error("make {what} for the webhooks; if it lasts, empty the Secret and restart the controllers")]
 pub struct MakeError {
     what: &'static str,
     source: rcgen::Error,

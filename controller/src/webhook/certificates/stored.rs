@@ -24,7 +24,7 @@ pub struct Pair {
     pub key: String,
 }
 
-/// See the module.
+/// The content of the Secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Stored {
     /// The authority that signed the certificate.

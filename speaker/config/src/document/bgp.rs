@@ -180,7 +180,7 @@ impl Reader<'_> {
 
     fn refuse(&mut self, fault: &Fault) {
         let place = self.lines.get(&(fault.object.kind, fault.object.name.clone()));
-        let (line, object) = place.cloned().unwrap_or((0, "bgp".to_owned()));
+        let (line, object) = place.cloned().unwrap_or_else(|| (0, "bgp".to_owned()));
         let field = fault.field.strip_prefix("spec.").unwrap_or(&fault.field);
         let text = format!("{:?} {}; {}", fault.value, fault.rule, fault.remedy);
         self.problems.push(Problem::new(line, format!("{object}.{field}"), text));

@@ -47,7 +47,7 @@ impl ProxyArp {
 /// A named pace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
-    /// Heartbeats every 50 ms, three are missed: a takeover within 160 ms.
+    /// Heartbeats every 50 ms, a takeover after three missed ones: within 160 ms.
     #[default]
     Default,
     /// Every 10 ms, three: within 33 ms.

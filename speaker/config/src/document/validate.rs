@@ -137,7 +137,7 @@ impl Judge {
         let node = defaults.node_flag.clone().or(own).or_else(|| defaults.host_name.clone());
         if node.is_none() {
             let text =
-                "nobody names this node and its host name cannot be a node name; write one, or start with --node-name";
+                "this node has no name, and its host name cannot be a node name; write one, or start with --node-name";
             self.problems.push(Problem::new(0, "node", text));
         }
         node

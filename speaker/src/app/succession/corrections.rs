@@ -20,7 +20,7 @@ use crate::{
     dataplane::Place,
     frames::{
         FrameSocket, ResponderLive,
-        messages::{Saying, Speaker, Told, own_correction},
+        messages::{Saying, Speaker, StaleClient, own_correction},
     },
 };
 
@@ -66,7 +66,7 @@ struct Errand {
     place: Place,
     speaker: Speaker,
     generation: u64,
-    told: Told,
+    told: StaleClient,
     share: u32,
 }
 
@@ -147,7 +147,7 @@ impl Corrector {
     fn plan(&mut self, wanted: &Wanted) {
         match self.tables.clients() {
             Ok(clients) => self.errands.extend(errands(clients, wanted, monotonic_ns())),
-            Err(error) => tracing::warn!("clients cannot be told that addresses moved here: {error}"),
+            Err(error) => tracing::warn!("caches of clients are not corrected: {error}"),
         }
     }
 
@@ -180,7 +180,7 @@ fn errands(clients: BTreeMap<(Place, IpAddr), Client>, wanted: &Wanted, now_ns: 
         .filter_map(|((place, address), client)| {
             let Gained { speaker, generation, buckets } = *wanted.get(&place)?;
             let share = bucket_of(address);
-            let told = Told { mac: Mac(client.mac()), address };
+            let told = StaleClient { mac: Mac(client.mac()), address };
             let errand = Errand { place, speaker, generation, told, share };
             (buckets >> share & 1 == 1).then_some((client.last_seen_ns(), errand))
         })

@@ -16,7 +16,7 @@ use crate::{
     dataplane::{Healer, Place, StrayPlace, stray_source},
     frames::{
         Frame, FrameSocket,
-        messages::{Told, correction},
+        messages::{StaleClient, correction},
     },
 };
 
@@ -58,7 +58,7 @@ impl Healing {
         match healer.open(place.0) {
             Ok(()) => _ = self.moved.insert(place, Moved { from, owner, until_ns: now_ns + HEALING_NS }),
             Err(error) => {
-                tracing::warn!("senders that do not know of a new owner are not told: {}", with_causes(&error))
+                tracing::warn!("senders with the MAC of an old owner are not corrected: {}", with_causes(&error))
             }
         }
     }
@@ -86,11 +86,11 @@ impl Healing {
                     // Whoever is not told now goes on, and is found again.
                     let _ = socket.send(frame.ifindex(), frame.bytes());
                     if let Err(error) = healer.forget([&stray]) {
-                        tracing::debug!("a sender is told twice: {}", with_causes(&error));
+                        tracing::debug!("a sender is corrected twice: {}", with_causes(&error));
                     }
                 }
             }
-            Err(error) => tracing::warn!("senders of stray traffic are not found: {}", with_causes(&error)),
+            Err(error) => tracing::warn!("senders with the MAC of an old owner are not found: {}", with_causes(&error)),
         }
         let idle: Vec<u32> =
             healer.watched().filter(|ifindex| !self.moved.keys().any(|(of, _)| of == ifindex)).collect();
@@ -108,7 +108,7 @@ fn errands(
         let (place, mac) = *stray;
         let Moved { from, owner, .. } = *moved.get(&place).filter(|_| !spared(stray))?;
         let address = if place.1.is_ipv4() { stray_source(facts) } else { ALL_NODES };
-        Some((*stray, correction(place, from, owner, Told { mac, address })?))
+        Some((*stray, correction(place, from, owner, StaleClient { mac, address })?))
     };
     strays.iter().filter_map(errand).take(AT_ONCE).collect()
 }

@@ -43,7 +43,7 @@ use crate::{
 
 /// Commands that wait for the thread, which takes them before anything else.
 const COMMANDS: usize = 256;
-/// News that wait for the agent.
+/// Events that wait for the agent.
 const NEWS: usize = 1024;
 
 /// The thread cannot run.
@@ -92,7 +92,7 @@ enum Command {
 
 /// What the thread tells by itself.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum SuccessionEvent {
     /// Ownership changed.
     Changes(Vec<Report>),
     /// It is known of every address who has it, or soon will not be.
@@ -136,7 +136,7 @@ pub(super) struct Parts {
 pub(super) struct SuccessionHandle {
     commands: mpsc::SyncSender<Command>,
     wake: UnixStream,
-    told: tasks::Receiver<News>,
+    told: tasks::Receiver<SuccessionEvent>,
     recorder: Recorder,
     thread: Option<JoinHandle<()>>,
 }
@@ -188,12 +188,12 @@ impl SuccessionHandle {
     }
 
     /// What it told and nobody heard yet.
-    pub(super) fn unheard(&mut self) -> Option<News> {
+    pub(super) fn unheard(&mut self) -> Option<SuccessionEvent> {
         self.told.try_recv().ok().map(|news| self.record(news))
     }
 
-    fn record(&mut self, news: News) -> News {
-        if let News::Changes(reports) = &news {
+    fn record(&mut self, news: SuccessionEvent) -> SuccessionEvent {
+        if let SuccessionEvent::Changes(reports) = &news {
             reports.iter().for_each(|report| self.recorder.record(*report));
         }
         news
@@ -201,7 +201,7 @@ impl SuccessionHandle {
 
     /// What the thread has to tell; `None` when it ended, which it does by itself only when the kernel refuses to wait.
     /// Cancel safe.
-    pub(super) async fn news(&mut self) -> Option<News> {
+    pub(super) async fn news(&mut self) -> Option<SuccessionEvent> {
         let news = self.told.recv().await?;
         Some(self.record(news))
     }

@@ -10,7 +10,7 @@ use arpeggio_common::{
     program::with_causes,
     wire::Mac,
 };
-use arpeggio_succession::{Answer, Input, Role, Seen, Voice};
+use arpeggio_succession::{Answer, Input, Observation, Origin, Role};
 
 use crate::{
     dataplane::{Live, Place, Roles, Sighted},
@@ -180,7 +180,10 @@ pub(super) fn inputs(place: Place, sighted: &Sighted, is_peer: impl Fn(Mac) -> b
         .flatten()
         .filter_map(|sighting| Some((voice(&sighting), sighting.kind()?, sighting)));
     let seen = seen.map(|(voice, kind, sighting)| {
-        Input::Seen(place, Seen { voice, kind, at_ns: sighting.last_seen_ns(), generation: sighting.generation() })
+        Input::Observation(
+            place,
+            Observation { voice, kind, at_ns: sighting.last_seen_ns(), generation: sighting.generation() },
+        )
     });
     let answered = sighted.answer.iter().map(|sighting| {
         let asked_ns = sighting.last_seen_ns();
@@ -189,8 +192,8 @@ pub(super) fn inputs(place: Place, sighted: &Sighted, is_peer: impl Fn(Mac) -> b
     seen.chain(answered).collect()
 }
 
-const fn voice(sighting: &Sighting) -> Voice {
-    Voice { mac: Mac(sighting.mac()), node: sighting.node() }
+const fn voice(sighting: &Sighting) -> Origin {
+    Origin { mac: Mac(sighting.mac()), node: sighting.node() }
 }
 
 #[cfg(test)]
@@ -207,9 +210,9 @@ mod tests {
             |mac| Sighted { stranger: Some(Sighting::new(mac, SightingKind::Reply, None, 7)), ..Sighted::default() };
         let is_peer = |mac| mac == Mac(theirs);
         assert_eq!(inputs(place, &seen(theirs), is_peer), []);
-        let voice = Voice { mac: Mac(strange), node: None };
-        let told = Seen { voice, kind: SightingKind::Reply, at_ns: 7, generation: 0 };
-        assert_eq!(inputs(place, &seen(strange), is_peer), [Input::Seen(place, told)]);
+        let voice = Origin { mac: Mac(strange), node: None };
+        let told = Observation { voice, kind: SightingKind::Reply, at_ns: 7, generation: 0 };
+        assert_eq!(inputs(place, &seen(strange), is_peer), [Input::Observation(place, told)]);
     }
 
     #[test]
@@ -222,10 +225,14 @@ mod tests {
             stranger: Some(Sighting::new([4; 6], SightingKind::Use, None, 20)),
             answer: Some(sighting(SightingKind::Heartbeat, 8)),
         };
-        let (voice, stranger) = (Voice { mac: Mac([2, 0, 0, 0, 0, 1]), node }, Voice { mac: Mac([4; 6]), node: None });
+        let (voice, stranger) =
+            (Origin { mac: Mac([2, 0, 0, 0, 0, 1]), node }, Origin { mac: Mac([4; 6]), node: None });
         let wanted = [
-            Input::Seen(place, Seen { voice, kind: SightingKind::Claim, at_ns: 10, generation: 5 }),
-            Input::Seen(place, Seen { voice: stranger, kind: SightingKind::Use, at_ns: 20, generation: 0 }),
+            Input::Observation(place, Observation { voice, kind: SightingKind::Claim, at_ns: 10, generation: 5 }),
+            Input::Observation(
+                place,
+                Observation { voice: stranger, kind: SightingKind::Use, at_ns: 20, generation: 0 },
+            ),
             Input::Answered(place, Answer { voice, asked_ns: 8, generation: 5 }),
         ];
         assert_eq!(inputs(place, &sighted, |_| true).len(), 2);

@@ -19,7 +19,7 @@ use arpeggio_succession::{Effect, Input, Role, Succession};
 use tokio::sync::mpsc::Sender;
 
 use super::{
-    Command, News, Parts, Situation, corrections::Corrector, counters::FrameCounters, effects::Outlet,
+    Command, Parts, Situation, SuccessionEvent, corrections::Corrector, counters::FrameCounters, effects::Outlet,
     healing::Healing, lease::Lease, priority, showing::Showing, tables::SharedTables, wait::wait,
 };
 use crate::{
@@ -57,8 +57,8 @@ pub(super) struct Driver {
     showing: Showing,
     woken: UnixStream,
     commands: Receiver<Command>,
-    tell: Sender<News>,
-    /// News that found no room.
+    tell: Sender<SuccessionEvent>,
+    /// Events that found no room.
     unsaid: u64,
 }
 
@@ -79,7 +79,7 @@ impl Driver {
         parts: Parts,
         [socket, second]: [FrameSocket; 2],
         woken: UnixStream,
-        (commands, tell): (Receiver<Command>, Sender<News>),
+        (commands, tell): (Receiver<Command>, Sender<SuccessionEvent>),
     ) -> io::Result<Self> {
         let Parts { node, kernel, healer, roles, adopted } = parts;
         let (kernel, for_corrections, events) =
@@ -125,15 +125,15 @@ impl Driver {
             // Before the first situation nobody reads them: they would wake this thread without end.
             let events = self.events.as_ref().filter(|_| self.situation.is_some()).map(EventQueue::as_fd);
             if let Err(error) = wait(&self.woken, events, longest) {
-                self.say(News::Trouble(format!("the succession ends, nobody renews the lease: {error}")));
+                self.say(SuccessionEvent::Trouble(format!("the succession ended, the lease is not renewed: {error}")));
                 return;
             }
         }
     }
 
     /// Tells the agent, without ever waiting for it; `false` when there is no room.
-    fn say(&mut self, news: News) -> bool {
-        if self.unsaid > 0 && self.tell.try_send(News::Lost(self.unsaid)).is_ok() {
+    fn say(&mut self, news: SuccessionEvent) -> bool {
+        if self.unsaid > 0 && self.tell.try_send(SuccessionEvent::Lost(self.unsaid)).is_ok() {
             self.unsaid = 0;
         }
         let said = self.tell.try_send(news).is_ok();
@@ -254,7 +254,7 @@ impl Driver {
         }
         let claims_ns = self.outlet.work(now_ns);
         for trouble in self.outlet.troubles() {
-            self.say(News::Trouble(trouble));
+            self.say(SuccessionEvent::Trouble(trouble));
         }
         let settling_ns = self.settle(now_ns);
         [step.next_ns, claims_ns, settling_ns, Some(self.lease.due_ns())].into_iter().flatten().min()
@@ -290,7 +290,7 @@ impl Driver {
             }
         }
         if !reports.is_empty() {
-            self.say(News::Changes(reports));
+            self.say(SuccessionEvent::Changes(reports));
         }
     }
 
@@ -304,7 +304,7 @@ impl Driver {
             self.settling = Settling::Until { latest_ns, look_ns: now_ns + SETTLING_STEP_NS };
             return Some(now_ns + SETTLING_STEP_NS);
         }
-        if self.say(News::Settled) {
+        if self.say(SuccessionEvent::Settled) {
             self.settling = Settling::Settled;
         }
         None

@@ -79,7 +79,7 @@ fn native_obstacle(interface: &Interface) -> Option<String> {
 
 fn foreign_program(interface: &Interface) -> Option<String> {
     let id = interface.link.xdp_program.filter(|_| !interface.ours)?;
-    Some(format!("XDP program {id} of somebody else is attached; it stays"))
+    Some(format!("a foreign XDP program ({id}) is attached; it stays"))
 }
 
 /// Everything about an interface but its sysctls.
@@ -177,7 +177,7 @@ fn attachment(interface: &Interface, kernel: &Kernel, policy: AttachPolicy, pros
             Area::Interface,
             name,
             text("the user-space responder: answers wait for the agent, and nothing can be suppressed"),
-            "Linux 6.6 or later, for tcx, or remove what stands in the way of the other modes",
+            "Linux 6.6 or later, for tcx, or remove what prevents the other modes",
         ),
         Some(mode @ (AttachMode::Generic | AttachMode::User)) => {
             Finding::ok(Area::Interface, name, text(&format!("{}, as told", attach_mode_name(mode))))
@@ -186,7 +186,7 @@ fn attachment(interface: &Interface, kernel: &Kernel, policy: AttachPolicy, pros
             Area::Interface,
             name,
             text("it cannot be attached as told"),
-            "give --attach auto, or remove what stands in the way",
+            "give --attach auto, or remove the obstacle",
         ),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn kernel(kernel: &Kernel) -> Vec<Finding> {
             Area::Kernel,
             "version",
             format!("{release:?} is no version number, so what it can do is not known"),
-            "compare with the table of kernel versions in the README",
+            "compare with the requirements in docs/installing.md",
         )];
     };
     let mut findings = vec![if version < FLOOR {
@@ -139,7 +139,7 @@ pub(super) fn pins(pins: &Pins, uid: u32) -> Vec<Finding> {
             Area::Pins,
             "foreign",
             format!("not pinned by an agent, and left alone: {}", names(foreign)),
-            "ask whoever pinned it; nothing of this project needs it",
+            "ask its owner; this project does not need it",
         ));
     }
     findings

@@ -133,7 +133,7 @@ fn the_ladder_is_foreseen(
 )]
 #[case::generic(bridge(), "6.1", AttachPolicy::Auto, Warn, "generic XDP, which is slower")]
 #[case::generic_as_told(bridge(), "6.1", AttachPolicy::Generic, Good, "generic, as told")]
-#[case::user(occupied(), "6.1", AttachPolicy::Auto, Warn, "XDP program 7 of somebody else is attached; it stays")]
+#[case::user(occupied(), "6.1", AttachPolicy::Auto, Warn, "a foreign XDP program (7) is attached; it stays")]
 #[case::impossible(bridge(), "6.12", AttachPolicy::Native, Fail, "cannot be attached as told")]
 #[case::no_carrier(with(|i| i.link.carrier = false), "6.12", AttachPolicy::Auto, Warn, "no carrier")]
 #[case::no_ipv6(with(|i| i.disable_ipv6 = Some(1)), "6.12", AttachPolicy::Auto, Warn, "IPv6 is disabled")]

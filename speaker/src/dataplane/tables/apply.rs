@@ -6,7 +6,7 @@ use arpeggio_common::abi::{Key4, Key6, Stats, names};
 use aya::maps::{MapError, PerCpuValues};
 
 use super::{Entries, Place, Plan, Write, place_of_key4, place_of_key6};
-use crate::dataplane::{ENTRIES_AT_ONCE, Roles, load::is_gone, maps::Maps};
+use crate::dataplane::{ENTRIES_AT_ONCE, Roles, counters::snapshot, load::is_gone, maps::Maps};
 
 /// One thing that did not work out; the rest was done.
 #[derive(Debug, thiserror::Error)]
@@ -85,15 +85,10 @@ pub(in crate::dataplane) struct TableReport {
 /// A map cannot be read.
 pub(in crate::dataplane) fn observe(maps: &Maps) -> Result<Entries, TableError> {
     let read = |map| move |source| TableError::Read { map, source };
-    let mut entries = Entries::new();
-    for entry in maps.vips4.iter() {
-        let (key, vip) = entry.map_err(read(names::VIPS4))?;
-        entries.insert(place_of_key4(key), vip);
-    }
-    for entry in maps.vips6.iter() {
-        let (key, vip) = entry.map_err(read(names::VIPS6))?;
-        entries.insert(place_of_key6(key), vip);
-    }
+    let v4 = snapshot(&maps.vips4).map_err(read(names::VIPS4))?;
+    let v6 = snapshot(&maps.vips6).map_err(read(names::VIPS6))?;
+    let mut entries: Entries = v4.into_iter().map(|(key, vip)| (place_of_key4(key), vip)).collect();
+    entries.extend(v6.into_iter().map(|(key, vip)| (place_of_key6(key), vip)));
     Ok(entries)
 }
 

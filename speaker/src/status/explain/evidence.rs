@@ -72,7 +72,7 @@ pub struct Evidence {
 /// Somebody who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientFacts {
-    /// Where.
+    /// Index of the interface.
     pub ifindex: u32,
     /// Its address; unspecified for a probe.
     pub client: IpAddr,

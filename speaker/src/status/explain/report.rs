@@ -110,15 +110,15 @@ pub struct ClientReport {
 pub struct EventReport {
     /// When, RFC 3339 with milliseconds.
     pub at: String,
-    /// When.
+    /// Time since the event, in milliseconds.
     pub ago_ms: u64,
-    /// Where.
+    /// Name of the interface.
     pub interface: String,
     /// Of which address.
     pub address: IpAddr,
-    /// What.
+    /// The change of ownership.
     pub happened: Happened,
-    /// Why.
+    /// Its cause.
     pub cause: Cause,
     /// The other side.
     pub other: Option<Party>,

@@ -10,7 +10,7 @@ use arpeggio_common::{
     model::{Announcement, InterfaceName, Mode, NodeId, NodeName},
     wire::Mac,
 };
-use arpeggio_succession::{Cause, Doubt, Happened, Pace, Report, Standing, View, Voice};
+use arpeggio_succession::{Cause, Doubt, Happened, Origin, Pace, Report, Standing, View};
 
 use super::*;
 use crate::{
@@ -35,8 +35,8 @@ fn vip() -> IpAddr {
     IpAddr::from([192, 0, 2, 10])
 }
 
-fn they() -> Voice {
-    Voice { mac: THEY, node: Some(NodeId::from(&name("node-b"))) }
+fn they() -> Origin {
+    Origin { mac: THEY, node: Some(NodeId::from(&name("node-b"))) }
 }
 
 fn device() -> Device {

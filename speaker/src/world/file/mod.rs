@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::reader::{Outcome, Seen};
+use self::reader::{FileState, Outcome};
 pub(super) use self::{
     dirs::{Dirs, Reasons},
     reader::Reader,
@@ -83,7 +83,7 @@ impl<T: PartialEq + Send + Sync + 'static> FileWatch<T> {
 
 struct Follower<T> {
     reader: Arc<Reader<T>>,
-    seen: Seen,
+    seen: FileState,
     loaded: watch::Sender<Loaded<T>>,
     refused: watch::Sender<Option<Refused>>,
 }
@@ -134,7 +134,7 @@ impl<T: PartialEq + Send + Sync + 'static> Follower<T> {
         self.refused.send_if_modified(|before| {
             let news = before.as_ref().is_none_or(|before| before.error != error);
             if news {
-                tracing::error!(%error, "the file cannot be used, what was in force before stays so");
+                tracing::error!(%error, "the file cannot be used, the configuration before it stays in force");
                 *before = Some(refused(error));
             }
             news

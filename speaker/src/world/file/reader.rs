@@ -28,7 +28,7 @@ pub(in crate::world) struct Reader<T> {
 
 /// What was found at the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum FileState {
     /// A text, and the second of its last change.
     Text(String, u64),
     Absent,
@@ -48,7 +48,7 @@ pub(super) enum Outcome<T> {
 
 impl<T> Reader<T> {
     /// The first look, with what can stand in for a bad file.
-    pub(super) fn first(&self) -> (Seen, Result<Outcome<T>, FileError>) {
+    pub(super) fn first(&self) -> (FileState, Result<Outcome<T>, FileError>) {
         let seen = see(&self.path);
         let outcome = match self.judge(&seen) {
             Ok(value) => Ok(Outcome::Good(value)),
@@ -58,7 +58,7 @@ impl<T> Reader<T> {
     }
 
     /// A later look; `None` when nothing changed since.
-    pub(super) fn again(&self, before: &Seen) -> Option<(Seen, Result<T, FileError>)> {
+    pub(super) fn again(&self, before: &FileState) -> Option<(FileState, Result<T, FileError>)> {
         let seen = see(&self.path);
         if seen == *before {
             return None;
@@ -68,9 +68,9 @@ impl<T> Reader<T> {
     }
 
     /// Good text is kept for the next start.
-    fn judge(&self, seen: &Seen) -> Result<T, FileError> {
+    fn judge(&self, seen: &FileState) -> Result<T, FileError> {
         match (seen, &self.absent) {
-            (Seen::Text(text, changed_s), _) => {
+            (FileState::Text(text, changed_s), _) => {
                 let value = (self.parse)(text, &self.path, *changed_s)?;
                 if let Some(copy) = &self.copy
                     && let Err(error) = replace(copy, text, *changed_s)
@@ -79,9 +79,9 @@ impl<T> Reader<T> {
                 }
                 Ok(value)
             }
-            (Seen::Absent, Some(absent)) => Ok(absent()),
-            (Seen::Absent, None) => Err(self.fault("there is no such file; create it")),
-            (Seen::Unreadable(why), _) => Err(self.fault(&format!("the file cannot be read ({why})"))),
+            (FileState::Absent, Some(absent)) => Ok(absent()),
+            (FileState::Absent, None) => Err(self.fault("there is no such file; create it")),
+            (FileState::Unreadable(why), _) => Err(self.fault(&format!("the file cannot be read ({why})"))),
         }
     }
 
@@ -91,7 +91,7 @@ impl<T> Reader<T> {
 
     fn stand_in(&self, error: FileError) -> Result<Outcome<T>, FileError> {
         if let Some(copy) = &self.copy
-            && let Seen::Text(text, changed_s) = see(copy)
+            && let FileState::Text(text, changed_s) = see(copy)
             && let Ok(value) = (self.parse)(&text, copy, changed_s)
         {
             tracing::error!(%error, copy = %copy.display(), "the file cannot be used, the last good copy is in force");
@@ -103,26 +103,26 @@ impl<T> Reader<T> {
     }
 }
 
-fn see(path: &Path) -> Seen {
-    let read = || -> io::Result<Seen> {
+fn see(path: &Path) -> FileState {
+    let read = || -> io::Result<FileState> {
         let mut text = String::new();
         let file = File::open(path)?;
         let changed = file.metadata().and_then(|metadata| metadata.modified()).ok();
         let changed = changed.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         // One more than may be, so that too much is seen as too much; the parser says so.
         file.take(MAX_TEXT as u64 + 1).read_to_string(&mut text)?;
-        Ok(Seen::Text(text, changed.map_or(0, |since| since.as_secs())))
+        Ok(FileState::Text(text, changed.map_or(0, |since| since.as_secs())))
     };
     match read() {
         Ok(seen) => seen,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Seen::Absent,
-        Err(error) => Seen::Unreadable(error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => FileState::Absent,
+        Err(error) => FileState::Unreadable(error.to_string()),
     }
 }
 
 /// Never half a file: a new one takes the place of the old one, and is as old as what it is a copy of.
 fn replace(path: &Path, text: &str, changed_s: u64) -> io::Result<()> {
-    if let Seen::Text(there, of_s) = see(path)
+    if let FileState::Text(there, of_s) = see(path)
         && there == text
         && of_s == changed_s
     {

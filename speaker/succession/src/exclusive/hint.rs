@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use arpeggio_common::abi::SightingKind;
 
 use super::{
-    super::{Answer, Cause, Effect, Happened, Seen, To, Voice, generation},
+    super::{Answer, Cause, Effect, Happened, Observation, Origin, To, generation},
     Age, FRESH, MS, State, Strangers, Test, rank,
     turn::{STRANGER_NS, Turn},
 };
@@ -16,7 +16,7 @@ const LOOK_NS: u64 = MS;
 
 impl Turn<'_> {
     /// Somebody was seen with it.
-    pub(super) fn seen(&mut self, seen: Seen) {
+    pub(super) fn seen(&mut self, seen: Observation) {
         let since_ns = self.machine.since_ns;
         let claims = seen.kind == SightingKind::Claim;
         match self.machine.state {
@@ -49,7 +49,7 @@ impl Turn<'_> {
     }
 
     /// Whether it is so is asked of the node itself, once.
-    pub(super) fn ask_rival(&mut self, seen: Seen) {
+    pub(super) fn ask_rival(&mut self, seen: Observation) {
         // Its other frames say nothing new.
         if self.context.may_react && self.machine.test.is_none_or(|test| test.rival != seen.voice) {
             self.ask_for_proof(seen.voice, seen.kind == SightingKind::Claim);
@@ -57,11 +57,11 @@ impl Turn<'_> {
     }
 
     /// Somebody who claimed is asked once more: what it answered to the question before does not count any longer.
-    pub(super) fn ask_claimant(&mut self, rival: Voice) {
+    pub(super) fn ask_claimant(&mut self, rival: Origin) {
         self.ask_for_proof(rival, true);
     }
 
-    fn ask_for_proof(&mut self, rival: Voice, claims: bool) {
+    fn ask_for_proof(&mut self, rival: Origin, claims: bool) {
         let asked_ns = self.context.now_ns;
         self.machine.test = Some(Test { rival, claims, asked_ns, due_ns: asked_ns + LOOK_NS });
         self.effects.push(Effect::Ask(self.context.place, To::One(rival.mac)));
@@ -91,7 +91,7 @@ impl Turn<'_> {
     }
 
     /// Somebody who is no speaker uses an address that this node asks for.
-    fn stranger(&mut self, by: Voice) {
+    fn stranger(&mut self, by: Origin) {
         if let State::Asking { strangers, .. } = &mut self.machine.state {
             strangers.found = Some(by);
         }
@@ -155,7 +155,7 @@ impl Turn<'_> {
     }
 
     /// Nobody goes from one MAC of a node to another while the first one answers.
-    fn other_mac(&mut self, voice: Voice, asked_ns: u64) {
+    fn other_mac(&mut self, voice: Origin, asked_ns: u64) {
         let alive = self.owner_is_fresh();
         if let State::Standby { spare, generation, .. } = &mut self.machine.state {
             *spare = Some((voice, asked_ns));
@@ -183,7 +183,7 @@ impl Turn<'_> {
             None | Some(Ordering::Greater) => true,
             Some(Ordering::Less) => false,
             Some(Ordering::Equal) => {
-                let position = |voice: Voice| voice.node.and_then(|node| rank(candidates, node)).unwrap_or(usize::MAX);
+                let position = |voice: Origin| voice.node.and_then(|node| rank(candidates, node)).unwrap_or(usize::MAX);
                 position(answer.voice) < position(owner)
             }
         }

@@ -7,7 +7,7 @@
 use arpeggio_common::{abi::SightingKind, model::NodeId};
 
 use super::{
-    super::{Answer, Cause, Effect, Happened, Seen},
+    super::{Answer, Cause, Effect, Happened, Observation},
     Age, MS, State, Tenure,
     turn::{STRANGER_NS, Turn},
 };
@@ -23,7 +23,7 @@ const CALLS: u8 = 6;
 
 impl Turn<'_> {
     /// Somebody else speaks for what this node owns.
-    pub(super) fn rival(&mut self, tenure: Tenure, seen: Seen) {
+    pub(super) fn rival(&mut self, tenure: Tenure, seen: Observation) {
         let now_ns = self.context.now_ns;
         if seen.at_ns <= tenure.heard_ns {
             return;

@@ -3,7 +3,7 @@
 use arpeggio_common::{abi::ALL_BUCKETS, model::NodeId};
 
 use super::{
-    super::{Cause, Effect, Happened, Pace, Report, Role, To, Voice},
+    super::{Cause, Effect, Happened, Origin, Pace, Report, Role, To},
     Age, Context, Eager, FLAPS, MS, Machine, State, Strangers, Tenure, rank, turn,
 };
 
@@ -46,7 +46,7 @@ impl Turn<'_> {
         self.machine.waited = false;
     }
 
-    pub(super) fn report(&mut self, happened: Happened, cause: Cause, other: Option<Voice>, gap_ns: Option<u64>) {
+    pub(super) fn report(&mut self, happened: Happened, cause: Cause, other: Option<Origin>, gap_ns: Option<u64>) {
         let buckets = if self.machine.owns() { ALL_BUCKETS } else { 0 };
         let (place, at_ns) = (self.context.place, self.context.now_ns);
         self.effects.push(Effect::Report(Report { place, at_ns, happened, cause, other, gap_ns, buckets }));
@@ -107,12 +107,12 @@ impl Turn<'_> {
     }
 
     /// Whether the owner is to lose it to this node.
-    fn wants_from(&self, owner: Voice, generation: u64) -> bool {
+    fn wants_from(&self, owner: Origin, generation: u64) -> bool {
         (self.machine.promoted || self.is_heir_of(owner)) && self.is_behind(generation)
     }
 
     /// Whether the owner may not have it any more, and this node comes first.
-    fn is_heir_of(&self, owner: Voice) -> bool {
+    fn is_heir_of(&self, owner: Origin) -> bool {
         let candidates = self.context.candidates;
         self.context.rank() == Some(0) && owner.node.is_none_or(|node| rank(candidates, node).is_none())
     }
@@ -125,7 +125,7 @@ impl Turn<'_> {
     }
 
     /// Finds out who has it.
-    fn ask(&mut self, stranger: Option<Voice>) {
+    fn ask(&mut self, stranger: Option<Origin>) {
         let pace = self.context.pace;
         let gap_ns = if self.machine.known { pace.interval_ns() } else { pace.probe_gap_ns() };
         let strangers = Strangers { known: stranger, found: None };
@@ -147,7 +147,7 @@ impl Turn<'_> {
     }
 
     /// Gives it up, if it is had, for another state.
-    fn lose(&mut self, cause: Cause, other: Option<Voice>, next: State) {
+    fn lose(&mut self, cause: Cause, other: Option<Origin>, next: State) {
         if !self.machine.owns() {
             if self.machine.state != next {
                 self.enter(next);
@@ -166,7 +166,7 @@ impl Turn<'_> {
     }
 
     /// Another node has it, by an order of this generation.
-    pub(super) fn follow(&mut self, owner: Voice, generation: u64, cause: Cause) {
+    pub(super) fn follow(&mut self, owner: Origin, generation: u64, cause: Cause) {
         self.machine.known = true;
         self.machine.superseded |= self.context.age(generation) == Age::Newer;
         let place = self.context.place;
@@ -188,7 +188,7 @@ impl Turn<'_> {
         self.effects.push(Effect::Heal(place, owner.mac));
     }
 
-    fn take(&mut self, cause: Cause, from: Option<Voice>, last_ns: Option<u64>) {
+    fn take(&mut self, cause: Cause, from: Option<Origin>, last_ns: Option<u64>) {
         self.machine.known = true;
         self.machine.promoted = false;
         self.machine.superseded = false;
@@ -342,7 +342,7 @@ impl Turn<'_> {
     }
 
     /// The newest order puts this node first: it claims while the other still answers, once it is known to hear.
-    fn prefer(&mut self, owner: Voice, since_ns: u64) {
+    fn prefer(&mut self, owner: Origin, since_ns: u64) {
         let context = self.context;
         let State::Standby { generation, spare, .. } = self.machine.state else { return };
         if context.rank() != Some(0) || !self.wants_from(owner, generation) {

@@ -3,7 +3,9 @@
 use arpeggio_common::{abi::SightingKind, model::NodeId, wire::Mac};
 
 use super::{
-    super::{Answer, Cause, Effect, Happened, Place, Report, Seen, To, Voice, audit::Audit, exclusive, peers::Peer},
+    super::{
+        Answer, Cause, Effect, Happened, Observation, Origin, Place, Report, To, audit::Audit, exclusive, peers::Peer,
+    },
     Event, Machine, Succession, index,
 };
 
@@ -22,8 +24,8 @@ const AUDITED: usize = 4;
 
 impl Succession {
     /// Whose frame it is for an address: a candidate's, a stranger's, or nobody's that matters.
-    fn whose(&mut self, place: Place, voice: Voice) -> Option<Voice> {
-        let stranger = Voice { node: None, ..voice };
+    fn whose(&mut self, place: Place, voice: Origin) -> Option<Origin> {
+        let stranger = Origin { node: None, ..voice };
         if self.orders.own_macs.values().any(|own| *own == voice.mac) {
             return None;
         }
@@ -40,7 +42,7 @@ impl Succession {
     }
 
     /// Another machine speaks in the name of this node.
-    fn twin(&mut self, place: Place, other: Voice) {
+    fn twin(&mut self, place: Place, other: Origin) {
         let told_ns = self.twins_ns.entry(place.0).or_default();
         if *told_ns != 0 && self.now_ns.saturating_sub(*told_ns) < SAME_NAME_NS {
             return;
@@ -52,7 +54,7 @@ impl Succession {
     }
 
     /// Somebody was seen with an address. That proves nothing: frames can be forged, and sent again.
-    pub(super) fn seen(&mut self, place: Place, seen: Seen) {
+    pub(super) fn seen(&mut self, place: Place, seen: Observation) {
         let Some(entry) = self.entries.get_mut(&place) else { return };
         let told_ns = &mut entry.told_ns[usize::from(seen.kind == SightingKind::Claim)];
         if seen.at_ns <= *told_ns {
@@ -60,7 +62,7 @@ impl Succession {
         }
         *told_ns = seen.at_ns;
         let Some(voice) = self.whose(place, seen.voice) else { return };
-        self.step_machine(place, Event::Exclusive(exclusive::Event::Seen(Seen { voice, ..seen })));
+        self.step_machine(place, Event::Exclusive(exclusive::Event::Observation(Observation { voice, ..seen })));
     }
 
     /// Somebody answered a question of ours for an address.
@@ -79,8 +81,8 @@ impl Succession {
         let Some(Machine::Exclusive(machine)) = self.entries.get(&place).map(|entry| &entry.machine) else { return };
         let Some(node) = voice.node else {
             // The tag of somebody who is no candidate.
-            let seen = Seen { voice, kind: SightingKind::Reply, at_ns: asked_ns, generation };
-            return self.step_machine(place, Event::Exclusive(exclusive::Event::Seen(seen)));
+            let seen = Observation { voice, kind: SightingKind::Reply, at_ns: asked_ns, generation };
+            return self.step_machine(place, Event::Exclusive(exclusive::Event::Observation(seen)));
         };
         let owns = self.audits.get(&place.0).is_some_and(|audit| audit.owns(place));
         let contested = owns && asked_ns > machine.since_ns();

@@ -11,7 +11,7 @@ use arpeggio_common::{model::NodeId, wire::Mac};
 
 use super::{
     super::{
-        Effect, Place, Standing, To, Voice, exclusive, shared,
+        Effect, Origin, Place, Standing, To, exclusive, shared,
         watch::{Finding, Watch},
     },
     Event, Machine, Succession,
@@ -143,7 +143,7 @@ impl Succession {
         let candidates = &entry.order.candidates;
         match &entry.machine {
             Machine::Exclusive(machine) => {
-                let Some(Voice { mac, node: Some(node) }) = machine.watched() else { return BTreeMap::new() };
+                let Some(Origin { mac, node: Some(node) }) = machine.watched() else { return BTreeMap::new() };
                 let slow = exclusive::turn(candidates, self.me, Some(node)) >= FULL_RATE;
                 BTreeMap::from([(mac, (node, slow))])
             }

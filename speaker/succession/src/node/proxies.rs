@@ -1,13 +1,13 @@
 //! Devices that answer for every address: what they say is not heard.
 
 use super::{
-    super::{Place, Proxy, Standing, Voice, exclusive, shared},
+    super::{Origin, Place, Proxy, Standing, exclusive, shared},
     Machine, Succession,
 };
 
 impl Succession {
     /// Whether the voice is one that answers for every address: that says nothing about this one.
-    pub(super) fn is_proxy(&self, (ifindex, address): Place, voice: Voice) -> bool {
+    pub(super) fn is_proxy(&self, (ifindex, address): Place, voice: Origin) -> bool {
         let proxy = Proxy { ifindex, ipv4: address.is_ipv4(), mac: voice.mac };
         voice.node.is_none() && self.orders.proxies.contains(&proxy)
     }

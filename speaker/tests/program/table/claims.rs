@@ -6,7 +6,7 @@ use arpeggio_common::{
 };
 
 use crate::{
-    case::{Case, Earlier, KEY4, KEY6, Lease, Seen},
+    case::{Case, Earlier, KEY4, KEY6, Lease, SightingSummary},
     frames::{
         ALL_NODES6, ASKED_NS, CLIENT4, CLIENT6, GENERATION, GROUP, LINUX_NONCE, OTHER4, OTHER6, OUR_NODE, OURS,
         OVERRIDE, REPLY, REQUEST, RIVAL, RIVAL_NODE, SOLICITED, STATEMENT, STRANGER, VIP4, VIP6, ZERO4, advertisement,
@@ -255,7 +255,7 @@ pub(super) fn events() -> Vec<Case> {
             rows.push(if told { case.told(EventKind::Conflict, RIVAL) } else { case });
         }
         let hidden = Case::new(format!("{what} of a stranger after a speaker's just now"), frame);
-        let seen = Seen { mac: RIVAL, kind: Some(SightingKind::Claim), node: rival, count: 1 };
+        let seen = SightingSummary { mac: RIVAL, kind: Some(SightingKind::Claim), node: rival, count: 1 };
         let speaker = Earlier { node: rival, ..before };
         let case = conflict(hidden, kind).world(|world| world.earlier = Some(speaker));
         rows.push(case.expect(|observed| {

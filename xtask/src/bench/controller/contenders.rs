@@ -23,7 +23,7 @@ THE SCRIPT OF --peer
     BENCH_KUBECTL     a kubectl
     BENCH_DIRECTORY   a directory for its files, removed afterwards";
 
-/// Who.
+/// A program that writes the status of Services.
 #[derive(Clone, Debug)]
 pub(super) enum Contender {
     /// Our controller.

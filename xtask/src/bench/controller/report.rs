@@ -38,11 +38,11 @@ impl fmt::Display for Phase {
 /// One contender in one phase.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
-    /// Who.
+    /// Name of the contender.
     pub contender: String,
     /// Whether it is our controller.
     pub ours: bool,
-    /// What.
+    /// The phase of the measurement.
     pub phase: Phase,
     /// How many Services.
     pub services: u32,

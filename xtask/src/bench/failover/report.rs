@@ -20,13 +20,13 @@ pub struct Report {
 /// One contender under one fault.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
-    /// Who.
+    /// Name of the contender.
     pub contender: String,
     /// Between two signs of life, milliseconds; 0 when it is not known.
     pub interval_ms: f64,
     /// Whether it is ours.
     pub ours: bool,
-    /// What.
+    /// The fault.
     pub fault: Fault,
     /// Every repetition.
     pub trials: Vec<Trial>,

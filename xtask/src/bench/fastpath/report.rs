@@ -95,7 +95,7 @@ impl fmt::Display for Family {
 /// How a contender answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answers {
-    /// Who.
+    /// Name of the contender.
     pub contender: String,
     /// What it is asked with.
     pub family: Family,

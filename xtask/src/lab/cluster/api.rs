@@ -46,6 +46,13 @@ impl Cluster {
         credentials::config(&server, &trust, &credentials::token("admin")).to_string()
     }
 
+    /// A kubeconfig of the administrator for programs in the namespace of the client; needs [`super::Options::client_manages`].
+    #[must_use]
+    pub fn client_kubeconfig(&self) -> String {
+        let trust = json!({"certificate-authority": self.plane.authority});
+        credentials::config(&self.plane.families.api_url(), &trust, &credentials::token("admin")).to_string()
+    }
+
     /// A port of this machine's loopback interface that leads to the API server.
     #[must_use]
     pub fn api_address(&self) -> SocketAddr {
@@ -148,7 +155,8 @@ impl Cluster {
     /// If there is no such account.
     pub fn service_account(&self, namespace: &str, account: &str) -> Result<PathBuf> {
         let path = self.segment.lab.directory().join(format!("{namespace}-{account}.kubeconfig"));
-        credentials::kubeconfig(&path, &self.plane.authority, &self.token(namespace, account)?)?;
+        let url = self.plane.families.api_url();
+        credentials::kubeconfig(&path, &self.plane.authority, &url, &self.token(namespace, account)?)?;
         Ok(path)
     }
 

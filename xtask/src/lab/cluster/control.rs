@@ -12,7 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 use super::{
     Options, credentials,
     daemon::{Daemon, tail},
-    network::{API_PORT, API_SERVER, POD_RANGES, SERVICE_RANGES},
+    families::Families,
+    network::API_PORT,
 };
 use crate::{
     kube::{Assets, Program},
@@ -37,6 +38,7 @@ pub(super) struct ControlPlane {
     /// Kubeconfig of the administrator.
     pub(super) admin: PathBuf,
     pub(super) kubectl: PathBuf,
+    pub(super) families: Families,
     /// What the API server was asked, if that is recorded.
     pub(super) audit: Option<PathBuf>,
     // The processes are gone before their namespace and their file system.
@@ -73,8 +75,10 @@ impl ControlPlane {
             Daemon::start("kube-apiserver", &api_server(&namespace, assets, &files, options)?, &directory)?;
 
         let authority = files.certificates.join("apiserver.crt");
+        let url = options.families.api_url();
         for user in credentials::ADMINS {
-            credentials::kubeconfig(&kubeconfig_of(&directory, user), &authority, &credentials::token(user))?;
+            let file = kubeconfig_of(&directory, user);
+            credentials::kubeconfig(&file, &authority, &url, &credentials::token(user))?;
         }
         let kubectl = assets.path(Program::Kubectl)?.clone();
         let admin = kubeconfig_of(&directory, "admin");
@@ -98,6 +102,7 @@ impl ControlPlane {
             authority,
             admin,
             kubectl,
+            families: options.families,
             audit,
             namespace,
             directory,
@@ -173,14 +178,14 @@ fn etcd(namespace: &Namespace, assets: &Assets, data: &Path) -> Result<Command> 
 fn api_server(namespace: &Namespace, assets: &Assets, files: &Files, options: &Options) -> Result<Command> {
     let mut command = namespace.command(assets.path(Program::Apiserver)?);
     command.arg(format!("--etcd-servers={ETCD}")).arg(format!("--secure-port={API_PORT}"));
-    command.args(["--bind-address=::".to_owned(), format!("--advertise-address={API_SERVER}")]);
+    command.args(["--bind-address=::".to_owned(), format!("--advertise-address={}", options.families.api_server())]);
     command.arg("--cert-dir").arg(&files.certificates);
     command.arg("--service-account-key-file").arg(&files.key);
     command.arg("--service-account-signing-key-file").arg(&files.key);
     command.arg("--service-account-issuer=https://kubernetes.default.svc");
     command.arg("--token-auth-file").arg(&files.tokens);
     command.args(["--authorization-mode=Node,RBAC", "--allow-privileged=true"]);
-    command.arg(format!("--service-cluster-ip-range={SERVICE_RANGES}"));
+    command.arg(format!("--service-cluster-ip-range={}", options.families.service_ranges()));
     // No kube-proxy runs beside it: it looks up the endpoints of webhooks itself.
     command.arg("--enable-aggregator-routing=true");
     if options.kubelet {
@@ -205,7 +210,7 @@ fn controller_manager(namespace: &Namespace, assets: &Assets, files: &Files, opt
     command.arg("--kubeconfig").arg(kubeconfig_of(&files.directory, "kube-controller-manager"));
     command.arg("--service-account-private-key-file").arg(&files.key);
     command.arg("--root-ca-file").arg(files.certificates.join("apiserver.crt"));
-    command.arg("--leader-elect=false").arg(format!("--cluster-cidr={POD_RANGES}"));
+    command.arg("--leader-elect=false").arg(format!("--cluster-cidr={}", options.families.pod_ranges()));
     if !options.kubelet {
         // It would take the nodes for dead: no kubelet renews their leases.
         command.arg("--controllers=*,-node-lifecycle-controller");

@@ -9,7 +9,6 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::network::{API_PORT, API_SERVER};
 use crate::sh;
 
 /// Users with every right, told apart in the audit log.
@@ -52,10 +51,9 @@ pub(super) fn token(user: &str) -> String {
     format!("lab-{}", user.replace(':', "-"))
 }
 
-/// Writes a kubeconfig with this token for the API server where the lab's processes reach it.
-pub(super) fn kubeconfig(path: &Path, authority: &Path, token: &str) -> Result<()> {
-    let server = format!("https://{API_SERVER}:{API_PORT}");
-    let config = config(&server, &json!({"certificate-authority": authority}), token);
+/// Writes a kubeconfig with this token for the API server at this URL.
+pub(super) fn kubeconfig(path: &Path, authority: &Path, server: &str, token: &str) -> Result<()> {
+    let config = config(server, &json!({"certificate-authority": authority}), token);
     // Replaced in one step: a client that looks meanwhile reads the old one or the new one.
     let draft = path.with_extension("draft");
     fs::write(&draft, config.to_string()).with_context(|| format!("write {}", draft.display()))?;
@@ -96,8 +94,8 @@ mod tests {
     fn a_kubeconfig_is_replaced_whole() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("admin.kubeconfig");
-        kubeconfig(&path, Path::new("/ca.crt"), "one").unwrap();
-        kubeconfig(&path, Path::new("/ca.crt"), "two").unwrap();
+        kubeconfig(&path, Path::new("/ca.crt"), "https://198.51.100.100:6443", "one").unwrap();
+        kubeconfig(&path, Path::new("/ca.crt"), "https://198.51.100.100:6443", "two").unwrap();
         let read: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         assert_eq!(read["users"][0]["user"]["token"], "two");
         assert_eq!(read["clusters"][0]["cluster"]["server"], "https://198.51.100.100:6443");

@@ -68,7 +68,15 @@ impl Cluster {
 
 /// The object as it is for programs that are processes; `None`: it is for pods, or for [`Cluster::guard`].
 fn prepared(mut object: Value) -> Option<Value> {
-    let left_out = ["Deployment", "DaemonSet", "ValidatingWebhookConfiguration"];
+    // A process has a token that names no node: the policies are for pods too.
+    let left_out = [
+        "Deployment",
+        "DaemonSet",
+        "PodDisruptionBudget",
+        "ValidatingWebhookConfiguration",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ];
     if left_out.iter().any(|kind| object["kind"] == *kind) {
         return None;
     }

@@ -12,6 +12,7 @@ mod credentials;
 mod daemon;
 mod endpoints;
 mod etcd;
+mod families;
 mod forward;
 pub mod http;
 mod install;
@@ -30,6 +31,7 @@ use self::{control::ControlPlane, forward::Forward, kubelet::Runtime, nodes::Nod
 pub use self::{
     daemon::Daemon,
     endpoints::Endpoint,
+    families::Families,
     http::Answer,
     install::{Controller, Installed, NAMESPACE, Speaker},
     kubelet::PAUSE,
@@ -54,11 +56,25 @@ pub struct Options {
     pub audit: bool,
     /// Further flags of the API server.
     pub api_server_flags: Vec<String>,
+    /// The families of addresses.
+    pub families: Families,
+    /// A second segment with `eth1` of every node and of the client.
+    pub second_network: bool,
+    /// The client reaches the API server.
+    pub client_manages: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 3, kubelet: false, audit: false, api_server_flags: Vec::new() }
+        Self {
+            nodes: 3,
+            kubelet: false,
+            audit: false,
+            api_server_flags: Vec::new(),
+            families: Families::default(),
+            second_network: false,
+            client_manages: false,
+        }
     }
 }
 
@@ -77,6 +93,15 @@ impl Options {
         purposes.extend(self.kubelet.then_some(Purpose::Kubelet));
         purposes
     }
+}
+
+/// Gives every node of the cluster whose lab has this directory the images of a docker or OCI archive, also from another process. Returns how
+/// many nodes that are: those with kubelets.
+///
+/// # Errors
+/// If a containerd refuses the archive.
+pub fn import(lab: &Path, archive: &Path) -> Result<usize> {
+    kubelet::import_everywhere(lab, archive)
 }
 
 /// A running cluster. Dropping it ends every process and removes every namespace, mount and file.
@@ -98,7 +123,13 @@ impl Cluster {
         setup::ensure(&options.purposes())?;
         let assets = kube::ensure(&options.programs())?;
         let segment = Segment::new(options.nodes)?;
+        if options.second_network {
+            segment.second()?;
+        }
         let namespace = network::control_plane(&segment)?;
+        if options.client_manages {
+            network::join_client(&segment, &namespace)?;
+        }
         let plane = ControlPlane::start(&segment, namespace, &assets, options)?;
         let server = SocketAddr::from((network::API_SERVER, network::API_PORT));
         let forward = Forward::start(plane.namespace.path(), server)?;

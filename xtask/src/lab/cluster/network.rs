@@ -8,13 +8,17 @@
 //!   management        198.51.100.0/24, 2001:db8:100::/64 control plane .100, ::100: the API server, port 6443
 //! ```
 //!
+//! The client can be joined to the management network ([`super::Options::client_manages`]), and a second segment can be beside the first, with
+//! `eth1` of every node and of the client ([`Segment::second`]).
+//!
 //! Two networks, so that a test can cut one and keep the other. The name of the management interface is one that MetalLB's
 //! exclude file excludes: nothing is announced there.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use anyhow::Result;
 
+use super::families::API_SERVER_V6;
 use crate::lab::{Namespace, Node, Segment};
 
 /// Where the API server is reached, from the control plane and from every node.
@@ -25,10 +29,8 @@ pub const API_PORT: u16 = 6443;
 pub(super) const WEBHOOK_PORT: u16 = 9443;
 /// The replicas of a controller are at this number and their own in the management network.
 pub(super) const CONTROLLERS: u8 = 110;
-/// Cluster addresses of services.
-pub const SERVICE_RANGES: &str = "10.96.0.0/16,fd00:96::/112";
-/// Addresses of pods; each node has a /24 and a /64 of them.
-pub const POD_RANGES: &str = "10.244.0.0/16,fd00:244::/48";
+/// The client is at this number in the management network.
+const CLIENT: u8 = 200;
 /// A node's interface in the management network.
 pub const MANAGEMENT: &str = "veth-mgmt";
 
@@ -39,13 +41,18 @@ pub(super) fn control_plane(segment: &Segment) -> Result<Namespace> {
     control.sysctl("net.ipv6.conf.mgmt0.accept_dad", "0")?;
     control.ip("link set mgmt0 up")?;
     control.ip(&format!("addr add {API_SERVER}/24 dev mgmt0"))?;
-    control.ip("addr add 2001:db8:100::100/64 dev mgmt0 nodad")?;
+    control.ip(&format!("addr add {API_SERVER_V6}/64 dev mgmt0 nodad"))?;
     for (number, node) in (1_u8..).zip(&segment.nodes) {
         join(&control, &node.namespace, &port(number), number)?;
         route(segment, node)?;
         pods(segment, &control, node, number)?;
     }
     Ok(control)
+}
+
+/// Joins the client to the management network: it reaches the API server as a user's machine does.
+pub(super) fn join_client(segment: &Segment, control: &Namespace) -> Result<()> {
+    join(control, &segment.client.namespace, &port(CLIENT), CLIENT)
 }
 
 /// Joins a namespace to the management network; `number` is the last part of its addresses there.
@@ -96,11 +103,6 @@ fn pods(segment: &Segment, control: &Namespace, node: &Node, number: u8) -> Resu
 /// The pod ranges of the n-th node, from 1.
 pub(super) fn pod_ranges(number: u8) -> (String, String) {
     (format!("10.244.{number}.0/24"), format!("fd00:244:0:{number:x}::/64"))
-}
-
-/// Both addresses of a node on the segment.
-pub(super) fn addresses(node: &Node) -> [IpAddr; 2] {
-    [IpAddr::V4(node.ipv4), IpAddr::V6(node.ipv6)]
 }
 
 #[cfg(test)]

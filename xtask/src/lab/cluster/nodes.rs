@@ -5,13 +5,7 @@ use std::{path::Path, process::Command};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::{
-    Options,
-    backend::PORT,
-    control::ControlPlane,
-    daemon::Daemon,
-    network::{POD_RANGES, addresses, pod_ranges},
-};
+use super::{Options, backend::PORT, control::ControlPlane, daemon::Daemon, families::Families};
 use crate::{
     kube::{Assets, Program},
     lab::{Node, Segment},
@@ -27,9 +21,10 @@ pub(super) struct NodeDaemons {
 impl NodeDaemons {
     /// Starts them; the node's object exists.
     pub(super) fn start(segment: &Segment, plane: &ControlPlane, assets: &Assets, node: &Node) -> Result<Self> {
+        let pods = plane.families.pod_ranges();
         let directory = segment.lab.directory();
         let backend = Daemon::start(&format!("backend-{}", node.name), &backend(node)?, directory)?;
-        let proxy = proxy(node, assets.path(Program::Proxy)?, &plane.kubeconfig_of("kube-proxy"));
+        let proxy = proxy(node, assets.path(Program::Proxy)?, &plane.kubeconfig_of("kube-proxy"), &pods);
         let proxy = Daemon::start(&format!("kube-proxy-{}", node.name), &proxy, directory)?;
         Ok(Self { proxy, backend })
     }
@@ -44,11 +39,11 @@ fn backend(node: &Node) -> Result<Command> {
 }
 
 /// kube-proxy reads the interfaces' sizes in sysfs, which shows those of the namespace that mounted it: it gets its own.
-fn proxy(node: &Node, program: &Path, kubeconfig: &Path) -> Command {
+fn proxy(node: &Node, program: &Path, kubeconfig: &Path, pods: &str) -> Command {
     let mut command = node.namespace.command("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c"]);
     command.args([r#"mount -t sysfs sysfs /sys && exec "$@""#, "sh"]).arg(program).arg("--kubeconfig").arg(kubeconfig);
-    command.args(["--hostname-override", &node.name, "--proxy-mode", "nftables", "--cluster-cidr", POD_RANGES]);
+    command.args(["--hostname-override", &node.name, "--proxy-mode", "nftables", "--cluster-cidr", pods]);
     // Their variables belong to the machine, not to the namespace.
     command.args(["--conntrack-max-per-core", "0", "--conntrack-tcp-timeout-established", "0"]);
     command.args(["--conntrack-tcp-timeout-close-wait", "0"]);
@@ -58,13 +53,12 @@ fn proxy(node: &Node, program: &Path, kubeconfig: &Path) -> Command {
 /// The nodes as their kubelets would register them; with real kubelets, what those find already there: the ranges of their
 /// pods.
 pub(super) fn objects(segment: &Segment, options: &Options) -> Value {
-    let items: Vec<Value> =
-        (1_u8..).zip(&segment.nodes).map(|(number, node)| object(node, number, options.kubelet)).collect();
+    let items: Vec<Value> = (1_u8..).zip(&segment.nodes).map(|(number, node)| object(node, number, options)).collect();
     json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
-fn object(node: &Node, number: u8, kubelet: bool) -> Value {
-    let (v4, v6) = pod_ranges(number);
+fn object(node: &Node, number: u8, options: &Options) -> Value {
+    let pods = options.families.pods_of(number);
     let mut object = json!({
         "apiVersion": "v1",
         "kind": "Node",
@@ -72,17 +66,18 @@ fn object(node: &Node, number: u8, kubelet: bool) -> Value {
             "name": node.name,
             "labels": {"kubernetes.io/hostname": node.name, "kubernetes.io/os": "linux"},
         },
-        "spec": {"podCIDR": v4, "podCIDRs": [v4, v6]},
+        "spec": {"podCIDR": pods[0], "podCIDRs": pods},
     });
-    if !kubelet {
-        object["status"] = status(node);
+    if !options.kubelet {
+        object["status"] = status(node, options.families);
     }
     object
 }
 
-fn status(node: &Node) -> Value {
+fn status(node: &Node, families: Families) -> Value {
+    let addresses = families.addresses(node);
     let mut all: Vec<Value> =
-        addresses(node).iter().map(|address| json!({"type": "InternalIP", "address": address})).collect();
+        addresses.iter().map(|address| json!({"type": "InternalIP", "address": address})).collect();
     all.push(json!({"type": "Hostname", "address": node.name}));
     let condition = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason});
     json!({

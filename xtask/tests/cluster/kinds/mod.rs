@@ -53,7 +53,7 @@ type Refused = (&'static str, &'static str, &'static [&'static str]);
 /// Why; which of the objects that are there; a merge patch as YAML; words of the refusal (none: it is accepted).
 type Changed = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
-/// See the module.
+/// The cases of one kind.
 struct Table {
     kind: &'static str,
     plural: &'static str,

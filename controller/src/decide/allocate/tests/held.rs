@@ -1,5 +1,7 @@
 //! Addresses that nodes, speakers and the API server have.
 
+use arpeggio_common::model::Few;
+
 use super::*;
 use crate::cluster::{API_SERVER, Endpoints, Speaker};
 
@@ -86,7 +88,7 @@ fn interfaces_of_speakers_and_the_api_server_count_as_well() {
     Arc::make_mut(&mut cluster.snapshot.speakers).insert(node, Arc::new(speaker));
     cluster.show(&Changes { topology: true, ..Changes::default() });
     let server = ServiceKey::new(API_SERVER.0, API_SERVER.1);
-    let endpoints = Endpoints { api_server: BTreeSet::from([ip("192.0.2.2")]), ..Endpoints::default() };
+    let endpoints = Endpoints { api_server: Few::from([ip("192.0.2.2")]), ..Endpoints::default() };
     Arc::make_mut(&mut cluster.snapshot.endpoints).insert(server.clone(), Arc::new(endpoints));
     cluster.show_services([server]);
     cluster.apply_all([service("default/a"), service("default/b").wants("192.0.2.2")]);

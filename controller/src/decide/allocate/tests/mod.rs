@@ -361,7 +361,17 @@ impl Cluster {
             let name = NodeName::try_from(format!("n{number}").as_str()).unwrap();
             let addresses = address.split_whitespace().map(ip).collect();
             let labels = Labels::new();
-            (name.clone(), Arc::new(Node { name, labels, network_unavailable: false, evacuate: false, addresses }))
+            (
+                name.clone(),
+                Arc::new(Node {
+                    name,
+                    uid: String::new(),
+                    labels,
+                    network_unavailable: false,
+                    evacuate: false,
+                    addresses,
+                }),
+            )
         };
         self.snapshot.nodes = Arc::new(addresses.iter().enumerate().map(node).collect());
         self.show(&Changes { topology: true, ..Changes::default() })

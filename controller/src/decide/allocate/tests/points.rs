@@ -394,7 +394,7 @@ fn point_29_what_another_controller_gave_is_not_given_away() {
     cluster.apply_all([foreign("default/x", "192.0.2.1"), service("default/a"), foreign("default/y", "192.0.2.2")]);
     assert_eq!(cluster.has("default/a"), "192.0.2.2", "what ours had before stays with it");
     cluster.apply(service("default/b").wants("192.0.2.1"));
-    let message = "192.0.2.1 is in use by default/x, which is left to another controller";
+    let message = "192.0.2.1 is in use by default/x, which belongs to another controller";
     assert_eq!(cluster.told("default/b"), ("AllocationFailed", message));
     assert_eq!(cluster.usage("home"), (2, 0, 1, 0));
     cluster.delete("default/a");

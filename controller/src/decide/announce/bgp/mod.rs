@@ -30,7 +30,7 @@ use self::{
     ground::Ground,
     resolve::{Outcome, resolve},
 };
-use super::standing::Standing;
+use super::standing::AddressState;
 use crate::cluster::{ServiceKey, Snapshot};
 
 /// The state between looks; all of it can be found again in a snapshot.
@@ -49,7 +49,7 @@ impl Resolver {
         snapshot: &Snapshot,
         renew: bool,
         looked: &BTreeSet<IpAddr>,
-        standings: &BTreeMap<IpAddr, Standing>,
+        standings: &BTreeMap<IpAddr, AddressState>,
     ) -> BTreeSet<IpAddr> {
         if renew {
             self.ground = Ground::new(snapshot);

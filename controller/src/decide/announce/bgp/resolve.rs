@@ -82,7 +82,7 @@ fn wished(address: IpAddr, holding: &Holding, ground: &Ground, snapshot: &Snapsh
 /// The nodes by which a Service can be reached; `None`: by none of them.
 fn served(service: &Service, endpoints: Option<&Endpoints>) -> Option<Nodes> {
     match endpoints? {
-        Endpoints { nodes, .. } if service.local => (!nodes.is_empty()).then(|| Some(nodes.clone())),
+        Endpoints { nodes, .. } if service.local => (!nodes.is_empty()).then(|| Some(nodes.iter().cloned().collect())),
         Endpoints { any, .. } => any.then_some(None),
     }
 }

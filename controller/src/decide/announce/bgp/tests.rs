@@ -1,6 +1,6 @@
 //! MetalLB behaviour 38 and 57 to 61, and what is done better. Each test is named after its point.
 
-use arpeggio_common::model::{BgpAdvertisement, Community, Configuration, Labels, NodeName, Peer, any_or_empty};
+use arpeggio_common::model::{BgpAdvertisement, Community, Configuration, Few, Labels, NodeName, Peer, any_or_empty};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -9,7 +9,11 @@ use crate::{
     cluster::{AnnouncementContent, ObservedAnnouncement, Refusal, Trouble},
     decide::{
         Notice, NoticeKind,
-        announce::{Announced, Announcer, Touch, report::Voice, tests::everything},
+        announce::{
+            Announced, Announcer, Touch,
+            report::ServiceReport,
+            tests::{everything, look_after_a_moment},
+        },
         fixture::{World, fault, has, ip, key, labels, pool},
     },
 };
@@ -49,7 +53,7 @@ fn look(world: &World) -> Announced {
 }
 
 fn content(world: &World, address: &str) -> AnnouncementContent {
-    look(world).announcements[&ip(address)].clone().unwrap()
+    look_after_a_moment(world).announcements[&ip(address)].clone().unwrap()
 }
 
 /// Each route in a line: what is the same everywhere is left out.
@@ -75,7 +79,7 @@ fn shown(route: &Route) -> String {
     text
 }
 
-fn voice(world: &World, service: &str) -> Voice {
+fn voice(world: &World, service: &str) -> ServiceReport {
     look(world).voices[&key(service)].clone()
 }
 
@@ -85,12 +89,12 @@ fn silence(world: &World, service: &str) -> Option<Refusal> {
 
 /// What is decided is in force.
 fn settle(world: &mut World) {
-    for (address, content) in look(world).announcements {
+    for (address, content) in look_after_a_moment(world).announcements {
         let observed = ObservedAnnouncement {
             resource_version: "1".to_owned(),
             content,
             owner: None,
-            interfaces: BTreeSet::new(),
+            interfaces: Few::new(),
             trouble: None,
         };
         world.announcements.insert(address, observed);

@@ -6,11 +6,11 @@ use arpeggio_common::{
     abi::{Event, EventKind, SightingKind},
     wire::Mac,
 };
-use arpeggio_succession::{Input, Question, Seen, Voice};
+use arpeggio_succession::{Input, Observation, Origin, Question};
 
 use super::Driver;
 use crate::{
-    app::succession::{News, tables::inputs},
+    app::succession::{SuccessionEvent, tables::inputs},
     dataplane::Place,
     status::PeerFacts,
 };
@@ -42,11 +42,11 @@ impl Driver {
         let (ifindex, mac) = (event.key().ifindex(), Mac(event.mac()));
         let Some(orders) = self.situation.as_ref().map(|situation| &situation.orders) else { return };
         if orders.own_macs.values().any(|own| *own == mac) {
-            self.say(News::Ourselves(ifindex, mac));
+            self.say(SuccessionEvent::Ourselves(ifindex, mac));
         } else if let Some(place) = orders.places.keys().find(|place| place.0 == ifindex) {
-            let (voice, kind) = (Voice { mac, node: Some(self.me) }, SightingKind::Claim);
-            let seen = Seen { voice, kind, at_ns: event.at_ns(), generation: 0 };
-            self.succession.input(Input::Seen(*place, seen), now_ns);
+            let (voice, kind) = (Origin { mac, node: Some(self.me) }, SightingKind::Claim);
+            let seen = Observation { voice, kind, at_ns: event.at_ns(), generation: 0 };
+            self.succession.input(Input::Observation(*place, seen), now_ns);
         }
     }
 

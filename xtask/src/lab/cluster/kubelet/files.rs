@@ -38,7 +38,10 @@ disabled_plugins = [
 }
 
 /// Pods hang on a bridge of the node and are routed, not translated.
-pub(super) fn network(directory: &Path, (v4, v6): &(String, String)) -> Value {
+pub(super) fn network(directory: &Path, pods: &[String]) -> Value {
+    let ranges: Vec<Value> = pods.iter().map(|range| json!([{"subnet": range}])).collect();
+    let route = |range: &String| json!({"dst": if range.contains(':') { "::/0" } else { "0.0.0.0/0" }});
+    let routes: Vec<Value> = pods.iter().map(route).collect();
     json!({
         "cniVersion": "1.0.0",
         "name": "lab",
@@ -50,8 +53,8 @@ pub(super) fn network(directory: &Path, (v4, v6): &(String, String)) -> Value {
             "ipam": {
                 "type": "host-local",
                 "dataDir": directory.join("leases"),
-                "ranges": [[{"subnet": v4}], [{"subnet": v6}]],
-                "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
+                "ranges": ranges,
+                "routes": routes,
             },
         }],
     })

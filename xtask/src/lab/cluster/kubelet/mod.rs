@@ -23,7 +23,6 @@ use super::{
     control::ControlPlane,
     credentials,
     daemon::{Daemon, tail},
-    network::pod_ranges,
 };
 use crate::{
     kube::{Assets, Program},
@@ -58,7 +57,7 @@ impl Runtime {
             let path = directory.join(name);
             fs::write(&path, text).with_context(|| format!("write {}", path.display())).map(|()| path)
         };
-        write("cni/10-lab.conflist", files::network(&directory, &pod_ranges(number)).to_string())?;
+        write("cni/10-lab.conflist", files::network(&directory, &plane.families.pods_of(number)).to_string())?;
         let config = write("containerd.toml", files::containerd(&directory, &socket))?;
         let kubelet_config = write("kubelet.json", files::kubelet(&directory, &socket, &cgroup.path()).to_string())?;
 
@@ -72,11 +71,12 @@ impl Runtime {
 
         let user = credentials::kubelet_user(&node.name);
         let kubeconfig = directory.join("kubelet.kubeconfig");
-        credentials::kubeconfig(&kubeconfig, &plane.authority, &credentials::token(&user))?;
+        credentials::kubeconfig(&kubeconfig, &plane.authority, &plane.families.api_url(), &credentials::token(&user))?;
         let mut kubelet = inside(&holder, &cgroup, assets.path(Program::Kubelet)?)?;
         kubelet.arg("--config").arg(&kubelet_config).arg("--kubeconfig").arg(&kubeconfig);
         kubelet.arg("--root-dir").arg(directory.join("kubelet")).args(["--hostname-override", &node.name]);
-        kubelet.arg(format!("--node-ip={},{}", node.ipv4, node.ipv6));
+        let addresses: Vec<String> = plane.families.addresses(node).iter().map(ToString::to_string).collect();
+        kubelet.arg(format!("--node-ip={}", addresses.join(",")));
         let kubelet = Daemon::start(&format!("kubelet-{}", node.name), &kubelet, logs)?;
         Ok(Self { kubelet, containerd, holder, cgroup, socket })
     }
@@ -153,6 +153,19 @@ fn wait_for(socket: &Path, containerd: &Daemon) -> Result<()> {
 
 fn import(socket: &Path, archive: &Path) -> Result<()> {
     sh::run(ctr(socket, &["--namespace", "k8s.io", "images", "import", &archive.to_string_lossy()]))
+}
+
+/// Gives every node of the lab with this directory the images of an archive. Returns how many nodes that are.
+///
+/// # Errors
+/// If a containerd refuses the archive.
+pub(in crate::lab) fn import_everywhere(lab: &Path, archive: &Path) -> Result<usize> {
+    let entries = fs::read_dir(lab).with_context(|| format!("read {}", lab.display()))?;
+    let sockets = entries.flatten().map(|entry| entry.path().join("containerd.sock"));
+    let mut sockets: Vec<PathBuf> = sockets.filter(|socket| socket.exists()).collect();
+    sockets.sort();
+    sockets.iter().try_for_each(|socket| import(socket, archive))?;
+    Ok(sockets.len())
 }
 
 fn ctr(socket: &Path, arguments: &[&str]) -> Command {
