@@ -62,6 +62,7 @@ fn apply(snapshot: &mut Snapshot, decision: Decision) -> Changes {
             allocated_from: wish.allocated_from,
             refusal: wish.refusal,
             silence: wish.silence,
+            conflict: wish.conflict.map(Box::new),
             status_differs: false,
             ..Service::clone(service)
         };
