@@ -198,7 +198,8 @@ fn a_rival_who_goes_on(cluster: &Cluster) {
         let conditions = found["status"]["conditions"].as_array().cloned().unwrap_or_default();
         conditions.into_iter().find(|condition| condition["type"] == "arpeggio.io/StatusConflict")
     };
-    let theirs = json!({"status": {"loadBalancer": {"ingress": null}}}).to_string();
+    // The API server notes who sets a field, and nobody for one that is taken away.
+    let theirs = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.254"}]}}}).to_string();
     let arguments: Vec<&str> = [
         &["patch"],
         &words[1..],
