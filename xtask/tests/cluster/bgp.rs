@@ -67,7 +67,7 @@ impl Frr {
             daemon
         };
         let daemons = vec![daemon("zebra", "", None), daemon("bfdd", "", None), daemon("bgpd", bgpd, Some(port))];
-        Self { sockets: sockets.clone(), daemons: daemons }
+        Self { sockets: sockets.clone(), daemons }
     }
 
     fn json(&self, command: &str) -> Result<Value> {

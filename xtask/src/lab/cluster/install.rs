@@ -50,6 +50,9 @@ impl Cluster {
         fs::write(&file, list.to_string()).with_context(|| format!("write {}", file.display()))?;
         // The server merges: descriptions of large resources do not fit into the annotation that the client would write.
         self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file.to_string_lossy()])?;
+        // A scenario may have applied all of the base.
+        let policies = "validatingadmissionpolicies,validatingadmissionpolicybindings";
+        self.kubectl(&["delete", policies, "--all", "--ignore-not-found"])?;
         if crds {
             self.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"])?;
         }
