@@ -23,16 +23,20 @@ pub(crate) fn cargo(verb: &str, profile: &str) -> Command {
 /// # Errors
 /// If they do not compile; the compiler has said why.
 pub(crate) fn programs(profile: &str, clients: &[&str]) -> Result<()> {
+    build(profile, &["speaker", "controller"], clients)
+}
+
+fn build(profile: &str, programs: &[&str], clients: &[&str]) -> Result<()> {
     let mut command = cargo("build", profile);
-    command.args(["--quiet", "--bin", "speaker", "--bin", "controller"]);
+    command.arg("--quiet").args(programs.iter().flat_map(|program| ["--bin", program]));
     command.args(clients.iter().flat_map(|client| ["--example", client]));
     sh::stream(command)
 }
 
-/// Speaker, controller and all clients in the profile of this very program: what tests start.
+/// Speaker, controller, kubectl plugin and all clients in the profile of this very program: what tests start.
 ///
 /// # Errors
 /// If they do not compile; the compiler has said why.
 pub(crate) fn own_programs() -> Result<()> {
-    programs(&paths::profile_name(), &["asker", "udp", "services"])
+    build(&paths::profile_name(), &["speaker", "controller", "kubectl-arpeggio"], &["asker", "udp", "services"])
 }

@@ -36,6 +36,8 @@ mod metrics;
 mod outage;
 #[path = "cluster/overlays.rs"]
 mod overlays;
+#[path = "cluster/plugin.rs"]
+mod plugin;
 #[path = "cluster/rivals.rs"]
 mod rivals;
 #[path = "cluster/silence.rs"]
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         keys::SCENARIOS,
         expiry::SCENARIOS,
         outage::SCENARIOS,
+        plugin::SCENARIOS,
         bulk::SCENARIOS,
     ]
     .concat();

@@ -106,7 +106,7 @@ fn refuse_files() {
     ]);
 }
 
-const BPF_MAP_GET_NEXT_KEY: u32 = 4;
+const BPF_MAP_LOOKUP_BATCH: u32 = 24;
 
 #[test]
 fn out_of_descriptors_everything_stays_attached() {
@@ -131,7 +131,7 @@ fn maps_that_cannot_be_read_are_not_empty() {
         let mut dataplane = sandbox.open();
         let mut wanted = desired(index, "va", AttachPolicy::Tcx);
         apply(&mut dataplane, &wanted);
-        refuse_bpf(Some(BPF_MAP_GET_NEXT_KEY), libc::ENOMEM);
+        refuse_bpf(Some(BPF_MAP_LOOKUP_BATCH), libc::ENOMEM);
         for last in 11..14 {
             dataplane.distrust();
             wanted.vips.insert((index, address(last)), vip(Action::Answer));
