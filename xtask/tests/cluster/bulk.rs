@@ -75,6 +75,8 @@ fn thousands_of_services_at_once_are_written_once_each(cluster: &Cluster) {
     let installed = cluster.install().unwrap();
     cluster.kubectl(&["create", "namespace", PLACE]).unwrap();
     let calm = Calm::new(cluster);
+    // A speaker of the scenario before would die when its lease ends, and every Service that has an address by then would be told.
+    cluster.kubectl(&["delete", "leases", "--all", "--namespace", NAMESPACE]).unwrap();
     cluster.apply(&configuration()).unwrap();
     let controllers = [1, 2].map(|replica| installed.start_controller(cluster, replica, &[]).unwrap());
     controllers.iter().for_each(|controller| controller.wait_ready().unwrap());
@@ -106,9 +108,9 @@ fn thousands_of_services_at_once_are_written_once_each(cluster: &Cluster) {
         (times.values().copied().max().unwrap_or(0), times.values().sum::<usize>())
     };
     let (statuses, announcements) = (most("services/status"), most("announcements"));
-    // A request whose answer came too late is made again: on a machine that is busy with another cluster, one in ten.
+    // A request whose answer came too late is made again.
     for (times, all) in [statuses, announcements] {
-        assert!(times <= 2 && all <= count + count / 5, "statuses {statuses:?}, Announcements {announcements:?}");
+        assert!(times <= 2 && all <= count + count / 20, "statuses {statuses:?}, Announcements {announcements:?}");
     }
     // Counters follow once a second.
     assert!(most("ipaddresspools/status").1 <= count / 5, "{:?}", most("ipaddresspools/status"));

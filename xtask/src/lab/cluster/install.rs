@@ -52,7 +52,7 @@ impl Cluster {
         self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file.to_string_lossy()])?;
         // A scenario may have applied all of the base.
         let policies = "validatingadmissionpolicies,validatingadmissionpolicybindings";
-        self.kubectl(&["delete", policies, "--all", "--ignore-not-found"])?;
+        self.kubectl(&["delete", policies, "arpeggio-speaker", "--ignore-not-found"])?;
         if crds {
             self.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"])?;
         }
