@@ -14,6 +14,7 @@ mod exclusion;
 mod kind;
 pub mod metallb;
 pub mod names;
+mod owner;
 mod pruned;
 mod route;
 mod schema;
@@ -29,6 +30,7 @@ pub use metallb::{
     BFDProfile, BGPAdvertisement, BGPPeer, Community, ConfigurationState, IPAddressPool, L2Advertisement,
     ServiceBGPStatus, ServiceL2Status,
 };
+pub use owner::node_reference;
 pub use pruned::keep_marks;
 pub use route::RouteError;
 pub use secret::PasswordSecret;

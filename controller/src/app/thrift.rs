@@ -4,7 +4,7 @@
 /// So many objects that were taken in, or writes that ended, are a burst.
 const BURST: usize = 1_000;
 
-/// See the module.
+/// Counts what was handled, and tells when memory is to go back.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Thrift {
     handled: usize,

@@ -7,12 +7,12 @@ use arpeggio_common::api::{
     ServiceL2Status,
     announcement::{AnnouncementSpec, L2, Mode, Route, ServiceReference},
     metallb::{InterfaceInfo, Nothing, ServiceL2StatusStatus},
-    names,
+    names, node_reference,
 };
 use k8s_openapi::{
     Resource as _,
     api::core::v1::{Event, EventSource, ObjectReference, Service},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference, Time},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
 };
 use serde_json::{Value, json};
 
@@ -202,13 +202,7 @@ pub(super) fn state(of: &StateOf, owner: Option<&str>) -> ConfigurationState {
     let mut object = ConfigurationState::new(&of.name(), Nothing {});
     object.metadata.labels = Some(of.labels());
     if let (StateOf::Speaker(node), Some(uid)) = (of, owner) {
-        object.metadata.owner_references = Some(vec![OwnerReference {
-            api_version: "v1".to_owned(),
-            kind: "Node".to_owned(),
-            name: node.to_string(),
-            uid: uid.to_owned(),
-            ..OwnerReference::default()
-        }]);
+        object.metadata.owner_references = Some(vec![node_reference(node.as_str(), uid)]);
     }
     object
 }

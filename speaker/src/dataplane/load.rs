@@ -154,14 +154,17 @@ pub(super) fn load(
     loader.override_global(aya_log::LEVEL, &options.log_level, false);
     let mut ebpf = loader.load(OBJECT).map_err(refused)?;
     let maps = Maps::gather(|name| ebpf.take_map(name))?;
+    // A program that logs does so into a map of its own agent.
+    let shelf = pins.filter(|_| options.log_level == 0).and_then(|pins| Shelf::of(pins, staged));
+    let xdp_of = |shelf: &Shelf, name| shelf.find(name, |path| Xdp::from_pin(path, XdpAttachType::Interface));
+    let either_xdp = [names::XDP_FRAGS_PROGRAM, names::XDP_PROGRAM];
     let mut programs = Programs {
         ebpf,
         xdp: names::XDP_FRAGS_PROGRAM,
         tried: BTreeMap::new(),
-        // A program that logs does so into a map of its own agent.
-        shelf: pins.filter(|_| options.log_level == 0).and_then(|pins| Shelf::of(pins, staged)),
-        found_xdp: None,
-        found_tc: None,
+        found_xdp: shelf.as_ref().and_then(|shelf| either_xdp.into_iter().find_map(|name| xdp_of(shelf, name))),
+        found_tc: shelf.as_ref().and_then(|shelf| shelf.find(names::TC_PROGRAM, SchedClassifier::from_pin)),
+        shelf,
     };
     if options.log_level > 0 {
         // The reader of the log takes its map away, and with it the descriptor that a later load would need.
@@ -194,17 +197,12 @@ fn refusal(error: &ProgramError) -> String {
 }
 
 impl Programs {
-    /// The XDP entry, found or loaded now if it was not yet: that for multi-buffer frames, or where the kernel does not know those
+    /// The XDP entry, loaded now if it was neither pinned nor loaded: that for multi-buffer frames, or where the kernel does not know those
     /// (before 5.18) the plain one.
     ///
     /// # Errors
     /// It is not in the object, or the kernel refuses it.
     pub(super) fn xdp(&mut self) -> Result<&mut Xdp, ProgramLoadError> {
-        let was_tried = [names::XDP_FRAGS_PROGRAM, names::XDP_PROGRAM].iter().any(|name| self.tried.contains_key(name));
-        if self.found_xdp.is_none() && !was_tried {
-            let find = |name| self.shelf.as_ref()?.find(name, |path| Xdp::from_pin(path, XdpAttachType::Interface));
-            self.found_xdp = [names::XDP_FRAGS_PROGRAM, names::XDP_PROGRAM].into_iter().find_map(find);
-        }
         if self.found_xdp.is_none() {
             self.load_either_xdp()?;
         }
@@ -233,15 +231,12 @@ impl Programs {
         })
     }
 
-    /// The tc entry, found or loaded now if it was not yet.
+    /// The tc entry, loaded now if it was neither pinned nor loaded.
     ///
     /// # Errors
     /// It is not in the object, or the kernel refuses it.
     pub(super) fn tc(&mut self) -> Result<&mut SchedClassifier, ProgramLoadError> {
         let program = names::TC_PROGRAM;
-        if self.found_tc.is_none() && !self.tried.contains_key(program) {
-            self.found_tc = self.shelf.as_ref().and_then(|shelf| shelf.find(program, SchedClassifier::from_pin));
-        }
         if let Some(found) = &mut self.found_tc {
             return Ok(found);
         }

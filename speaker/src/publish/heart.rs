@@ -5,13 +5,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use arpeggio_common::{
-    api::{Speaker, names},
+    api::{Speaker, names, node_reference},
     model::LeasePace,
 };
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{
     Api,
@@ -144,17 +144,6 @@ fn lease(cluster: &Cluster, duration: Duration, (acquired, now): (Timestamp, Tim
             renew_time: Some(MicroTime(now)),
             ..LeaseSpec::default()
         }),
-    }
-}
-
-/// What belongs to this Node goes with it.
-pub(super) fn node_reference(node: &str, uid: &str) -> OwnerReference {
-    OwnerReference {
-        api_version: "v1".to_owned(),
-        kind: "Node".to_owned(),
-        name: node.to_owned(),
-        uid: uid.to_owned(),
-        ..OwnerReference::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{future::Future, net::IpAddr, sync::Arc, time::Duration};
 
-use arpeggio_common::api::{Announcement, Speaker, names, speaker::SpeakerSpec};
+use arpeggio_common::api::{Announcement, Speaker, names, node_reference, speaker::SpeakerSpec};
 use kube::{
     Api, Error,
     api::{Patch, PatchParams, PostParams},
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    heart::{node_reference, now},
+    heart::now,
     plan::{change, speaker_change},
     queue::{Ended, Queue},
     types::Wanted,

@@ -67,19 +67,7 @@ impl Stage {
     }
 }
 
-/// Each scenario with both releases beside the agent.
-macro_rules! with_both_releases {
-    ($($scenario:ident)*) => {
-        mod eight {
-            $(#[test] fn $scenario() { super::$scenario($crate::lab::Release::Eight); })*
-        }
-        mod ten {
-            $(#[test] fn $scenario() { super::$scenario($crate::lab::Release::Ten); })*
-        }
-    };
-}
-
-with_both_releases! {
+crate::lab::with_both_releases! {
     point_61_a_route_reaches_the_peer_and_goes_with_its_announcement
     an_agent_that_is_killed_leaves_sessions_and_routes_alone
     what_bgpd_lost_is_restored

@@ -13,7 +13,7 @@ use crate::manifests;
 const NAMESPACE: &str = "namespace: metallb-system";
 const RELEASE_NAMESPACE: &str = "namespace: {{ .Release.Namespace }}";
 
-/// A text of the base and what stands in its place in the template.
+/// A text of the base and what stands in its place in the template; `PART` in both is the [part](Source::part).
 type Edit = (&'static str, &'static str);
 
 /// Which value an object depends on.
@@ -22,8 +22,10 @@ type Condition = fn(kind: &str) -> Option<&'static str>;
 /// How a file of `manifests/` becomes a template.
 struct Source {
     file: &'static str,
+    /// `controller` or `speaker`, where its values stand below one of these.
+    part: &'static str,
     condition: Condition,
-    edits: &'static [Edit],
+    edits: &'static [&'static [Edit]],
 }
 
 /// The component that puts FRR beside the speaker, and the value that asks for it.
@@ -108,7 +110,8 @@ pub(super) fn templates() -> Result<Files> {
 
 fn template(source: &Source, text: &str) -> Result<String> {
     let mut edited = escaped(text);
-    for (old, new) in source.edits {
+    for (old, new) in source.edits.iter().copied().flatten() {
+        let (old, new) = (&old.replace("PART", source.part), &new.replace("PART", source.part));
         let place = || format!("manifests/{} has no {old:?} any more; adapt xtask/src/generate/chart.rs", source.file);
         ensure!(edited.contains(old), place());
         edited = edited.replace(old, new);
@@ -158,10 +161,11 @@ mod tests {
 
     #[test]
     fn every_document_has_its_condition_and_a_text_that_is_gone_is_told() {
-        let edits: &[Edit] = &[("replicas: 2", "replicas: {{ .Values.r }}")];
-        let source = Source { file: "f.yaml", condition: |kind| (kind == "B").then_some(".Values.b"), edits };
+        let edits: &[&[Edit]] = &[&[("replicas: 2", "replicas: {{ .Values.PART.r }}")]];
+        let source =
+            Source { file: "f.yaml", part: "b", condition: |kind| (kind == "B").then_some(".Values.b"), edits };
         let made = template(&source, "kind: A\nreplicas: 2\n---\nkind: B\n").unwrap();
-        assert_eq!(made, "kind: A\nreplicas: {{ .Values.r }}\n---\n{{- if .Values.b }}\nkind: B\n{{- end }}\n");
+        assert_eq!(made, "kind: A\nreplicas: {{ .Values.b.r }}\n---\n{{- if .Values.b }}\nkind: B\n{{- end }}\n");
         let error = template(&source, "kind: A\nreplicas: 3\n").unwrap_err().to_string();
         assert!(error.contains("f.yaml") && error.contains("replicas: 2"), "{error}");
     }

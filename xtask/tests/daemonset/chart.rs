@@ -1,6 +1,6 @@
 //! What users of Helm do: install the chart, upgrade it, roll back, uninstall.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -31,23 +31,26 @@ fn chart() -> PathBuf {
     manifests::folder().join("helm/arpeggio")
 }
 
-/// `helm WORDS… CHART OPTIONS…`, as the administrator.
-fn helm(cluster: &Cluster, words: &[&str], options: &[&str]) -> Result<String> {
+/// Helm, as the administrator.
+fn command(cluster: &Cluster, words: &[&str]) -> Result<Command> {
     let assets = kube::ensure(&[Program::Helm])?;
     let mut command = cluster.control_plane().command(assets.path(Program::Helm)?);
     // It keeps a cache at home.
     command.env("HOME", cluster.segment().lab.directory()).arg("--kubeconfig").arg(cluster.admin_kubeconfig());
-    command.args(["--namespace", NAMESPACE]).args(words).arg(chart()).args(options);
+    command.args(["--namespace", NAMESPACE]).args(words);
+    Ok(command)
+}
+
+/// `helm WORDS… CHART OPTIONS…`.
+fn helm(cluster: &Cluster, words: &[&str], options: &[&str]) -> Result<String> {
+    let mut command = command(cluster, words)?;
+    command.arg(chart()).args(options);
     sh::read(command)
 }
 
-/// The same without a chart.
+/// `helm WORDS…`, about what is installed.
 fn release(cluster: &Cluster, words: &[&str]) -> Result<String> {
-    let assets = kube::ensure(&[Program::Helm])?;
-    let mut command = cluster.control_plane().command(assets.path(Program::Helm)?);
-    command.env("HOME", cluster.segment().lab.directory()).arg("--kubeconfig").arg(cluster.admin_kubeconfig());
-    command.args(["--namespace", NAMESPACE]).args(words);
-    sh::read(command)
+    sh::read(command(cluster, words)?)
 }
 
 fn rendered(cluster: &Cluster, options: &[&str]) -> Vec<Value> {

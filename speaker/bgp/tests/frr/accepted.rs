@@ -5,10 +5,9 @@ use std::{fs, path::Path, process::Command};
 use crate::{
     cases::cases,
     lab::{Lab, Release},
-    scenarios::with_both_releases,
 };
 
-with_both_releases! {
+crate::lab::with_both_releases! {
     every_case_after_every_other
 }
 

@@ -5,10 +5,10 @@ use arpeggio_bgp::Desired;
 use crate::{
     cases::{full_profile, said, with_bfd},
     lab::{Bird, Lab, Release, eventually},
-    scenarios::{tor, with_both_releases},
+    scenarios::tor,
 };
 
-with_both_releases! {
+crate::lab::with_both_releases! {
     bird_gets_routes_with_their_communities
 }
 

@@ -28,6 +28,19 @@ pub(crate) enum Release {
     Ten,
 }
 
+/// Each scenario with both releases beside what is tested.
+macro_rules! with_both_releases {
+    ($($scenario:ident)*) => {
+        mod eight {
+            $(#[test] fn $scenario() { super::$scenario($crate::lab::Release::Eight); })*
+        }
+        mod ten {
+            $(#[test] fn $scenario() { super::$scenario($crate::lab::Release::Ten); })*
+        }
+    };
+}
+pub(crate) use with_both_releases;
+
 /// What a test has.
 pub(crate) struct Lab {
     tag: String,

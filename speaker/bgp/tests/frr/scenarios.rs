@@ -86,20 +86,7 @@ pub(crate) fn many(count: u32) -> Vec<Route> {
     (0..count).map(|n| route(&format!("10.77.{}.{}/32", n / 256, n % 256))).collect()
 }
 
-/// Each scenario with both releases as speaker.
-macro_rules! with_both_releases {
-    ($($scenario:ident)*) => {
-        mod eight {
-            $(#[test] fn $scenario() { super::$scenario($crate::lab::Release::Eight); })*
-        }
-        mod ten {
-            $(#[test] fn $scenario() { super::$scenario($crate::lab::Release::Ten); })*
-        }
-    };
-}
-pub(crate) use with_both_releases;
-
-with_both_releases! {
+crate::lab::with_both_releases! {
     routes_come_and_go
     communities_and_local_preference_arrive
     a_second_peer_does_not_reset_the_first

@@ -6,10 +6,10 @@ use arpeggio_common::model::{Peer, RemoteAs, Timers};
 use crate::{
     cases::{route, session},
     lab::{Release, eventually},
-    scenarios::{PEER, Pair, SPEAKER, router, tor, with_both_releases},
+    scenarios::{PEER, Pair, SPEAKER, router, tor},
 };
 
-with_both_releases! {
+crate::lab::with_both_releases! {
     passwords_right_and_wrong
     numbers_of_all_kinds
     unnumbered_with_both_families

@@ -2,10 +2,10 @@
 
 use crate::{
     lab::Release,
-    scenarios::{Pair, many, router, tor, with_both_releases},
+    scenarios::{Pair, many, router, tor},
 };
 
-with_both_releases! {
+crate::lab::with_both_releases! {
     thousands_of_prefixes
 }
 

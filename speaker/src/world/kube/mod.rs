@@ -13,6 +13,7 @@ mod directory;
 mod follow;
 mod identity;
 mod index;
+mod like;
 mod merge;
 mod objects;
 mod observed;

@@ -1,17 +1,16 @@
 //! Announcements as they come over the watch: of their metadata only what is needed, and content that cannot be read is a
 //! fault of that object alone.
 
-use std::borrow::Cow;
-
 use arpeggio_common::api::{
     Announcement,
     announcement::{AnnouncementSpec, AnnouncementStatus, Route},
 };
 use arpeggio_succession::generation::of_object;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use super::like::resource_like;
 
 /// An Announcement, or why it is none. The fields that other clients manage are skipped unread: they are most of its size.
 #[derive(Clone, Debug)]
@@ -84,37 +83,11 @@ fn routes(bgp: Value) -> Vec<Result<Route, String>> {
     }
 }
 
-impl Resource for Watched {
-    type DynamicType = ();
-    type Scope = <Announcement as Resource>::Scope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        Announcement::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        Announcement::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        Announcement::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        Announcement::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+resource_like!(Watched, Announcement);
 
 #[cfg(test)]
 mod tests {
+    use kube::Resource as _;
     use serde_json::json;
 
     use super::*;

@@ -1,14 +1,13 @@
 //! What BGP has to know of this node's Node object: its labels, and the condition `NetworkUnavailable`.
 
-use std::borrow::Cow;
-
 use arpeggio_common::{
     api::names,
     model::{Labels, Withheld},
 };
 use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::Resource;
 use serde::Deserialize;
+
+use super::like::resource_like;
 
 /// A Node, of whose status only the conditions are kept: images and volumes are most of its size.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -55,34 +54,7 @@ impl BgpNode {
     }
 }
 
-impl Resource for ConditionedNode {
-    type DynamicType = ();
-    type Scope = <Node as Resource>::Scope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        Node::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        Node::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        Node::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        Node::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+resource_like!(ConditionedNode, Node);
 
 #[cfg(test)]
 mod tests {
